@@ -1,0 +1,96 @@
+/**
+ * What the page knows. Status is a function of evidence and `now`, so a snapshot does not carry *the* status but what
+ * will be said from each moment on if nothing more is heard: `outlook`. Expiry of evidence, the start and the end of a
+ * maintenance are all entries of it, and Worker, browser and a cached copy read it alike.
+ */
+import type { Quantile } from "./latency.ts";
+import type { ComponentStatus } from "./status.ts";
+import { worst } from "./status.ts";
+import type { Millis } from "./time.ts";
+
+/** From `from` on the component is said to be `status`, which it has been since `since`, for the public reason `why`. */
+export interface Outlook {
+  readonly from: Millis;
+  readonly status: ComponentStatus;
+  readonly since: Millis;
+  readonly why: string | null;
+}
+
+/** One component as visitors may see it. No internal names. Ids are 12 lower-case alphanumerics. */
+export interface PageComponent {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly group: string | null;
+  readonly createdAt: Millis;
+  readonly updatedAt: Millis;
+  /** Ascending by `from`, never empty, at most 16; the first holds from the snapshot on. */
+  readonly outlook: readonly Outlook[];
+  /** When the newest evidence was received; null if there never was any. */
+  readonly heardAt: Millis | null;
+  /** Numbers of the newest evidence. `null` is "no data", never zero. */
+  readonly p95: Quantile | null;
+  readonly errorRatio: number | null;
+  readonly requestsPerSecond: number | null;
+  /** Days with any observation, oldest first, at most 90. */
+  readonly days: readonly DayTally[];
+}
+
+/** Milliseconds of one day (in the page's zone) that a component spent in each status; absent is 0. */
+export interface DayTally {
+  /** YYYY-MM-DD */
+  readonly day: string;
+  readonly ms: Partial<Record<ComponentStatus, number>>;
+}
+
+export const MAINTENANCE_STATUSES = ["scheduled", "in_progress", "verifying", "completed"] as const;
+export type MaintenanceStatus = (typeof MAINTENANCE_STATUSES)[number];
+
+/** A maintenance as visitors may see it. */
+export interface PageMaintenance {
+  readonly id: string;
+  readonly name: string;
+  readonly status: MaintenanceStatus;
+  readonly startsAt: Millis;
+  readonly endsAt: Millis;
+  readonly createdAt: Millis;
+  readonly updatedAt: Millis;
+  /** Ids of the components it touches. */
+  readonly components: readonly string[];
+  /** True once every cluster concerned has shown that it is in force. */
+  readonly confirmed: boolean;
+}
+
+/** Everything one render of the public page needs: the one public projection. */
+export interface PageSnapshot {
+  /** Rises with every change of what the page says. The page's ETag. */
+  readonly version: number;
+  readonly generatedAt: Millis;
+  readonly page: { readonly id: string; readonly name: string; readonly timeZone: string; readonly createdAt: Millis };
+  /** In page order; components of one group stand together. */
+  readonly components: readonly PageComponent[];
+  readonly maintenances: readonly PageMaintenance[];
+}
+
+/** A component in a frame of `/live`: everything but the history, which the page already has. */
+export type LiveComponent = Omit<PageComponent, "days" | "createdAt" | "updatedAt" | "description" | "group">;
+
+/** A frame of `/live`: all components, so that a frame missed costs nothing. */
+export interface PageChange {
+  readonly version: number;
+  readonly generatedAt: Millis;
+  readonly components: readonly LiveComponent[];
+  readonly maintenances: readonly PageMaintenance[];
+}
+
+/** What a component is said to be at `now`. */
+export function outlookAt(component: Pick<PageComponent, "outlook">, now: Millis): Outlook {
+  const found = component.outlook.findLast((entry) => entry.from <= now) ?? component.outlook[0];
+  // An empty outlook is no evidence, and no evidence is no green.
+  return found ?? { from: now, status: "unknown", since: now, why: null };
+}
+
+/** The page's worst component at `now`; an empty page has no evidence to be green. */
+export function pageStatus(components: readonly Pick<PageComponent, "outlook">[], now: Millis): ComponentStatus {
+  return worst(components.map((component) => outlookAt(component, now).status));
+}

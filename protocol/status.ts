@@ -1,0 +1,38 @@
+/** What a component can be said to be, mildest first. `unknown` is silence: never operational, never an outage. */
+export const COMPONENT_STATUSES = [
+  "operational",
+  "under_maintenance",
+  "unknown",
+  "degraded_performance",
+  "partial_outage",
+  "major_outage",
+] as const;
+export type ComponentStatus = (typeof COMPONENT_STATUSES)[number];
+
+/** The page's roll-up, in Statuspage's words. */
+export const INDICATORS = ["none", "maintenance", "minor", "major", "critical"] as const;
+export type Indicator = (typeof INDICATORS)[number];
+
+/** The heavier of two statuses. */
+export function worse(a: ComponentStatus, b: ComponentStatus): ComponentStatus {
+  return COMPONENT_STATUSES.indexOf(a) >= COMPONENT_STATUSES.indexOf(b) ? a : b;
+}
+
+/** The heaviest of some statuses; `unknown` for none at all, because no evidence is no green. */
+export function worst(statuses: readonly ComponentStatus[]): ComponentStatus {
+  return statuses.length === 0 ? "unknown" : statuses.reduce(worse);
+}
+
+const INDICATOR_OF = {
+  operational: "none",
+  under_maintenance: "maintenance",
+  unknown: "minor",
+  degraded_performance: "minor",
+  partial_outage: "major",
+  major_outage: "critical",
+} as const satisfies Record<ComponentStatus, Indicator>;
+
+/** The indicator a page shows whose worst component is `status`. */
+export function indicatorOf(status: ComponentStatus): Indicator {
+  return INDICATOR_OF[status];
+}
