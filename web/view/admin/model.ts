@@ -1,0 +1,239 @@
+/**
+ * What the admin pages are made of. Facts only: which step a maintenance has reached, what needs a human and what a
+ * state is called are the views' business. Moments are Millis; `null` is "not known" or "has not happened", never zero.
+ */
+import type { ApiErrorCode } from "../../../protocol/error.ts";
+import type { Quantile } from "../../../protocol/latency.ts";
+import type { LeaseMode, LeaseResult } from "../../../protocol/lease.ts";
+import type { MaintenanceStatus } from "../../../protocol/page.ts";
+import type { EventKind } from "../../../protocol/record.ts";
+import type { Millis } from "../../../protocol/time.ts";
+
+/** What every admin page needs besides its own facts. `timeZone` is the page's, an IANA name. */
+export interface AdminFrame {
+  readonly pageName: string;
+  readonly timeZone: string;
+  readonly now: Millis;
+}
+
+/** Something typed that cannot be taken. `field` is the form field's name; null if it is about the whole form. */
+export interface Fault {
+  readonly field: string | null;
+  readonly message: string;
+}
+
+/** `token` null: opened without a link. `problem`: why a link did not work, as a sentence. */
+export interface SignInModel {
+  readonly pageName: string;
+  readonly token: string | null;
+  readonly problem: string | null;
+}
+
+/** Health of one of an agent's sources, as its last push said. */
+export interface SourceModel {
+  readonly name: "prometheus" | "scrape" | "kubernetes" | "certificates";
+  readonly state: "ok" | "stale" | "down";
+  readonly detail: string | null;
+  readonly okAt: Millis | null;
+}
+
+/**
+ * `waiting`: a code was given out, no agent has come. `pending`: a key waits to be accepted. `reporting`: heard within
+ * the time allowed. `silent`: was heard, and no longer is. `revoked`: its key was taken away.
+ */
+export type ClusterState = "waiting" | "pending" | "reporting" | "silent" | "revoked";
+
+/** A key that asks to be let in; Accept posts `keyId` to /admin/clusters/:cluster/accept. */
+export interface PendingKeyModel {
+  readonly cluster: string;
+  readonly keyId: string;
+  /** SHA-256 of the public key in groups of four, as the agent prints it too. */
+  readonly fingerprint: string;
+  readonly requestedAt: Millis;
+}
+
+export interface ClusterModel {
+  readonly name: string;
+  readonly state: ClusterState;
+  /** When the last push was received. */
+  readonly heardAt: Millis | null;
+  readonly agentVersion: string | null;
+  readonly intervalMs: number | null;
+  /** How far the agent's clock is ahead of ours, ms. */
+  readonly skewMs: number | null;
+  readonly sources: readonly SourceModel[];
+  /** How many services it reports. */
+  readonly services: number;
+}
+
+export interface KeyModel {
+  readonly keyId: string;
+  readonly fingerprint: string;
+  readonly state: "active" | "pending" | "revoked";
+  readonly createdAt: Millis;
+}
+
+/** The component a service is shown as. */
+export interface PublishedModel {
+  readonly id: string;
+  readonly name: string;
+  readonly group: string | null;
+}
+
+/** One service as its cluster last reported it. */
+export interface ServiceModel {
+  readonly cluster: string;
+  /** namespace/name */
+  readonly service: string;
+  /** False if its cluster is silent: the numbers are old. */
+  readonly fresh: boolean;
+  readonly heardAt: Millis | null;
+  readonly p95: Quantile | null;
+  readonly errorRatio: number | null;
+  readonly requestsPerSecond: number | null;
+  readonly replicas: { readonly ready: number; readonly desired: number } | null;
+  /** Components that this service is part of; empty if it is not public. */
+  readonly published: readonly PublishedModel[];
+}
+
+/** A maintenance with the facts of its way into the cluster and back. */
+export interface MaintenanceModel {
+  readonly id: string;
+  /** What visitors read. */
+  readonly name: string;
+  readonly status: MaintenanceStatus;
+  readonly cluster: string;
+  /** namespace/name of the target */
+  readonly service: string;
+  readonly mode: LeaseMode;
+  /** What `scale` asks for; null with `announce`. */
+  readonly replicas: number | null;
+  readonly reason: string;
+  readonly by: string;
+  readonly requestedAt: Millis;
+  readonly startsAt: Millis;
+  /** When the lease expires and the agent restores by itself. */
+  readonly endsAt: Millis;
+  /** When somebody ended it early. */
+  readonly endedAt: Millis | null;
+  /** When the agent reported that it has taken in this maintenance's generation. */
+  readonly deliveredAt: Millis | null;
+  /** When Kubernetes was first seen to have taken the change: the first result that carries evidence. */
+  readonly acceptedAt: Millis | null;
+  /** When the result was first `applied`. */
+  readonly appliedAt: Millis | null;
+  /** When the result was first `released` or `expired`: the former state is back. */
+  readonly restoredAt: Millis | null;
+  /** The agent's newest result; null before its first. */
+  readonly result: Pick<LeaseResult, "state" | "reason" | "evidence" | "at"> | null;
+}
+
+/** Facts that wait for Postgres: how many, and since when the oldest. */
+export interface ArchiveModel {
+  readonly waiting: number;
+  readonly since: Millis;
+}
+
+export interface AdminHomeModel {
+  readonly clusters: readonly ClusterModel[];
+  readonly pendingKeys: readonly PendingKeyModel[];
+  /** All that are not completed, and the newest completed ones; any order. */
+  readonly maintenances: readonly MaintenanceModel[];
+  /** Public components now. */
+  readonly components: number;
+  readonly archive: ArchiveModel | null;
+}
+
+/** An operation the agent's owner allows: what the agent last reported of its own configuration. */
+export interface AllowedModel {
+  readonly modes: readonly LeaseMode[];
+  readonly floor: number;
+}
+
+/** What the cluster makes of one target now. `maintenance` is the id of the one that asked. */
+export interface LeaseModel {
+  readonly service: string;
+  readonly allowed: AllowedModel | null;
+  readonly mode: LeaseMode | null;
+  readonly replicas: number | null;
+  readonly expiresAt: Millis | null;
+  readonly maintenance: string | null;
+  readonly result: Pick<LeaseResult, "state" | "reason" | "evidence" | "at"> | null;
+}
+
+export interface EventModel {
+  readonly at: Millis;
+  readonly kind: EventKind;
+  readonly subject: string;
+  readonly body: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface ClusterPageModel {
+  readonly cluster: ClusterModel;
+  readonly keys: readonly KeyModel[];
+  readonly services: readonly ServiceModel[];
+  readonly leases: readonly LeaseModel[];
+  /** Newest first, from Postgres; null if it cannot be reached. */
+  readonly events: readonly EventModel[] | null;
+}
+
+/** A form that came back: what was typed, and what is wrong with it. */
+export interface FormModel<Field extends string> {
+  readonly values: Readonly<Partial<Record<Field, string>>>;
+  readonly faults: readonly Fault[];
+}
+
+export interface ServicesModel {
+  /** `?q=`, matched by the route; empty for all. */
+  readonly query: string;
+  readonly services: readonly ServiceModel[];
+  /** The publish form that was refused: `values.service` ("cluster/namespace/name") says which row's it was. */
+  readonly refused: FormModel<"service" | "name" | "group"> | null;
+}
+
+/** A deployment that a maintenance can be asked for. */
+export interface TargetModel {
+  readonly cluster: string;
+  readonly service: string;
+  readonly replicas: { readonly ready: number; readonly desired: number } | null;
+  /** Null: the agent's configuration does not allow this target, and will refuse. */
+  readonly allowed: AllowedModel | null;
+  /** False if the cluster is silent: the request waits until its agent returns. */
+  readonly reporting: boolean;
+  readonly published: readonly PublishedModel[];
+}
+
+/**
+ * POST /admin/maintenance: `target` "cluster/namespace/name", `mode` "announce" or "scale", `replicas` (digits, only
+ * with scale), `reason`, `name`, `hours` (1 to LEASE_HOURS_MAX, decimals allowed).
+ */
+export type MaintenanceField = "target" | "mode" | "replicas" | "reason" | "name" | "hours";
+
+export interface MaintenanceNewModel {
+  readonly targets: readonly TargetModel[];
+  /** What was typed, or what a link chose (`{ target }`); absent fields get their defaults. */
+  readonly values: Readonly<Partial<Record<MaintenanceField, string>>>;
+  readonly faults: readonly Fault[];
+}
+
+export interface MaintenancePageModel {
+  readonly maintenance: MaintenanceModel;
+  /** The target as its cluster last reported it, for "3 → 1 replicas". */
+  readonly replicas: { readonly ready: number; readonly desired: number } | null;
+  /** Names of the public components that show it. */
+  readonly components: readonly string[];
+}
+
+/** A frame of `/admin/live`. */
+export interface AdminLiveFrame {
+  readonly type: "maintenance";
+  readonly maintenance: MaintenanceModel;
+}
+
+/** A problem as a page: `status` is HTTP's, `code` the API's if there is one. */
+export interface ProblemModel {
+  readonly status: number;
+  readonly title: string;
+  readonly message: string;
+  readonly code?: ApiErrorCode;
+}
