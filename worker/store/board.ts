@@ -1,0 +1,53 @@
+import { sql } from "drizzle-orm";
+import type { Millis } from "../../protocol/time.ts";
+import type { Database, StoreResult } from "./database.ts";
+
+/** Rows a call. */
+export const BOARD_ROWS_MAX = 500;
+
+/**
+ * `component` and `maintenance` are documents: the row with the highest revision stands. `status_change` and `audit`
+ * are entries of a journal: each has a key of its own and revision 1, so the first stands and nothing rewrites it.
+ */
+export const BOARD_KINDS = ["component", "maintenance", "status_change", "audit"] as const;
+export type BoardKind = (typeof BOARD_KINDS)[number];
+
+/** One fact of the board as its outbox carries it. `at` is when it became true. `body` is JSON without U+0000. */
+export interface BoardRow {
+  readonly kind: BoardKind;
+  /** Unique within its kind: the component's or maintenance's id, the entry's own id. */
+  readonly key: string;
+  readonly revision: number;
+  readonly at: Millis;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Stores rows in one statement, in any order and as often as it is called: a lower or equal revision changes nothing.
+ * `stored` counts the keys that were new or moved on. At most `BOARD_ROWS_MAX` rows; more throws.
+ */
+export async function flushBoard(
+  db: Database,
+  rows: readonly BoardRow[],
+): Promise<StoreResult<{ readonly stored: number }>> {
+  if (rows.length > BOARD_ROWS_MAX) throw new RangeError(`${rows.length} rows in one flush`);
+  if (rows.length === 0) return { ok: true, value: { stored: 0 } };
+  const result = await db.run((drizzle) => drizzle.execute<{ stored: number }>(boardStatement(JSON.stringify(rows))));
+  return result.ok ? { ok: true, value: { stored: result.value.rows[0]?.stored ?? 0 } } : result;
+}
+
+function boardStatement(rows: string) {
+  return sql`
+    WITH incoming AS (
+      SELECT DISTINCT ON (kind, key) kind, key, revision, to_timestamp(at / 1000.0) AS at, body
+      FROM jsonb_to_recordset(${rows}::jsonb) AS r(kind text, key text, revision bigint, at bigint, body jsonb)
+      ORDER BY kind, key, revision DESC
+    ), stored AS (
+      INSERT INTO board_fact AS f (kind, key, revision, at, body)
+      SELECT kind, key, revision, at, body FROM incoming ORDER BY kind, key
+      ON CONFLICT (kind, key) DO UPDATE SET revision = excluded.revision, at = excluded.at, body = excluded.body
+      WHERE f.revision < excluded.revision
+      RETURNING 1
+    )
+    SELECT count(*)::int AS stored FROM stored`;
+}

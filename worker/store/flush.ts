@@ -1,0 +1,106 @@
+import { sql } from "drizzle-orm";
+import type { FactRecord } from "../../protocol/record.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { Database, StoreResult } from "./database.ts";
+
+/** Records a call. 2,000 windows with histograms are about 1 MB of JSON, a tenth of what Neon takes in one request. */
+export const FLUSH_RECORDS_MAX = 2_000;
+
+/** A fact under the number its agent gave it. */
+export interface NumberedRecord {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly record: FactRecord;
+}
+
+/** The shape of one line of the statement's JSON parameter. */
+interface IncomingRow {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly kind: string;
+  readonly at: Millis;
+  /** A window's service; the id of anything else. */
+  readonly key: string;
+  readonly subject: string | null;
+  readonly body: object;
+}
+
+/**
+ * Stores records of one cluster in one statement, as often as it is called, with the effect of once; `fresh` counts
+ * those that were new. At most `FLUSH_RECORDS_MAX`; more throws, because a caller that lost its bound has a bug.
+ *
+ * Two lines of defence: the number (cluster, epoch, seq) stops replays, the natural key stops the same fact under
+ * another number, as a spool that was numbered anew sends it. The same number twice: the first wins.
+ */
+export async function flushRecords(
+  db: Database,
+  cluster: string,
+  records: readonly NumberedRecord[],
+): Promise<StoreResult<{ readonly fresh: number }>> {
+  if (records.length > FLUSH_RECORDS_MAX) throw new RangeError(`${records.length} records in one flush`);
+  if (records.length === 0) return { ok: true, value: { fresh: 0 } };
+  const rows = JSON.stringify(firstOfEachNumber(records).map(rowOf));
+  const result = await db.run((drizzle) => drizzle.execute<{ fresh: number }>(flushStatement(cluster, rows)));
+  return result.ok ? { ok: true, value: { fresh: result.value.rows[0]?.fresh ?? 0 } } : result;
+}
+
+function firstOfEachNumber(records: readonly NumberedRecord[]): NumberedRecord[] {
+  const byNumber = new Map<string, NumberedRecord>();
+  for (const record of records) {
+    const number = `${record.epoch}:${record.seq}`;
+    if (!byNumber.has(number)) byNumber.set(number, record);
+  }
+  return [...byNumber.values()];
+}
+
+function rowOf({ epoch, seq, record }: NumberedRecord): IncomingRow {
+  switch (record.kind) {
+    case "window": {
+      const { kind, at, service, spanMs, requests, errors, latency } = record;
+      return { epoch, seq, kind, at, key: service, subject: null, body: { spanMs, requests, errors, latency } };
+    }
+    case "gap": {
+      const { kind, at, id, until, reason, count } = record;
+      return { epoch, seq, kind, at, key: id, subject: null, body: { until, reason, count } };
+    }
+    default: {
+      const { kind, at, id, subject, body } = record;
+      return { epoch, seq, kind, at, key: id, subject, body };
+    }
+  }
+}
+
+/**
+ * DISTINCT ON, because one DO UPDATE may not touch a row twice. Inserts are sorted, so that two flushes of the same
+ * rows wait for each other instead of dying in a deadlock.
+ */
+function flushStatement(cluster: string, rows: string) {
+  return sql`
+    WITH incoming AS (
+      SELECT ${cluster}::text AS cluster_id, epoch, seq, kind, to_timestamp(at / 1000.0) AS at, key, subject, body
+      FROM jsonb_to_recordset(${rows}::jsonb)
+        AS r(epoch bigint, seq bigint, kind text, at bigint, key text, subject text, body jsonb)
+    ), fresh AS (
+      INSERT INTO ingest (cluster_id, epoch, seq)
+      SELECT cluster_id, epoch, seq FROM incoming ORDER BY epoch, seq
+      ON CONFLICT DO NOTHING RETURNING epoch, seq
+    ), facts AS (
+      SELECT DISTINCT ON (kind, key, at) incoming.* FROM incoming JOIN fresh USING (epoch, seq)
+      ORDER BY kind, key, at, epoch DESC, seq DESC
+    ), windows AS (
+      INSERT INTO minute_window AS w
+        (cluster_id, service_id, minute, span_ms, epoch, seq, requests, errors, latency)
+      SELECT cluster_id, key, at, (body->>'spanMs')::bigint, epoch, seq,
+        (body->>'requests')::float8, (body->>'errors')::float8, nullif(body->'latency', 'null')
+      FROM facts WHERE kind = 'window' ORDER BY key, at
+      ON CONFLICT (cluster_id, service_id, minute) DO UPDATE SET span_ms = excluded.span_ms, epoch = excluded.epoch,
+        seq = excluded.seq, requests = excluded.requests, errors = excluded.errors, latency = excluded.latency
+      WHERE (w.epoch, w.seq) < (excluded.epoch, excluded.seq)
+    ), events AS (
+      INSERT INTO event (cluster_id, id, epoch, seq, kind, subject, observed_at, body)
+      SELECT cluster_id, key, epoch, seq, kind, subject, at, body
+      FROM facts WHERE kind <> 'window' ORDER BY key
+      ON CONFLICT (cluster_id, id) DO NOTHING
+    )
+    SELECT count(*)::int AS fresh FROM fresh`;
+}
