@@ -1,0 +1,97 @@
+/** Days as the page's zone cuts them. A day has 23, 24 or 25 hours; none is assumed. */
+import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
+import type { Millis } from "../../protocol/time.ts";
+
+interface LocalTime {
+  readonly day: string;
+  /** Since local midnight, as the clock on the wall shows it. */
+  readonly clockMs: number;
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  const known = formats.get(timeZone);
+  if (known !== undefined) return known;
+  const format = new Intl.DateTimeFormat("en-CA", {
+    timeZone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "2-digit",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+  });
+  formats.set(timeZone, format);
+  return format;
+}
+
+/** Whether the runtime knows an IANA zone. */
+export function isTimeZone(timeZone: string): boolean {
+  try {
+    return formatOf(timeZone) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function localTime(at: Millis, timeZone: string): LocalTime {
+  const parts = Object.fromEntries(
+    formatOf(timeZone)
+      .formatToParts(at)
+      .map(({ type, value }) => [type, value]),
+  );
+  const number = (type: string): number => Number(parts[type] ?? 0);
+  return {
+    day: `${parts["year"]}-${parts["month"]}-${parts["day"]}`,
+    clockMs:
+      number("hour") * HOUR +
+      number("minute") * MINUTE +
+      number("second") * SECOND +
+      (((at % SECOND) + SECOND) % SECOND),
+  };
+}
+
+/** The day that holds `at`, YYYY-MM-DD. */
+export function dayOf(at: Millis, timeZone: string): string {
+  return localTime(at, timeZone).day;
+}
+
+/** The first moment of the day after the one that holds `at`. */
+export function nextDay(at: Millis, timeZone: string): Millis {
+  const { day, clockMs } = localTime(at, timeZone);
+  // Aim at where midnight would be in a day of 24 hours; a day with a clock change lies up to some hours beside it.
+  let candidate = at - clockMs + DAY;
+  const landed = localTime(candidate, timeZone);
+  candidate += landed.day === day ? DAY - landed.clockMs : -landed.clockMs;
+  // Where midnight itself is skipped, the day begins later than 00:00 and the step back lands in the day before.
+  while (localTime(candidate, timeZone).day === day) candidate += 15 * MINUTE;
+  return candidate;
+}
+
+/** RFC 3339 with milliseconds and the offset of `timeZone` at that moment; `Z` for UTC. */
+export function rfc3339(at: Millis, timeZone: string): string {
+  const { day, clockMs } = localTime(at, timeZone);
+  const two = (n: number): string => String(n).padStart(2, "0");
+  const clock = [HOUR, MINUTE, SECOND]
+    .map((unit, i) => two(Math.floor(clockMs / unit) % (i === 0 ? 24 : 60)))
+    .join(":");
+  const offsetMinutes = Math.round((utcOf(day, clockMs) - at) / MINUTE);
+  const size = Math.abs(offsetMinutes);
+  const offset =
+    offsetMinutes === 0 ? "Z" : `${offsetMinutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+  return `${day}T${clock}.${String(clockMs % SECOND).padStart(3, "0")}${offset}`;
+}
+
+/** The moment that the same wall clock would show in UTC: days since 1970 by the civil calendar, plus the clock. */
+function utcOf(day: string, clockMs: number): Millis {
+  const [year = 0, month = 0, date = 0] = day.split("-").map(Number);
+  // Howard Hinnant's days_from_civil: years begin in March, so that the leap day is the last one.
+  const y = month <= 2 ? year - 1 : year;
+  const era = Math.floor(y / 400);
+  const yearOfEra = y - era * 400;
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + date - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return (era * 146_097 + dayOfEra - 719_468) * DAY + clockMs;
+}

@@ -1,0 +1,177 @@
+/** What visitors see: a component over services of one or more clusters, and what is said of it from now on. */
+import type { Outlook } from "../../protocol/page.ts";
+import type { ComponentStatus } from "../../protocol/status.ts";
+import { worse, worst } from "../../protocol/status.ts";
+import type { LeaseReport } from "../../protocol/lease.ts";
+import type { Latency } from "../../protocol/latency.ts";
+import type { SourceState } from "../../protocol/push.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { Maintenance } from "./maintenance.ts";
+import { coversUntil } from "./maintenance.ts";
+import type { ServiceVerdict } from "./service.ts";
+
+/** `all`: as bad as the worst of its services. `any`: well while one of them is. */
+export const RULES = ["all", "any"] as const;
+export type Rule = (typeof RULES)[number];
+
+export interface Component {
+  readonly id: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly group: string | null;
+  /** cluster/namespace/name of each service it stands for. Internal: never public. */
+  readonly services: readonly string[];
+  readonly rule: Rule;
+  readonly position: number;
+  readonly createdAt: Millis;
+  readonly updatedAt: Millis;
+}
+
+/** One service as its Cluster last told of it. Counts are over `spanMs`; null is "no data". */
+export interface ToldService extends ServiceVerdict {
+  readonly service: string;
+  readonly traffic: { readonly requests: number; readonly errors: number; readonly spanMs: number } | null;
+  readonly latency: Latency | null;
+  readonly replicas: { readonly ready: number; readonly desired: number } | null;
+}
+
+/** What a Cluster tells the Board: on a change of state at once, otherwise every 30 s. */
+export interface Tell {
+  readonly cluster: string;
+  /** When the newest push was received; null if there never was one. */
+  readonly heardAt: Millis | null;
+  /** From here on its services are unknown unless more is heard. */
+  readonly expiresAt: Millis;
+  readonly state: "waiting" | "pending" | "active" | "revoked";
+  readonly keys: readonly {
+    readonly keyId: string;
+    readonly fingerprint: string;
+    readonly state: "pending" | "active" | "revoked";
+  }[];
+  readonly agentVersion: string | null;
+  readonly skewMs: number;
+  readonly connected: boolean;
+  readonly sources: Readonly<Record<string, SourceState>>;
+  readonly services: readonly ToldService[];
+  readonly leases: LeaseReport | null;
+  /** Facts received and not yet in Postgres, and since when the oldest waits. */
+  readonly backlog: { readonly records: number; readonly since: Millis | null };
+}
+
+export interface Evidence {
+  readonly tells: ReadonlyMap<string, Tell>;
+  readonly maintenances: readonly Maintenance[];
+}
+
+/** Splits cluster/namespace/name. */
+export function splitService(ref: string): { readonly cluster: string; readonly service: string } {
+  const slash = ref.indexOf("/");
+  return { cluster: ref.slice(0, slash), service: ref.slice(slash + 1) };
+}
+
+/** The told services behind a component whose evidence is still good at `at`. */
+export function freshServices(component: Component, tells: Evidence["tells"], at: Millis): ToldService[] {
+  return component.services.flatMap((ref) => {
+    const { cluster, service } = splitService(ref);
+    const tell = tells.get(cluster);
+    if (tell === undefined || at >= tell.expiresAt) return [];
+    return tell.services.filter((told) => told.service === service);
+  });
+}
+
+interface Said {
+  readonly status: ComponentStatus;
+  readonly why: string | null;
+}
+
+/** What is said of a component at `at`, judged by the evidence held now. Maintenance is declared; the rest is evidence. */
+export function componentVerdict(component: Component, evidence: Evidence, at: Millis): Said {
+  const covering = evidence.maintenances.find((maintenance) => covers(maintenance, component, at));
+  if (covering !== undefined) return { status: "under_maintenance", why: covering.name };
+  const fresh = freshServices(component, evidence.tells, at);
+  const missing = component.services.length - fresh.length;
+  const statuses: ComponentStatus[] = fresh.map((told) => told.status);
+  const all: ComponentStatus[] = missing > 0 ? [...statuses, "unknown"] : statuses;
+  const status = component.rule === "any" ? mildestKnown(all) : worst(all);
+  return { status, why: fresh.find((told) => told.status === status)?.why ?? null };
+}
+
+/** `any`: the mildest of what is known; unknown only if nothing is. */
+function mildestKnown(statuses: readonly ComponentStatus[]): ComponentStatus {
+  const known = statuses.filter((status) => status !== "unknown");
+  return known.length === 0 ? "unknown" : known.reduce((a, b) => (worse(a, b) === a ? b : a));
+}
+
+export function covers(maintenance: Maintenance, component: Component, at: Millis): boolean {
+  return (
+    component.services.includes(`${maintenance.cluster}/${maintenance.service}`) &&
+    at >= maintenance.startsAt &&
+    at < coversUntil(maintenance)
+  );
+}
+
+/** A reader needs no more: beyond these the snapshot itself is long out of date. */
+const OUTLOOK_MAX = 16;
+
+/**
+ * What will be said from `from` on if nothing more is heard. The evidence changes what is said only where a tell
+ * expires or a maintenance begins or ends, so it is judged at exactly these moments.
+ *
+ * @param known the last recorded status and its begin, so that `since` survives a render; null for a new component
+ */
+export function outlook(
+  component: Component,
+  evidence: Evidence,
+  known: { readonly status: ComponentStatus; readonly at: Millis } | null,
+  from: Millis,
+): readonly Outlook[] {
+  const result: Outlook[] = [];
+  for (const at of turningPoints(component, evidence, from)) {
+    const said = componentVerdict(component, evidence, at);
+    const last = result.at(-1);
+    if (last !== undefined && last.status === said.status && last.why === said.why) continue;
+    const status = last ?? known;
+    const since = status?.status === said.status ? (last?.since ?? known?.at ?? at) : at;
+    result.push({ from: at, since, ...said });
+  }
+  return result.slice(0, OUTLOOK_MAX);
+}
+
+function turningPoints(component: Component, evidence: Evidence, from: Millis): Millis[] {
+  const clusters = new Set(component.services.map((ref) => splitService(ref).cluster));
+  const expiries = [...clusters].flatMap((cluster) => evidence.tells.get(cluster)?.expiresAt ?? []);
+  const windows = evidence.maintenances
+    .filter((maintenance) => component.services.includes(`${maintenance.cluster}/${maintenance.service}`))
+    .flatMap((maintenance) => [maintenance.startsAt, coversUntil(maintenance)]);
+  const later = [...expiries, ...windows].filter((at) => at > from);
+  return [...new Set([from, ...later])].toSorted((a, b) => a - b);
+}
+
+/** One recorded fact of a component's history: from `at` on it was `status`. */
+export interface StatusChange {
+  readonly component: string;
+  readonly at: Millis;
+  readonly status: ComponentStatus;
+}
+
+/**
+ * What the evidence held until now made true since the last recorded change: silence that became unknown, maintenance
+ * that began or ended. Called before new evidence replaces the old, so no alarm is needed to notice a silence.
+ */
+export function changesUntil(
+  component: Component,
+  evidence: Evidence,
+  last: StatusChange | null,
+  now: Millis,
+): readonly StatusChange[] {
+  const from = last?.at ?? component.createdAt;
+  const said = outlook(component, evidence, last, from).filter((entry) => entry.from <= now);
+  const changes: StatusChange[] = [];
+  let status = last?.status ?? null;
+  for (const entry of said) {
+    if (entry.status === status) continue;
+    status = entry.status;
+    changes.push({ component: component.id, at: entry.from, status });
+  }
+  return changes;
+}

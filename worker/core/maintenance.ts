@@ -1,0 +1,117 @@
+/** Maintenance: what an operator wrote down, what the cluster answered, and the state that follows from both. */
+import type { LeaseMode, LeaseResult, LeaseState } from "../../protocol/lease.ts";
+import { LEASE_HOURS_MAX } from "../../protocol/lease.ts";
+import type { MaintenanceStatus } from "../../protocol/page.ts";
+import { HOUR } from "../../protocol/time.ts";
+import type { Millis } from "../../protocol/time.ts";
+
+/** Only facts: the state is derived, so it cannot go stale. */
+export interface Maintenance {
+  readonly id: string;
+  /** What visitors read. */
+  readonly name: string;
+  /** What operators and the cluster's owner read. */
+  readonly reason: string;
+  readonly by: string;
+  readonly cluster: string;
+  /** namespace/name in that cluster. */
+  readonly service: string;
+  readonly mode: LeaseMode;
+  readonly replicas: number | null;
+  readonly createdAt: Millis;
+  readonly updatedAt: Millis;
+  readonly startsAt: Millis;
+  /** When it ends by itself, which is also the lease's expiry. */
+  readonly endsAt: Millis;
+  /** When an operator ended it, null while nobody did. */
+  readonly endedAt: Millis | null;
+  /** The generation its lease got from the Cluster; null until the Cluster has it. */
+  readonly generation: number | null;
+  /** What the agent reported, oldest first, one entry a change of state. */
+  readonly results: readonly LeaseResult[];
+}
+
+/** Entries kept of what the agent reported: a fight with another controller must not grow a row without end. */
+const RESULTS_MAX = 50;
+
+/** States after which the cluster does not hold the maintenance any more, or never did. */
+const NOT_HELD = new Set<LeaseState>(["forbidden", "conflict", "superseded", "expired", "released"]);
+
+export function maintenanceStatus(maintenance: Maintenance, now: Millis): MaintenanceStatus {
+  if (maintenance.endedAt !== null && maintenance.endedAt <= now) return "completed";
+  if (now < maintenance.startsAt) return "scheduled";
+  return now < maintenance.endsAt ? "in_progress" : "completed";
+}
+
+/** What the agent said last; null while it has not answered. */
+export function latestResult(maintenance: Maintenance): LeaseResult | null {
+  return maintenance.results.at(-1) ?? null;
+}
+
+/**
+ * When the page stops to say "under maintenance": its end, or before that the moment at which the cluster said that it
+ * does not hold it. A refused toggle must not cover an outage.
+ */
+export function coversUntil(maintenance: Maintenance): Millis {
+  const end = Math.min(maintenance.endsAt, maintenance.endedAt ?? Number.POSITIVE_INFINITY);
+  const latest = latestResult(maintenance);
+  return latest !== null && NOT_HELD.has(latest.state) ? Math.min(end, latest.at) : end;
+}
+
+/** Whether the cluster showed that it is in force. */
+export function isConfirmed(maintenance: Maintenance): boolean {
+  return latestResult(maintenance)?.state === "applied";
+}
+
+/** Adds what the agent reported of this maintenance's lease; the same maintenance if that is nothing new. */
+export function withResult(maintenance: Maintenance, result: LeaseResult, now: Millis): Maintenance {
+  if (result.target !== maintenance.service || result.generation !== maintenance.generation) return maintenance;
+  const latest = latestResult(maintenance);
+  if (latest?.state === result.state && latest.reason === result.reason) return maintenance;
+  return { ...maintenance, results: [...maintenance.results, result].slice(-RESULTS_MAX), updatedAt: now };
+}
+
+/** What a form or an API call asks for; `hours` is from now. */
+export interface MaintenanceRequest {
+  readonly name: string;
+  readonly reason: string;
+  readonly cluster: string;
+  readonly service: string;
+  readonly mode: LeaseMode;
+  readonly replicas: number | null;
+  readonly hours: number;
+}
+
+/** The faults of a request by field; empty if it can be started. */
+export function maintenanceFaults(request: MaintenanceRequest): Record<string, string> {
+  const faults: Record<string, string> = {};
+  if (request.name.trim() === "") faults["name"] = "Say in a few words what is done; visitors read it.";
+  if (request.reason.trim() === "") faults["reason"] = "Say why; the cluster's owner reads it beside the change.";
+  if (!(request.hours > 0 && request.hours <= LEASE_HOURS_MAX)) {
+    faults["hours"] = `Give a duration of more than 0 and at most ${LEASE_HOURS_MAX} hours.`;
+  }
+  if (request.mode === "scale" && request.replicas === null) {
+    faults["replicas"] = "Give the number of replicas to keep during the maintenance.";
+  }
+  return faults;
+}
+
+export function startMaintenance(request: MaintenanceRequest, id: string, by: string, now: Millis): Maintenance {
+  return {
+    id,
+    name: request.name.trim(),
+    reason: request.reason.trim(),
+    by,
+    cluster: request.cluster,
+    service: request.service,
+    mode: request.mode,
+    replicas: request.mode === "scale" ? request.replicas : null,
+    createdAt: now,
+    updatedAt: now,
+    startsAt: now,
+    endsAt: now + Math.round(request.hours * HOUR),
+    endedAt: null,
+    generation: null,
+    results: [],
+  };
+}

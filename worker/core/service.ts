@@ -1,0 +1,142 @@
+/** What one service's evidence says: thresholds of the runbook over the last readings, and ready replicas. */
+import { SILENT_INTERVALS } from "../../protocol/limits.ts";
+import { thresholdVerdict } from "../../protocol/latency.ts";
+import type { LiveService, Reading } from "../../protocol/push.ts";
+import type { Millis } from "../../protocol/time.ts";
+
+/** Statuses that evidence can give; silence and maintenance are decided by the reader of it. */
+export type ServiceStatus = "operational" | "unknown" | "degraded_performance" | "partial_outage" | "major_outage";
+
+/** `reason` is for operators, `why` is the same in plain words for visitors; both null where there is nothing to say. */
+export interface ServiceVerdict {
+  readonly status: ServiceStatus;
+  readonly reason: string;
+  readonly why: string | null;
+}
+
+/** Ratios 0 to 1, latency in ms. The runbook's values; a reading with fewer requests than `requestsMin` proves nothing. */
+export interface Thresholds {
+  readonly errorRatioDegraded: number;
+  readonly errorRatioPartial: number;
+  readonly errorRatioMajor: number;
+  readonly p95Ms: number;
+  readonly requestsMin: number;
+}
+
+export const THRESHOLDS: Thresholds = {
+  errorRatioDegraded: 0.01,
+  errorRatioPartial: 0.05,
+  errorRatioMajor: 0.5,
+  p95Ms: 500,
+  requestsMin: 5,
+};
+
+/** "Raise after 2 of 3 readings": one bad reading is noise, two are evidence. */
+const RAISE_READINGS = 2;
+
+const LEVELS = ["operational", "degraded_performance", "partial_outage", "major_outage"] as const;
+type Level = 0 | 1 | 2 | 3;
+
+/**
+ * Decides one service. Raised by the second worst of the last three readings, cleared only when all three are better:
+ * between the two the former status stays, which is what keeps it from flapping.
+ *
+ * @param previous what was decided last, null if nothing yet
+ * @param liveAt the agent's moment of the push, same clock as the readings'
+ */
+export function serviceVerdict(
+  previous: ServiceStatus | null,
+  service: LiveService,
+  liveAt: Millis,
+  intervalMs: number,
+  thresholds: Thresholds = THRESHOLDS,
+): ServiceVerdict {
+  const { replicas } = service;
+  if (replicas !== null && replicas.desired > 0 && replicas.ready === 0) {
+    return {
+      status: "major_outage",
+      reason: `0 of ${replicas.desired} replicas are ready`,
+      why: "It is not running.",
+    };
+  }
+  const readings = service.readings.filter((reading) => reading.at > liveAt - SILENT_INTERVALS * intervalMs);
+  if (readings.length === 0) return withoutReadings(service);
+  return withReadings(previous, readings, thresholds);
+}
+
+function withoutReadings({ replicas }: LiveService): ServiceVerdict {
+  if (replicas === null) return { status: "unknown", reason: "no metrics and no replicas are reported", why: null };
+  if (replicas.desired === 0) return { status: "unknown", reason: "scaled to zero", why: "It is switched off." };
+  return {
+    status: "operational",
+    reason: `${replicas.ready} of ${replicas.desired} replicas are ready; no traffic is reported`,
+    why: null,
+  };
+}
+
+function withReadings(
+  previous: ServiceStatus | null,
+  readings: readonly Reading[],
+  thresholds: Thresholds,
+): ServiceVerdict {
+  const levels = readings.map((reading) => levelOf(reading, thresholds));
+  const descending = levels.toSorted((a, b) => b - a);
+  const raised = descending[Math.min(RAISE_READINGS, descending.length) - 1] ?? 0;
+  const worst = descending[0] ?? 0;
+  const before = previous === null || previous === "unknown" ? 0 : LEVELS.indexOf(previous);
+  const level = (raised >= before ? raised : worst < before ? worst : before) as Level;
+  const newest = readings.at(-1);
+  if (newest === undefined || level === 0) return { status: "operational", reason: "within all limits", why: null };
+  // The newest reading that is as bad as the verdict explains it; while clearing, none may be.
+  const shown = readings.findLast((_, i) => (levels[i] ?? 0) >= level) ?? newest;
+  return { status: LEVELS[level], ...explain(shown, level, readings.length, thresholds) };
+}
+
+function levelOf(reading: Reading, thresholds: Thresholds): Level {
+  if (reading.requests < thresholds.requestsMin) return 0;
+  const ratio = reading.errors / reading.requests;
+  if (ratio > thresholds.errorRatioMajor) return 3;
+  if (ratio > thresholds.errorRatioPartial) return 2;
+  if (ratio > thresholds.errorRatioDegraded || isSlow(reading, thresholds)) return 1;
+  return 0;
+}
+
+function isSlow({ p95 }: Reading, { p95Ms }: Thresholds): boolean {
+  if (p95 === null) return false;
+  const [estimate, lo, hi] = p95;
+  return thresholdVerdict({ estimate, lo, hi }, p95Ms) === "breached";
+}
+
+function explain(
+  reading: Reading,
+  level: Level,
+  count: number,
+  thresholds: Thresholds,
+): { readonly reason: string; readonly why: string } {
+  const ratio = reading.requests > 0 ? reading.errors / reading.requests : 0;
+  const over = `over the last ${count} readings`;
+  if (ratio > thresholds.errorRatioDegraded) {
+    const limit = [0, thresholds.errorRatioDegraded, thresholds.errorRatioPartial, thresholds.errorRatioMajor][level];
+    return {
+      reason: `error ratio ${percent(ratio)} ${over}, limit ${percent(limit ?? 0)}`,
+      why: `About ${inWords(ratio)} requests fail.`,
+    };
+  }
+  if (isSlow(reading, thresholds)) {
+    return {
+      reason: `p95 above ${reading.p95?.[1] ?? 0} ms ${over}, limit ${thresholds.p95Ms} ms`,
+      why: "Answers are slower than they should be.",
+    };
+  }
+  return { reason: "recovering: not yet three good readings in a row", why: "It is recovering." };
+}
+
+function percent(ratio: number): string {
+  return `${Number((ratio * 100).toPrecision(2))} %`;
+}
+
+function inWords(ratio: number): string {
+  if (ratio >= 0.95) return "all";
+  if (ratio >= 0.1) return `${Math.round(ratio * 10)} of 10`;
+  return `${Math.max(1, Math.round(ratio * 100))} of 100`;
+}

@@ -1,0 +1,133 @@
+/**
+ * The one public projection: everything public is made from what this file lets through. Fields are named one by one,
+ * so that a fact that joins a component later stays private until somebody writes it down here.
+ */
+import { mergeLatency, quantile } from "../../protocol/latency.ts";
+import type { Latency } from "../../protocol/latency.ts";
+import type { LiveComponent, PageChange, PageComponent, PageMaintenance, PageSnapshot } from "../../protocol/page.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { DAY, SECOND } from "../../protocol/time.ts";
+import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
+import { freshServices, outlook, splitService } from "./component.ts";
+import { dayTallies } from "./history.ts";
+import type { Maintenance } from "./maintenance.ts";
+import { isConfirmed, maintenanceStatus } from "./maintenance.ts";
+
+export interface PageSettings {
+  readonly id: string;
+  readonly name: string;
+  readonly timeZone: string;
+  readonly createdAt: Millis;
+}
+
+/** All that a Board holds that can reach the page. */
+export interface PageFacts extends Evidence {
+  readonly version: number;
+  readonly page: PageSettings;
+  readonly components: readonly Component[];
+  /** Of each component, oldest first. */
+  readonly changes: ReadonlyMap<string, readonly StatusChange[]>;
+}
+
+/** Completed maintenances stay on the page for this long. */
+const COMPLETED_SHOWN_MS = DAY;
+
+export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
+  const { page } = facts;
+  return {
+    version: facts.version,
+    generatedAt: now,
+    page: { id: page.id, name: page.name, timeZone: page.timeZone, createdAt: page.createdAt },
+    components: inPageOrder(facts.components).map((component) => publicComponent(component, facts, now)),
+    maintenances: publicMaintenances(facts, now),
+  };
+}
+
+/** The same without what an open page already has. */
+export function publicChange(facts: PageFacts, now: Millis): PageChange {
+  return {
+    version: facts.version,
+    generatedAt: now,
+    components: inPageOrder(facts.components).map((component) => liveComponent(component, facts, now)),
+    maintenances: publicMaintenances(facts, now),
+  };
+}
+
+/** Groups stand together, each where its first component stands. */
+function inPageOrder(components: readonly Component[]): readonly Component[] {
+  const sorted = components.toSorted((a, b) => a.position - b.position || a.name.localeCompare(b.name, "en"));
+  const groups = [...new Set(sorted.map((component) => component.group))];
+  return groups.flatMap((group) => sorted.filter((component) => component.group === group));
+}
+
+function publicComponent(component: Component, facts: PageFacts, now: Millis): PageComponent {
+  const changes = facts.changes.get(component.id) ?? [];
+  return {
+    ...liveComponent(component, facts, now),
+    description: component.description,
+    group: component.group,
+    createdAt: component.createdAt,
+    updatedAt: Math.max(component.updatedAt, changes.at(-1)?.at ?? 0),
+    days: dayTallies(changes, now, facts.page.timeZone),
+  };
+}
+
+function liveComponent(component: Component, facts: PageFacts, now: Millis): LiveComponent {
+  const fresh = freshServices(component, facts.tells, now);
+  return {
+    id: component.id,
+    name: component.name,
+    outlook: outlook(component, facts, facts.changes.get(component.id)?.at(-1) ?? null, now),
+    heardAt: heardAt(component, facts),
+    p95: p95Of(fresh),
+    ...trafficOf(fresh),
+  };
+}
+
+/** The oldest of the newest reports: a component is as old as the cluster that has been silent longest. */
+function heardAt(component: Component, { tells }: Evidence): Millis | null {
+  const heard = component.services.map((ref) => tells.get(splitService(ref).cluster)?.heardAt ?? null);
+  const moments = heard.filter((at) => at !== null);
+  return moments.length === 0 ? null : Math.min(...moments);
+}
+
+/** Counts are merged, then read once: percentiles are never averaged. */
+function p95Of(services: readonly ToldService[]) {
+  const merged = services.map((told) => told.latency).filter((latency): latency is Latency => latency !== null);
+  return merged.length === 0 ? null : quantile(merged.reduce(mergeLatency), 0.95);
+}
+
+function trafficOf(services: readonly ToldService[]): Pick<LiveComponent, "errorRatio" | "requestsPerSecond"> {
+  const traffic = services.map((told) => told.traffic).filter((counts) => counts !== null);
+  if (traffic.length === 0) return { errorRatio: null, requestsPerSecond: null };
+  const requests = traffic.reduce((sum, counts) => sum + counts.requests, 0);
+  const errors = traffic.reduce((sum, counts) => sum + counts.errors, 0);
+  const perSecond = traffic.reduce((sum, counts) => sum + (counts.requests * SECOND) / counts.spanMs, 0);
+  return { errorRatio: requests > 0 ? errors / requests : null, requestsPerSecond: perSecond };
+}
+
+function publicMaintenances(facts: PageFacts, now: Millis): readonly PageMaintenance[] {
+  return facts.maintenances
+    .map((maintenance) => publicMaintenance(maintenance, facts.components, now))
+    .filter(
+      (maintenance) =>
+        maintenance.components.length > 0 &&
+        (maintenance.status !== "completed" || maintenance.endsAt > now - COMPLETED_SHOWN_MS),
+    );
+}
+
+function publicMaintenance(maintenance: Maintenance, components: readonly Component[], now: Millis): PageMaintenance {
+  return {
+    id: maintenance.id,
+    name: maintenance.name,
+    status: maintenanceStatus(maintenance, now),
+    startsAt: maintenance.startsAt,
+    endsAt: Math.min(maintenance.endsAt, maintenance.endedAt ?? Number.POSITIVE_INFINITY),
+    createdAt: maintenance.createdAt,
+    updatedAt: maintenance.updatedAt,
+    components: components
+      .filter((component) => component.services.includes(`${maintenance.cluster}/${maintenance.service}`))
+      .map((component) => component.id),
+    confirmed: isConfirmed(maintenance),
+  };
+}
