@@ -1,0 +1,144 @@
+/** What the command line tools ask of an edge: `/cli/v1/*`, proved by the operator key. */
+import * as v from "valibot";
+import { dataDir, isRunning, readRun } from "../supervise/run-file.ts";
+import { readEnv } from "../supervise/secrets.ts";
+
+const TIMEOUT_MS = 15_000;
+
+export interface Operator {
+  readonly url: string;
+  readonly key: string;
+}
+
+/** A failure that one line explains. Everything else is a bug and shows its stack. */
+export class Refusal extends Error {}
+
+const LinkSchema = v.object({ url: v.string(), expiresAt: v.union([v.string(), v.number()]) });
+const TokenSchema = v.object({ token: v.string() });
+const EnrollmentSchema = v.object({
+  cluster: v.string(),
+  code: v.string(),
+  expiresAt: v.union([v.string(), v.number()]),
+  edgeKeys: v.array(v.string()),
+});
+export type Enrollment = v.InferOutput<typeof EnrollmentSchema>;
+const ClustersSchema = v.object({
+  clusters: v.array(
+    v.object({
+      name: v.string(),
+      state: v.string(),
+      heardAt: v.nullish(v.union([v.string(), v.number()])),
+      services: v.number(),
+    }),
+  ),
+});
+export type ClusterSummary = v.InferOutput<typeof ClustersSchema>["clusters"][number];
+const ErrorSchema = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
+
+/** A component of the page, as `PUT /cli/v1/components` takes it. */
+export interface ComponentWish {
+  readonly name: string;
+  readonly group: string;
+  readonly description?: string;
+  readonly services: readonly string[];
+}
+
+/** The system to talk to: the one that the environment names, else the one that runs from this folder. */
+export function findOperator(): Operator {
+  const url = process.env["OBSERVATORY_URL"];
+  const key = process.env["OBSERVATORY_OPERATOR_KEY"];
+  if (url !== undefined) {
+    if (!URL.canParse(url)) throw new Refusal(`OBSERVATORY_URL is no URL: ${url}`);
+    if (key === undefined) throw new Refusal("OBSERVATORY_URL is set, so OBSERVATORY_OPERATOR_KEY must be set too");
+    return { url: new URL(url).origin, key };
+  }
+  const run = readRun(dataDir());
+  const operatorKey = key ?? readEnv(dataDir())["OPERATOR_KEY"];
+  if (!isRunning(run) || operatorKey === undefined) {
+    throw new Refusal(
+      "Observatory Edge is not running here: start it with `npm start`, or set OBSERVATORY_URL and OBSERVATORY_OPERATOR_KEY for a deployed edge",
+    );
+  }
+  return { url: run.url, key: operatorKey };
+}
+
+export async function makeAdminLink(operator: Operator): Promise<{ url: string; expiresAt: Date }> {
+  const link = await ask(operator, "POST", "/cli/v1/admin-links", {}, LinkSchema);
+  return { url: link.url, expiresAt: new Date(link.expiresAt) };
+}
+
+export async function makeReadToken(operator: Operator): Promise<string> {
+  return (await ask(operator, "POST", "/cli/v1/tokens", { scope: "read" }, TokenSchema)).token;
+}
+
+export function makeEnrollment(operator: Operator, cluster: string, pending: boolean): Promise<Enrollment> {
+  return ask(operator, "POST", "/cli/v1/enrollments", { cluster, pending }, EnrollmentSchema);
+}
+
+export async function listClusters(operator: Operator): Promise<readonly ClusterSummary[]> {
+  return (await ask(operator, "GET", "/cli/v1/clusters", null, ClustersSchema)).clusters;
+}
+
+export async function putComponents(operator: Operator, components: readonly ComponentWish[]): Promise<void> {
+  await ask(operator, "PUT", "/cli/v1/components", { components }, v.unknown());
+}
+
+async function ask<Schema extends v.GenericSchema>(
+  operator: Operator,
+  method: string,
+  path: string,
+  body: unknown,
+  schema: Schema,
+): Promise<v.InferOutput<Schema>> {
+  const response = await send(operator, method, path, body);
+  const text = await response.text().catch(() => "");
+  if (!response.ok) throw new Refusal(explain(operator, response.status, text));
+  const parsed = v.safeParse(schema, parseJson(text));
+  if (!parsed.success)
+    throw new Refusal(
+      `${operator.url}${path} gave an answer that this version does not understand: is it an Observatory Edge?`,
+    );
+  return parsed.output;
+}
+
+async function send(operator: Operator, method: string, path: string, body: unknown): Promise<Response> {
+  try {
+    return await fetch(operator.url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${operator.key}`,
+        ...(body === null ? {} : { "content-type": "application/json" }),
+      },
+      body: body === null ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+      redirect: "error",
+    });
+  } catch (error) {
+    throw new Refusal(`${operator.url} does not answer (${reasonOf(error)}): is the edge running?`);
+  }
+}
+
+function explain(operator: Operator, status: number, text: string): string {
+  if (status === 401 || status === 403)
+    return `${operator.url} refuses the operator key (${status}): is OBSERVATORY_OPERATOR_KEY the edge's OPERATOR_KEY?`;
+  const parsed = v.safeParse(ErrorSchema, parseJson(text));
+  return parsed.success
+    ? `${parsed.output.error.message} (${status} ${parsed.output.error.code})`
+    : `${operator.url} answered ${status}`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+/** The short cause of a failed fetch: `ECONNREFUSED` rather than "fetch failed". */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (cause instanceof Error && "code" in cause && typeof cause.code === "string") return cause.code;
+  return error.name === "TimeoutError" ? `no answer in ${TIMEOUT_MS / 1_000} s` : error.message;
+}

@@ -1,0 +1,155 @@
+/** The demo mesh in one process: seven services, their visitors, their metrics, and the cluster they run in. */
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import * as v from "valibot";
+import { startKubernetesServer } from "../kubernetes/server.ts";
+import { makeIdentity } from "./certificate.ts";
+import { startControl, type Faults } from "./control.ts";
+import { FAULT_MODES, type Fault } from "./fault.ts";
+import { createMetrics, type MeshMetrics } from "./metrics.ts";
+import { createCaller, startService, type Address, type MeshService } from "./service.ts";
+import { ENTRANCE, GATEWAY, REPLICAS, SERVICES } from "./topology.ts";
+
+/** Requests a second that visitors make; the services make about four more of each. */
+export const VISITS_PER_SECOND = 8;
+/** Visits that may be under way at once; more are not begun. */
+const VISITS_MAX = 64;
+const VISIT_PATIENCE_MS = 5_000;
+
+export interface MeshOptions {
+  /** 0, the default, takes a free port. */
+  readonly ports?: { readonly control?: number; readonly kubernetes?: number; readonly ledger?: number };
+  /** Where faults are kept over a restart; without it they are forgotten. */
+  readonly stateFile?: string;
+  /** Visits a second, 0 for none. */
+  readonly visitsPerSecond?: number;
+}
+
+export interface Mesh {
+  readonly metricsUrl: string;
+  readonly controlUrl: string;
+  readonly kubernetesUrl: string;
+  readonly addresses: ReadonlyMap<string, Address>;
+  readonly metrics: MeshMetrics;
+  readonly faults: Faults;
+  readonly kubernetes: Awaited<ReturnType<typeof startKubernetesServer>>;
+  /** When the ledger's certificate ends, Millis. */
+  readonly certificateExpiresAt: number;
+  stop(): Promise<void>;
+}
+
+/** Starts everything on 127.0.0.1 and resolves once it answers. */
+export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
+  const metrics = createMetrics();
+  const faults = createFaults(options.stateFile ?? null);
+  const kubernetes = await startKubernetesServer({
+    port: options.ports?.kubernetes ?? 0,
+    deployments: SERVICES.map(({ namespace, name }) => ({ namespace, name, replicas: REPLICAS })),
+  });
+  const addresses = new Map<string, Address>();
+  const services: MeshService[] = [];
+  let certificateExpiresAt = 0;
+  for (const spec of SERVICES) {
+    const identity = spec.tls ? await makeIdentity(spec, Date.now()) : null;
+    if (identity !== null) certificateExpiresAt = identity.expiresAt;
+    const service = await startService({
+      spec,
+      port: spec.tls ? (options.ports?.ledger ?? 0) : 0,
+      identity,
+      metrics,
+      fault: () => faults.of(spec.name),
+      pods: () => kubernetes.replicas(spec.namespace, spec.name)?.ready ?? 0,
+      lookup: (name) => addresses.get(name) ?? null,
+    });
+    services.push(service);
+    addresses.set(spec.name, service.address);
+  }
+  const control = await startControl({ port: options.ports?.control ?? 0, metrics, faults });
+  const visitors = startVisitors(
+    addresses.get(ENTRANCE) ?? null,
+    metrics,
+    options.visitsPerSecond ?? VISITS_PER_SECOND,
+  );
+  return {
+    metricsUrl: `http://127.0.0.1:${control.port}/stats/prometheus`,
+    controlUrl: `http://127.0.0.1:${control.port}`,
+    kubernetesUrl: kubernetes.url,
+    addresses,
+    metrics,
+    faults,
+    kubernetes,
+    certificateExpiresAt,
+    async stop() {
+      visitors.stop();
+      await Promise.all([control.stop(), kubernetes.stop(), ...services.map((service) => service.stop())]);
+    },
+  };
+}
+
+/** Visitors come one by one, at random moments: the gaps of a Poisson process. */
+function startVisitors(entrance: Address | null, metrics: MeshMetrics, perSecond: number): { stop(): void } {
+  const caller = createCaller(GATEWAY, metrics);
+  let timer: NodeJS.Timeout | null = null;
+  let visits = 0;
+
+  async function visit(to: Address): Promise<void> {
+    visits++;
+    await caller.call(to, "/", VISIT_PATIENCE_MS);
+    visits--;
+  }
+  function next(to: Address): void {
+    const gapMs = (-Math.log(1 - Math.random()) / perSecond) * 1_000;
+    timer = setTimeout(() => {
+      if (visits < VISITS_MAX) void visit(to);
+      next(to);
+    }, gapMs);
+  }
+
+  if (entrance !== null && perSecond > 0) next(entrance);
+  return {
+    stop() {
+      if (timer !== null) clearTimeout(timer);
+      caller.stop();
+    },
+  };
+}
+
+const StateSchema = v.record(
+  v.string(),
+  v.strictObject({ mode: v.picklist(FAULT_MODES), ratio: v.pipe(v.number(), v.minValue(0), v.maxValue(1)) }),
+);
+
+function createFaults(stateFile: string | null): Faults & { of(service: string): Fault | null } {
+  const faults = new Map<string, Fault>(stateFile === null ? [] : Object.entries(readState(stateFile)));
+  const known = new Set(SERVICES.map((spec) => spec.name));
+  const save = (): void => {
+    if (stateFile === null) return;
+    writeFileSync(`${stateFile}.new`, JSON.stringify(Object.fromEntries(faults)));
+    renameSync(`${stateFile}.new`, stateFile);
+  };
+  return {
+    of: (service) => faults.get(service) ?? null,
+    list: () => SERVICES.map((spec) => ({ service: spec.name, fault: faults.get(spec.name) ?? null })),
+    break(service, fault) {
+      if (!known.has(service)) return false;
+      faults.set(service, fault);
+      save();
+      return true;
+    },
+    heal(service) {
+      if (service !== null && !known.has(service)) return false;
+      for (const name of service === null ? known : [service]) faults.delete(name);
+      save();
+      return true;
+    },
+  };
+}
+
+/** A missing or damaged file means that nothing is broken: the demo never refuses to start over it. */
+function readState(stateFile: string): Record<string, Fault> {
+  try {
+    const parsed = v.safeParse(StateSchema, JSON.parse(readFileSync(stateFile, "utf8")));
+    return parsed.success ? parsed.output : {};
+  } catch {
+    return {};
+  }
+}
