@@ -241,7 +241,7 @@ async function listPages<T>(transport: Transport, resource: Resource<T>, namespa
   let token = "";
   for (let pages = 0; pages < PAGES_MAX; pages++) {
     const query = new URLSearchParams({ limit: String(PAGE_LIMIT), ...(token === "" ? {} : { continue: token }) });
-    const answer = await call(transport, "GET", `${collectionPath(resource, namespace)}?${query}`);
+    const answer = await call(transport, "GET", `${collectionPath(resource, namespace)}?${query.toString()}`);
     if (!answer.ok) return answer;
     const page = v.safeParse(PageSchema, parseJson(answer.value.body));
     if (!page.success) return failure(malformed(`a list of an unknown shape: ${page.issues[0].message}`));
@@ -291,7 +291,13 @@ async function watch<T>(
   const head = new AbortController();
   const timer = setTimeout(() => head.abort(), CALL_TIMEOUT_MS);
   const signal = AbortSignal.any([head.signal, options.signal]);
-  const opened = await open(transport, "GET", `${collectionPath(resource, namespace)}?${query}`, undefined, signal);
+  const opened = await open(
+    transport,
+    "GET",
+    `${collectionPath(resource, namespace)}?${query.toString()}`,
+    undefined,
+    signal,
+  );
   clearTimeout(timer);
   let { resourceVersion } = options;
   if (!opened.ok)

@@ -10,6 +10,7 @@ import type { SourceState } from "../../protocol/push.ts";
 import type { EventRecord } from "../../protocol/record.ts";
 import { HOUR, MINUTE, type Millis } from "../../protocol/time.ts";
 import { failure, success, type Result } from "../core/result.ts";
+import { plainLine } from "../core/text.ts";
 
 /** Time limit of one handshake, ms. */
 const PROBE_TIMEOUT_MS = 5_000;
@@ -27,7 +28,7 @@ const INTERVAL_MAX_MS = 24 * HOUR;
 const Port = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(65_535));
 const Host = v.pipe(
   v.string(),
-  v.regex(/^[a-zA-Z0-9]([a-zA-Z0-9.:-]{0,251}[a-zA-Z0-9])?$/, "must be a host name or an address"),
+  v.regex(/^[a-zA-Z0-9:]([a-zA-Z0-9.:-]{0,251}[a-zA-Z0-9:])?$/, "must be a host name or an address"),
 );
 
 /** Where certificates come and go. `serverName` is sent as SNI: one address may serve many certificates. */
@@ -197,16 +198,6 @@ function nameText(name: tls.Certificate | undefined): string {
 function problemText(problem: Error | string): string {
   if (typeof problem === "string") return plainLine(problem, 256);
   return plainLine((problem as NodeJS.ErrnoException).code ?? problem.message, 256);
-}
-
-/** Names in certificates are a stranger's text: kept to one printable line. */
-function plainLine(text: string, max: number): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
-  return text
-    .toWellFormed()
-    .replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd")
-    .slice(0, max)
-    .toWellFormed();
 }
 
 function failureOf(error: NodeJS.ErrnoException): ProbeFailure {
