@@ -6,7 +6,8 @@ import * as v from "valibot";
 
 /** Envoy's default bucket bounds in milliseconds (`HistogramSettingsImpl::defaultBuckets`), as Istio uses them. */
 export const ISTIO_BOUNDS: readonly number[] = [
-  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000,
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
+  3_600_000,
 ];
 
 const BOUNDS_MAX = 64;
@@ -71,14 +72,21 @@ export function countOf(latency: Latency): number {
 export function mergeLatency(a: Latency, b: Latency): Latency {
   const boundsA = boundsOf(a);
   const boundsB = boundsOf(b);
-  if (a.bounds === b.bounds || (boundsA.length === boundsB.length && boundsA.every((bound, i) => bound === boundsB[i]))) {
+  if (
+    a.bounds === b.bounds ||
+    (boundsA.length === boundsB.length && boundsA.every((bound, i) => bound === boundsB[i]))
+  ) {
     return { ...a, counts: a.counts.map((count, i) => count + (b.counts[i] ?? 0)), sum: a.sum + b.sum };
   }
   const inB = new Set(boundsB);
   const common = boundsA.filter((bound) => inB.has(bound));
   const countsA = coarsen(boundsA, a.counts, common);
   const countsB = coarsen(boundsB, b.counts, common);
-  return explicitLatency(common, countsA.map((count, i) => count + (countsB[i] ?? 0)), a.sum + b.sum);
+  return explicitLatency(
+    common,
+    countsA.map((count, i) => count + (countsB[i] ?? 0)),
+    a.sum + b.sum,
+  );
 }
 
 function coarsen(bounds: readonly number[], counts: readonly number[], common: readonly number[]): number[] {
@@ -108,7 +116,11 @@ export function quantile(latency: Latency, q: number): Quantile | null {
     below += count;
   }
   // The floats' sum may end a hair below the rank: the value is then in the last bucket that holds any.
-  return inBucket(bounds, latency.counts.findLastIndex((count) => count > 0), 1);
+  return inBucket(
+    bounds,
+    latency.counts.findLastIndex((count) => count > 0),
+    1,
+  );
 }
 
 function inBucket(bounds: readonly number[], index: number, share: number): Quantile {

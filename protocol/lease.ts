@@ -69,7 +69,16 @@ export function canonicalJson(value: Json): string {
  * back; `expired` the same, by the agent alone at the lease's end; `superseded` when somebody else changed the target
  * meanwhile and was left alone; `forbidden` when the agent's own configuration or the API server refuses.
  */
-export const LEASE_STATES = ["pending", "applied", "released", "expired", "conflict", "forbidden", "superseded", "unverified"] as const;
+export const LEASE_STATES = [
+  "pending",
+  "applied",
+  "released",
+  "expired",
+  "conflict",
+  "forbidden",
+  "superseded",
+  "unverified",
+] as const;
 export type LeaseState = (typeof LEASE_STATES)[number];
 
 const LeaseResultSchema = v.strictObject({
@@ -80,7 +89,10 @@ const LeaseResultSchema = v.strictObject({
   reason: line(500),
   /** The deployment as last seen. */
   evidence: v.nullable(
-    v.strictObject({ replicas: v.pipe(v.number(), v.integer(), v.minValue(0)), ready: v.pipe(v.number(), v.integer(), v.minValue(0)) }),
+    v.strictObject({
+      replicas: v.pipe(v.number(), v.integer(), v.minValue(0)),
+      ready: v.pipe(v.number(), v.integer(), v.minValue(0)),
+    }),
   ),
   at: Moment,
 });
@@ -91,7 +103,13 @@ export const LeaseReportSchema = v.strictObject({
   observedGeneration: Moment,
   targets: v.pipe(v.array(LeaseResultSchema), v.maxLength(LEASES_MAX)),
   allowed: v.pipe(
-    v.array(v.strictObject({ ref: ServiceName, modes: v.array(v.picklist(LEASE_MODES)), floor: v.pipe(v.number(), v.integer(), v.minValue(0)) })),
+    v.array(
+      v.strictObject({
+        ref: ServiceName,
+        modes: v.array(v.picklist(LEASE_MODES)),
+        floor: v.pipe(v.number(), v.integer(), v.minValue(0)),
+      }),
+    ),
     v.maxLength(LEASES_MAX),
   ),
 });

@@ -1,7 +1,10 @@
 import * as v from "valibot";
 
 /** A cluster's name: a DNS label, 1 to 63 characters. */
-export const ClusterName = v.pipe(v.string(), v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be a DNS label: a-z, 0-9 and -, at most 63"));
+export const ClusterName = v.pipe(
+  v.string(),
+  v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be a DNS label: a-z, 0-9 and -, at most 63"),
+);
 
 /** A workload as `namespace/name`, each as Kubernetes allows it. A service's identity within its cluster. */
 export const ServiceName = v.pipe(
@@ -18,6 +21,9 @@ export function line(max: number) {
     v.string(),
     v.maxLength(max),
     // oxlint-disable-next-line no-control-regex -- control characters are what is refused
-    v.check((text) => !/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(text) && text.isWellFormed(), "has control characters"),
+    v.check(
+      (text) => !/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(text) && text.isWellFormed(),
+      "has control characters",
+    ),
   );
 }

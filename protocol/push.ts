@@ -1,7 +1,7 @@
 /**
  * The push and its receipt.
  *
- *   POST /agent/v1/push   gzip JSON, signed (signature.ts)
+ *   POST /agent/v1/push?cluster=NAME (path.ts)   gzip JSON, signed (signature.ts)
  *   { v, epoch, sentAt, intervalMs, live, base, records: { first, items } }
  *   200 { epoch, received, persisted, rejected, serverTime, nextPushMs, desired? }
  *
@@ -25,7 +25,13 @@ const Replicas = v.pipe(v.number(), v.integer(), v.minValue(0));
 const QuantileSchema = v.nullable(v.strictTuple([Count, Count, v.nullable(Count)]));
 
 /** Counts over the `spanMs` before `at`. Zero requests is a fact; a service without data has no reading. */
-const ReadingSchema = v.strictObject({ at: Moment, spanMs: v.pipe(Moment, v.minValue(1)), requests: Count, errors: Count, p95: QuantileSchema });
+const ReadingSchema = v.strictObject({
+  at: Moment,
+  spanMs: v.pipe(Moment, v.minValue(1)),
+  requests: Count,
+  errors: Count,
+  p95: QuantileSchema,
+});
 export type Reading = Readonly<v.InferOutput<typeof ReadingSchema>>;
 
 /** One service now: its last readings, oldest first, the newest one's histogram, and its deployment's replicas. */
@@ -97,5 +103,10 @@ export const EnrollSchema = v.strictObject({
 export type Enroll = Readonly<v.InferOutput<typeof EnrollSchema>>;
 
 /** `state: pending` until an operator compared fingerprints: pushes are answered 403 until then. */
-export const EnrolledSchema = v.object({ keyId: v.string(), fingerprint: v.string(), state: v.picklist(["active", "pending"]), serverTime: Moment });
+export const EnrolledSchema = v.object({
+  keyId: v.string(),
+  fingerprint: v.string(),
+  state: v.picklist(["active", "pending"]),
+  serverTime: Moment,
+});
 export type Enrolled = Readonly<v.InferOutput<typeof EnrolledSchema>>;

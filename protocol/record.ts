@@ -44,7 +44,10 @@ const EventSchema = v.strictObject({
   at: Moment,
   subject: line(256),
   body: v.pipe(
-    v.record(v.pipe(v.string(), v.regex(/^[a-zA-Z][a-zA-Z0-9]{0,39}$/)), v.union([line(1_024), v.pipe(v.number(), v.finite()), v.boolean(), v.null()])),
+    v.record(
+      v.pipe(v.string(), v.regex(/^[a-zA-Z][a-zA-Z0-9]{0,39}$/)),
+      v.union([line(1_024), v.pipe(v.number(), v.finite()), v.boolean(), v.null()]),
+    ),
     v.check((body) => Object.keys(body).length <= BODY_KEYS_MAX, "too many keys"),
   ),
 });

@@ -24,7 +24,16 @@ export type SessionOpen = Readonly<v.InferOutput<typeof SessionOpenSchema>>;
 
 /** The text that opens a session; `host` is the edge's own, so that a proof given to one edge opens no other. */
 export function sessionOpenMessage(open: Omit<SessionOpen, "signature" | "type">, host: string): string {
-  return ["observatory-session-v1", host, open.v, open.cluster, open.keyId, open.sentAt, open.nonce, open.observedGeneration].join("\n");
+  return [
+    "observatory-session-v1",
+    host,
+    open.v,
+    open.cluster,
+    open.keyId,
+    open.sentAt,
+    open.nonce,
+    open.observedGeneration,
+  ].join("\n");
 }
 
 /** Edge → agent. */

@@ -54,7 +54,11 @@ export function signatureBase(request: SignedRequest, parameters: SignatureParam
 }
 
 /** The three headers of a signed request; `signature` is base64. */
-export function signatureHeaders(request: SignedRequest, parameters: SignatureParameters, signature: string): Record<string, string> {
+export function signatureHeaders(
+  request: SignedRequest,
+  parameters: SignatureParameters,
+  signature: string,
+): Record<string, string> {
   return {
     "content-digest": contentDigest(request.digest),
     "signature-input": `oe=${parametersText(parameters)}`,
@@ -71,11 +75,16 @@ export function parseSignature(
   const value = /^oe=:([A-Za-z0-9+/]{86}==):$/.exec(signature ?? "");
   if (input === null || value === null) return null;
   const [, createdS, expiresS, keyId] = input;
-  return { parameters: { createdS: Number(createdS), expiresS: Number(expiresS), keyId: keyId ?? "" }, signature: value[1] ?? "" };
+  return {
+    parameters: { createdS: Number(createdS), expiresS: Number(expiresS), keyId: keyId ?? "" },
+    signature: value[1] ?? "",
+  };
 }
 
 /** Whether the times allow it at `nowS`: not from the future, not expired, not longer-lived than allowed. */
 export function signatureTimely(parameters: SignatureParameters, nowS: number): boolean {
   const { createdS, expiresS } = parameters;
-  return expiresS > createdS && expiresS - createdS <= SIGNATURE_LIFETIME_S && createdS <= nowS + 5 && nowS < expiresS + 5;
+  return (
+    expiresS > createdS && expiresS - createdS <= SIGNATURE_LIFETIME_S && createdS <= nowS + 5 && nowS < expiresS + 5
+  );
 }

@@ -35,27 +35,40 @@ export interface ToldService extends ServiceVerdict {
   readonly replicas: { readonly ready: number; readonly desired: number } | null;
 }
 
-/** What a Cluster tells the Board: on a change of state at once, otherwise every 30 s. */
+/** What a Cluster tells the Board of its agent's evidence: on a change of state at once, otherwise every 30 s. */
 export interface Tell {
   readonly cluster: string;
-  /** When the newest push was received; null if there never was one. */
-  readonly heardAt: Millis | null;
+  /** When the newest push was received. */
+  readonly heardAt: Millis;
   /** From here on its services are unknown unless more is heard. */
   readonly expiresAt: Millis;
-  readonly state: "waiting" | "pending" | "active" | "revoked";
-  readonly keys: readonly {
-    readonly keyId: string;
-    readonly fingerprint: string;
-    readonly state: "pending" | "active" | "revoked";
-  }[];
-  readonly agentVersion: string | null;
+  readonly intervalMs: number;
+  readonly agentVersion: string;
   readonly skewMs: number;
-  readonly connected: boolean;
   readonly sources: Readonly<Record<string, SourceState>>;
   readonly services: readonly ToldService[];
-  readonly leases: LeaseReport | null;
+  readonly leases: LeaseReport;
   /** Facts received and not yet in Postgres, and since when the oldest waits. */
-  readonly backlog: { readonly records: number; readonly since: Millis | null };
+  readonly backlog: Backlog;
+}
+
+export interface Backlog {
+  readonly waiting: number;
+  readonly since: Millis | null;
+}
+
+/** Who may speak for a cluster. `waiting`: a code was given out and nobody came yet. */
+export interface ClusterIdentity {
+  readonly cluster: string;
+  readonly createdAt: Millis;
+  readonly keys: readonly AgentKey[];
+}
+
+export interface AgentKey {
+  readonly keyId: string;
+  readonly fingerprint: string;
+  readonly state: "pending" | "active" | "revoked";
+  readonly createdAt: Millis;
 }
 
 export interface Evidence {

@@ -1,5 +1,5 @@
 /** Maintenance: what an operator wrote down, what the cluster answered, and the state that follows from both. */
-import type { LeaseMode, LeaseResult, LeaseState } from "../../protocol/lease.ts";
+import type { LeaseMode, LeaseReport, LeaseResult, LeaseState } from "../../protocol/lease.ts";
 import { LEASE_HOURS_MAX } from "../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../protocol/page.ts";
 import { HOUR } from "../../protocol/time.ts";
@@ -27,6 +27,8 @@ export interface Maintenance {
   readonly endedAt: Millis | null;
   /** The generation its lease got from the Cluster; null until the Cluster has it. */
   readonly generation: number | null;
+  /** When the agent reported that it has taken in that generation. */
+  readonly deliveredAt: Millis | null;
   /** What the agent reported, oldest first, one entry a change of state. */
   readonly results: readonly LeaseResult[];
 }
@@ -64,11 +66,32 @@ export function isConfirmed(maintenance: Maintenance): boolean {
 }
 
 /** Adds what the agent reported of this maintenance's lease; the same maintenance if that is nothing new. */
-export function withResult(maintenance: Maintenance, result: LeaseResult, now: Millis): Maintenance {
-  if (result.target !== maintenance.service || result.generation !== maintenance.generation) return maintenance;
+export function withReport(maintenance: Maintenance, report: LeaseReport, now: Millis): Maintenance {
+  const { generation, service, deliveredAt } = maintenance;
+  if (generation === null) return maintenance;
+  const delivered = deliveredAt === null && report.observedGeneration >= generation ? now : deliveredAt;
   const latest = latestResult(maintenance);
-  if (latest?.state === result.state && latest.reason === result.reason) return maintenance;
-  return { ...maintenance, results: [...maintenance.results, result].slice(-RESULTS_MAX), updatedAt: now };
+  const told = report.targets.find((result) => result.target === service && result.generation === generation);
+  const isNews = told !== undefined && (latest?.state !== told.state || latest.reason !== told.reason);
+  if (!isNews && delivered === deliveredAt) return maintenance;
+  const results = isNews ? [...maintenance.results, told].slice(-RESULTS_MAX) : maintenance.results;
+  return { ...maintenance, deliveredAt: delivered, results, updatedAt: now };
+}
+
+/** A maintenance as operators see it: the facts of its way into the cluster and back, moments null until they happened. */
+export function operatorMaintenance(maintenance: Maintenance, now: Millis) {
+  const { results, createdAt, generation: _, ...facts } = maintenance;
+  const firstAt = (...states: readonly LeaseState[]): Millis | null =>
+    results.find(({ state }) => states.includes(state))?.at ?? null;
+  return {
+    ...facts,
+    status: maintenanceStatus(maintenance, now),
+    requestedAt: createdAt,
+    acceptedAt: results.find(({ evidence }) => evidence !== null)?.at ?? null,
+    appliedAt: firstAt("applied"),
+    restoredAt: firstAt("released", "expired"),
+    result: latestResult(maintenance),
+  };
 }
 
 /** What a form or an API call asks for; `hours` is from now. */
@@ -112,6 +135,7 @@ export function startMaintenance(request: MaintenanceRequest, id: string, by: st
     endsAt: now + Math.round(request.hours * HOUR),
     endedAt: null,
     generation: null,
+    deliveredAt: null,
     results: [],
   };
 }

@@ -59,9 +59,14 @@ export function serviceVerdict(
       why: "It is not running.",
     };
   }
-  const readings = service.readings.filter((reading) => reading.at > liveAt - SILENT_INTERVALS * intervalMs);
+  const readings = freshReadings(service, liveAt, intervalMs);
   if (readings.length === 0) return withoutReadings(service);
   return withReadings(previous, readings, thresholds);
+}
+
+/** The readings that still say something: a source that fell silent leaves its last ones behind. */
+export function freshReadings(service: LiveService, liveAt: Millis, intervalMs: number): readonly Reading[] {
+  return service.readings.filter((reading) => reading.at > liveAt - SILENT_INTERVALS * intervalMs);
 }
 
 function withoutReadings({ replicas }: LiveService): ServiceVerdict {

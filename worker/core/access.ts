@@ -1,0 +1,36 @@
+/** Admin sessions, one-time links and read tokens, as facts with times. Only hashes are ever stored. */
+import type { Millis } from "../../protocol/time.ts";
+import { HOUR, MINUTE } from "../../protocol/time.ts";
+
+/** A one-time sign-in link works this long, once. */
+export const LINK_LIFETIME_MS = 15 * MINUTE;
+/** A session ends after this long without a request … */
+export const SESSION_IDLE_MS = 30 * MINUTE;
+/** … and after this long whatever happens. */
+export const SESSION_LIFETIME_MS = 12 * HOUR;
+/** `seenAt` is written at most this often: a page load must not cost a row. */
+export const SESSION_TOUCH_MS = 5 * MINUTE;
+
+export interface Link {
+  readonly hash: string;
+  readonly expiresAt: Millis;
+}
+
+export interface Session {
+  readonly hash: string;
+  /** Who: the door and its subject, as the audit names them. */
+  readonly by: string;
+  readonly createdAt: Millis;
+  readonly seenAt: Millis;
+}
+
+export interface ReadToken {
+  readonly hash: string;
+  readonly scope: "read";
+  readonly createdAt: Millis;
+}
+
+/** Whether a session is still good. A page left open is over after the idle limit, give or take the touch interval. */
+export function sessionAlive(session: Session, now: Millis): boolean {
+  return now - session.seenAt < SESSION_IDLE_MS + SESSION_TOUCH_MS && now - session.createdAt < SESSION_LIFETIME_MS;
+}

@@ -1,0 +1,48 @@
+/** The whole surface on one screen: routes, objects, cron. */
+import { Hono } from "hono";
+import type { Env } from "./objects/env.ts";
+import { boardOf } from "./objects/env.ts";
+import { adminRoutes } from "./routes/admin.ts";
+import { agentRoutes } from "./routes/agent.ts";
+import { refuse } from "./routes/answer.ts";
+import { cliRoutes } from "./routes/cli.ts";
+import { operatorRoutes } from "./routes/operator.ts";
+import { pageRoutes } from "./routes/page.ts";
+import type { AppEnv, Route } from "./routes/table.ts";
+import { mount } from "./routes/table.ts";
+
+export { Board } from "./objects/board.ts";
+export { Cluster } from "./objects/cluster.ts";
+export { Relay } from "./objects/relay.ts";
+export { Throttle } from "./objects/throttle.ts";
+
+/** Every route there is, with its policy. */
+export const ROUTES: readonly Route[] = [
+  ...pageRoutes,
+  ...agentRoutes,
+  ...operatorRoutes,
+  ...adminRoutes,
+  ...cliRoutes,
+];
+
+const app = new Hono<AppEnv>();
+mount(app, ROUTES);
+app.notFound((c) => refuse(c, "not_found", "There is nothing at this address."));
+app.onError((error, c) => {
+  console.error(JSON.stringify({ event: "request_failed", path: new URL(c.req.url).pathname, error: String(error) }));
+  // An object that is overloaded must not be asked again at once; everything else is a bug of ours.
+  const overloaded = "overloaded" in error && error.overloaded === true;
+  return refuse(
+    c,
+    overloaded ? "unavailable" : "internal",
+    overloaded ? "Too busy at the moment." : "Something failed here. It was logged.",
+  );
+});
+
+export default {
+  fetch: app.fetch,
+  /** Every minute: a Board whose alarm was lost finds it again. */
+  async scheduled(_controller, env) {
+    await boardOf(env).wake();
+  },
+} satisfies ExportedHandler<Env>;

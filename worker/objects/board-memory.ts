@@ -1,0 +1,177 @@
+/**
+ * What the Board keeps on disk, and all of it in memory beside:
+ *
+ *   doc     (kind, key, body)                what people wrote and what Clusters told, each the latest
+ *   change  (component, at, status)          the journal of statuses: what history is drawn from
+ *   outbox  (kind, key, revision, at, body)  rows on their way to Postgres; the newest revision of each key
+ *   errand  (key, body)                      calls to Clusters that are not yet answered
+ */
+import type { Link, ReadToken, Session } from "../core/access.ts";
+import type { ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
+import type { Maintenance } from "../core/maintenance.ts";
+import type { PageSettings } from "../core/snapshot.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { BoardRow } from "../store/board.ts";
+
+/** The documents by kind. Each is a JSON value under its own key. */
+interface Documents {
+  readonly page: PageSettings;
+  readonly component: Component;
+  readonly maintenance: Maintenance;
+  readonly cluster: ClusterIdentity;
+  readonly tell: Tell;
+  readonly link: Link;
+  readonly session: Session;
+  readonly token: ReadToken;
+}
+type Kind = keyof Documents;
+type Shelf = { readonly [K in Kind]: Map<string, Documents[K]> };
+
+/** A call to a Cluster that must arrive: put a lease into force, or take it out. */
+export interface Errand {
+  readonly key: string;
+  readonly maintenance: string;
+  readonly act: "set" | "release";
+}
+
+export class BoardMemory {
+  readonly #sql: SqlStorage;
+  readonly #docs: Shelf = {
+    page: new Map(),
+    component: new Map(),
+    maintenance: new Map(),
+    cluster: new Map(),
+    tell: new Map(),
+    link: new Map(),
+    session: new Map(),
+    token: new Map(),
+  };
+  readonly #changes = new Map<string, StatusChange[]>();
+
+  constructor(sql: SqlStorage, changesSince: Millis) {
+    this.#sql = sql;
+    for (const table of [
+      "doc (kind TEXT, key TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, key))",
+      "change (component TEXT, at INTEGER, status TEXT NOT NULL, PRIMARY KEY (component, at))",
+      "outbox (kind TEXT, key TEXT, revision INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key))",
+      "errand (key TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    ]) {
+      sql.exec(`CREATE TABLE IF NOT EXISTS ${table} WITHOUT ROWID`);
+    }
+    this.#load(changesSince);
+  }
+
+  get<K extends Kind>(kind: K, key: string): Documents[K] | null {
+    return this.#docs[kind].get(key) ?? null;
+  }
+
+  all<K extends Kind>(kind: K): readonly Documents[K][] {
+    return [...this.#docs[kind].values()];
+  }
+
+  map<K extends Kind>(kind: K): ReadonlyMap<string, Documents[K]> {
+    return this.#docs[kind];
+  }
+
+  put<K extends Kind>(kind: K, key: string, body: Documents[K]): void {
+    this.#sql.exec("INSERT OR REPLACE INTO doc (kind, key, body) VALUES (?, ?, ?)", kind, key, JSON.stringify(body));
+    this.#docs[kind].set(key, body);
+  }
+
+  remove(kind: Kind, key: string): void {
+    this.#sql.exec("DELETE FROM doc WHERE kind = ? AND key = ?", kind, key);
+    this.#docs[kind].delete(key);
+  }
+
+  get changes(): ReadonlyMap<string, readonly StatusChange[]> {
+    return this.#changes;
+  }
+
+  lastChange(component: string): StatusChange | null {
+    return this.#changes.get(component)?.at(-1) ?? null;
+  }
+
+  record(change: StatusChange): void {
+    const { component, at, status } = change;
+    this.#sql.exec("INSERT OR REPLACE INTO change (component, at, status) VALUES (?, ?, ?)", component, at, status);
+    const known = (this.#changes.get(component) ?? []).filter((other) => other.at !== at);
+    this.#changes.set(component, [...known, change]);
+  }
+
+  /** Drops what no page shows any more, but the last change before it: that one still says what the first day began with. */
+  prune(before: Millis): void {
+    for (const [component, changes] of this.#changes) {
+      const keep = Math.max(
+        0,
+        changes.findLastIndex((change) => change.at <= before),
+      );
+      const cut = changes[keep]?.at;
+      if (keep === 0 || cut === undefined) continue;
+      this.#sql.exec("DELETE FROM change WHERE component = ? AND at < ?", component, cut);
+      this.#changes.set(component, changes.slice(keep));
+    }
+  }
+
+  // ── on the way out ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  queue(row: BoardRow): void {
+    const { kind, key, revision, at, body } = row;
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO outbox (kind, key, revision, at, body) VALUES (?, ?, ?, ?, ?)",
+      ...[kind, key, revision, at, JSON.stringify(body)],
+    );
+  }
+
+  queued(limit: number): readonly BoardRow[] {
+    return this.#sql
+      .exec<{ kind: BoardRow["kind"]; key: string; revision: number; at: number; body: string }>(
+        "SELECT kind, key, revision, at, body FROM outbox ORDER BY at LIMIT ?",
+        limit,
+      )
+      .toArray()
+      .map((row) => ({ ...row, body: JSON.parse(row.body) as BoardRow["body"] }));
+  }
+
+  /** Takes rows off the queue that Postgres has, unless a newer revision took their place meanwhile. */
+  unqueue(rows: readonly BoardRow[]): void {
+    for (const { kind, key, revision } of rows) {
+      this.#sql.exec("DELETE FROM outbox WHERE kind = ? AND key = ? AND revision = ?", kind, key, revision);
+    }
+  }
+
+  backlog(): { readonly waiting: number; readonly since: Millis | null } {
+    const { waiting, since } = this.#sql
+      .exec<{ waiting: number; since: number | null }>("SELECT count(*) AS waiting, min(at) AS since FROM outbox")
+      .one();
+    return { waiting, since };
+  }
+
+  send(errand: Errand): void {
+    this.#sql.exec("INSERT OR REPLACE INTO errand (key, body) VALUES (?, ?)", errand.key, JSON.stringify(errand));
+  }
+
+  errands(): readonly Errand[] {
+    return this.#sql
+      .exec<{ body: string }>("SELECT body FROM errand ORDER BY key")
+      .toArray()
+      .map(({ body }) => JSON.parse(body) as Errand);
+  }
+
+  done(errand: Errand): void {
+    this.#sql.exec("DELETE FROM errand WHERE key = ?", errand.key);
+  }
+
+  #load(changesSince: Millis): void {
+    for (const { kind, key, body } of this.#sql.exec<{ kind: Kind; key: string; body: string }>(
+      "SELECT kind, key, body FROM doc",
+    )) {
+      // Written by `put` above: each kind has one type.
+      (this.#docs[kind] as Map<string, unknown>).set(key, JSON.parse(body));
+    }
+    const rows = this.#sql.exec<{ component: string; at: number; status: StatusChange["status"] }>(
+      "SELECT component, at, status FROM change WHERE at >= ? ORDER BY component, at",
+      changesSince,
+    );
+    for (const row of rows) this.#changes.set(row.component, [...(this.#changes.get(row.component) ?? []), { ...row }]);
+  }
+}

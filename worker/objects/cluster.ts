@@ -1,0 +1,502 @@
+/**
+ * One agent identity: its keys, its watermarks, its outbox to Postgres, its leases, and what it said last.
+ *
+ * Decides nothing: `core` decides, this class remembers, wakes and speaks. What it holds in memory it may lose between
+ * two pushes (an idle object leaves memory after about 10 s), so each fact that a rule needs later is either in the
+ * next push, in a row, or in a socket's attachment.
+ */
+import { DurableObject } from "cloudflare:workers";
+import * as v from "valibot";
+import type { ApiErrorCode } from "../../protocol/error.ts";
+import { isUsablePublicKey } from "../../protocol/key.ts";
+import type { DesiredState, SignedDesired } from "../../protocol/lease.ts";
+import { canonicalJson } from "../../protocol/lease.ts";
+import { PUSH_BYTES_MAX, PUSH_DEPTH_MAX } from "../../protocol/limits.ts";
+import type { Enroll, Enrolled, Live, Push, Receipt } from "../../protocol/push.ts";
+import { PushSchema } from "../../protocol/push.ts";
+import type { SessionMessage } from "../../protocol/session.ts";
+import { SESSION_CLOSE, SessionOpenSchema, sessionOpenMessage } from "../../protocol/session.ts";
+import { SIGNATURE_LIFETIME_S } from "../../protocol/signature.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
+import { PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, versionServed } from "../../protocol/version.ts";
+import { openEpoch, step } from "../core/cluster.ts";
+import type { Rejected, Step } from "../core/cluster.ts";
+import type { ClusterIdentity, Tell } from "../core/component.ts";
+import type { DesiredRefusal } from "../core/desired.ts";
+import { withLease, withoutLease } from "../core/desired.ts";
+import type { Identity } from "../core/identity.ts";
+import { CODE_LIFETIME_MS, withCode, withKey, withKeyState } from "../core/identity.ts";
+import type { Maintenance } from "../core/maintenance.ts";
+import type { Result } from "../core/result.ts";
+import { failure, success } from "../core/result.ts";
+import { retryDelay } from "../core/retry.ts";
+import type { ServiceStatus } from "../core/service.ts";
+import { isTellDue, silentAt, tellOf } from "../core/tell.ts";
+import { openDatabase } from "../store/database.ts";
+import { FLUSH_RECORDS_MAX, flushRecords } from "../store/flush.ts";
+import { gunzip, parseJson } from "./body.ts";
+import { ClusterMemory, OUTBOX_BYTES_MAX } from "./cluster-memory.ts";
+import type { EdgeKey } from "./crypto.ts";
+import {
+  fingerprintOf,
+  freshCode,
+  fromBase64,
+  importPublicKey,
+  keyIdOf,
+  loadEdgeKey,
+  secretHash,
+  verifyEd25519,
+} from "./crypto.ts";
+import type { Env } from "./env.ts";
+import { boardOf } from "./env.ts";
+import type { SignedHead } from "./signed.ts";
+import { claimedKeyId, isSignedBy } from "./signed.ts";
+
+/** A refusal as the route turns it into an answer. */
+export interface PushRefusal {
+  readonly code: ApiErrorCode;
+  readonly message: string;
+  readonly expected?: number;
+  readonly versions?: readonly [number, number];
+}
+
+export type PushAnswer = Result<Receipt, PushRefusal>;
+
+/** What is known of a session's socket over hibernation. */
+interface Attachment {
+  readonly host: string;
+  readonly openedAt: Millis | null;
+  readonly heardAt: Millis | null;
+  readonly intervalMs: number;
+}
+
+/** Sockets that have not proved who they are: a hoard of them would keep nothing alive, but memory is shared. */
+const UNPROVED_SOCKETS_MAX = 8;
+/** Sessions prove themselves within the life of a signature. */
+const OPEN_MAX_AGE_MS = SIGNATURE_LIFETIME_S * SECOND;
+const SESSION_MESSAGE_MAX = 4_096;
+const NO_IDENTITY: PushRefusal = {
+  code: "unauthenticated",
+  message:
+    "The request is not signed by a key that this cluster knows. Enrol the agent, and compare its clock with serverTime.",
+};
+
+export class Cluster extends DurableObject<Env> {
+  readonly #memory: ClusterMemory;
+  readonly #keys = new Map<string, Promise<CryptoKey>>();
+  #identity: Identity | null;
+  #desired: DesiredState | null;
+  #statuses: Readonly<Record<string, ServiceStatus>>;
+  #edgeKey: Promise<EdgeKey> | null = null;
+  #live: Live | null = null;
+  #told: Tell | null = null;
+  #flushFailures = 0;
+  #alarmArmed = false;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#memory = new ClusterMemory(ctx.storage.sql);
+    this.#identity = this.#memory.read<Identity>("identity");
+    this.#desired = this.#memory.read<DesiredState>("desired");
+    this.#statuses = this.#memory.read<Record<string, ServiceStatus>>("statuses") ?? {};
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    // An alarm that was lost with its retries would leave facts here for ever: every wake looks.
+    void ctx.blockConcurrencyWhile(async () => {
+      this.#alarmArmed = (await ctx.storage.getAlarm()) !== null;
+      if (!this.#alarmArmed && this.#memory.backlog.waiting > 0) await this.#arm(Date.now());
+    });
+  }
+
+  // ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Makes a one-time enrolment code. With `pending` its key waits for an operator. */
+  async createCode(
+    cluster: string,
+    pending: boolean,
+  ): Promise<{ readonly code: string; readonly expiresAt: Millis; readonly edgeKeys: readonly string[] }> {
+    const code = freshCode();
+    const hash = await secretHash(code);
+    const { publicKey } = await this.#loadedEdgeKey();
+    const now = Date.now();
+    const expiresAt = now + CODE_LIFETIME_MS;
+    const identity = this.#identity ?? { cluster, createdAt: now, codes: [], keys: [] };
+    this.#keepIdentity(withCode(identity, { hash, expiresAt, pending }, now));
+    await boardOf(this.env).identify(this.#publicIdentity());
+    return { code, expiresAt, edgeKeys: [publicKey] };
+  }
+
+  /** Spends a code for the key that signed this very request. */
+  async enroll(head: SignedHead, body: Uint8Array, enroll: Enroll): Promise<Result<Enrolled, PushRefusal>> {
+    const raw = fromBase64(enroll.publicKey);
+    if (raw === null || !isUsablePublicKey(raw))
+      return failure({ ...NO_IDENTITY, message: "The public key cannot be used." });
+    const [keyId, fingerprint, codeHash] = await Promise.all([
+      keyIdOf(raw),
+      fingerprintOf(raw),
+      secretHash(enroll.code),
+    ]);
+    const signed =
+      claimedKeyId(head, Date.now()) === keyId && (await isSignedBy(await importPublicKey(raw), head, body));
+    const now = Date.now();
+    const added =
+      signed && this.#identity !== null
+        ? withKey(this.#identity, codeHash, { keyId, fingerprint, publicKey: enroll.publicKey }, now)
+        : null;
+    if (added === null) {
+      const message = "The enrolment code is unknown, used or expired. Make a new one with: npm run -s enroll";
+      return failure({ code: "unauthenticated", message });
+    }
+    if (added.identity !== this.#identity) this.#keepIdentity(added.identity);
+    await boardOf(this.env).identify(this.#publicIdentity());
+    const state = added.key.state === "pending" ? "pending" : "active";
+    return success({ keyId, fingerprint, state, serverTime: Date.now() });
+  }
+
+  /** Lets a pending key in. False if there is no such key. */
+  async acceptKey(keyId: string): Promise<boolean> {
+    return this.#setKeyState(keyId, "active");
+  }
+
+  /** Takes a key away: its pushes are refused from now on, its sessions are closed, its services become unknown. */
+  async revokeKey(keyId: string): Promise<boolean> {
+    if (!(await this.#setKeyState(keyId, "revoked"))) return false;
+    for (const socket of this.ctx.getWebSockets()) socket.close(SESSION_CLOSE.unauthenticated, "the key was revoked");
+    if (this.#identity !== null) await boardOf(this.env).hush(this.#identity.cluster, Date.now());
+    return true;
+  }
+
+  // ── push ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes a push as it came. Cheap checks first, then crypto, then parsing; then one synchronous step. */
+  async push(head: SignedHead, body: Uint8Array): Promise<PushAnswer> {
+    const refused = await this.#authenticate(head, body);
+    if (refused !== null) return failure(refused);
+    const push = await this.#parse(body);
+    if (!push.ok) return push;
+    const desired = await this.#signedDesired(push.value.live?.leases.observedGeneration ?? null);
+    return this.#take(push.value, desired, Date.now());
+  }
+
+  async #authenticate(head: SignedHead, body: Uint8Array): Promise<PushRefusal | null> {
+    const keyId = claimedKeyId(head, Date.now());
+    const key = this.#identity?.keys.find((known) => known.keyId === keyId);
+    if (key === undefined || key.state === "revoked") return NO_IDENTITY;
+    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), head, body))) return NO_IDENTITY;
+    // While the signature was checked an operator may have revoked the key.
+    const current = this.#identity?.keys.find((known) => known.keyId === keyId)?.state;
+    if (current === "active") return null;
+    if (current !== "pending") return NO_IDENTITY;
+    const message = `The key waits for an operator to compare its fingerprint, ${key.fingerprint}, and to accept it.`;
+    return { code: "forbidden", message };
+  }
+
+  async #parse(body: Uint8Array): Promise<Result<Push, PushRefusal>> {
+    const unpacked = await gunzip(body, PUSH_BYTES_MAX);
+    if (!unpacked.ok && unpacked.failure === "too_large") {
+      const message = `The push is larger than ${PUSH_BYTES_MAX} bytes unpacked. Send fewer records.`;
+      return failure({ code: "push_too_large", message });
+    }
+    const json = unpacked.ok ? parseJson(unpacked.value, PUSH_DEPTH_MAX) : unpacked;
+    if (!json.ok)
+      return failure({ code: "push_malformed", message: "The push is not gzip of JSON within the allowed depth." });
+    const version = v.safeParse(v.object({ v: v.number() }), json.value);
+    if (version.success && !versionServed(version.output.v)) {
+      const versions = [PROTOCOL_VERSION_OLDEST, PROTOCOL_VERSION] as const;
+      const message = `Protocol ${version.output.v} is not served here; versions ${versions.join(" to ")} are.`;
+      return failure({ code: "version_unsupported", message, versions });
+    }
+    const parsed = v.safeParse(PushSchema, json.value, { abortEarly: true });
+    if (parsed.success) return success(parsed.output);
+    const [issue] = parsed.issues;
+    return failure({
+      code: "push_malformed",
+      message: `${v.getDotPath(issue) ?? "push"}: ${issue.message}`.slice(0, 300),
+    });
+  }
+
+  /** The synchronous part: decide, write, answer. No await, so nothing can come between. */
+  #take(push: Push, desired: SignedDesired | undefined, now: Millis): PushAnswer {
+    if (push.epoch === null) return this.#open(push, desired, now);
+    if (this.#memory.bytesWaiting > OUTBOX_BYTES_MAX) {
+      return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
+    }
+    const decided = step(this.#memory.marks, { ...push, epoch: push.epoch }, now);
+    if (decided.kind === "fenced") {
+      return failure({ code: "fenced", message: `A newer agent holds epoch ${decided.epoch}. Stop this one.` });
+    }
+    if (decided.kind === "gap") {
+      const message = `Numbers are missing: send from ${decided.expected}.`;
+      return failure({ code: "gap", message, expected: decided.expected });
+    }
+    const conflicting = push.records.items.length > 0 && decided.rejected.length === push.records.items.length;
+    this.ctx.storage.transactionSync(() => this.#keep(decided, now));
+    this.#hear(push, now);
+    if (conflicting && push.live === null) {
+      return failure({ code: "push_unusable", message: "No part of the push could be used." });
+    }
+    return success(this.#receipt(push, decided.rejected, desired, now));
+  }
+
+  #open(push: Push, desired: SignedDesired | undefined, now: Millis): PushAnswer {
+    const held = this.#memory.marks;
+    const opened = openEpoch(held, push.spool, push.base, now);
+    if (opened !== held) this.ctx.storage.transactionSync(() => this.#memory.open(opened));
+    this.#hear(push, now);
+    return success(this.#receipt(push, [], desired, now));
+  }
+
+  #keep(decided: Extract<Step, { kind: "accepted" }>, now: Millis): void {
+    if (!decided.changed) return;
+    const first = decided.fresh[0]?.seq ?? decided.watermarks.next;
+    this.#memory.keep(decided.watermarks, first, decided.fresh, now);
+    if (decided.fresh.length > 0 && !this.#alarmArmed) {
+      this.#alarmArmed = true;
+      // Not awaited: the output gate holds the answer until the alarm is stored too.
+      void this.ctx.storage.setAlarm(now + Number(this.env.FLUSH_INTERVAL_MS));
+    }
+  }
+
+  #receipt(push: Push, rejected: readonly Rejected[], desired: SignedDesired | undefined, now: Millis): Receipt {
+    const marks = this.#memory.marks;
+    return {
+      epoch: marks?.epoch ?? 0,
+      received: marks?.next ?? 1,
+      persisted: marks?.persisted ?? 1,
+      rejected: [...rejected],
+      serverTime: now,
+      nextPushMs: push.intervalMs,
+      ...(desired === undefined ? {} : { desired }),
+    };
+  }
+
+  // ── what is heard, and told on ────────────────────────────────────────────────────────────────────────────────────
+
+  /** Replaces what the agent says now, and tells the Board if that is news or if it was long ago. */
+  #hear(push: Push, now: Millis): void {
+    for (const socket of this.ctx.getWebSockets()) {
+      const attached = attachmentOf(socket);
+      if (attached?.openedAt != null)
+        socket.serializeAttachment({ ...attached, heardAt: now, intervalMs: push.intervalMs });
+    }
+    if (push.live === null || this.#identity === null || push.live.at < (this.#live?.at ?? 0)) return;
+    this.#live = push.live;
+    const tell = tellOf(this.#identity.cluster, push, push.live, this.#statuses, this.#memory.backlog, now);
+    const statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
+    if (JSON.stringify(statuses) !== JSON.stringify(this.#statuses)) {
+      this.#statuses = statuses;
+      this.#memory.write("statuses", statuses);
+    }
+    if (isTellDue(this.#told, tell)) this.ctx.waitUntil(this.#tell(tell));
+  }
+
+  async #tell(tell: Tell): Promise<void> {
+    const before = this.#told;
+    this.#told = tell;
+    try {
+      await boardOf(this.env).hear(tell);
+    } catch (error) {
+      // The next push tells again.
+      if (this.#told === tell) this.#told = before;
+      console.warn(JSON.stringify({ event: "tell_failed", cluster: tell.cluster, error: String(error) }));
+    }
+  }
+
+  // ── leases ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Puts a maintenance's lease into force. Idempotent; answers the generation that it has. */
+  async setLease(maintenance: Maintenance): Promise<Result<number, DesiredRefusal>> {
+    const now = Date.now();
+    const desired = withLease(this.#desiredState(maintenance.cluster), maintenance, now);
+    if (typeof desired === "string") return failure(desired);
+    await this.#keepDesired(desired);
+    const lease = desired.leases.find((held) => held.maintenance === maintenance.id);
+    return success(lease?.generation ?? desired.generation);
+  }
+
+  /** Takes a maintenance's lease out of force. Idempotent. */
+  async releaseLease(maintenance: Maintenance): Promise<void> {
+    await this.#keepDesired(withoutLease(this.#desiredState(maintenance.cluster), maintenance.id, Date.now()));
+  }
+
+  #desiredState(cluster: string): DesiredState {
+    return this.#desired ?? { v: 1, cluster, generation: 0, leases: [] };
+  }
+
+  async #keepDesired(desired: DesiredState): Promise<void> {
+    if (desired === this.#desired) return;
+    this.#desired = desired;
+    this.#memory.write("desired", desired);
+    const signed = await this.#signedDesired(null);
+    if (signed !== undefined) this.#sendAll({ type: "desired", desired: signed });
+  }
+
+  /** The signed desired state, unless `observed` says that the agent has it already, or nothing was ever desired. */
+  async #signedDesired(observed: number | null): Promise<SignedDesired | undefined> {
+    const desired = this.#desired;
+    if (desired === null || desired.generation === observed) return undefined;
+    return (await this.#loadedEdgeKey()).sign(canonicalJson(desired));
+  }
+
+  // ── session ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The agent's session: an upgrade, and nothing else comes this way. */
+  override async fetch(request: Request): Promise<Response> {
+    if (request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 426 });
+    const sockets = this.ctx.getWebSockets();
+    const unproved = sockets.filter((socket) => attachmentOf(socket)?.openedAt == null);
+    for (const socket of unproved.slice(0, Math.max(0, unproved.length - UNPROVED_SOCKETS_MAX + 1))) {
+      socket.close(SESSION_CLOSE.unauthenticated, "another session waits");
+    }
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    const attachment: Attachment = { host: new URL(request.url).host, openedAt: null, heardAt: null, intervalMs: 0 };
+    server.serializeAttachment(attachment);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const attached = attachmentOf(socket);
+    if (attached === null || typeof message !== "string" || !(await this.#opens(message, attached.host))) {
+      socket.close(SESSION_CLOSE.unauthenticated, "the session could not be proved");
+      return;
+    }
+    const now = Date.now();
+    for (const other of this.ctx.getWebSockets()) {
+      if (other !== socket && attachmentOf(other)?.openedAt != null)
+        other.close(SESSION_CLOSE.replaced, "a newer session took over");
+    }
+    socket.serializeAttachment({
+      ...attached,
+      openedAt: now,
+      heardAt: this.#told?.heardAt ?? null,
+      intervalMs: this.#told?.intervalMs ?? 0,
+    });
+    send(socket, { type: "opened", serverTime: now });
+    const desired = await this.#signedDesired(null);
+    if (desired !== undefined) send(socket, { type: "desired", desired });
+  }
+
+  /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    const attached = attachmentOf(socket);
+    const others = this.ctx.getWebSockets().some((other) => other !== socket && attachmentOf(other)?.openedAt != null);
+    if (attached?.openedAt == null || attached.heardAt === null || others || this.#identity === null) return;
+    // The next push, should one come, is news again.
+    this.#told = null;
+    await boardOf(this.env).hush(this.#identity.cluster, silentAt(attached.heardAt, attached.intervalMs));
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    await this.webSocketClose(socket);
+  }
+
+  async #opens(message: string, host: string): Promise<boolean> {
+    if (message.length > SESSION_MESSAGE_MAX) return false;
+    const json = parseJson(new TextEncoder().encode(message), 2);
+    const open = json.ok ? v.safeParse(SessionOpenSchema, json.value) : null;
+    if (open === null || !open.success) return false;
+    const { keyId, sentAt, signature } = open.output;
+    const key = this.#identity?.keys.find((known) => known.keyId === keyId && known.state === "active");
+    if (key === undefined || Math.abs(Date.now() - sentAt) > OPEN_MAX_AGE_MS || !versionServed(open.output.v))
+      return false;
+    if (open.output.cluster !== this.#identity?.cluster) return false;
+    return verifyEd25519(await this.#publicKey(keyId, key.publicKey), signature, sessionOpenMessage(open.output, host));
+  }
+
+  #sendAll(message: SessionMessage): void {
+    for (const socket of this.ctx.getWebSockets()) if (attachmentOf(socket)?.openedAt != null) send(socket, message);
+  }
+
+  // ── Postgres ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Sends what waits to Postgres. A wake carries no news: it looks at what waits, so a late or double one does no harm. */
+  override async alarm(): Promise<void> {
+    this.#alarmArmed = false;
+    try {
+      while (await this.#flushOnce());
+    } finally {
+      // Re-armed here and never left to the runtime's retries, which stop for good after six.
+      if (this.#memory.backlog.waiting > 0)
+        await this.#arm(Date.now() + retryDelay(this.#flushFailures, Math.random()));
+    }
+  }
+
+  /** True if something was flushed and more may wait. */
+  async #flushOnce(): Promise<boolean> {
+    const batch = this.#memory.nextBatch(FLUSH_RECORDS_MAX);
+    if (batch === null || this.#identity === null) return false;
+    const database = openDatabase({ url: this.env.DATABASE_URL, fetchEndpoint: this.env.NEON_FETCH_ENDPOINT });
+    const stored = await flushRecords(database, this.#identity.cluster, batch.records);
+    if (!stored.ok) {
+      this.#flushFailures++;
+      console.warn(JSON.stringify({ event: "flush_failed", code: stored.code, message: stored.message }));
+      return false;
+    }
+    this.#flushFailures = 0;
+    this.#memory.flushed(batch);
+    return true;
+  }
+
+  async #arm(at: Millis): Promise<void> {
+    this.#alarmArmed = true;
+    await this.ctx.storage.setAlarm(at);
+  }
+
+  // ── small helpers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Rows written since this object woke: what the bench counts. */
+  async rowsWritten(): Promise<number> {
+    return this.#memory.rowsWritten;
+  }
+
+  async #setKeyState(keyId: string, state: "active" | "revoked"): Promise<boolean> {
+    if (this.#identity === null || !this.#identity.keys.some((key) => key.keyId === keyId)) return false;
+    this.#keepIdentity(withKeyState(this.#identity, keyId, state));
+    await boardOf(this.env).identify(this.#publicIdentity());
+    return true;
+  }
+
+  #keepIdentity(identity: Identity): void {
+    this.#memory.write("identity", identity);
+    this.#identity = identity;
+  }
+
+  #publicIdentity(): ClusterIdentity {
+    const { cluster = "", createdAt = 0, keys = [] } = this.#identity ?? {};
+    return {
+      cluster,
+      createdAt,
+      keys: keys.map((key) => ({
+        keyId: key.keyId,
+        fingerprint: key.fingerprint,
+        state: key.state,
+        createdAt: key.createdAt,
+      })),
+    };
+  }
+
+  async #publicKey(keyId: string, publicKey: string): Promise<CryptoKey> {
+    const known = this.#keys.get(keyId) ?? importPublicKey(fromBase64(publicKey) ?? new Uint8Array());
+    this.#keys.set(keyId, known);
+    return known;
+  }
+
+  async #loadedEdgeKey(): Promise<EdgeKey> {
+    this.#edgeKey ??= loadEdgeKey(this.env.EDGE_SIGNING_KEY);
+    return this.#edgeKey;
+  }
+}
+
+function attachmentOf(socket: WebSocket): Attachment | null {
+  // Written by `fetch` and `webSocketMessage` above, and by nobody else.
+  return socket.deserializeAttachment() as Attachment | null;
+}
+
+function send(socket: WebSocket, message: SessionMessage): void {
+  try {
+    socket.send(JSON.stringify(message));
+  } catch {
+    // It closed meanwhile; the receipt of the next push carries the same.
+  }
+}

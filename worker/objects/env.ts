@@ -1,0 +1,37 @@
+import type { Board } from "./board.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Relay } from "./relay.ts";
+import type { Throttle } from "./throttle.ts";
+
+/** The Worker's bindings, variables and secrets, as `wrangler.toml` and `wrangler secret` set them. */
+export interface Env {
+  readonly CLUSTER: DurableObjectNamespace<Cluster>;
+  readonly BOARD: DurableObjectNamespace<Board>;
+  readonly RELAY: DurableObjectNamespace<Relay>;
+  readonly THROTTLE: DurableObjectNamespace;
+  /** What visitors read at the top. */
+  readonly PAGE_NAME: string;
+  /** IANA zone in which the page cuts its days. */
+  readonly PAGE_TIME_ZONE: string;
+  /** How long received facts may wait before they are sent to Postgres, ms. */
+  readonly FLUSH_INTERVAL_MS: string;
+  /** Secret: postgres://… of a role without DDL. */
+  readonly DATABASE_URL: string;
+  /** Secret: what the command line shows as a bearer token. */
+  readonly OPERATOR_KEY: string;
+  /** Secret: Ed25519 private key, PKCS #8, base64; signs desired state. */
+  readonly EDGE_SIGNING_KEY: string;
+  /** On a laptop only: where the embedded Postgres speaks Neon's protocol. */
+  readonly NEON_FETCH_ENDPOINT?: string;
+}
+
+/** The one board of this deployment. */
+export function boardOf(env: Env): DurableObjectStub<Board> {
+  return env.BOARD.getByName("board");
+}
+
+export function clusterOf(env: Env, cluster: string): DurableObjectStub<Cluster> {
+  return env.CLUSTER.getByName(cluster);
+}
+
+export type { Board, Cluster, Relay, Throttle };

@@ -1,0 +1,49 @@
+/**
+ * A shard of open pages. It holds hibernating sockets and passes frames on; it decides nothing and remembers nothing,
+ * so an eviction costs an open page nothing.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { Env } from "./env.ts";
+
+/** Shards of the public page's sockets. A publish costs one call each, an object holds about 30,000 sockets. */
+export const RELAY_SHARDS = 4;
+/** The shard of the operators' pages: what it carries is not public. */
+export const RELAY_ADMIN = "admin";
+
+/** Open pages a shard: beyond it a page falls back to polling. */
+const SOCKETS_MAX = 20_000;
+
+export class Relay extends DurableObject<Env> {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+  }
+
+  /** An upgrade. The route has checked who may listen. */
+  override async fetch(request: Request): Promise<Response> {
+    if (request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 426 });
+    if (this.ctx.getWebSockets().length >= SOCKETS_MAX)
+      return new Response(null, { status: 503, headers: { "retry-after": "30" } });
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  /** Passes one frame to every open page; how many there are. */
+  async publish(frame: string): Promise<number> {
+    const sockets = this.ctx.getWebSockets();
+    for (const socket of sockets) {
+      try {
+        socket.send(frame);
+      } catch {
+        // It closed meanwhile; the page reconnects and reads the newest state.
+      }
+    }
+    return sockets.length;
+  }
+
+  /** A page has nothing to say. One that talks is not one of ours. */
+  override async webSocketMessage(socket: WebSocket): Promise<void> {
+    socket.close(1008, "this socket only speaks");
+  }
+}

@@ -1,0 +1,167 @@
+/** From what the Board knows to what the admin pages are made of. */
+import { quantile } from "../../protocol/latency.ts";
+import type { LeaseResult } from "../../protocol/lease.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
+import type {
+  AdminFrame,
+  AdminHomeModel,
+  ArchiveModel,
+  ClusterModel,
+  ClusterPageModel,
+  EventModel,
+  LeaseModel,
+  PublishedModel,
+  ServiceModel,
+  SourceModel,
+  TargetModel,
+} from "../../web/view/admin/model.ts";
+import type { ClusterIdentity, Component, Tell, ToldService } from "../core/component.ts";
+import { operatorMaintenance } from "../core/maintenance.ts";
+import type { OperatorView } from "../objects/board.ts";
+
+export function frameOf(view: Pick<OperatorView, "page">, now: Millis): AdminFrame {
+  return { pageName: view.page.name, timeZone: view.page.timeZone, now };
+}
+
+export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
+  return {
+    clusters: view.clusters.map((identity) => clusterModel(identity, tellOf(view, identity.cluster), now)),
+    pendingKeys: view.clusters.flatMap(({ cluster, keys }) =>
+      keys
+        .filter(({ state }) => state === "pending")
+        .map(({ keyId, fingerprint, createdAt }) => ({ cluster, keyId, fingerprint, requestedAt: createdAt })),
+    ),
+    maintenances: view.maintenances.map((maintenance) => operatorMaintenance(maintenance, now)),
+    components: view.components.length,
+    archive: archiveModel(view),
+  };
+}
+
+/** Everything that waits for Postgres: the Board's own rows, and what the Clusters last said of theirs. */
+function archiveModel(view: OperatorView): ArchiveModel | null {
+  // Facts wait a flush interval as a matter of course; that alone is no news.
+  const backlogs = [view.backlog, ...view.tells.map(({ backlog }) => backlog)];
+  const since = backlogs.flatMap((backlog) => backlog.since ?? []);
+  if (since.length === 0) return null;
+  return { waiting: backlogs.reduce((sum, { waiting }) => sum + waiting, 0), since: Math.min(...since) };
+}
+
+export function tellOf(view: OperatorView, cluster: string): Tell | null {
+  return view.tells.find((tell) => tell.cluster === cluster) ?? null;
+}
+
+function clusterModel({ cluster, keys }: ClusterIdentity, tell: Tell | null, now: Millis): ClusterModel {
+  return {
+    name: cluster,
+    state: clusterState(keys, tell, now),
+    heardAt: tell?.heardAt ?? null,
+    agentVersion: tell?.agentVersion ?? null,
+    intervalMs: tell?.intervalMs ?? null,
+    skewMs: tell?.skewMs ?? null,
+    sources: Object.entries(tell?.sources ?? {}).map(([name, source]) => ({
+      name: name as SourceModel["name"],
+      ...source,
+    })),
+    services: tell?.services.length ?? 0,
+  };
+}
+
+function clusterState(keys: ClusterIdentity["keys"], tell: Tell | null, now: Millis): ClusterModel["state"] {
+  const states = keys.map(({ state }) => state);
+  if (states.includes("active"))
+    return tell !== null && now < tell.expiresAt ? "reporting" : tell === null ? "waiting" : "silent";
+  if (states.includes("pending")) return "pending";
+  return states.includes("revoked") ? "revoked" : "waiting";
+}
+
+export function clusterPageModel(
+  view: OperatorView,
+  identity: ClusterIdentity,
+  events: readonly EventModel[] | null,
+  now: Millis,
+): ClusterPageModel {
+  const tell = tellOf(view, identity.cluster);
+  return {
+    cluster: clusterModel(identity, tell, now),
+    keys: identity.keys,
+    services: servicesOf(tell, view.components, now),
+    leases: tell === null ? [] : leaseModels(tell, view),
+    events,
+  };
+}
+
+function leaseModels({ cluster, leases }: Tell, view: OperatorView): readonly LeaseModel[] {
+  const refs = new Set([...leases.allowed.map(({ ref }) => ref), ...leases.targets.map(({ target }) => target)]);
+  return [...refs].map((service) => {
+    const result = leases.targets.find(({ target }) => target === service) ?? null;
+    const maintenance = view.maintenances.find(
+      (asked) => asked.cluster === cluster && asked.service === service && asked.generation === result?.generation,
+    );
+    return {
+      service,
+      allowed: leases.allowed.find(({ ref }) => ref === service) ?? null,
+      mode: maintenance?.mode ?? null,
+      replicas: maintenance?.replicas ?? null,
+      expiresAt: maintenance?.endsAt ?? null,
+      maintenance: maintenance?.id ?? null,
+      result: shortResult(result),
+    };
+  });
+}
+
+function shortResult(result: LeaseResult | null): LeaseModel["result"] {
+  return result === null
+    ? null
+    : { state: result.state, reason: result.reason, evidence: result.evidence, at: result.at };
+}
+
+/** All services of all clusters, in the order of their names. */
+export function serviceModels(view: OperatorView, now: Millis): readonly ServiceModel[] {
+  return view.tells.flatMap((tell) => servicesOf(tell, view.components, now));
+}
+
+function servicesOf(tell: Tell | null, components: readonly Component[], now: Millis): readonly ServiceModel[] {
+  if (tell === null) return [];
+  return tell.services
+    .map((told) => serviceModel(tell, told, components, now))
+    .toSorted((a, b) => a.service.localeCompare(b.service, "en"));
+}
+
+function serviceModel(tell: Tell, told: ToldService, components: readonly Component[], now: Millis): ServiceModel {
+  const { traffic } = told;
+  return {
+    cluster: tell.cluster,
+    service: told.service,
+    fresh: now < tell.expiresAt,
+    heardAt: tell.heardAt,
+    p95: told.latency === null ? null : quantile(told.latency, 0.95),
+    errorRatio: traffic === null || traffic.requests === 0 ? null : traffic.errors / traffic.requests,
+    requestsPerSecond: traffic === null ? null : (traffic.requests * SECOND) / traffic.spanMs,
+    replicas: told.replicas,
+    published: publishedAs(`${tell.cluster}/${told.service}`, components),
+  };
+}
+
+function publishedAs(ref: string, components: readonly Component[]): readonly PublishedModel[] {
+  return components
+    .filter(({ services }) => services.includes(ref))
+    .map(({ id, name, group }) => ({ id, name, group }));
+}
+
+/** What a maintenance can be asked for: every service that has a deployment, and every target that an agent allows. */
+export function targetModels(view: OperatorView, now: Millis): readonly TargetModel[] {
+  return view.tells.flatMap((tell) => {
+    const { cluster, services, leases } = tell;
+    const deployed = services.filter(({ replicas }) => replicas !== null).map(({ service }) => service);
+    const refs = [...new Set([...deployed, ...leases.allowed.map(({ ref }) => ref)])].toSorted();
+    return refs.map((service) => ({
+      cluster,
+      service,
+      replicas: services.find((told) => told.service === service)?.replicas ?? null,
+      allowed: leases.allowed.find(({ ref }) => ref === service) ?? null,
+      reporting: now < tell.expiresAt,
+      published: publishedAs(`${cluster}/${service}`, view.components),
+    }));
+  });
+}

@@ -1,0 +1,295 @@
+/** The operator's pages. Forms work without JavaScript: a POST does one thing and answers with where to look. */
+import { setCookie, deleteCookie } from "hono/cookie";
+import * as v from "valibot";
+import { LEASE_MODES } from "../../protocol/lease.ts";
+import { ClusterName, line } from "../../protocol/name.ts";
+import { EVENT_KINDS } from "../../protocol/record.ts";
+import { MINUTE } from "../../protocol/time.ts";
+import { renderAdminHome } from "../../web/view/admin/home.ts";
+import { renderCluster } from "../../web/view/admin/cluster.ts";
+import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
+import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
+import type {
+  EventModel,
+  Fault,
+  MaintenanceField,
+  MaintenanceNewModel,
+  ServicesModel,
+} from "../../web/view/admin/model.ts";
+import { renderServices } from "../../web/view/admin/services.ts";
+import { renderSignIn } from "../../web/view/admin/sign-in.ts";
+import { SESSION_LIFETIME_MS } from "../core/access.ts";
+import { splitService } from "../core/component.ts";
+import type { MaintenanceRequest } from "../core/maintenance.ts";
+import { maintenanceFaults, operatorMaintenance } from "../core/maintenance.ts";
+import { boardOf, clusterOf } from "../objects/env.ts";
+import { RELAY_ADMIN } from "../objects/relay.ts";
+import { attemptAllowed } from "../objects/throttle.ts";
+import { openDatabase } from "../store/database.ts";
+import { recentEvents } from "../store/queries.ts";
+import { clusterPageModel, frameOf, homeModel, serviceModels, targetModels, tellOf } from "./admin-view.ts";
+import { refuse } from "./answer.ts";
+import { ServiceRef } from "./cli.ts";
+import { documentHeaders } from "./document.ts";
+import { sessionCookieName } from "./guard.ts";
+import type { AppContext, Route, RouteRequest } from "./table.ts";
+
+const FORM_MAX = 16_384;
+/** Sign-ins tried in ten minutes by everybody together: a link has 256 bits, this only saves work. */
+const SIGN_IN_ATTEMPTS = 60;
+const EVENTS_SHOWN = 50;
+
+function page(c: AppContext, markup: string, status: 200 | 400 | 401 | 409 = 200): Response {
+  return c.html(markup, status, documentHeaders("admin"));
+}
+
+function formOf(body: Uint8Array): URLSearchParams {
+  return new URLSearchParams(new TextDecoder().decode(body));
+}
+
+// ── doors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Opening the link spends nothing: mail scanners and previews open links too. The button on it does. */
+function showSignIn(c: AppContext): Response {
+  return page(
+    c,
+    renderSignIn({ pageName: c.env.PAGE_NAME, token: c.req.query("token")?.slice(0, 128) ?? null, problem: null }),
+  );
+}
+
+async function signIn(c: AppContext, { body }: RouteRequest): Promise<Response> {
+  if (!(await attemptAllowed(c.env.THROTTLE, "sign-in", SIGN_IN_ATTEMPTS, 10 * MINUTE))) {
+    return refuse(c, "too_many_attempts", "Too many sign-ins were tried. Wait ten minutes.");
+  }
+  const secret = await boardOf(c.env).redeemLink(formOf(body).get("token") ?? "");
+  if (secret === null) {
+    const problem = "This link was used already or is older than 15 minutes. Make a new one.";
+    return page(c, renderSignIn({ pageName: c.env.PAGE_NAME, token: null, problem }), 401);
+  }
+  const secure = c.req.url.startsWith("https:");
+  const maxAge = SESSION_LIFETIME_MS / 1_000;
+  setCookie(c, sessionCookieName(c.req.url), secret, { path: "/", httpOnly: true, sameSite: "Strict", secure, maxAge });
+  return c.redirect("/admin", 303);
+}
+
+async function signOut(c: AppContext, { visitor }: RouteRequest): Promise<Response> {
+  if (visitor.session !== null) await boardOf(c.env).endSession(visitor.session);
+  deleteCookie(c, sessionCookieName(c.req.url), { path: "/", secure: c.req.url.startsWith("https:") });
+  return c.redirect("/admin/sign-in", 303);
+}
+
+// ── start page and clusters ─────────────────────────────────────────────────────────────────────────────────────────
+
+async function home(c: AppContext): Promise<Response> {
+  const view = await boardOf(c.env).operatorView();
+  const now = Date.now();
+  return page(c, renderAdminHome(frameOf(view, now), homeModel(view, now)));
+}
+
+async function showCluster(c: AppContext): Promise<Response> {
+  const view = await boardOf(c.env).operatorView();
+  const identity = view.clusters.find(({ cluster }) => cluster === c.req.param("cluster"));
+  if (identity === undefined) return refuse(c, "not_found", "There is no such cluster.");
+  const events = await eventsOf(c, identity.cluster);
+  const now = Date.now();
+  return page(c, renderCluster(frameOf(view, now), clusterPageModel(view, identity, events, now)));
+}
+
+/** Null if Postgres cannot be reached: the rest of the page does not need it. */
+async function eventsOf(c: AppContext, cluster: string): Promise<readonly EventModel[] | null> {
+  const database = openDatabase({
+    url: c.env.DATABASE_URL,
+    fetchEndpoint: c.env.NEON_FETCH_ENDPOINT,
+    timeoutMs: 3_000,
+  });
+  const found = await recentEvents(database, { cluster, kinds: EVENT_KINDS, limit: EVENTS_SHOWN });
+  if (!found.ok) return null;
+  // Written by the flush from checked records, whose kinds and bodies these are.
+  return found.value.map(({ at, kind, subject, body }) => ({
+    at,
+    kind: kind as EventModel["kind"],
+    subject: subject ?? "",
+    body: body as EventModel["body"],
+  }));
+}
+
+function keyAction(act: "acceptKey" | "revokeKey"): Route["handle"] {
+  return async (c: AppContext, { body }: RouteRequest) => {
+    const cluster = v.safeParse(ClusterName, c.req.param("cluster"));
+    const keyId = formOf(body).get("keyId") ?? "";
+    const done = cluster.success && (await clusterOf(c.env, cluster.output)[act](keyId));
+    if (!done)
+      return refuse(c, "not_found", "There is no such key. It may have been replaced; look at the cluster again.");
+    return c.redirect(`/admin/clusters/${cluster.output}`, 303);
+  };
+}
+
+// ── services and components ─────────────────────────────────────────────────────────────────────────────────────────
+
+async function showServices(c: AppContext): Promise<Response> {
+  return servicesPage(c, c.req.query("q")?.slice(0, 100) ?? "", null);
+}
+
+async function servicesPage(c: AppContext, query: string, refused: ServicesModel["refused"]): Promise<Response> {
+  const view = await boardOf(c.env).operatorView();
+  const now = Date.now();
+  const wanted = query.trim().toLowerCase();
+  const services = serviceModels(view, now).filter(({ cluster, service, published }) =>
+    [`${cluster}/${service}`, ...published.map(({ name }) => name)].some((text) => text.toLowerCase().includes(wanted)),
+  );
+  return page(c, renderServices(frameOf(view, now), { query, services, refused }), refused === null ? 200 : 400);
+}
+
+const PublishForm = v.object({
+  service: ServiceRef,
+  name: v.pipe(line(255), v.trim(), v.nonEmpty("Give it the name that visitors know.")),
+  group: v.pipe(line(255), v.trim()),
+});
+
+async function publish(c: AppContext, { body, visitor }: RouteRequest): Promise<Response> {
+  const form = Object.fromEntries(formOf(body));
+  const parsed = v.safeParse(PublishForm, { group: "", ...form });
+  if (!parsed.success) {
+    const faults = parsed.issues.map((issue): Fault => ({ field: v.getDotPath(issue), message: issue.message }));
+    return servicesPage(c, "", { values: form, faults });
+  }
+  const { service, name, group } = parsed.output;
+  const request = {
+    name,
+    group: group === "" ? null : group,
+    description: null,
+    services: [service],
+    rule: "all",
+  } as const;
+  const put = await boardOf(c.env).putComponents([request], visitor.by ?? "unknown");
+  if (put.ok) return c.redirect("/admin/services", 303);
+  const faults = [{ field: null, message: "A page has at most 1,000 components." }];
+  return servicesPage(c, "", { values: form, faults });
+}
+
+async function unpublish(c: AppContext, { visitor }: RouteRequest): Promise<Response> {
+  const removed = await boardOf(c.env).removeComponent(c.req.param("id") ?? "", visitor.by ?? "unknown");
+  return removed ? c.redirect("/admin/services", 303) : refuse(c, "not_found", "There is no such component any more.");
+}
+
+// ── maintenance ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function showMaintenanceNew(c: AppContext): Promise<Response> {
+  const target = c.req.query("target");
+  return maintenanceForm(c, target === undefined ? {} : { target }, [], 200);
+}
+
+async function maintenanceForm(
+  c: AppContext,
+  values: MaintenanceNewModel["values"],
+  faults: readonly Fault[],
+  status: 200 | 400 | 409,
+): Promise<Response> {
+  const view = await boardOf(c.env).operatorView();
+  const now = Date.now();
+  return page(
+    c,
+    renderMaintenanceNew(frameOf(view, now), { targets: targetModels(view, now), values, faults }),
+    status,
+  );
+}
+
+const MaintenanceForm = v.object({
+  target: v.pipe(
+    v.string(),
+    v.check((ref) => v.is(ServiceRef, ref), "Choose a deployment."),
+  ),
+  mode: v.picklist(LEASE_MODES, "Choose what happens."),
+  replicas: v.pipe(
+    v.string(),
+    v.regex(/^\d{0,4}$/, "Give a whole number."),
+    v.transform((digits) => (digits === "" ? null : Number(digits))),
+  ),
+  reason: line(500),
+  name: line(255),
+  hours: v.pipe(
+    v.string(),
+    v.regex(/^\d{1,2}([.,]\d{1,3})?$/, "Give hours as a number, for example 4 or 0.5."),
+    v.transform((text) => Number(text.replace(",", "."))),
+  ),
+});
+
+async function startMaintenance(c: AppContext, { body, visitor }: RouteRequest): Promise<Response> {
+  const values: Partial<Record<MaintenanceField, string>> = Object.fromEntries(formOf(body));
+  const parsed = v.safeParse(MaintenanceForm, { replicas: "", reason: "", name: "", hours: "4", ...values });
+  if (!parsed.success) {
+    const faults = parsed.issues.map((issue): Fault => ({ field: v.getDotPath(issue), message: issue.message }));
+    return maintenanceForm(c, values, faults, 400);
+  }
+  const { target, ...asked } = parsed.output;
+  const request: MaintenanceRequest = { ...asked, ...splitService(target) };
+  const faults = Object.entries(maintenanceFaults(request)).map(([field, message]) => ({ field, message }));
+  if (faults.length > 0) return maintenanceForm(c, values, faults, 400);
+  const started = await boardOf(c.env).startMaintenance(request, visitor.by ?? "unknown");
+  if (started.ok) return c.redirect(`/admin/maintenance/${started.value.id}`, 303);
+  const message = "Another maintenance of this deployment is in force. End it first.";
+  return maintenanceForm(c, values, [{ field: "target", message }], 409);
+}
+
+async function showMaintenance(c: AppContext): Promise<Response> {
+  const view = await boardOf(c.env).operatorView();
+  const maintenance = view.maintenances.find(({ id }) => id === c.req.param("id"));
+  if (maintenance === undefined) return refuse(c, "not_found", "There is no such maintenance.");
+  const { cluster, service } = maintenance;
+  const told = tellOf(view, cluster)?.services.find((known) => known.service === service);
+  const components = view.components.filter(({ services }) => services.includes(`${cluster}/${service}`));
+  const now = Date.now();
+  const model = {
+    maintenance: operatorMaintenance(maintenance, now),
+    replicas: told?.replicas ?? null,
+    components: components.map(({ name }) => name),
+  };
+  return page(c, renderMaintenance(frameOf(view, now), model));
+}
+
+async function endMaintenance(c: AppContext, { visitor }: RouteRequest): Promise<Response> {
+  const ended = await boardOf(c.env).endMaintenance(c.req.param("id") ?? "", visitor.by ?? "unknown");
+  if (ended === null) return refuse(c, "not_found", "There is no such maintenance.");
+  return c.redirect(`/admin/maintenance/${ended.id}`, 303);
+}
+
+function live(c: AppContext): Promise<Response> | Response {
+  if (c.req.header("upgrade") !== "websocket") return refuse(c, "request_malformed", "This address is a WebSocket.");
+  return c.env.RELAY.getByName(RELAY_ADMIN).fetch(c.req.raw);
+}
+
+export const adminRoutes: readonly Route[] = [
+  { method: "GET", path: "/admin/sign-in", policy: "public", handle: showSignIn },
+  { method: "POST", path: "/admin/sign-in", policy: "public", bodyMaxBytes: FORM_MAX, handle: signIn },
+  { method: "POST", path: "/admin/sign-out", policy: "admin", bodyMaxBytes: FORM_MAX, handle: signOut },
+  { method: "GET", path: "/admin", policy: "admin", handle: home },
+  { method: "GET", path: "/admin/live", policy: "admin", handle: live },
+  { method: "GET", path: "/admin/clusters/:cluster", policy: "admin", handle: showCluster },
+  {
+    method: "POST",
+    path: "/admin/clusters/:cluster/accept",
+    policy: "admin",
+    bodyMaxBytes: FORM_MAX,
+    handle: keyAction("acceptKey"),
+  },
+  {
+    method: "POST",
+    path: "/admin/clusters/:cluster/revoke",
+    policy: "admin",
+    bodyMaxBytes: FORM_MAX,
+    handle: keyAction("revokeKey"),
+  },
+  { method: "GET", path: "/admin/services", policy: "admin", handle: showServices },
+  { method: "POST", path: "/admin/components", policy: "admin", bodyMaxBytes: FORM_MAX, handle: publish },
+  { method: "POST", path: "/admin/components/:id/remove", policy: "admin", bodyMaxBytes: FORM_MAX, handle: unpublish },
+  { method: "GET", path: "/admin/maintenance/new", policy: "admin", handle: showMaintenanceNew },
+  { method: "POST", path: "/admin/maintenance", policy: "admin", bodyMaxBytes: FORM_MAX, handle: startMaintenance },
+  { method: "GET", path: "/admin/maintenance/:id", policy: "admin", handle: showMaintenance },
+  {
+    method: "POST",
+    path: "/admin/maintenance/:id/end",
+    policy: "admin",
+    bodyMaxBytes: FORM_MAX,
+    handle: endMaintenance,
+  },
+];

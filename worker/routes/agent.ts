@@ -1,0 +1,81 @@
+/** The agent's doors. The Cluster object checks who it is; here only what costs nothing is checked. */
+import * as v from "valibot";
+import { PUSH_BYTES_MAX } from "../../protocol/limits.ts";
+import { ClusterName } from "../../protocol/name.ts";
+import { ENROLL_PATH, PUSH_PATH, SESSION_PATH } from "../../protocol/path.ts";
+import { EnrollSchema } from "../../protocol/push.ts";
+import { MINUTE } from "../../protocol/time.ts";
+import { PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, versionServed } from "../../protocol/version.ts";
+import { parseJson } from "../objects/body.ts";
+import { clusterOf } from "../objects/env.ts";
+import type { SignedHead } from "../objects/signed.ts";
+import { claimedKeyId } from "../objects/signed.ts";
+import { attemptAllowed } from "../objects/throttle.ts";
+import { refuse } from "./answer.ts";
+import type { AppContext, Route, RouteRequest } from "./table.ts";
+
+/** Enrolments tried with one cluster's name in ten minutes: a code has 160 bits, this only saves crypto. */
+const ENROLL_ATTEMPTS = 20;
+
+function headOf(c: AppContext): SignedHead {
+  const header = (name: string): string | null => c.req.header(name) ?? null;
+  return {
+    method: c.req.method,
+    targetUri: c.req.url,
+    contentType: header("content-type") ?? "",
+    contentDigest: header("content-digest"),
+    signatureInput: header("signature-input"),
+    signature: header("signature"),
+  };
+}
+
+function clusterName(c: AppContext): string | null {
+  const parsed = v.safeParse(ClusterName, c.req.query("cluster"));
+  return parsed.success ? parsed.output : null;
+}
+
+async function push(c: AppContext, { body }: RouteRequest): Promise<Response> {
+  const cluster = clusterName(c);
+  const head = headOf(c);
+  if (cluster === null || claimedKeyId(head, Date.now()) === null) {
+    return refuse(c, "unauthenticated", "The push is not signed, or its signature's time does not fit serverTime.");
+  }
+  const answer = await clusterOf(c.env, cluster).push(head, body);
+  if (answer.ok) return c.json(answer.value);
+  const { code, message, expected, versions } = answer.failure;
+  const [oldest, newest] = versions ?? [];
+  return refuse(c, code, message, {
+    ...(expected === undefined ? {} : { expected }),
+    ...(oldest === undefined || newest === undefined ? {} : { versions: [oldest, newest] }),
+  });
+}
+
+async function enroll(c: AppContext, { body }: RouteRequest): Promise<Response> {
+  const json = parseJson(body, 2);
+  const version = json.ok ? v.safeParse(v.object({ v: v.number() }), json.value) : null;
+  if (version?.success === true && !versionServed(version.output.v)) {
+    const versions = [PROTOCOL_VERSION_OLDEST, PROTOCOL_VERSION] as const;
+    return refuse(c, "version_unsupported", `Versions ${versions.join(" to ")} are served here.`, { versions });
+  }
+  const parsed = json.ok ? v.safeParse(EnrollSchema, json.value) : null;
+  if (parsed === null || !parsed.success) return refuse(c, "request_malformed", "This is not an enrolment.");
+  const { cluster } = parsed.output;
+  if (!(await attemptAllowed(c.env.THROTTLE, `enroll:${cluster}`, ENROLL_ATTEMPTS, 10 * MINUTE))) {
+    return refuse(c, "too_many_attempts", "Too many enrolments were tried for this cluster. Wait ten minutes.");
+  }
+  const answer = await clusterOf(c.env, cluster).enroll(headOf(c), body, parsed.output);
+  return answer.ok ? c.json(answer.value) : refuse(c, answer.failure.code, answer.failure.message);
+}
+
+function session(c: AppContext): Promise<Response> | Response {
+  const cluster = clusterName(c);
+  if (cluster === null) return refuse(c, "request_malformed", "Say which cluster: ?cluster=NAME");
+  if (c.req.header("upgrade") !== "websocket") return refuse(c, "request_malformed", "This address is a WebSocket.");
+  return clusterOf(c.env, cluster).fetch(c.req.raw);
+}
+
+export const agentRoutes: readonly Route[] = [
+  { method: "POST", path: ENROLL_PATH, policy: "agent", bodyMaxBytes: 4_096, handle: enroll },
+  { method: "POST", path: PUSH_PATH, policy: "agent", bodyMaxBytes: PUSH_BYTES_MAX, handle: push },
+  { method: "GET", path: SESSION_PATH, policy: "agent", handle: session },
+];

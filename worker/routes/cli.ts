@@ -1,0 +1,102 @@
+/** What the command line asks of a running system. The operator's key opens it. */
+import * as v from "valibot";
+import { ClusterName, line, ServiceName } from "../../protocol/name.ts";
+import { RULES } from "../core/component.ts";
+import { parseJson } from "../objects/body.ts";
+import { boardOf, clusterOf } from "../objects/env.ts";
+import { refuse } from "./answer.ts";
+import type { AppContext, Route, RouteRequest } from "./table.ts";
+
+const BODY_MAX = 262_144;
+
+/** cluster/namespace/name */
+export const ServiceRef = v.pipe(
+  v.string(),
+  v.check((ref) => {
+    const slash = ref.indexOf("/");
+    return v.is(ClusterName, ref.slice(0, slash)) && v.is(ServiceName, ref.slice(slash + 1));
+  }, "must be cluster/namespace/name"),
+);
+
+const Empty = v.strictObject({});
+const Token = v.strictObject({ scope: v.literal("read") });
+const Enrollment = v.strictObject({ cluster: ClusterName, pending: v.optional(v.boolean(), false) });
+const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
+const Components = v.strictObject({
+  components: v.pipe(
+    v.array(
+      v.strictObject({
+        name: Name,
+        group: v.optional(v.nullable(Name), null),
+        description: v.optional(v.nullable(line(1_000)), null),
+        services: v.pipe(v.array(ServiceRef), v.minLength(1), v.maxLength(100)),
+        rule: v.optional(v.picklist(RULES), "all"),
+      }),
+    ),
+    v.maxLength(500),
+  ),
+});
+
+/** A handler behind a checked JSON body. An empty body counts as {}. */
+function withJson<Schema extends v.GenericSchema>(
+  schema: Schema,
+  handle: (c: AppContext, input: v.InferOutput<Schema>, by: string) => Promise<Response>,
+): Route["handle"] {
+  return async (c: AppContext, { body, visitor }: RouteRequest) => {
+    const json = body.length === 0 ? { ok: true as const, value: {} } : parseJson(body, 8);
+    if (!json.ok) return refuse(c, "request_malformed", "The body is not JSON.");
+    const parsed = v.safeParse(schema, json.value, { abortEarly: true });
+    if (parsed.success) return handle(c, parsed.output, visitor.by ?? "unknown");
+    const [issue] = parsed.issues;
+    return refuse(c, "request_malformed", `${v.getDotPath(issue) ?? "body"}: ${issue.message}`);
+  };
+}
+
+const createLink = withJson(Empty, async (c) => {
+  const { token, expiresAt } = await boardOf(c.env).createLink();
+  return c.json({ url: `${new URL(c.req.url).origin}/admin/sign-in?token=${token}`, expiresAt }, 201);
+});
+
+const createToken = withJson(Token, async (c) => c.json({ token: await boardOf(c.env).createToken() }, 201));
+
+const createEnrollment = withJson(Enrollment, async (c, { cluster, pending }) =>
+  c.json({ cluster, ...(await clusterOf(c.env, cluster).createCode(cluster, pending)) }, 201),
+);
+
+const putComponents = withJson(Components, async (c, { components }, by) => {
+  const put = await boardOf(c.env).putComponents(components, by);
+  if (put.ok) return c.json({ components: put.value });
+  return refuse(c, "conflict", "A page has at most 1,000 components.");
+});
+
+async function clusters(c: AppContext): Promise<Response> {
+  const view = await boardOf(c.env).operatorView();
+  return c.json({
+    clusters: view.clusters.map(({ cluster, keys }) => {
+      const tell = view.tells.find((told) => told.cluster === cluster);
+      return {
+        name: cluster,
+        state: keys.at(-1)?.state ?? "waiting",
+        heardAt: tell?.heardAt ?? null,
+        agentVersion: tell?.agentVersion ?? null,
+        services: tell?.services.length ?? 0,
+      };
+    }),
+  });
+}
+
+/** What a cluster costs: rows written since its object woke. The bench reads it. */
+async function cost(c: AppContext): Promise<Response> {
+  const cluster = v.safeParse(ClusterName, c.req.param("cluster"));
+  if (!cluster.success) return refuse(c, "not_found", "There is no such cluster.");
+  return c.json({ rowsWritten: await clusterOf(c.env, cluster.output).rowsWritten() });
+}
+
+export const cliRoutes: readonly Route[] = [
+  { method: "POST", path: "/cli/v1/admin-links", policy: "cli", bodyMaxBytes: BODY_MAX, handle: createLink },
+  { method: "POST", path: "/cli/v1/tokens", policy: "cli", bodyMaxBytes: BODY_MAX, handle: createToken },
+  { method: "POST", path: "/cli/v1/enrollments", policy: "cli", bodyMaxBytes: BODY_MAX, handle: createEnrollment },
+  { method: "PUT", path: "/cli/v1/components", policy: "cli", bodyMaxBytes: BODY_MAX, handle: putComponents },
+  { method: "GET", path: "/cli/v1/clusters", policy: "cli", handle: clusters },
+  { method: "GET", path: "/cli/v1/clusters/:cluster/cost", policy: "cli", handle: cost },
+];

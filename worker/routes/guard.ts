@@ -1,0 +1,91 @@
+/** Who is asking, and may they. One function per policy; the table says which applies. */
+import { getCookie } from "hono/cookie";
+import { secretsEqual } from "../objects/crypto.ts";
+import { boardOf } from "../objects/env.ts";
+import type { Result } from "../core/result.ts";
+import { failure, success } from "../core/result.ts";
+import { refuse } from "./answer.ts";
+import type { AppContext, Route } from "./table.ts";
+
+/** `by` is how the audit names them; null for the public and for agents. `session` is the cookie's secret. */
+export interface Visitor {
+  readonly by: string | null;
+  readonly session: string | null;
+}
+
+const NOBODY: Visitor = { by: null, session: null };
+
+/** Over plain HTTP, that is on a laptop, a `__Host-` cookie would not be kept. */
+export function sessionCookieName(url: string): string {
+  return url.startsWith("https:") ? "__Host-observatory" : "observatory-dev";
+}
+
+/** Admits a request, or answers why not. */
+export async function guard(c: AppContext, route: Route): Promise<Result<Visitor, Response>> {
+  switch (route.policy) {
+    case "agent":
+      return success(NOBODY);
+    case "public":
+      return route.method !== "GET" && crossSite(c) ? failure(refuseCrossSite(c)) : success(NOBODY);
+    case "cli":
+      return guardCli(c);
+    case "read":
+      return guardRead(c);
+    case "admin":
+      return guardAdmin(c, route);
+  }
+}
+
+/** An unsafe request must come from a page of this very origin: no form or script elsewhere can borrow the cookie. */
+function crossSite(c: AppContext): boolean {
+  const site = c.req.header("sec-fetch-site");
+  return c.req.header("origin") !== new URL(c.req.url).origin || (site !== undefined && site !== "same-origin");
+}
+
+function refuseCrossSite(c: AppContext): Response {
+  return refuse(c, "cross_site", "The request did not come from a page of this site.");
+}
+
+function bearer(c: AppContext): string | null {
+  return /^Bearer ([\w.~+/=-]{16,512})$/.exec(c.req.header("authorization") ?? "")?.[1] ?? null;
+}
+
+async function guardCli(c: AppContext): Promise<Result<Visitor, Response>> {
+  const shown = bearer(c);
+  if (shown !== null && (await secretsEqual(shown, c.env.OPERATOR_KEY)))
+    return success({ by: "command line", session: null });
+  return failure(refuse(c, "unauthenticated", "This needs the operator's key of this deployment."));
+}
+
+async function guardRead(c: AppContext): Promise<Result<Visitor, Response>> {
+  const shown = bearer(c);
+  if (shown !== null && (await boardOf(c.env).tokenScope(shown)) === "read")
+    return success({ by: "read token", session: null });
+  const visitor = await sessionOf(c);
+  if (visitor !== null) return success(visitor);
+  return failure(refuse(c, "unauthenticated", "This needs a read token: npm run -s token -- read"));
+}
+
+async function guardAdmin(c: AppContext, route: Route): Promise<Result<Visitor, Response>> {
+  const isUpgrade = c.req.header("upgrade") !== undefined;
+  if ((route.method !== "GET" || isUpgrade) && crossSite(c) && !(isUpgrade && sameOrigin(c)))
+    return failure(refuseCrossSite(c));
+  const visitor = await sessionOf(c);
+  if (visitor !== null) return success(visitor);
+  if (route.method === "GET" && !isUpgrade) return failure(c.redirect("/admin/sign-in", 303));
+  return failure(
+    refuse(c, "unauthenticated", "The session is over. Sign in again and repeat it; nothing was changed."),
+  );
+}
+
+/** A WebSocket's upgrade carries `Origin`; browsers differ in the other header. */
+export function sameOrigin(c: AppContext): boolean {
+  return c.req.header("origin") === new URL(c.req.url).origin;
+}
+
+async function sessionOf(c: AppContext): Promise<Visitor | null> {
+  const session = getCookie(c, sessionCookieName(c.req.url));
+  if (session === undefined || session.length > 128) return null;
+  const known = await boardOf(c.env).session(session);
+  return known === null ? null : { by: known.by, session };
+}

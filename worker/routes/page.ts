@@ -1,0 +1,116 @@
+/** What visitors get: the page, Statuspage's documents, the live socket. Reaches the Board at most every 5 s a path. */
+import type { PageSnapshot } from "../../protocol/page.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { renderPage } from "../../web/view/page.ts";
+import { statusDocument, summaryDocument } from "../core/statuspage.ts";
+import { boardOf } from "../objects/env.ts";
+import { RELAY_SHARDS } from "../objects/relay.ts";
+import { refuse } from "./answer.ts";
+import { documentHeaders } from "./document.ts";
+import { sameOrigin } from "./guard.ts";
+import type { AppContext, Route } from "./table.ts";
+
+const FRESH_S = 5;
+const PAGE_CACHE = `public, max-age=${FRESH_S}, stale-while-revalidate=60, stale-if-error=86400`;
+/** The last snapshot is kept this long for when the Board cannot answer. */
+const KEPT_S = 7 * 86_400;
+
+interface Rendering {
+  readonly body: string;
+  readonly headers: Record<string, string>;
+}
+/** `staleSince` is when the snapshot was made, if it is a copy because the Board cannot answer; else null. */
+type Render = (snapshot: PageSnapshot, origin: string, now: Millis, staleSince: Millis | null) => Rendering;
+
+const html: Render = (snapshot, origin, now, staleSince) => ({
+  body: renderPage({ snapshot, now, origin, staleSince }),
+  headers: documentHeaders("page"),
+});
+
+function json(document: (snapshot: PageSnapshot, origin: string, now: Millis) => object): Render {
+  return (snapshot, origin, now) => ({
+    body: JSON.stringify(document(snapshot, origin, now)),
+    headers: { "content-type": "application/json; charset=utf-8", "access-control-allow-origin": "*" },
+  });
+}
+
+/**
+ * Answers from the cache, else from the Board, else from the last snapshot known. Its outlook makes an old snapshot
+ * honest by itself: evidence that has expired reads as unknown.
+ * The key is the path alone, so that `/?x=1…10000` is one entry.
+ */
+async function serve(c: AppContext, render: Render): Promise<Response> {
+  const { origin, pathname } = new URL(c.req.url);
+  const key = `${origin}${pathname}`;
+  const cache = caches.default;
+  const cached = await cache.match(key);
+  const response = cached ?? (await fresh(c, key, origin, render));
+  if (c.req.header("if-none-match") === response.headers.get("etag") && response.status === 200) {
+    await response.body?.cancel();
+    return new Response(null, { status: 304, headers: response.headers });
+  }
+  return response;
+}
+
+async function fresh(c: AppContext, key: string, origin: string, render: Render): Promise<Response> {
+  const found = await latestSnapshot(c, origin);
+  if (found === null)
+    return refuse(c, "unavailable", "The status cannot be read at the moment. Please try again soon.");
+  const { snapshot, isCopy } = found;
+  const { body, headers } = render(snapshot, origin, Date.now(), isCopy ? snapshot.generatedAt : null);
+  const response = new Response(body, {
+    headers: { ...headers, etag: `"${snapshot.version}"`, "cache-control": isCopy ? "no-store" : PAGE_CACHE },
+  });
+  if (!isCopy) c.executionCtx.waitUntil(caches.default.put(key, kept(response.clone(), FRESH_S)));
+  return response;
+}
+
+async function latestSnapshot(
+  c: AppContext,
+  origin: string,
+): Promise<{ readonly snapshot: PageSnapshot; readonly isCopy: boolean } | null> {
+  // A path that no route serves, so that no visitor can read or fill it.
+  const key = `${origin}/.snapshot`;
+  try {
+    const snapshot = await boardOf(c.env).snapshot();
+    c.executionCtx.waitUntil(caches.default.put(key, kept(Response.json(snapshot), KEPT_S)));
+    return { snapshot, isCopy: false };
+  } catch (error) {
+    console.warn(JSON.stringify({ event: "board_unreachable", error: String(error) }));
+    const copy = await caches.default.match(key);
+    // Put there a few lines above.
+    return copy === undefined ? null : { snapshot: await copy.json<PageSnapshot>(), isCopy: true };
+  }
+}
+
+/** The same answer as the cache should keep it: for `seconds`, whatever browsers are told. */
+function kept(response: Response, seconds: number): Response {
+  const copy = new Response(response.body, response);
+  copy.headers.set("cache-control", `public, max-age=${seconds}`);
+  return copy;
+}
+
+function live(c: AppContext): Promise<Response> | Response {
+  if (c.req.header("upgrade") !== "websocket") return refuse(c, "request_malformed", "This address is a WebSocket.");
+  if (!sameOrigin(c)) return refuse(c, "cross_site", "The socket is for this page only.");
+  const shard = (crypto.getRandomValues(new Uint8Array(1))[0] ?? 0) % RELAY_SHARDS;
+  return c.env.RELAY.getByName(String(shard)).fetch(c.req.raw);
+}
+
+export const pageRoutes: readonly Route[] = [
+  { method: "GET", path: "/", policy: "public", handle: (c) => serve(c, html) },
+  { method: "GET", path: "/live", policy: "public", handle: live },
+  { method: "GET", path: "/api/v2/summary.json", policy: "public", handle: (c) => serve(c, json(summaryDocument)) },
+  { method: "GET", path: "/api/v2/status.json", policy: "public", handle: (c) => serve(c, json(statusDocument)) },
+  { method: "GET", path: "/health", policy: "public", handle: health },
+];
+
+/** The runbook's health check: 200 while this Worker and its Board answer. */
+async function health(c: AppContext): Promise<Response> {
+  try {
+    await boardOf(c.env).snapshot();
+    return c.json({ status: "ok" }, 200, { "cache-control": "no-store" });
+  } catch {
+    return refuse(c, "unavailable", "The board does not answer.");
+  }
+}

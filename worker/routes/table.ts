@@ -1,0 +1,59 @@
+/**
+ * The one table of routes, and the only way to mount one: a route without a policy does not compile. From the table
+ * come the handlers, the caps on bodies, the 405s, and the tests that try every route against every door.
+ */
+import type { Context, Hono } from "hono";
+import type { Env } from "../objects/env.ts";
+import { readBounded } from "../objects/body.ts";
+import { refuse } from "./answer.ts";
+import type { Visitor } from "./guard.ts";
+import { guard } from "./guard.ts";
+
+export interface AppEnv {
+  readonly Bindings: Env;
+}
+export type AppContext = Context<AppEnv>;
+
+/**
+ * `public`: anybody. `agent`: signed requests, checked by the Cluster itself. `cli`: the operator's key.
+ * `read`: a read token or a session. `admin`: a session.
+ */
+export type Policy = "public" | "agent" | "cli" | "read" | "admin";
+
+export interface Route {
+  readonly method: "GET" | "POST" | "PUT";
+  readonly path: string;
+  readonly policy: Policy;
+  /** Bytes of a body; none is read without it. */
+  readonly bodyMaxBytes?: number;
+  readonly handle: (c: AppContext, request: RouteRequest) => Response | Promise<Response>;
+}
+
+export interface RouteRequest {
+  readonly visitor: Visitor;
+  readonly body: Uint8Array;
+}
+
+/** Mounts every route, and an answer for each other method on the same paths. */
+export function mount(app: Hono<AppEnv>, routes: readonly Route[]): void {
+  for (const route of routes) app.on(route.method, route.path, (c) => answer(c, route));
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const allow = routes
+      .filter((route) => route.path === path)
+      .flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+    app.all(path, (c) => {
+      c.header("allow", allow.join(", "));
+      return refuse(c, "method_not_allowed", `This address answers to ${allow.join(", ")}.`);
+    });
+  }
+}
+
+async function answer(c: AppContext, route: Route): Promise<Response> {
+  const admitted = await guard(c, route);
+  if (!admitted.ok) return admitted.failure;
+  const body = await readBounded(c.req.raw.body, route.bodyMaxBytes ?? 0);
+  if (body.ok) return route.handle(c, { visitor: admitted.value, body: body.value });
+  if (route.policy === "agent")
+    return refuse(c, "push_too_large", `The body is larger than ${route.bodyMaxBytes} bytes.`);
+  return refuse(c, "request_too_large", `The body is larger than ${route.bodyMaxBytes ?? 0} bytes.`);
+}
