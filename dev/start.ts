@@ -21,7 +21,7 @@ import {
   type Operator,
 } from "./cli/edge.ts";
 import { DEMO_CLUSTER, DEMO_COMPONENTS, demoAgentConfig } from "./demo.ts";
-import { keepRunning, type Child, type ChildSpec } from "./supervise/child.ts";
+import { keepRunning, type Child, type ChildSpec, type Health } from "./supervise/child.ts";
 import { startGuard } from "./supervise/guard.ts";
 import {
   choosePorts,
@@ -243,13 +243,13 @@ async function buildPageFiles(): Promise<void> {
   }
 }
 
-async function probe(url: string): Promise<"good" | "slow" | "refused"> {
+async function probe(url: string): Promise<Health> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(HEALTH_TIMEOUT_MS) });
     await response.arrayBuffer();
-    return response.ok ? "good" : "slow";
+    return response.ok ? "good" : "alive";
   } catch (error) {
-    return reasonOf(error) === "ECONNREFUSED" ? "refused" : "slow";
+    return reasonOf(error) === "ECONNREFUSED" ? "refused" : "silent";
   }
 }
 

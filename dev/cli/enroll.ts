@@ -18,9 +18,10 @@ await command(
   { cluster: { type: "string" }, pending: { type: "boolean", default: false } },
   async ({ values, positionals }) => {
     if (positionals.length > 0) throw new Usage(`"${positionals.join(" ")}" means nothing here`);
-    if (values.cluster === undefined) throw new Usage("--cluster NAME is missing");
-    if (!v.is(ClusterName, values.cluster))
-      throw new Usage(`--cluster "${values.cluster}" is no DNS label (a-z, 0-9 and -, at most 63)`);
+    const { cluster } = values;
+    if (cluster === undefined) throw new Usage("--cluster NAME is missing");
+    if (!v.safeParse(ClusterName, cluster).success)
+      throw new Usage(`--cluster "${cluster}" is no DNS label (a-z, 0-9 and -, at most 63)`);
     const operator = findOperator();
     console.log(beginning(operator.url, await makeEnrollment(operator, cluster, values.pending)));
   },

@@ -14,10 +14,17 @@ const BACKOFF_MAX_MS = 10_000;
 const SETTLED_MS = 20_000;
 const STOP_GRACE_MS = 4_000;
 const HEALTH_INTERVAL_MS = 1_000;
-/** Seconds without a good answer before the group is killed. A busy laptop may be slow; a dead workerd never answers. */
-const HEALTH_MISSES_MAX = 20;
+/** Without any answer for this long, ms, the group is killed: the proxy of `wrangler dev` hangs when its workerd is dead. */
+const SILENCE_MAX_MS = 15_000;
+/** The same when nobody even listens. */
+const REFUSED_MAX_MS = 3_000;
+/** How long a child may take to serve for the first time, ms. */
+const START_MAX_MS = 90_000;
 /** sysexits.h EX_CONFIG: the agent says that starting it again cannot help. */
 const EXIT_GIVE_UP = 78;
+
+/** `alive` answers, but does not serve yet; `refused` means that nobody listens. */
+export type Health = "good" | "alive" | "silent" | "refused";
 
 export interface ChildSpec {
   readonly name: string;
@@ -27,8 +34,8 @@ export interface ChildSpec {
   readonly logFile: string;
   /** A line of its output that says it serves; null when it says nothing. */
   readonly readyLine: RegExp | null;
-  /** Asked once a second; null when death is the only fault that can be seen. `refused` means that nobody listens. */
-  readonly health: (() => Promise<"good" | "slow" | "refused">) | null;
+  /** Asked once a second; null when death is the only fault that can be seen. */
+  readonly health: (() => Promise<Health>) | null;
 }
 
 export interface ChildEvents {
@@ -74,18 +81,22 @@ export function keepRunning(spec: ChildSpec, events: ChildEvents): Child {
     state.leader = leader;
     events.moved(spec.name, leader.pid ?? null);
     const watch = watchHealth(spec, leader, becomeReady, events);
-    leader.once("error", (error) => log.write(`${error.message}\n`));
-    leader.once("close", (code, signal) => {
+    // Those that the leader leaves behind hold its output open: "close" only comes once they are gone too.
+    leader.once("exit", () => killGroup(leader, "SIGKILL"));
+    const gone = (how: string): void => {
       clearInterval(watch);
-      killGroup(leader, "SIGKILL");
       state.leader = null;
       events.moved(spec.name, null);
-      if (!state.stopping) again(code, signal, Date.now() - startedAt);
+      if (!state.stopping) again(how, leader.exitCode, Date.now() - startedAt);
+    };
+    leader.once("close", (code, signal) => gone(signal ?? `exit code ${code ?? "none"}`));
+    leader.once("error", (error) => {
+      log.write(`${error.message}\n`);
+      if (leader.pid === undefined) gone("it cannot be started");
     });
   }
 
-  function again(code: number | null, signal: NodeJS.Signals | null, livedMs: number): void {
-    const how = signal === null ? `exit code ${code ?? "none"}` : signal;
+  function again(how: string, code: number | null, livedMs: number): void {
     if (!state.wasReady && ++state.early >= EARLY_DEATHS_MAX) {
       failed(
         new Error(`${spec.name} does not start (${how}): ${log.lastLine() ?? "it said nothing"}; see ${spec.logFile}`),
@@ -156,30 +167,25 @@ function watchHealth(
 ): NodeJS.Timeout | undefined {
   const { health } = spec;
   if (health === null) return undefined;
-  const state = { served: false, misses: 0, asking: false };
+  const state = { served: false, heardAt: Date.now(), asking: false };
   return setInterval(() => {
     if (state.asking) return;
     state.asking = true;
     void health().then((answer) => {
       state.asking = false;
-      if (answer === "good") {
-        state.misses = 0;
-        if (!state.served) onGood();
+      if (answer === "good" && !state.served) {
         state.served = true;
-        return;
+        onGood();
       }
-      // Before it served once it is only starting; after that nobody at the port means that its server is dead.
-      state.misses += answer === "refused" && state.served ? HEALTH_MISSES_MAX / 2 : 1;
-      if (state.misses < (state.served ? HEALTH_MISSES_MAX : START_MISSES_MAX)) return;
-      events.say(`${spec.name} no longer answers, ending it`);
-      state.misses = 0;
+      if (answer === "good" || (answer === "alive" && state.served)) state.heardAt = Date.now();
+      const patienceMs = !state.served ? START_MAX_MS : answer === "refused" ? REFUSED_MAX_MS : SILENCE_MAX_MS;
+      if (Date.now() - state.heardAt < patienceMs) return;
+      events.say(`${spec.name} does not answer, ending it`);
+      state.heardAt = Date.now();
       killGroup(leader, "SIGKILL");
     });
   }, HEALTH_INTERVAL_MS);
 }
-
-/** Seconds that a child may take to serve for the first time. */
-const START_MISSES_MAX = 90;
 
 async function endGroup(leader: ChildProcess): Promise<void> {
   const ended = new Promise<void>((resolve) => {

@@ -4,12 +4,13 @@
  */
 import { spawn } from "node:child_process";
 
+// `kill -TERM -- -1234` is not understood by dash; `kill -s TERM` is POSIX.
 const SCRIPT = `trap '' INT TERM HUP
 groups=
 while IFS= read -r line; do groups=$line; done
-for g in $groups; do kill -TERM -- "-$g" 2>/dev/null; done
+for g in $groups; do kill -s TERM -- "-$g" 2>/dev/null; done
 [ -n "$groups" ] && sleep 2
-for g in $groups; do kill -KILL -- "-$g" 2>/dev/null; done
+for g in $groups; do kill -s KILL -- "-$g" 2>/dev/null; done
 exit 0`;
 
 export interface Guard {
