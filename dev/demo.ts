@@ -5,6 +5,9 @@ import type { Ports } from "./supervise/run-file.ts";
 
 export const DEMO_CLUSTER = "demo";
 
+/** Beside `agent.yaml`. */
+export const KUBERNETES_TOKEN_FILE = "kubernetes-token";
+
 const component = (group: string, name: string, service: string, description: string): ComponentWish => ({
   group,
   name,
@@ -54,7 +57,11 @@ export function demoAgentConfig({ edgeUrl, ports, edgeKey, code, dataDir }: Demo
     audit: true,
     sources: {
       scrape: { interval: "5s", targets: [`http://127.0.0.1:${ports.control}/stats/prometheus`] },
-      kubernetes: { url: `http://127.0.0.1:${ports.kubernetes}`, namespaces: ["shop", "data"] },
+      kubernetes: {
+        url: `http://127.0.0.1:${ports.kubernetes}`,
+        tokenFile: KUBERNETES_TOKEN_FILE,
+        namespaces: ["shop", "data"],
+      },
       certificates: {
         interval: "1h",
         endpoints: [{ host: "127.0.0.1", port: ports.ledger, serverName: "ledger.data" }],

@@ -8,7 +8,8 @@
  * Every part is a process group of its own that is started again when it dies. Everything it keeps is in `.data/`.
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { existsSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import {
@@ -20,7 +21,7 @@ import {
   Refusal,
   type Operator,
 } from "./cli/edge.ts";
-import { DEMO_CLUSTER, DEMO_COMPONENTS, demoAgentConfig } from "./demo.ts";
+import { DEMO_CLUSTER, DEMO_COMPONENTS, demoAgentConfig, KUBERNETES_TOKEN_FILE } from "./demo.ts";
 import { keepRunning, type Child, type ChildSpec, type Health } from "./supervise/child.ts";
 import { startGuard } from "./supervise/guard.ts";
 import {
@@ -187,10 +188,20 @@ function edgeArguments(plan: Plan): string[] {
 
 function startMeshChild(plan: Plan, stage: Stage): Child {
   const { control, kubernetes, ledger } = plan.ports;
+  const tokenFile = join(plan.directory, KUBERNETES_TOKEN_FILE);
+  writeFileSync(tokenFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
   const ports = ["--control", String(control), "--kubernetes", String(kubernetes), "--ledger", String(ledger)];
   return stage.keep({
     name: "mesh",
-    command: [process.execPath, "dev/mesh/main.ts", ...ports, "--state", join(plan.directory, "mesh.json")],
+    command: [
+      process.execPath,
+      "dev/mesh/main.ts",
+      ...ports,
+      "--state",
+      join(plan.directory, "mesh.json"),
+      "--token-file",
+      tokenFile,
+    ],
     readyLine: /^ready$/m,
     health: null,
   });
@@ -226,12 +237,8 @@ async function startAgent(plan: Plan, stage: Stage, operator: Operator): Promise
 
 /** Both ends must know the key: an edge that was reset needs a new one, and so does an agent that lost its own. */
 async function hasJoined(plan: Plan, operator: Operator): Promise<boolean> {
-  const known = (await listClusters(operator)).some(
-    (cluster) => cluster.name === DEMO_CLUSTER && cluster.heardAt !== null,
-  );
-  const agentData = join(plan.directory, "agent");
-  mkdirSync(agentData, { recursive: true });
-  return known && readdirSync(agentData).some((file) => file.startsWith("key"));
+  if (!existsSync(join(plan.directory, "agent", "agent.json"))) return false;
+  return (await listClusters(operator)).some((cluster) => cluster.name === DEMO_CLUSTER);
 }
 
 async function buildPageFiles(): Promise<void> {

@@ -1,4 +1,9 @@
-/** The demo mesh as a process: `node dev/mesh/main.ts --control P --kubernetes P --ledger P --state FILE`. Prints `ready`. */
+/**
+ * The demo mesh as a process. Prints `ready`.
+ *
+ *   node dev/mesh/main.ts [--control PORT] [--kubernetes PORT] [--ledger PORT] [--state FILE] [--token-file FILE]
+ */
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { startMesh } from "./mesh.ts";
 
@@ -8,12 +13,15 @@ const { values } = parseArgs({
     kubernetes: { type: "string", default: "0" },
     ledger: { type: "string", default: "0" },
     state: { type: "string" },
+    "token-file": { type: "string" },
   },
 });
 
+const tokenFile = values["token-file"];
 const mesh = await startMesh({
   ports: { control: Number(values.control), kubernetes: Number(values.kubernetes), ledger: Number(values.ledger) },
   ...(values.state === undefined ? {} : { stateFile: values.state }),
+  ...(tokenFile === undefined ? {} : { kubernetesToken: readFileSync(tokenFile, "utf8").trim() }),
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {

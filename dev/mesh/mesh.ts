@@ -1,13 +1,14 @@
 /** The demo mesh in one process: seven services, their visitors, their metrics, and the cluster they run in. */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
-import { startKubernetesServer } from "../kubernetes/server.ts";
+import type { KubernetesServer } from "../kubernetes/server.ts";
 import { makeIdentity } from "./certificate.ts";
+import { startCluster } from "./cluster.ts";
 import { startControl, type Faults } from "./control.ts";
 import { FAULT_MODES, type Fault } from "./fault.ts";
 import { createMetrics, type MeshMetrics } from "./metrics.ts";
 import { createCaller, startService, type Address, type MeshService } from "./service.ts";
-import { ENTRANCE, GATEWAY, REPLICAS, SERVICES } from "./topology.ts";
+import { ENTRANCE, GATEWAY, SERVICES } from "./topology.ts";
 
 /** Requests a second that visitors make; the services make about four more of each. */
 export const VISITS_PER_SECOND = 8;
@@ -15,11 +16,16 @@ export const VISITS_PER_SECOND = 8;
 const VISITS_MAX = 64;
 const VISIT_PATIENCE_MS = 5_000;
 
+/** Good on 127.0.0.1 for a cluster that is not one. */
+export const KUBERNETES_TOKEN_DEFAULT = "demo-agent";
+
 export interface MeshOptions {
   /** 0, the default, takes a free port. */
   readonly ports?: { readonly control?: number; readonly kubernetes?: number; readonly ledger?: number };
-  /** Where faults are kept over a restart; without it they are forgotten. */
+  /** Where faults are kept over a restart, and the cluster beside it in `.cluster`; without it both are forgotten. */
   readonly stateFile?: string;
+  /** What the agent shows to the Kubernetes API. */
+  readonly kubernetesToken?: string;
   /** Visits a second, 0 for none. */
   readonly visitsPerSecond?: number;
 }
@@ -31,7 +37,7 @@ export interface Mesh {
   readonly addresses: ReadonlyMap<string, Address>;
   readonly metrics: MeshMetrics;
   readonly faults: Faults;
-  readonly kubernetes: Awaited<ReturnType<typeof startKubernetesServer>>;
+  readonly kubernetes: KubernetesServer;
   /** When the ledger's certificate ends, Millis. */
   readonly certificateExpiresAt: number;
   stop(): Promise<void>;
@@ -41,9 +47,10 @@ export interface Mesh {
 export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   const metrics = createMetrics();
   const faults = createFaults(options.stateFile ?? null);
-  const kubernetes = await startKubernetesServer({
+  const cluster = await startCluster({
     port: options.ports?.kubernetes ?? 0,
-    deployments: SERVICES.map(({ namespace, name }) => ({ namespace, name, replicas: REPLICAS })),
+    token: options.kubernetesToken ?? KUBERNETES_TOKEN_DEFAULT,
+    stateFile: options.stateFile === undefined ? null : `${options.stateFile}.cluster`,
   });
   const addresses = new Map<string, Address>();
   const services: MeshService[] = [];
@@ -57,7 +64,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       identity,
       metrics,
       fault: () => faults.of(spec.name),
-      pods: () => kubernetes.replicas(spec.namespace, spec.name)?.ready ?? 0,
+      pods: () => cluster.readyPods(spec.namespace, spec.name),
       lookup: (name) => addresses.get(name) ?? null,
     });
     services.push(service);
@@ -72,15 +79,15 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   return {
     metricsUrl: `http://127.0.0.1:${control.port}/stats/prometheus`,
     controlUrl: `http://127.0.0.1:${control.port}`,
-    kubernetesUrl: kubernetes.url,
+    kubernetesUrl: cluster.server.url,
     addresses,
     metrics,
     faults,
-    kubernetes,
+    kubernetes: cluster.server,
     certificateExpiresAt,
     async stop() {
       visitors.stop();
-      await Promise.all([control.stop(), kubernetes.stop(), ...services.map((service) => service.stop())]);
+      await Promise.all([control.stop(), cluster.server.stop(), ...services.map((service) => service.stop())]);
     },
   };
 }
