@@ -1,0 +1,165 @@
+/**
+ * Ninety days as one small picture: a path a state, and in each path one stroke a run of days. The stroke's dashes cut
+ * it into bars, so a quiet quarter costs the bytes of a single line.
+ *
+ *   viewBox 90 × 10, a day is one unit wide:  ▕▔▔▔▏ base, full height: the day was observed
+ *                                            ▕  ▄▏ trouble rises from below, higher if worse: readable in greyscale
+ *                                            ▕ ▁ ▏ hollow: nothing was observed
+ */
+import type { DayTally } from "../../protocol/page.ts";
+import type { ComponentStatus } from "../../protocol/status.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { DAY, MINUTE } from "../../protocol/time.ts";
+import { length, uptimeText } from "./format.ts";
+import type { Html } from "./html.ts";
+import { markup } from "./html.ts";
+import { uptimeRatio } from "./uptime.ts";
+
+export const HISTORY_DAYS = 90;
+
+/** What a day is drawn as: the worst that was seen, else what it mostly was. `null`: nothing was observed. */
+export function dayMark(ms: DayTally["ms"]): ComponentStatus | null {
+  const { operational = 0, unknown = 0, under_maintenance: maintenance = 0 } = ms;
+  for (const status of ["major_outage", "partial_outage", "degraded_performance"] as const) {
+    if ((ms[status] ?? 0) > 0) return status;
+  }
+  if (maintenance > 0) return "under_maintenance";
+  if (operational === 0 && unknown === 0) return null;
+  // Green needs evidence for at least half of what is known of the day.
+  return operational >= unknown ? "operational" : "unknown";
+}
+
+/** Days since 1970-01-01 of a YYYY-MM-DD (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
+export function dayNumber(day: string): number {
+  const [year = 0, month = 1, date = 1] = day.split("-").map(Number);
+  const y = month <= 2 ? year - 1 : year;
+  const era = Math.floor(y / 400);
+  const yearOfEra = y - era * 400;
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + date - 1;
+  return (
+    era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
+  );
+}
+
+/** The number of the day that holds `now` in a zone. */
+export function today(now: Millis, timeZone: string): number {
+  const format = new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" });
+  return dayNumber(format.format(now));
+}
+
+/** "23 Nov" of a day's number. */
+export function shortDay(day: number): string {
+  return new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short" }).format(day * DAY);
+}
+
+/** Where the strokes of a layer lie, if not along the upper edge: silence is three dashes, not a bar. */
+const HEIGHTS: Readonly<Record<string, readonly number[]>> = { unknown: [1, 5, 9] };
+
+/** The runs of each mark as path data: "M12 0h3" is three days from the twelfth on. */
+function runs(marks: readonly (ComponentStatus | null)[]): Map<ComponentStatus | "observed" | "none", string> {
+  const paths = new Map<ComponentStatus | "observed" | "none", string>();
+  const layers = (mark: ComponentStatus | null): (ComponentStatus | "observed" | "none")[] => {
+    if (mark === null) return ["none"];
+    return mark === "operational" || mark === "unknown" ? [mark] : ["operational", mark];
+  };
+  for (const layer of [
+    "none",
+    "unknown",
+    "operational",
+    "under_maintenance",
+    "degraded_performance",
+    "partial_outage",
+    "major_outage",
+  ] as const) {
+    let path = "";
+    let start = -1;
+    for (let i = 0; i <= marks.length; i++) {
+      const mark = marks[i];
+      const inRun = mark !== undefined && layers(mark).includes(layer);
+      if (inRun && start < 0) start = i;
+      if (!inRun && start >= 0) {
+        for (const y of HEIGHTS[layer] ?? [0]) path += `M${start} ${y}h${i - start}`;
+        start = -1;
+      }
+    }
+    if (path !== "") paths.set(layer, path);
+  }
+  return paths;
+}
+
+/** What a day can have had besides being well, worst first, each with its letter in the read-out. */
+const TROUBLE: readonly (readonly [ComponentStatus, string, string])[] = [
+  ["major_outage", "x", "major outage"],
+  ["partial_outage", "p", "partial outage"],
+  ["degraded_performance", "d", "degraded"],
+  ["under_maintenance", "m", "maintenance"],
+  ["unknown", "u", "no report"],
+];
+
+/**
+ * The days that differ from "no trouble", for `tellDay`: "-12 40 87p14d3" is no data before the twelfth and on the
+ * fortieth day, and 14 and 3 minutes of trouble on the 87th. Small, because most days have nothing to tell.
+ */
+function readOut(days: ReadonlyMap<number, DayTally["ms"]>, begin: number): string {
+  const told: string[] = [`-${begin < 0 ? HISTORY_DAYS : begin}`];
+  for (let i = begin; i >= 0 && i < HISTORY_DAYS; i++) {
+    const ms = days.get(i) ?? {};
+    if (dayMark(ms) === null) told.push(String(i));
+    const parts = TROUBLE.map(([status, letter]) => [letter, Math.ceil((ms[status] ?? 0) / MINUTE)] as const);
+    const text = parts.map(([letter, minutes]) => (minutes > 0 ? letter + minutes : "")).join("");
+    if (text !== "") told.push(i + text);
+  }
+  return told.join(" ");
+}
+
+/** "14 min partial outage, 3 min degraded": what a read-out says of the day `index`. */
+export function tellDay(readout: string, index: number): string {
+  const [begin, ...entries] = readout.split(" ");
+  if (index < -Number(begin)) return "no data";
+  const entry = entries.find((text) => Number.parseInt(text, 10) === index);
+  if (entry === undefined) return "no trouble";
+  const parts = [...entry.matchAll(/([a-z])(\d+)/g)].map(([, letter, minutes]) => {
+    const word = TROUBLE.find((trouble) => trouble[1] === letter)?.[2] ?? "";
+    return `${length(Number(minutes) * MINUTE)} ${word}`;
+  });
+  return parts.length === 0 ? "no data" : parts.join(", ");
+}
+
+/** The bars of one component with their caption: "99.98 % · 90 days". */
+export function historyBars(tallies: readonly DayTally[], now: Millis, timeZone: string): Html {
+  const last = today(now, timeZone);
+  const first = last - HISTORY_DAYS + 1;
+  const days = new Map(
+    tallies
+      .map((tally) => [dayNumber(tally.day) - first, tally.ms] as const)
+      .filter(([i]) => i >= 0 && i < HISTORY_DAYS),
+  );
+  const marks = Array.from({ length: HISTORY_DAYS }, (_, i) => dayMark(days.get(i) ?? {}));
+  const begin = marks.findIndex((mark) => mark !== null);
+  const paths = [...runs(marks)].map(([layer, d]) =>
+    layer === "none"
+      ? markup`<path class="none" d="${d}"/><path class="gap" d="${d}"/>`
+      : markup`<path class="${layer}" d="${d}"/>`,
+  );
+  return markup`<div class="h" data-x="${readOut(days, begin)}"><div class="bars" tabindex="0" role="img" aria-label="${summary(days, begin, first)}"><svg viewBox="0 0 90 10" preserveAspectRatio="none" aria-hidden="true">${paths}</svg></div><p>${caption(tallies, begin, first)}</p></div>`;
+}
+
+function caption(tallies: readonly DayTally[], begin: number, first: number): Html {
+  const ratio = uptimeRatio(tallies);
+  if (ratio === null) return markup`no data yet`;
+  return markup`<b>${uptimeText(ratio)}</b> ${begin <= 0 ? "in 90 days" : `· history starts ${shortDay(first + begin)}`}`;
+}
+
+/** The picture in words: how many days had what. */
+function summary(days: ReadonlyMap<number, DayTally["ms"]>, begin: number, first: number): string {
+  if (begin < 0) return "90 days of history: no data yet";
+  const told = TROUBLE.flatMap(([status, , word]) => {
+    const hit = [...days.values()].filter((ms) => (ms[status] ?? 0) > 0);
+    const total = hit.reduce((sum, ms) => sum + (ms[status] ?? 0), 0);
+    return hit.length === 0
+      ? []
+      : [`${word} on ${hit.length} ${hit.length === 1 ? "day" : "days"}, ${length(total)} in all`];
+  });
+  const start = begin > 0 ? `history starts ${shortDay(first + begin)}` : "90 days of history";
+  return `${start}: ${told.length === 0 ? "no trouble" : told.join("; ")}`;
+}

@@ -1,0 +1,34 @@
+/** Markup that is safe to send: made by `markup`, which escapes every interpolation that is not itself `Html`. */
+export class Html {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What may stand in a template; null, undefined and false are left out, lists are joined. */
+export type Part = Html | string | number | null | undefined | false | readonly Part[];
+
+/** Attributes are always written in double quotes in our templates, so these five are enough in both places. */
+export function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+}
+
+function render(part: Part): string {
+  if (part instanceof Html) return part.text;
+  if (part === null || part === undefined || part === false) return "";
+  if (typeof part === "object") return part.map(render).join("");
+  return escape(String(part));
+}
+
+/** A template of markup. Space at line ends is the source's layout and is not sent. */
+export function markup(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
+  let text = strings[0] ?? "";
+  parts.forEach((part, i) => (text += render(part) + (strings[i + 1] ?? "")));
+  return new Html(text);
+}
+
+/** Our own constants (bundled script and style, drawings); never anything a person typed. */
+export function trusted(text: string): Html {
+  return new Html(text);
+}

@@ -1,0 +1,90 @@
+import type { PageChange, PageComponent, PageSnapshot } from "../../protocol/page.ts";
+import { pageStatus } from "../../protocol/page.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
+import { moment } from "./format.ts";
+import { HISTORY_DAYS, historyBars, shortDay, today } from "./history.ts";
+import type { Html } from "./html.ts";
+import { markup, trusted } from "./html.ts";
+import type { Regions } from "./regions.ts";
+import { pageRegions } from "./regions.ts";
+import { iconUrl, shapeSheet } from "./shape.ts";
+import { headline } from "./words.ts";
+
+export interface PageView {
+  readonly snapshot: PageSnapshot;
+  readonly now: Millis;
+  /** The page's own address without a slash at its end. */
+  readonly origin: string;
+  /** Set if live data cannot be reached and this is a copy: when the copy was made. */
+  readonly staleSince: Millis | null;
+}
+
+/** The whole public page as one document: it needs nothing else to be read. */
+export function renderPage({ snapshot, now, origin, staleSince }: PageView): string {
+  const { page, components } = snapshot;
+  const change = pageChange(snapshot);
+  const regions = pageRegions(change, now, page.timeZone);
+  const sentence = headline(components, now);
+  return document({
+    title: `${sentence} · ${page.name}`,
+    description: `${page.name}: ${sentence}`,
+    icon: iconUrl(components.length === 0 ? "unknown" : pageStatus(components, now)),
+    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}">${staleSince !== null && markup`<p class="stale">This page is a copy from ${moment(staleSince, now, page.timeZone)}; live data cannot be reached.</p>`}<div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p></div><div id="notices">${regions["notices"]}</div>${components.length === 0 ? emptyPage() : groups(snapshot, regions, now)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
+  });
+}
+
+/** What a frame of `/live` would carry for this snapshot: what the script starts from. */
+function pageChange({ version, generatedAt, components, maintenances }: PageSnapshot): PageChange {
+  return {
+    version,
+    generatedAt,
+    components: components.map(({ id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond }) => {
+      return { id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond };
+    }),
+    maintenances,
+  };
+}
+
+function emptyPage(): Html {
+  return markup`<div class="empty"><p>No component is shown here yet, so there is nothing to be green.</p><p>If this is your page: run <code>npm run -s admin-link</code>, open the link it prints, and publish your services.</p></div>`;
+}
+
+function groups({ components, page }: PageSnapshot, regions: Regions, now: Millis): readonly Html[] {
+  const names = [...new Set(components.map((component) => component.group))];
+  return names.map((name, i) => {
+    const members = components.filter((component) => component.group === name);
+    return markup`<section><div class="head"><h2>${name ?? (names.length > 1 ? "Other" : "Components")}</h2>${i === 0 && scale(page, now)}</div><ul>${members.map((component) => row(component, regions, now, page.timeZone))}</ul></section>
+`;
+  });
+}
+
+/** Says what the bars span, once, above the first of them. */
+function scale(page: PageSnapshot["page"], now: Millis): Html {
+  const last = today(now, page.timeZone);
+  const first = last - HISTORY_DAYS + 1;
+  return markup`<p class="scale"><span><span class="wide">${shortDay(first)}</span><span class="thin">${shortDay(last - 29)}</span></span><a class="thin" href="#days">all 90 days</a><span>today</span></p>`;
+}
+
+function row(component: PageComponent, regions: Regions, now: Millis, timeZone: string): Html {
+  const { id } = component;
+  return markup`<li><div class="c"><div class="s" id="s-${id}">${regions[`s-${id}`]}</div><p class="a" id="a-${id}">${regions[`a-${id}`]}</p></div><p class="w" id="w-${id}">${regions[`w-${id}`]}</p>${historyBars(component.days, now, timeZone)}<p class="n" id="n-${id}">${regions[`n-${id}`]}</p></li>
+`;
+}
+
+function footer(origin: string, timeZone: string): Html {
+  return markup`<footer><details><summary>How uptime is counted</summary><p>Time in major outage counts in full, partial outage 0.3, degraded performance not at all. Maintenance and time without reports are left out, and shown. The result is floored, never rounded up. Days are cut in ${timeZone}. A bar shows the worst of its day: the higher the mark, the heavier; a hollow bar is a day without data.</p><p>p95 is the time in which 95 of 100 requests were answered; the true value lies surely in the range beside it. When reports stop, a component becomes unknown: never operational, never an outage.</p></details><nav><a href="${origin}/api/v2/summary.json">API</a> <a href="${origin}/api/v2/status.json">Status as JSON</a></nav></footer>`;
+}
+
+export interface DocumentParts {
+  readonly title: string;
+  readonly description: string;
+  readonly icon: string;
+  readonly body: Html;
+}
+
+/** The frame of public documents. */
+export function document({ title, description, icon, body }: DocumentParts): string {
+  return markup`<!doctype html><html lang="en"><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/><link rel="icon" href="${icon}"/><style>${trusted(PAGE_STYLE)}</style></head><body>${shapeSheet()}${body}</body></html> `
+    .text;
+}

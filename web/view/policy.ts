@@ -1,0 +1,26 @@
+import { ADMIN_SCRIPT_HASH, ADMIN_STYLE_HASH, PAGE_SCRIPT_HASH, PAGE_STYLE_HASH } from "./assets.generated.ts";
+
+/**
+ * Nothing is allowed but what the page itself carries: style and script by their hashes, icons inside the page, and
+ * talk with our own origin. A string becomes markup only in our one trusted-types policy, "view".
+ */
+function policy(styleHash: string, scriptHash: string, formAction: string): string {
+  return [
+    "default-src 'none'",
+    `style-src '${styleHash}'`,
+    `script-src '${scriptHash}'`,
+    "img-src data:",
+    "connect-src 'self'",
+    `form-action ${formAction}`,
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types view",
+  ].join("; ");
+}
+
+/** The Content-Security-Policy of `renderPage` and `renderProblem`. */
+export const PAGE_POLICY = policy(PAGE_STYLE_HASH, PAGE_SCRIPT_HASH, "'none'");
+
+/** The Content-Security-Policy of everything in `admin/`. */
+export const ADMIN_POLICY = policy(ADMIN_STYLE_HASH, ADMIN_SCRIPT_HASH, "'self'");

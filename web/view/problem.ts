@@ -1,0 +1,20 @@
+import { markup } from "./html.ts";
+import { document } from "./page.ts";
+import { iconUrl } from "./shape.ts";
+
+/** `status` is HTTP's; `message` says what to do. */
+export interface Problem {
+  readonly status: number;
+  readonly title: string;
+  readonly message: string;
+}
+
+/** A page for what cannot be shown. */
+export function renderProblem({ status, title, message }: Problem): string {
+  return document({
+    title,
+    description: message,
+    icon: iconUrl("unknown"),
+    body: markup`<main><div class="top"><p class="code">${status}</p><h1>${title}</h1><p>${message}</p></div><p><a href="/">To the status page</a></p></main>`,
+  });
+}
