@@ -1,0 +1,96 @@
+/** Files of frames: written with one write and one fsync a transaction, read as a whole when the agent starts. */
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { encodeFrame, frameAt, scanFrames, type Scan } from "./core/frame.ts";
+
+/** How the disk is asked to be sure; a test passes one that fails. */
+export type Fsync = (fd: number) => void;
+
+export interface FrameFile {
+  readonly path: string;
+  size(): number;
+  /** Writes payloads as frames in one write; returns where each begins. `durable`: only returns once the disk has them. */
+  append(payloads: readonly string[], durable: boolean): readonly number[];
+  sync(): void;
+  /** The payload of the frame at `offset`; null if the disk no longer gives back what was written. */
+  read(offset: number, bytes: number): string | null;
+  close(): void;
+}
+
+/** Opens a file of frames for appending, making it if needed, and cuts it to `cutTo` bytes. */
+export function openFrameFile(path: string, cutTo: number, fsync: Fsync): FrameFile {
+  const fd = openSync(path, "a+", 0o600);
+  ftruncateSync(fd, cutTo);
+  let size = cutTo;
+  return {
+    path,
+    size: () => size,
+    append(payloads, durable) {
+      const frames = payloads.map((payload) => encodeFrame(Buffer.from(payload)));
+      writeAll(fd, Buffer.concat(frames));
+      if (durable) fsync(fd);
+      return frames.map((frame) => (size += frame.length) - frame.length);
+    },
+    sync: () => fsync(fd),
+    read: (offset, bytes) => readFrame(fd, offset, bytes),
+    close: () => closeSync(fd),
+  };
+}
+
+/** The frame at `offset` of `bytes` bytes in all, as text. */
+function readFrame(fd: number, offset: number, bytes: number): string | null {
+  const buffer = Buffer.alloc(bytes);
+  if (readSync(fd, buffer, 0, bytes, offset) !== bytes) return null;
+  const payload = frameAt(buffer, 0);
+  return payload === null ? null : Buffer.from(payload).toString();
+}
+
+/** Reads one frame of a file that is not open. */
+export function readFrameOf(path: string, offset: number, bytes: number): string | null {
+  const fd = openSync(path, "r");
+  try {
+    return readFrame(fd, offset, bytes);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export function scanFile(path: string): Scan {
+  return scanFrames(readFileSync(path));
+}
+
+/** Replaces a file so that a kill leaves the old one or the new one, never a mixture. */
+export function replaceFile(path: string, content: Uint8Array, fsync: Fsync = fsyncSync): void {
+  const draft = `${path}.draft`;
+  const fd = openSync(draft, "w", 0o600);
+  writeAll(fd, content);
+  fsync(fd);
+  closeSync(fd);
+  renameSync(draft, path);
+  syncFolder(dirname(path), fsync);
+}
+
+/** Makes the names in a folder durable: a new file is not safe before its folder is. */
+export function syncFolder(path: string, fsync: Fsync): void {
+  const fd = openSync(path, "r");
+  fsync(fd);
+  closeSync(fd);
+}
+
+export function removeFile(path: string): void {
+  unlinkSync(path);
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written);
+}

@@ -1,0 +1,124 @@
+/** The agent's command line. */
+import { parseArgs } from "node:util";
+import { checkConfig } from "./check.ts";
+import { describeFaults, loadConfig, type AgentConfig } from "./config.ts";
+import { readCode } from "./enrol.ts";
+import { loadEnrolment, loadIdentity } from "./identity.ts";
+import { lockDataDir, unlockDataDir } from "./lock.ts";
+import { log } from "./log.ts";
+import { AGENT_VERSION } from "./push.ts";
+import { EXIT_FAULT, EXIT_NOT_ENROLLED, startAgent } from "./run.ts";
+
+const EXIT_UNREACHABLE = 1;
+const EXIT_CONFIG = 2;
+
+const HELP = `The agent of Observatory Edge: reads one cluster's mesh and reports it to the edge.
+
+usage: node agent/main.ts --config FILE [--check] [--take-over]
+
+  --config FILE   the configuration, YAML
+  --check         validate the configuration, try each source and the edge, and say what can be reached
+  --take-over     have the cluster back after another agent took it over (which then stops)
+  --version       print the version
+  --help          print this
+
+examples:
+  node agent/main.ts --config agent.yaml --check
+  node agent/main.ts --config /etc/observatory/agent.yaml
+
+the smallest agent.yaml:
+  edge: https://status.example.com
+  cluster: demo
+  enroll: { code: THE-CODE-THE-EDGE-PRINTED }    # only until the agent is enrolled
+  sources:
+    prometheus: { url: http://prometheus.monitoring:9090, scrapeInterval: 15s }
+
+exit codes: 0 stopped or all reachable, 1 --check could not reach something, 2 the command or the configuration is wrong,
+            70 a fault of its own, 74 the disk failed, 77 the edge refused the enrolment, 78 another agent took this cluster over`;
+
+async function main(): Promise<void> {
+  const options = readArguments();
+  if (options.help) return void process.stdout.write(`${HELP}\n`);
+  if (options.version) return void process.stdout.write(`${AGENT_VERSION}\n`);
+  if (options.config === undefined)
+    return end(EXIT_CONFIG, "which configuration? Give --config agent.yaml, or --help for more.");
+  const config = loadConfig(options.config);
+  if (!config.ok) return end(EXIT_CONFIG, describeFaults(options.config, config.failure));
+  if (options.check) {
+    const isFine = await checkConfig(config.value, Date.now(), (line) => process.stdout.write(`${line}\n`));
+    process.exitCode = isFine ? 0 : EXIT_UNREACHABLE;
+    return;
+  }
+  run(config.value, options.takeOver);
+}
+
+function run(config: AgentConfig, takeOver: boolean): void {
+  const holder = lockDataDir(config.dataDir);
+  if (holder !== null)
+    return end(
+      EXIT_CONFIG,
+      `process ${holder} is an agent that uses ${config.dataDir} already; stop it, or give this one a dataDir of its own.`,
+    );
+  const identity = loadIdentity(config.dataDir);
+  const isEnrolled = loadEnrolment(config.dataDir, config.cluster, config.edge, identity.keyId) !== null;
+  const code = readCode(config);
+  if (!isEnrolled && !code.ok) return end(EXIT_NOT_ENROLLED, code.reason);
+  log("info", "agent starts", {
+    cluster: config.cluster,
+    edge: config.edge,
+    key: identity.keyId,
+    version: AGENT_VERSION,
+  });
+  const agent = startAgent({
+    config,
+    identity,
+    log,
+    takeOver,
+    exit: (exitCode, message) => {
+      log("error", message);
+      process.exit(exitCode);
+    },
+  });
+  let isStopping = false;
+  const stop = (): void => {
+    if (isStopping) return;
+    isStopping = true;
+    log("info", "agent stops");
+    void agent.stop().finally(() => {
+      unlockDataDir(config.dataDir);
+      process.exit(0);
+    });
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+function readArguments() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        config: { type: "string" },
+        check: { type: "boolean", default: false },
+        "take-over": { type: "boolean", default: false },
+        version: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    return { ...values, takeOver: values["take-over"] };
+  } catch (error) {
+    return end(EXIT_CONFIG, `${error instanceof Error ? error.message : String(error)}\nTry --help.`);
+  }
+}
+
+function end(code: number, message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
+
+process.on("uncaughtException", (error) => {
+  log("error", "the agent met a fault of its own and ends; nothing that was closed is lost", {
+    error: error.stack ?? error.message,
+  });
+  process.exit(EXIT_FAULT);
+});
+await main();

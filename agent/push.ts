@@ -1,0 +1,331 @@
+/**
+ * Pushes: what is now (`live`) and what is durable (`records`), in one signed POST, and what each answer means.
+ *
+ * `pushOnce` does one exchange and says how long to wait before the next; `PushLoop` waits. So a test plays any row of
+ * the table of answers without a clock.
+ */
+import { gzipSync } from "node:zlib";
+import * as v from "valibot";
+import type { SignedDesired } from "../protocol/lease.ts";
+import { PUSH_BYTES_MAX, RECORDS_MAX } from "../protocol/limits.ts";
+import { ReceiptSchema, type Live, type Push, type Receipt } from "../protocol/push.ts";
+import { PROTOCOL_VERSION } from "../protocol/version.ts";
+import { reactTo, REFUSED_WAIT_MS, retryAfterMs, type Answer } from "./core/answer.ts";
+import { retryDelay } from "./core/backoff.ts";
+import { fitLive } from "./core/readings.ts";
+import type { Clock } from "./clock.ts";
+import { parseJson, request } from "./http.ts";
+import { signedHeaders, type Identity } from "./identity.ts";
+import type { Log } from "./log.ts";
+import type { Batch, Spool } from "./spool.ts";
+
+/** Sent with every push; the operator's list of clusters shows it. */
+export const AGENT_VERSION = "0.1.0";
+
+/** No answer within this: the outcome is unknown and the same records go again, ms. */
+const PUSH_TIMEOUT_MS = 10_000;
+/** A receipt with a full desired state is below this, bytes. */
+const RECEIPT_BYTES_MAX = 262_144;
+/** `live` may take this much of a push, bytes, so that records always have room. */
+const LIVE_BYTES_MAX = 160_000;
+/** The envelope around `live` and the records, bytes. */
+const ENVELOPE_BYTES = 2_048;
+/** Between two pushes while a backlog drains, ms. */
+const DRAIN_PAUSE_MS = 250;
+/** A `live` that the edge refused is held back this long, ms. */
+const LIVE_HELD_MS = 60_000;
+/** After so many records were refused alone without one success between, it is not the records, and they are kept. */
+const SET_ASIDE_MAX = 10;
+
+export interface PushOptions {
+  readonly edge: string;
+  readonly spool: Spool;
+  readonly identity: Identity;
+  readonly clock: Clock;
+  readonly intervalMs: number;
+  readonly live: () => Live;
+  readonly onDesired: (desired: SignedDesired) => void;
+  /** In [0, 1); jitter. */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+/** What to do after one push. `held`: even something urgent waits, because the edge is in trouble or said so. */
+export interface PushOutcome {
+  readonly waitMs: number;
+  readonly held: boolean;
+  /** The process must end: another agent has this cluster. */
+  readonly fenced: boolean;
+  readonly accepted: boolean;
+  readonly reason: string;
+}
+
+interface Sent {
+  readonly batch: Batch;
+  readonly withLive: boolean;
+  readonly opening: boolean;
+}
+
+export class Pusher {
+  readonly #options: PushOptions;
+  /** Everything below is at the edge: the next number to send. */
+  #from: number;
+  /** Records a push, while a refused batch is being narrowed down. */
+  #limit = RECORDS_MAX;
+  /** Which part of a refused push is being tried alone. */
+  #suspect: "none" | "live" | "records" = "none";
+  #liveHeldUntil = 0;
+  #failures = 0;
+  #setAside = 0;
+
+  constructor(options: PushOptions) {
+    this.#options = options;
+    this.#from = options.spool.base;
+  }
+
+  async pushOnce(timeoutMs = PUSH_TIMEOUT_MS): Promise<PushOutcome> {
+    const { edge, identity, clock } = this.#options;
+    const { push, sent } = this.#compose();
+    const url = `${edge}/agent/v1/push`;
+    const body = Uint8Array.from(gzipSync(JSON.stringify(push)));
+    const headers = { ...signedHeaders(identity, url, body, clock.now()), "content-encoding": "gzip" };
+    const sentAt = clock.raw();
+    const reply = await request(url, { method: "POST", headers, body, timeoutMs, bytesMax: RECEIPT_BYTES_MAX });
+    const answeredAt = clock.raw();
+    if (!reply.ok) return this.#react(null, null, sent, reply.failure);
+    const { status, headers: answered, text } = reply.value;
+    const json = parseJson(text);
+    const serverTime = v.safeParse(ServerTime, json);
+    if (serverTime.success) clock.learn(sentAt, answeredAt, serverTime.output.serverTime);
+    const receipt = v.safeParse(ReceiptSchema, json);
+    const refusal = v.safeParse(Refusal, json);
+    const retryAfter = answered.get("retry-after");
+    const answer: Answer = {
+      status,
+      code: refusal.success ? refusal.output.error.code : null,
+      expected: refusal.success ? (refusal.output.error.expected ?? null) : null,
+      receipt: receipt.success,
+      retryAfterMs: retryAfterMs(retryAfter, Date.parse(retryAfter ?? ""), answeredAt),
+    };
+    return this.#react(
+      answer,
+      receipt.success ? receipt.output : null,
+      sent,
+      refusal.success ? refusal.output.error.message : "",
+    );
+  }
+
+  #compose(): { push: Push; sent: Sent } {
+    const { spool, clock, intervalMs } = this.#options;
+    const now = clock.now();
+    const withLive = this.#suspect === "none" && now >= this.#liveHeldUntil;
+    const live = withLive ? fitLive(this.#options.live(), LIVE_BYTES_MAX, jsonBytes) : null;
+    const opening = spool.epoch === null;
+    const room = PUSH_BYTES_MAX - ENVELOPE_BYTES - (live === null ? 0 : jsonBytes(live));
+    const batch = opening ? { first: spool.next, items: [] } : spool.batch(this.#from, this.#limit, room);
+    const push: Push = {
+      v: PROTOCOL_VERSION,
+      spool: spool.id,
+      epoch: spool.epoch,
+      sentAt: now,
+      skewMs: clock.skewMs(),
+      intervalMs,
+      agentVersion: AGENT_VERSION,
+      live,
+      base: spool.base,
+      records: { first: batch.first, items: [...batch.items] },
+    };
+    return { push, sent: { batch, withLive, opening } };
+  }
+
+  #react(answer: Answer | null, receipt: Receipt | null, sent: Sent, detail: string): PushOutcome {
+    const reaction = reactTo(answer);
+    const reason = detail === "" || reaction.act === "accept" ? "" : `: ${detail}`;
+    switch (reaction.act) {
+      case "accept":
+        return receipt === null ? this.#retry("no receipt") : this.#accept(receipt, sent);
+      case "split":
+        // Only our edge's own word may cost a record: a proxy in between answers 400 for reasons of its own.
+        return answer?.code === "push_malformed" || answer?.code === "push_too_large"
+          ? this.#split(sent, reaction.reason + reason)
+          : this.#retry(reaction.reason + reason);
+      case "wait": {
+        this.#failures = 0;
+        const jitter = 1 + 0.1 * this.#options.random();
+        return outcome(Math.round(reaction.leastMs * jitter), { held: true, reason: reaction.reason + reason });
+      }
+      case "resend":
+        return this.#resend(reaction.from, reaction.reason);
+      case "retry":
+        return this.#retry(reaction.reason + reason);
+      case "exit":
+        return outcome(0, { held: true, fenced: true, reason: reaction.reason });
+    }
+  }
+
+  #retry(reason: string): PushOutcome {
+    this.#failures++;
+    return outcome(retryDelay(this.#failures, this.#options.random()), { held: true, reason });
+  }
+
+  #accept(receipt: Receipt, sent: Sent): PushOutcome {
+    const { spool, clock, log, onDesired } = this.#options;
+    if (this.#suspect === "live") {
+      log("error", "the edge refuses the live part of a push; it is left out for a minute");
+      this.#liveHeldUntil = clock.now() + LIVE_HELD_MS;
+    }
+    this.#failures = 0;
+    this.#setAside = 0;
+    this.#suspect = "none";
+    this.#limit = RECORDS_MAX;
+    const before = this.#from;
+    if (receipt.epoch !== spool.epoch) {
+      log("info", sent.opening ? "the edge gave an epoch" : "the edge has another epoch: numbering anew", {
+        epoch: receipt.epoch,
+      });
+      spool.adopt(receipt.epoch, receipt.received);
+      this.#from = spool.base;
+    } else if (Math.max(receipt.received, receipt.persisted) > spool.next) {
+      this.#renew();
+    } else {
+      spool.acknowledge(receipt.persisted);
+      this.#from = Math.max(receipt.received, spool.base);
+    }
+    if (receipt.rejected.length > 0) {
+      log("warn", "the edge rejected records; they are not sent again", {
+        count: receipt.rejected.length,
+        reason: receipt.rejected[0]?.reason ?? "",
+      });
+    }
+    if (receipt.desired !== undefined) onDesired(receipt.desired);
+    const progressed = sent.opening || this.#from > before;
+    const more = spool.waiting > 0 || this.#from < spool.next;
+    const waitMs = more && progressed ? DRAIN_PAUSE_MS : receipt.nextPushMs;
+    return outcome(waitMs, { accepted: true, reason: "accepted" });
+  }
+
+  /** First the same records without `live`, then ever fewer records, until the one that is refused stands alone. */
+  #split({ batch, withLive }: Sent, reason: string): PushOutcome {
+    const { spool, log } = this.#options;
+    const [only] = batch.items;
+    if (withLive) {
+      this.#suspect = "live";
+      return outcome(DRAIN_PAUSE_MS, { held: true, reason });
+    }
+    this.#suspect = "records";
+    if (batch.items.length > 1) {
+      this.#limit = Math.ceil(batch.items.length / 2);
+      return outcome(DRAIN_PAUSE_MS, { held: true, reason });
+    }
+    if (only === undefined || only.kind === "gap" || this.#setAside >= SET_ASIDE_MAX) {
+      log("error", "the edge refuses every push; is its version older or newer than this agent's?", { reason });
+      this.#setAside = 0;
+      this.#suspect = "none";
+      return outcome(REFUSED_WAIT_MS, { held: true, reason });
+    }
+    spool.setAside(batch.first);
+    this.#setAside++;
+    log("error", "the edge refuses a record; it is set aside and declared as a gap", {
+      seq: batch.first,
+      kind: only.kind,
+      reason,
+    });
+    return outcome(DRAIN_PAUSE_MS, { held: true, reason });
+  }
+
+  #resend(from: number, reason: string): PushOutcome {
+    const { spool } = this.#options;
+    if (from > spool.next) this.#renew();
+    else this.#from = Math.max(from, spool.base);
+    this.#failures++;
+    const waitMs = this.#failures === 1 ? 0 : retryDelay(this.#failures, this.#options.random());
+    return outcome(waitMs, { held: true, reason });
+  }
+
+  /** The edge knows numbers that this spool never gave: it was restored from a copy. Under them new facts would look old and be lost. */
+  #renew(): void {
+    const { spool, log } = this.#options;
+    log("warn", "the edge knows numbers that this spool never gave: opening a new spool and numbering anew");
+    spool.renew();
+    this.#from = spool.base;
+  }
+}
+
+function outcome(waitMs: number, what: Partial<PushOutcome> & { readonly reason: string }): PushOutcome {
+  return { waitMs, held: false, fenced: false, accepted: false, ...what };
+}
+
+const ServerTime = v.object({ serverTime: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) });
+const Refusal = v.object({
+  error: v.object({
+    code: v.string(),
+    message: v.string(),
+    expected: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
+  }),
+});
+
+function jsonBytes(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+/** When pushes happen: with each new reading, at once when something changed, later when the edge says so. */
+export class PushLoop {
+  readonly #pusher: Pusher;
+  readonly #intervalMs: number;
+  readonly #onOutcome: (outcome: PushOutcome) => void;
+  #timer: NodeJS.Timeout | null = null;
+  #pushedAt = 0;
+  #nextPushMs: number;
+  #held = false;
+  #flight: Promise<void> | null = null;
+  #again = false;
+  #stopped = false;
+
+  constructor(pusher: Pusher, intervalMs: number, onOutcome: (outcome: PushOutcome) => void) {
+    this.#pusher = pusher;
+    this.#intervalMs = intervalMs;
+    this.#nextPushMs = intervalMs;
+    this.#onOutcome = onOutcome;
+  }
+
+  /** New readings are there. The first starts the loop. */
+  tick(): void {
+    if (this.#held || this.#flight !== null) return;
+    if (performance.now() - this.#pushedAt >= this.#nextPushMs - this.#intervalMs / 2 || this.#timer === null)
+      this.#push();
+  }
+
+  /** Something changed that should not wait for the interval. Requests during a push become one more push. */
+  request(): void {
+    if (this.#flight !== null) this.#again = true;
+    else if (!this.#held && this.#timer !== null) this.#push();
+  }
+
+  /** Waits for a push under way and sends a last one, for at most `withinMs`. */
+  async stop(withinMs: number): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    const last = async (): Promise<void> => {
+      await this.#flight;
+      await this.#pusher.pushOnce(withinMs);
+    };
+    if (!this.#held) await Promise.race([last(), new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
+  }
+
+  #push(): void {
+    if (this.#stopped || this.#flight !== null) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#again = false;
+    this.#pushedAt = performance.now();
+    this.#flight = this.#pusher.pushOnce().then((result) => {
+      this.#flight = null;
+      this.#held = result.held;
+      this.#onOutcome(result);
+      if (result.accepted && result.waitMs >= 1_000) this.#nextPushMs = result.waitMs;
+      // Readings come at the interval and set the pace; the timer is there for everything else, and a little late.
+      const isPaced = result.accepted && result.waitMs >= 1_000;
+      const waitMs = this.#again && !result.held ? 0 : isPaced ? result.waitMs + this.#intervalMs / 2 : result.waitMs;
+      if (!this.#stopped && !result.fenced) this.#timer = setTimeout(() => this.#push(), waitMs);
+    });
+  }
+}

@@ -1,0 +1,252 @@
+/** The agent at work: sources fill the spool and the readings, pushes carry them, the session and the receipts bring desired state. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { Live, SourceState } from "../protocol/push.ts";
+import type { EventRecord, WindowRecord } from "../protocol/record.ts";
+import type { Millis } from "../protocol/time.ts";
+import { startActuator, type Actuator } from "./actuator.ts";
+import { createClock, type Clock } from "./clock.ts";
+import type { AgentConfig } from "./config.ts";
+import { liveServices, remember, type ReadingHistory } from "./core/readings.ts";
+import { ensureEnrolled } from "./enrol.ts";
+import type { Identity } from "./identity.ts";
+import { createKubernetesClient } from "./kubernetes.ts";
+import { onChange, type Log } from "./log.ts";
+import { Pusher, PushLoop, type PushOutcome } from "./push.ts";
+import { startSession, type Session } from "./session.ts";
+import { startCertificatesSource } from "./source/certificates.ts";
+import { startKubernetesSource, type KubernetesSource } from "./source/kubernetes.ts";
+import type { MeshSource, WindowSink } from "./source/mesh.ts";
+import { startPrometheusSource } from "./source/prometheus.ts";
+import { startScrapeSource } from "./source/scrape.ts";
+import { Spool } from "./spool.ts";
+
+/** sysexits.h: EX_CONFIG. A fenced agent must not be restarted into a fight. */
+export const EXIT_FENCED = 78;
+/** sysexits.h: EX_NOPERM. */
+export const EXIT_NOT_ENROLLED = 77;
+/** sysexits.h: EX_SOFTWARE. */
+export const EXIT_FAULT = 70;
+/** sysexits.h: EX_IOERR. */
+export const EXIT_DISK = 74;
+/** A push goes out with the readings that came in time, ms. */
+const COLLECT_WITHIN_MS = 3_000;
+/** A stop takes at most this long, ms. */
+const LAST_PUSH_MS = 1_500;
+const SESSION_CLOSE_MS = 500;
+
+export interface RunOptions {
+  readonly config: AgentConfig;
+  readonly identity: Identity;
+  readonly log: Log;
+  /** Take the cluster over from another agent that fenced this one. */
+  readonly takeOver: boolean;
+  readonly exit: (code: number, message: string) => never;
+}
+
+export interface Agent {
+  stop(): Promise<void>;
+}
+
+export function startAgent(options: RunOptions): Agent {
+  const { config, identity, log } = options;
+  const clock = createClock();
+  const spool = openSpool(options);
+  const audit = config.audit ? openAudit(config) : null;
+  const say = onChange(log);
+  let loop: PushLoop | null = null;
+  const changed = (): void => loop?.request();
+  const onEvent = (event: EventRecord): void => {
+    spool.append([event], clock.now());
+    changed();
+  };
+  const sink: WindowSink = {
+    closedUntil: () => spool.closedUntil,
+    close(windows, until) {
+      spool.append(windows, clock.now(), until);
+      audit?.write(windows);
+    },
+  };
+  const { mesh, kubernetes, others, actuator } = startSources(options, clock, sink, onEvent, changed);
+  let history: ReadingHistory = new Map();
+  const live = (): Live => ({
+    at: clock.now(),
+    services: liveServices(history, kubernetes?.replicas() ?? new Map()),
+    sources: Object.fromEntries(
+      [...(mesh === null ? [] : [mesh]), ...others].map((source) => [source.name, source.state()]),
+    ),
+    leases: actuator.report(),
+  });
+  const pusher = new Pusher({
+    edge: config.edge,
+    spool,
+    identity,
+    clock,
+    intervalMs: config.interval,
+    live,
+    onDesired: (desired) => actuator.offer(desired),
+    random: Math.random,
+    log,
+  });
+  const collect = async (): Promise<void> => {
+    const latest = await mesh?.collect();
+    history = remember(history, latest ?? new Map(), clock.now(), config.interval);
+    for (const source of [...(mesh === null ? [] : [mesh]), ...others]) {
+      const { state, detail } = source.state();
+      say(source.name, state === "ok" ? "info" : "warn", detail === null ? state : `${state}: ${detail}`);
+    }
+  };
+  const stopTicks = everyInterval(config.interval, async () => {
+    await Promise.race([collect(), sleep(Math.min(COLLECT_WITHIN_MS, config.interval / 2))]);
+    loop?.tick();
+  });
+  let session: Session | null = null;
+  let isStopping = false;
+  const begin = async (): Promise<void> => {
+    const isKnown = async (): Promise<boolean> => (await pusher.pushOnce()).accepted;
+    const refusal = await ensureEnrolled({ config, identity, clock, log, random: Math.random, sleep, isKnown });
+    if (isStopping) return;
+    if (refusal !== null) return options.exit(EXIT_NOT_ENROLLED, refusal);
+    loop = new PushLoop(pusher, config.interval, (outcome) => reportOutcome(options, say, outcome));
+    loop.tick();
+    const observedGeneration = (): number => actuator.report().observedGeneration;
+    session = startSession({
+      edge: config.edge,
+      cluster: config.cluster,
+      identity,
+      clock,
+      observedGeneration,
+      onDesired: (desired) => actuator.offer(desired),
+      random: Math.random,
+      log,
+    });
+  };
+  void begin();
+  return {
+    async stop() {
+      isStopping = true;
+      stopTicks();
+      await loop?.stop(LAST_PUSH_MS);
+      await Promise.race([session?.stop(), sleep(SESSION_CLOSE_MS)]);
+      await Promise.race([
+        Promise.all([mesh?.stop(), actuator.stop(), ...others.map((source) => source.stop())]),
+        sleep(SESSION_CLOSE_MS),
+      ]);
+      spool.close();
+      audit?.close();
+    },
+  };
+}
+
+function openSpool({ config, log, exit, takeOver }: RunOptions): Spool {
+  const spool = new Spool({ dataDir: config.dataDir, fail: (message) => exit(EXIT_DISK, message) });
+  if (spool.damagedAtStart > 0)
+    log("error", "records on disk were damaged; they are declared as gaps", { count: spool.damagedAtStart });
+  if (spool.renewedBecause !== null) log("warn", "the spool has a new identity", { reason: spool.renewedBecause });
+  if (takeOver) spool.renew();
+  return spool;
+}
+
+interface NamedSource {
+  readonly name: "prometheus" | "scrape" | "kubernetes" | "certificates";
+  state(): SourceState;
+  stop(): Promise<void>;
+}
+
+interface Sources {
+  readonly mesh: MeshSource | null;
+  readonly kubernetes: KubernetesSource | null;
+  readonly others: readonly NamedSource[];
+  readonly actuator: Actuator;
+}
+
+function startSources(
+  { config }: RunOptions,
+  clock: Clock,
+  sink: WindowSink,
+  onEvent: (event: EventRecord) => void,
+  changed: () => void,
+): Sources {
+  const { cluster, dataDir, interval: intervalMs, sources, leases } = config;
+  const now = clock.now;
+  const mesh =
+    sources.prometheus !== undefined
+      ? startPrometheusSource({ config: sources.prometheus, intervalMs, now, sink })
+      : sources.scrape !== undefined
+        ? startScrapeSource({ config: sources.scrape, intervalMs, dataDir, now, sink })
+        : null;
+  const client = sources.kubernetes === undefined ? null : createKubernetesClient(sources.kubernetes);
+  const others: NamedSource[] = [];
+  let kubernetes: KubernetesSource | null = null;
+  if (client !== null) {
+    kubernetes = startKubernetesSource({
+      client,
+      cluster,
+      namespaces: client.namespaces,
+      now,
+      onEvent,
+      onChange: changed,
+    });
+    others.push(named("kubernetes", kubernetes));
+  }
+  if (sources.certificates !== undefined) {
+    others.push(named("certificates", startCertificatesSource({ ...sources.certificates, cluster, now, onEvent })));
+  }
+  return {
+    mesh,
+    kubernetes,
+    others,
+    actuator: startActuator({ client, leases, cluster, dataDir, now, onChange: changed, onEvent }),
+  };
+}
+
+function named(name: NamedSource["name"], source: Omit<NamedSource, "name">): NamedSource {
+  return { name, state: () => source.state(), stop: () => source.stop() };
+}
+
+function reportOutcome({ exit }: RunOptions, say: ReturnType<typeof onChange>, outcome: PushOutcome): void {
+  if (outcome.fenced) {
+    return exit(
+      EXIT_FENCED,
+      "another agent reports as this cluster now, so this one stops. Stop the other and start this one with --take-over to have it back.",
+    );
+  }
+  say(
+    "edge",
+    outcome.accepted ? "info" : "warn",
+    outcome.accepted ? "pushes are accepted" : `push not accepted: ${outcome.reason}`,
+  );
+}
+
+/** The key of every window that was closed, after it is safe: what a test or an auditor compares the edge with. */
+function openAudit(config: AgentConfig): { write(windows: readonly WindowRecord[]): void; close(): void } {
+  const fd = openSync(join(config.dataDir, "windows.log"), "a", 0o600);
+  return {
+    write: (windows) => {
+      if (windows.length > 0)
+        writeSync(fd, windows.map(({ service, at }) => `${config.cluster}/${service} ${moment(at)}\n`).join(""));
+    },
+    close: () => closeSync(fd),
+  };
+}
+
+function moment(at: Millis): string {
+  return new Date(at).toISOString().replace(".000Z", "Z");
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Runs `work` now and at every interval after, never twice at once. Returns what stops it. */
+function everyInterval(intervalMs: number, work: () => Promise<void>): () => void {
+  let isRunning = false;
+  const run = (): void => {
+    if (isRunning) return;
+    isRunning = true;
+    void work().finally(() => (isRunning = false));
+  };
+  const timer = setInterval(run, intervalMs);
+  run();
+  return () => clearInterval(timer);
+}

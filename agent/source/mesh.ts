@@ -1,0 +1,19 @@
+/** What both readers of mesh metrics offer and need: Prometheus for all, or the proxies' own endpoints. */
+import type { SourceState } from "../../protocol/push.ts";
+import type { WindowRecord } from "../../protocol/record.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { ServiceReading } from "../core/mesh.ts";
+
+/** Where closed windows go. `closedUntil` and the windows become durable together, so that no minute is closed twice. */
+export interface WindowSink {
+  closedUntil(): Millis | null;
+  close(windows: readonly WindowRecord[], until: Millis): void;
+}
+
+export interface MeshSource {
+  readonly name: "prometheus" | "scrape";
+  state(): SourceState;
+  /** Reads what is now; resolves within the time it was given. The readings are those since the last success. */
+  collect(): Promise<ReadonlyMap<string, ServiceReading>>;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,218 @@
+/** Reads the mesh from Prometheus: three queries for all services, now for readings and once a closed span for windows. */
+import * as v from "valibot";
+import type { SourceState } from "../../protocol/push.ts";
+import { SECOND, type Millis } from "../../protocol/time.ts";
+import { parseValue } from "../core/exposition.ts";
+import {
+  capServices,
+  codeHidden,
+  DURATION_METRIC,
+  emptyCounts,
+  isError,
+  REQUESTS_METRIC,
+  serviceOf,
+  toReading,
+  toWindow,
+  type MeshCounts,
+  type Reporter,
+} from "../core/mesh.ts";
+import { failure, success, type Result } from "../core/result.ts";
+import { dueSpan, windowSpan } from "../core/windows.ts";
+import { detailLine, parseJson, request } from "../http.ts";
+import type { MeshSource, WindowSink } from "./mesh.ts";
+
+/** 1,000 services with 20 buckets in a few revisions, as JSON; more is refused rather than held in memory. */
+const ANSWER_BYTES_MAX = 32 * 1_048_576;
+/** A query may take this long, whatever the interval, ms. */
+const QUERY_TIMEOUT_MAX_MS = 10_000;
+/** Samples of a span arrive up to one scrape and this much after its end, ms. */
+const LATE_MS = 15 * SECOND;
+/** How often it is looked whether a span is due, ms. */
+const CLOSE_EVERY_MS = 2_000;
+const LIVE_SCRAPES = 4;
+
+export interface PrometheusConfig {
+  readonly url: string;
+  readonly scrapeInterval: number;
+  readonly reporter: Reporter;
+}
+
+interface PrometheusOptions {
+  readonly config: PrometheusConfig;
+  readonly intervalMs: number;
+  readonly now: () => Millis;
+  readonly sink: WindowSink;
+}
+
+export interface PrometheusSource extends MeshSource {
+  /** Closes every span that is due; returns why it stopped short, or null. */
+  closeDue(): Promise<string | null>;
+}
+
+export function createPrometheusSource(options: PrometheusOptions): PrometheusSource {
+  const { config, intervalMs, now, sink } = options;
+  const timeoutMs = Math.min(QUERY_TIMEOUT_MAX_MS, Math.floor(intervalMs * 0.8));
+  const spanMs = windowSpan(config.scrapeInterval);
+  const lookbackMs = Math.max(LIVE_SCRAPES * config.scrapeInterval, intervalMs);
+  let state: SourceState = { state: "down", detail: "not asked yet", okAt: null };
+  return {
+    name: "prometheus",
+    state: () => state,
+    async collect() {
+      const at = now();
+      const answer = await queryMesh(config, lookbackMs, at, timeoutMs);
+      if (!answer.ok) {
+        state = { state: "down", detail: detailLine(answer.failure), okAt: state.okAt };
+        return new Map();
+      }
+      const { services, notes } = answer.value;
+      const found = services.size > 0;
+      if (!found)
+        notes.push(
+          `no ${REQUESTS_METRIC}{reporter="${config.reporter}"} in the last ${lookbackMs / 1_000} s: does it scrape the mesh?`,
+        );
+      state = {
+        state: found ? "ok" : "stale",
+        detail: notes.length === 0 ? null : detailLine(notes.join("; ")),
+        okAt: found ? at : state.okAt,
+      };
+      return new Map([...services].map(([service, counts]) => [service, toReading(at, lookbackMs, counts)]));
+    },
+    async closeDue() {
+      for (;;) {
+        const span = dueSpan(sink.closedUntil(), now(), spanMs, config.scrapeInterval + LATE_MS);
+        if (span === null) return null;
+        const answer = await queryMesh(config, span.until - span.from, span.until, timeoutMs);
+        if (!answer.ok) return answer.failure;
+        sink.close(
+          [...answer.value.services].map(([service, counts]) => toWindow(service, span.from, spanMs, counts)),
+          span.until,
+        );
+      }
+    },
+    stop: () => Promise.resolve(),
+  };
+}
+
+/** The source with its own pace for closing windows. */
+export function startPrometheusSource(options: PrometheusOptions): PrometheusSource {
+  const source = createPrometheusSource(options);
+  let timer: NodeJS.Timeout | null = null;
+  let stopped = false;
+  let round: Promise<void> = Promise.resolve();
+  const next = (): void => {
+    round = source.closeDue().then(() => {
+      if (!stopped) timer = setTimeout(next, CLOSE_EVERY_MS);
+    });
+  };
+  next();
+  return {
+    ...source,
+    async stop() {
+      stopped = true;
+      if (timer !== null) clearTimeout(timer);
+      await round;
+    },
+  };
+}
+
+const VectorSchema = v.object({
+  status: v.literal("success"),
+  warnings: v.optional(v.array(v.string()), []),
+  data: v.object({
+    resultType: v.literal("vector"),
+    result: v.array(v.object({ metric: v.record(v.string(), v.string()), value: v.tuple([v.number(), v.string()]) })),
+  }),
+});
+const ErrorSchema = v.object({ error: v.string() });
+
+interface Row {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+interface Rows {
+  readonly rows: readonly Row[];
+  readonly warnings: readonly string[];
+}
+interface MeshAnswer {
+  readonly services: ReadonlyMap<string, MeshCounts>;
+  /** What an operator should know of an answer that could be used. */
+  readonly notes: string[];
+}
+
+const BY_SERVICE = "destination_service_namespace, destination_service_name";
+
+/** The counts of every service over the `overMs` before `at`. */
+export async function queryMesh(
+  config: PrometheusConfig,
+  overMs: number,
+  at: Millis,
+  timeoutMs: number,
+): Promise<Result<MeshAnswer, string>> {
+  const selector = `{reporter="${config.reporter}"}[${Math.round(overMs)}ms]`;
+  const [requests, buckets, sums] = await Promise.all([
+    instant(
+      config.url,
+      `sum by (${BY_SERVICE}, response_code, grpc_response_status) (increase(${REQUESTS_METRIC}${selector}))`,
+      at,
+      timeoutMs,
+    ),
+    instant(config.url, `sum by (${BY_SERVICE}, le) (increase(${DURATION_METRIC}_bucket${selector}))`, at, timeoutMs),
+    instant(config.url, `sum by (${BY_SERVICE}) (increase(${DURATION_METRIC}_sum${selector}))`, at, timeoutMs),
+  ]);
+  if (!requests.ok) return requests;
+  if (!buckets.ok) return buckets;
+  if (!sums.ok) return sums;
+  return success(meshCounts(requests.value, buckets.value, sums.value));
+}
+
+function meshCounts(requests: Rows, buckets: Rows, sums: Rows): MeshAnswer {
+  const services = new Map<string, MeshCounts>();
+  const hidden = new Set<string>();
+  for (const { labels, value } of requests.rows) {
+    const service = serviceOf(labels);
+    if (service === null) continue;
+    const counts = services.get(service) ?? emptyCounts();
+    services.set(service, counts);
+    counts.requests += value;
+    if (isError(labels)) counts.errors += value;
+    if (codeHidden(labels) && value > 0) hidden.add(service);
+  }
+  const notes = [...new Set([...requests.warnings, ...buckets.warnings, ...sums.warnings])].slice(0, 3);
+  // "0 % errors" would be a lie: where the codes are gone nobody has seen whether anything failed.
+  for (const service of hidden) services.delete(service);
+  if (hidden.size > 0)
+    notes.push(`response codes were relabelled away for ${hidden.size} services: no errors can be seen`);
+  for (const { labels, value } of buckets.rows) {
+    const counts = services.get(serviceOf(labels) ?? "");
+    const le = parseValue(labels["le"] ?? "");
+    if (counts !== undefined && le !== null) counts.buckets.set(le, (counts.buckets.get(le) ?? 0) + value);
+  }
+  for (const { labels, value } of sums.rows) {
+    const counts = services.get(serviceOf(labels) ?? "");
+    if (counts !== undefined) counts.sum += value;
+  }
+  const { kept, left } = capServices(services);
+  if (left > 0) notes.push(`${left} services beyond the bound are left out`);
+  return { services: kept, notes };
+}
+
+/** One instant query. NaN is no data and leaves no row; an empty vector leaves none either, which is not a zero. */
+async function instant(url: string, query: string, at: Millis, timeoutMs: number): Promise<Result<Rows, string>> {
+  const parameters = new URLSearchParams({ query, time: (at / 1_000).toFixed(3), timeout: `${timeoutMs}ms` });
+  const answer = await request(`${url}/api/v1/query?${parameters}`, { timeoutMs, bytesMax: ANSWER_BYTES_MAX });
+  if (!answer.ok) return failure(answer.failure);
+  const json = parseJson(answer.value.text);
+  const vector = v.safeParse(VectorSchema, json);
+  if (!vector.success) {
+    const error = v.safeParse(ErrorSchema, json);
+    return failure(
+      `HTTP ${answer.value.status}: ${error.success ? error.output.error : "not an answer of Prometheus"}`,
+    );
+  }
+  const rows = vector.output.data.result.flatMap(({ metric, value: [, text] }) => {
+    const value = parseValue(text);
+    return value === null || !Number.isFinite(value) ? [] : [{ labels: metric, value: Math.max(0, value) }];
+  });
+  return success({ rows, warnings: vector.output.warnings });
+}

@@ -1,0 +1,248 @@
+/**
+ * Reads the mesh's own metrics endpoints, for clusters without Prometheus.
+ *
+ * Scrapes are aligned so that one falls on each whole minute. A window is the difference of two copies of the sums that
+ * were taken there. The raw values at the last boundary are kept on disk, so that an agent which was restarted counts on
+ * from them and loses no minute.
+ *
+ *   scrape-boundary-1795392000000.json   { at, targets: { URL: { at, values: { SERIES: VALUE } } } }
+ *
+ * It is written before the window is closed and its predecessor removed after: whenever the agent is killed, the file of
+ * the last closed moment is there.
+ */
+import { readdirSync, readFileSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import type { SourceState } from "../../protocol/push.ts";
+import { MINUTE, minuteOf, type Millis } from "../../protocol/time.ts";
+import { addScrape, copyTotals, difference, isMeshMetric, type TargetState, type Totals } from "../core/counters.ts";
+import { parseExposition } from "../core/exposition.ts";
+import {
+  capServices,
+  REQUESTS_METRIC,
+  toReading,
+  toWindow,
+  type MeshCounts,
+  type Reporter,
+  type ServiceReading,
+} from "../core/mesh.ts";
+import { failure, success, type Result } from "../core/result.ts";
+import { replaceFile } from "../frames.ts";
+import { detailLine, parseJson, request } from "../http.ts";
+import type { MeshSource, WindowSink } from "./mesh.ts";
+
+/** A proxy's endpoint with many peers has tens of thousands of lines, bytes. */
+const SCRAPE_BYTES_MAX = 32 * 1_048_576;
+/** A target that is slower than this has no part in the moment any more, ms. */
+const SCRAPE_TIMEOUT_MAX_MS = 5_000;
+/** A boundary's scrape may come this late (a busy machine) and still count as the boundary's, ms. */
+const BOUNDARY_LATE_MAX_MS = 5_000;
+/** After a restart a window may span this much; longer ago the counts belong to no window, ms. */
+const SPAN_MAX_MS = 5 * MINUTE;
+/** With no target scraped for this long, what grew meanwhile belongs to no minute, ms. */
+const BLIND_MAX_MS = MINUTE;
+const LIVE_SCRAPES = 4;
+
+export interface ScrapeConfig {
+  readonly interval: number;
+  readonly targets: readonly string[];
+  readonly reporter: Reporter;
+}
+
+interface ScrapeOptions {
+  readonly config: ScrapeConfig;
+  readonly intervalMs: number;
+  readonly dataDir: string;
+  readonly now: () => Millis;
+  readonly sink: WindowSink;
+}
+
+export interface ScrapeSource extends MeshSource {
+  /** Scrapes all targets for the moment `at`, and closes a window if that is a whole minute. */
+  scrape(at: Millis): Promise<void>;
+}
+
+const BoundarySchema = v.object({
+  at: v.number(),
+  targets: v.record(v.string(), v.object({ at: v.number(), values: v.record(v.string(), v.number()) })),
+});
+
+/** The moments at which scrapes happen: every `intervalMs` from each whole minute on. */
+export function nextScrapeAt(now: Millis, intervalMs: number): Millis {
+  const minute = minuteOf(now);
+  const next = minute + (Math.floor((now - minute) / intervalMs) + 1) * intervalMs;
+  return Math.min(next, minute + MINUTE);
+}
+
+export function createScrapeSource(options: ScrapeOptions): ScrapeSource {
+  const { config, intervalMs, now, sink } = options;
+  const lookbackMs = Math.max(LIVE_SCRAPES * config.interval, intervalMs);
+  const timeoutMs = Math.min(SCRAPE_TIMEOUT_MAX_MS, Math.max(500, Math.floor(config.interval * 0.8)));
+  const services = new Map<string, MeshCounts>();
+  const seenAt = new Map<string, Millis>();
+  const targets = new Map<string, TargetState>();
+  let state: SourceState = { state: "down", detail: "not scraped yet", okAt: null };
+  let boundary: Totals | null = restore(options, targets);
+  const restoredAt = boundary?.at ?? null;
+  let scrapedAt = restoredAt;
+  /** Copies of the sums, oldest first, as far back as a reading looks. */
+  let recent: readonly Totals[] = [];
+
+  const scrapeAll = async (at: Millis): Promise<readonly string[]> => {
+    const results = await Promise.all(
+      config.targets.map(async (url) => ({ url, result: await scrapeTarget(url, timeoutMs) })),
+    );
+    const faults: string[] = [];
+    for (const { url, result } of results) {
+      if (!result.ok) {
+        faults.push(`${url}: ${result.failure}`);
+        continue;
+      }
+      const before = targets.get(url) ?? null;
+      const silenceMaxMs = before !== null && before.at === restoredAt ? { silenceMaxMs: SPAN_MAX_MS } : {};
+      targets.set(
+        url,
+        addScrape({ services, seenAt }, before, result.value, at, { reporter: config.reporter, ...silenceMaxMs }),
+      );
+    }
+    return faults;
+  };
+  const closeAt = (at: Millis): void => {
+    const copy = copyTotals({ at, services, seenAt }, at);
+    saveBoundary(options.dataDir, at, targets);
+    const since = boundary;
+    boundary = copy;
+    if (since !== null && at - since.at <= SPAN_MAX_MS && at > (sink.closedUntil() ?? 0)) {
+      const counts = capServices(difference(copy, since)).kept;
+      sink.close(
+        [...counts].map(([service, one]) => toWindow(service, since.at, at - since.at, one)),
+        at,
+      );
+    }
+    removeBoundaries(options.dataDir, Math.min(at, sink.closedUntil() ?? at), at);
+  };
+  return {
+    name: "scrape",
+    state: () => state,
+    async scrape(at) {
+      const faults = await scrapeAll(at);
+      const scraped = config.targets.length - faults.length;
+      const detail =
+        faults.length === 0
+          ? null
+          : detailLine(`${faults.length} of ${config.targets.length} targets failed: ${faults.join("; ")}`);
+      if (scraped === 0) {
+        state = { state: "down", detail, okAt: state.okAt };
+        return;
+      }
+      if (scrapedAt !== null && at - scrapedAt > (scrapedAt === restoredAt ? SPAN_MAX_MS : BLIND_MAX_MS)) {
+        boundary = null;
+        recent = [];
+      }
+      scrapedAt = at;
+      const found = [...seenAt.values()].includes(at);
+      state = found
+        ? { state: "ok", detail, okAt: at }
+        : {
+            state: "stale",
+            detail: detail ?? `no ${REQUESTS_METRIC}{reporter="${config.reporter}"} at any target`,
+            okAt: state.okAt,
+          };
+      recent = [...recent.filter((copy) => copy.at >= at - lookbackMs), copyTotals({ at, services, seenAt }, at)];
+      if (at % MINUTE === 0 && now() - at <= BOUNDARY_LATE_MAX_MS + timeoutMs) closeAt(at);
+    },
+    collect: () => Promise.resolve(readings(recent)),
+    stop: () => Promise.resolve(),
+  };
+}
+
+/** The newest copy against the oldest one in reach; only services that the newest scrape has seen. */
+function readings(recent: readonly Totals[]): ReadonlyMap<string, ServiceReading> {
+  const oldest = recent[0];
+  const newest = recent.at(-1);
+  if (oldest === undefined || newest === undefined || oldest === newest) return new Map();
+  const { kept } = capServices(difference(newest, oldest));
+  const current = [...kept].filter(([service]) => newest.seenAt.get(service) === newest.at);
+  return new Map(current.map(([service, counts]) => [service, toReading(newest.at, newest.at - oldest.at, counts)]));
+}
+
+export async function scrapeTarget(
+  url: string,
+  timeoutMs: number,
+): Promise<Result<ReturnType<typeof parseExposition>["samples"], string>> {
+  const headers = { accept: "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5" };
+  const answer = await request(url, { headers, timeoutMs, bytesMax: SCRAPE_BYTES_MAX });
+  if (!answer.ok) return failure(answer.failure);
+  if (answer.value.status !== 200) return failure(`HTTP ${answer.value.status}`);
+  const { samples, malformed } = parseExposition(answer.value.text, isMeshMetric);
+  return samples.length === 0 && malformed > 0
+    ? failure("its answer is not in Prometheus' text format")
+    : success(samples);
+}
+
+/** The source with its own pace: a scrape at each moment of `nextScrapeAt`, one at a time. */
+export function startScrapeSource(options: ScrapeOptions): ScrapeSource {
+  const source = createScrapeSource(options);
+  let timer: NodeJS.Timeout | null = null;
+  let stopped = false;
+  let round: Promise<void> = Promise.resolve();
+  const schedule = (): void => {
+    const now = options.now();
+    const at = nextScrapeAt(now, options.config.interval);
+    timer = setTimeout(
+      () => {
+        // Timers may fire a hair early, and never on the moment itself: the moment is what was planned.
+        round = source.scrape(at).then(() => {
+          if (!stopped) schedule();
+        });
+      },
+      Math.max(0, at - now),
+    );
+  };
+  round = source.scrape(options.now()).then(schedule);
+  return {
+    ...source,
+    async stop() {
+      stopped = true;
+      if (timer !== null) clearTimeout(timer);
+      await round;
+    },
+  };
+}
+
+function boundaryPath(dataDir: string, at: Millis): string {
+  return join(dataDir, `scrape-boundary-${at}.json`);
+}
+
+/** Takes up the raw values of the last closed boundary, if its file is there; the sums begin at 0 with it. */
+function restore({ dataDir, now, sink }: ScrapeOptions, targets: Map<string, TargetState>): Totals | null {
+  const closed = sink.closedUntil() ?? 0;
+  const usable = boundaries(dataDir).filter((at) => at >= closed && now() - at <= SPAN_MAX_MS);
+  // The oldest: from a later one the minutes between would never be closed.
+  const at = Math.min(...usable);
+  if (usable.length === 0) return null;
+  const saved = v.safeParse(BoundarySchema, parseJson(readFileSync(boundaryPath(dataDir, at), "utf8")));
+  if (!saved.success || saved.output.at !== at) return null;
+  for (const [url, target] of Object.entries(saved.output.targets)) {
+    if (target.at === at) targets.set(url, { at, values: new Map(Object.entries(target.values)) });
+  }
+  return { at, services: new Map(), seenAt: new Map() };
+}
+
+function saveBoundary(dataDir: string, at: Millis, targets: ReadonlyMap<string, TargetState>): void {
+  const saved = [...targets].map(
+    ([url, target]) => [url, { at: target.at, values: Object.fromEntries(target.values) }] as const,
+  );
+  replaceFile(boundaryPath(dataDir, at), Buffer.from(JSON.stringify({ at, targets: Object.fromEntries(saved) })));
+}
+
+function boundaries(dataDir: string): Millis[] {
+  return readdirSync(dataDir).flatMap((name) => {
+    const match = /^scrape-boundary-(\d{1,16})\.json$/.exec(name);
+    return match === null ? [] : [Number(match[1])];
+  });
+}
+
+function removeBoundaries(dataDir: string, before: Millis, keep: Millis): void {
+  for (const at of boundaries(dataDir)) if (at < before && at !== keep) unlinkSync(boundaryPath(dataDir, at));
+}
