@@ -30,7 +30,7 @@ export async function startDatabase(options: {
   const url = options.url ?? embedded?.url ?? "";
   try {
     await migrate(url);
-    const endpoint = await startEndpoint({ url, guarded: embedded === null, ...(port === undefined ? {} : { port }) });
+    const endpoint = await startEndpoint({ url, ...(port === undefined ? {} : { port }) });
     return {
       ...endpoint,
       url,
