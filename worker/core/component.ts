@@ -177,8 +177,21 @@ export function changesUntil(
   last: StatusChange | null,
   now: Millis,
 ): readonly StatusChange[] {
-  const from = last?.at ?? component.createdAt;
-  const said = outlook(component, evidence, last, from).filter((entry) => entry.from <= now);
+  const said = outlook(component, evidence, last, last?.at ?? component.createdAt);
+  return differing(component, last, said).filter((change) => change.at <= now);
+}
+
+/** What new evidence makes true now: at most one change. */
+export function changesAt(
+  component: Component,
+  evidence: Evidence,
+  last: StatusChange | null,
+  now: Millis,
+): readonly StatusChange[] {
+  return differing(component, last, outlook(component, evidence, last, now).slice(0, 1));
+}
+
+function differing(component: Component, last: StatusChange | null, said: readonly Outlook[]): StatusChange[] {
   const changes: StatusChange[] = [];
   let status = last?.status ?? null;
   for (const entry of said) {

@@ -13,7 +13,7 @@ import type { Session } from "../core/access.ts";
 import { LINK_LIFETIME_MS, SESSION_TOUCH_MS, sessionAlive } from "../core/access.ts";
 import { isTimeZone } from "../core/calendar.ts";
 import type { Backlog, ClusterIdentity, Component, Rule, Tell } from "../core/component.ts";
-import { changesUntil } from "../core/component.ts";
+import { changesAt, changesUntil } from "../core/component.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import {
@@ -72,7 +72,7 @@ export class Board extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#memory = new BoardMemory(ctx.storage.sql, Date.now() - 2 * HISTORY_MS);
-    this.#settle();
+    this.#settle(changesUntil, Date.now());
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
   }
 
@@ -285,7 +285,7 @@ export class Board extends DurableObject<Env> {
   /** Runs errands, sends rows to Postgres, closes the books. A wake carries no news: all of it looks at what is there. */
   override async alarm(): Promise<void> {
     try {
-      this.#settle();
+      this.#settle(changesUntil, Date.now());
       this.#memory.prune(Date.now() - HISTORY_MS);
       await this.#runErrands();
       await this.#flush();
@@ -364,9 +364,9 @@ export class Board extends DurableObject<Env> {
     const before = this.#version;
     let changed = false;
     this.ctx.storage.transactionSync(() => {
-      changed = this.#settle(now);
+      changed = this.#settle(changesUntil, now);
       apply();
-      changed = this.#settle(now) || changed;
+      changed = this.#settle(changesAt, now) || changed;
     });
     this.#version = Math.max(before + 1, now);
     if (changed || now - this.#publishedAt >= PUBLISH_NUMBERS_MS) this.#publish(now);
@@ -383,12 +383,12 @@ export class Board extends DurableObject<Env> {
     }
   }
 
-  /** Records what became true of each component until now. True if anything did. */
-  #settle(now: Millis = Date.now()): boolean {
+  /** Records what became true of each component. True if anything did. */
+  #settle(changesOf: typeof changesUntil, now: Millis): boolean {
     const evidence = this.#facts();
     let changed = false;
     for (const component of this.#memory.all("component")) {
-      for (const change of changesUntil(component, evidence, this.#memory.lastChange(component.id), now)) {
+      for (const change of changesOf(component, evidence, this.#memory.lastChange(component.id), now)) {
         this.#memory.record(change);
         this.#archive("status_change", `${change.component}:${change.at}`, change.at, { ...change }, 1);
         changed = true;

@@ -1,0 +1,110 @@
+import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { jsonDepth } from "../../protocol/depth.ts";
+import { isUsablePublicKey } from "../../protocol/key.ts";
+import { canonicalJson } from "../../protocol/lease.ts";
+import {
+  contentDigest,
+  parseSignature,
+  signatureBase,
+  signatureHeaders,
+  signatureTimely,
+} from "../../protocol/signature.ts";
+
+const digest = createHash("sha256").update("body").digest("base64");
+const request = {
+  method: "POST",
+  targetUri: "https://edge.test/agent/v1/push?cluster=eu-1",
+  digest,
+  contentType: "application/json",
+};
+const parameters = { createdS: 1_795_392_000, expiresS: 1_795_392_060, keyId: "k_-1" };
+
+describe("a signed request", () => {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const signature = sign(null, Buffer.from(signatureBase(request, parameters)), privateKey).toString("base64");
+  const headers = signatureHeaders(request, parameters, signature);
+  const parsed = parseSignature(headers["signature-input"] ?? null, headers["signature"] ?? null);
+
+  it("is read back as it was written, and verifies", () => {
+    expect(parsed).toEqual({ parameters, signature });
+    const base = Buffer.from(signatureBase(request, parsed?.parameters ?? parameters));
+    expect(verify(null, base, publicKey, Buffer.from(parsed?.signature ?? "", "base64"))).toBe(true);
+    expect(headers["content-digest"]).toBe(contentDigest(digest));
+  });
+
+  it("has the base of RFC 9421, line by line", () =>
+    expect(signatureBase(request, parameters)).toBe(
+      [
+        '"@method": POST',
+        '"@target-uri": https://edge.test/agent/v1/push?cluster=eu-1',
+        `"content-digest": sha-256=:${digest}:`,
+        '"content-type": application/json',
+        '"@signature-params": ("@method" "@target-uri" "content-digest" "content-type");created=1795392000;expires=1795392060;keyid="k_-1";alg="ed25519";tag="observatory-agent-v1"',
+      ].join("\n"),
+    ));
+
+  it.each([
+    ["two signatures", `${headers["signature-input"]}, b=("@method")`, headers["signature"]],
+    ["another tag", headers["signature-input"]?.replace("agent-v1", "agent-v2"), headers["signature"]],
+    ["another algorithm", headers["signature-input"]?.replace("ed25519", "hmac-sha256"), headers["signature"]],
+    ["fewer components", headers["signature-input"]?.replace('"content-digest" ', ""), headers["signature"]],
+    ["other case", headers["signature-input"]?.toUpperCase(), headers["signature"]],
+    ["a short signature", headers["signature-input"], "oe=:AAAA:"],
+    ["no headers", undefined, undefined],
+  ])("with %s is not read at all", (_name, input, value) =>
+    expect(parseSignature(input ?? null, value ?? null)).toBeNull(),
+  );
+
+  it.each([
+    ["now", 0, true],
+    ["in its last second", 59, true],
+    ["long after it expired", 70, false],
+    ["long before it was made", -30, false],
+  ])("%s is timely: %s → %s", (_name, afterS, timely) =>
+    expect(signatureTimely(parameters, parameters.createdS + afterS)).toBe(timely),
+  );
+
+  it("that would live longer than a minute is refused", () =>
+    expect(signatureTimely({ ...parameters, expiresS: parameters.createdS + 61 }, parameters.createdS)).toBe(false));
+});
+
+describe("a public key", () => {
+  const small = [
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000080",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+  ];
+  it.each(small)("of small order or not canonical is refused: %s", (hex) =>
+    expect(isUsablePublicKey(Uint8Array.from(Buffer.from(hex, "hex")))).toBe(false),
+  );
+
+  it("that was made honestly is taken", () => {
+    const { publicKey } = generateKeyPairSync("ed25519");
+    const raw = publicKey.export({ type: "spki", format: "der" }).subarray(-32);
+    expect(isUsablePublicKey(Uint8Array.from(raw))).toBe(true);
+  });
+
+  it("of another length is refused", () => expect(isUsablePublicKey(new Uint8Array(31).fill(9))).toBe(false));
+});
+
+describe("depth of JSON", () => {
+  it.each([
+    ["a scalar", "1", 0],
+    ["an object in an array", '[{"a":1}]', 2],
+    ["brackets in a string", '["[[[[", "\\"[["]', 1],
+    ["siblings", "[[],[],[[]]]", 3],
+  ])("of %s is counted", (_name, text, depth) => expect(jsonDepth(text, 99)).toBe(depth));
+
+  it("stops counting where it has seen enough", () => expect(jsonDepth("[".repeat(5_000_000), 8)).toBe(9));
+});
+
+it("canonical JSON does not depend on the order of keys", () =>
+  expect(canonicalJson({ b: [1, { d: null, c: "ü\n" }], a: true })).toBe('{"a":true,"b":[1,{"c":"ü\\n","d":null}]}'));
