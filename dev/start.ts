@@ -88,7 +88,7 @@ async function raise(plan: Plan, stage: Stage): Promise<void> {
     health: null,
   });
   const mesh = plan.demo ? startMeshChild(plan, stage) : null;
-  await Promise.all([step("database", database.ready), step("page files", buildPageFiles())]);
+  await Promise.all([step("database", database.ready, database.logFile), step("page files", buildPageFiles())]);
   const edge = stage.keep({
     name: "edge",
     command: [process.execPath, "node_modules/wrangler/bin/wrangler.js", ...edgeArguments(plan)],
@@ -96,10 +96,10 @@ async function raise(plan: Plan, stage: Stage): Promise<void> {
     readyLine: null,
     health: () => probe(`${plan.url}/health`),
   });
-  await step("edge", edge.ready);
+  await step("edge", edge.ready, edge.logFile);
   const operator: Operator = { url: plan.url, key: plan.secrets.OPERATOR_KEY };
   if (mesh !== null) {
-    await step("demo mesh", mesh.ready);
+    await step("demo mesh", mesh.ready, mesh.logFile);
     await step("agent", startAgent(plan, stage, operator));
   }
   const link = await makeAdminLink(operator);
@@ -271,11 +271,12 @@ async function until(question: () => Promise<boolean>): Promise<void> {
 }
 
 /** Waits for one part and says how long it took; too long is a failure that names the log. */
-async function step(name: string, work: Promise<void>): Promise<void> {
+async function step(name: string, work: Promise<void>, logFile?: string): Promise<void> {
   const since = Date.now();
   const { promise: late, reject } = Promise.withResolvers<never>();
+  const where = logFile === undefined ? "" : `; see ${logFile}`;
   const timer = setTimeout(
-    () => reject(new Refusal(`${name} was not ready in ${STEP_TIMEOUT_MS / 1_000} s`)),
+    () => reject(new Refusal(`${name} was not ready in ${STEP_TIMEOUT_MS / 1_000} s${where}`)),
     STEP_TIMEOUT_MS,
   );
   try {

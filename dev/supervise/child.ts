@@ -47,6 +47,7 @@ export interface ChildEvents {
 
 export interface Child {
   readonly name: string;
+  readonly logFile: string;
   /** Resolves when it first serves; rejects with a sentence when it cannot start. */
   readonly ready: Promise<void>;
   /** Says that it serves, for a child whose own words and health say nothing. From now on a death is only a restart. */
@@ -118,6 +119,7 @@ export function keepRunning(spec: ChildSpec, events: ChildEvents): Child {
   start();
   return {
     name: spec.name,
+    logFile: spec.logFile,
     ready,
     confirm: becomeReady,
     async stop() {
