@@ -1,20 +1,58 @@
+import { generateKeyPairSync } from "node:crypto";
+import { createServer } from "node:net";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
 const MINUTES = 60_000;
 
+/** A port that is free now, for the Postgres that the Worker's tests write to: bindings must name it before it starts. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+const databasePort = Number((process.env["WORKER_TEST_DATABASE_PORT"] ??= String(await freePort())));
+const signingKey = generateKeyPairSync("ed25519")
+  .privateKey.export({ type: "pkcs8", format: "der" })
+  .toString("base64");
+
 /** Slow projects start real programs; each file brings its own on ports of its own. */
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "rules", include: ["test/{core,protocol,web,walls}/**/*.test.ts"], testTimeout: 60_000 } },
-      { test: { name: "agent", include: ["test/agent/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
-      { test: { name: "store", include: ["test/store/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 2 * MINUTES } },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: "./wrangler.toml" } })],
+        test: {
+          name: "rules",
+          include: ["test/{core,protocol,web,walls}/**/*.test.ts"],
+          testTimeout: MINUTES,
+          hookTimeout: MINUTES,
+        },
+      },
+      { test: { name: "agent", include: ["test/agent/**/*.test.ts"], testTimeout: 2 * MINUTES, hookTimeout: MINUTES } },
+      { test: { name: "store", include: ["test/store/**/*.test.ts"], testTimeout: MINUTES, hookTimeout: 2 * MINUTES } },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: {
+              bindings: {
+                OPERATOR_KEY: "the-operators-key-of-the-tests",
+                EDGE_SIGNING_KEY: signingKey,
+                DATABASE_URL: `postgres://postgres:postgres@127.0.0.1:${databasePort}/postgres`,
+                NEON_FETCH_ENDPOINT: `http://127.0.0.1:${databasePort}/sql`,
+                // Tests run alarms by hand; by itself none comes in between.
+                FLUSH_INTERVAL_MS: String(60 * MINUTES),
+              },
+            },
+          }),
+        ],
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
+          globalSetup: ["test/support/worker-database.ts"],
           testTimeout: 30_000,
           deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
         },

@@ -1,0 +1,134 @@
+/** An agent as the edge sees it: a key, signed requests, pushes. Runs in workerd beside the Worker. */
+import { env, exports } from "cloudflare:workers";
+import type { Enrolled, Live, Receipt } from "../../protocol/push.ts";
+import { agentPath, ENROLL_PATH, PUSH_PATH } from "../../protocol/path.ts";
+import { signatureBase, signatureHeaders } from "../../protocol/signature.ts";
+import { base64, keyIdOf, sha256 } from "../../worker/objects/crypto.ts";
+import type { Env } from "../../worker/objects/env.ts";
+
+export const ORIGIN = "https://status.test";
+export const bindings = env as unknown as Env;
+
+/** Sends a request to the Worker under test. */
+export function call(path: string, init?: RequestInit): Promise<Response> {
+  return exports.default.fetch(
+    new Request(path.startsWith("http") ? path : `${ORIGIN}${path}`, { redirect: "manual", ...init }),
+  );
+}
+
+/** A call with the operator's key. */
+export function cli(method: string, path: string, body?: object): Promise<Response> {
+  const init = body === undefined ? {} : { body: JSON.stringify(body) };
+  return call(path, { method, headers: { authorization: `Bearer ${bindings.OPERATOR_KEY}` }, ...init });
+}
+
+export interface Agent {
+  readonly cluster: string;
+  readonly keyId: string;
+  readonly publicKey: string;
+  sign(text: string): Promise<string>;
+  /** The signed request; what `change` returns replaces parts of it after it was signed. */
+  request(path: string, body: Uint8Array, change?: Changes): Promise<Response>;
+  push(facts?: object, live?: Partial<Live> | null): Promise<Response>;
+}
+
+export interface Changes {
+  readonly headers?: Record<string, string>;
+  readonly body?: Uint8Array;
+  readonly createdS?: number;
+  readonly targetUri?: string;
+}
+
+export async function makeAgent(cluster: string): Promise<Agent> {
+  const pair = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair;
+  const raw = new Uint8Array((await crypto.subtle.exportKey("raw", pair.publicKey)) as ArrayBuffer);
+  const keyId = await keyIdOf(raw);
+  const sign = async (text: string): Promise<string> =>
+    base64(await crypto.subtle.sign("Ed25519", pair.privateKey, new TextEncoder().encode(text)));
+  const request: Agent["request"] = async (path, body, change = {}) => {
+    const url = `${ORIGIN}${path}`;
+    const createdS = change.createdS ?? Math.floor(Date.now() / 1_000);
+    const parameters = { createdS, expiresS: createdS + 60, keyId };
+    const digest = base64(await sha256(body));
+    const signed = { method: "POST", targetUri: change.targetUri ?? url, digest, contentType: "application/json" };
+    const signature = await sign(signatureBase(signed, parameters));
+    const headers = {
+      "content-type": "application/json",
+      ...signatureHeaders(signed, parameters, signature),
+      ...change.headers,
+    };
+    return call(url, { method: "POST", headers, body: change.body ?? body });
+  };
+  return {
+    cluster,
+    keyId,
+    publicKey: base64(raw),
+    sign,
+    request,
+    push: async (facts = {}, live = {}) =>
+      request(agentPath(PUSH_PATH, cluster), await gzip(JSON.stringify(pushBody(facts, live)))),
+  };
+}
+
+/** An agent that has been enrolled and holds an epoch. */
+export async function enrolledAgent(cluster: string, pending = false): Promise<Agent & { readonly epoch: number }> {
+  const agent = await makeAgent(cluster);
+  const { code } = await (await cli("POST", "/cli/v1/enrollments", { cluster, pending })).json<{ code: string }>();
+  const enrolled = await enroll(agent, code);
+  if (enrolled.status !== 200) throw new Error(`enrolment: ${enrolled.status} ${await enrolled.text()}`);
+  if (pending) return { ...agent, epoch: 0 };
+  const { epoch } = await (await agent.push({ epoch: null }, null)).json<Receipt>();
+  return { ...agent, epoch };
+}
+
+export function enroll(agent: Agent, code: string): Promise<Response> {
+  const body = new TextEncoder().encode(
+    JSON.stringify({ v: 1, cluster: agent.cluster, code, publicKey: agent.publicKey }),
+  );
+  return agent.request(ENROLL_PATH, body);
+}
+
+export type { Enrolled, Receipt };
+
+export async function gzip(text: string | Uint8Array): Promise<Uint8Array> {
+  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function pushBody(facts: object, live: Partial<Live> | null): object {
+  const now = Date.now();
+  return {
+    v: 1,
+    spool: "5".repeat(32),
+    epoch: null,
+    sentAt: now,
+    skewMs: 0,
+    intervalMs: 10_000,
+    agentVersion: "1.0.0",
+    live: live === null ? null : { at: now, services: [liveService(0)], sources: {}, leases: NO_LEASES, ...live },
+    base: 1,
+    records: { first: 1, items: [] },
+    ...facts,
+  };
+}
+
+export const NO_LEASES = { observedGeneration: 0, targets: [], allowed: [] };
+
+/** shop/checkout with three readings of one error ratio. */
+export function liveService(errorRatio: number, service = "shop/checkout"): Live["services"][number] {
+  const now = Date.now();
+  const readings = [20_000, 10_000, 0].map((ago) => ({
+    at: now - ago,
+    spanMs: 20_000,
+    requests: 100,
+    errors: 100 * errorRatio,
+    p95: [120, 100, 250] as [number, number, number],
+  }));
+  return { service, readings, latency: null, replicas: { ready: 3, desired: 3 } };
+}
+
+/** The window of a minute of the last hour. */
+export function windowOf(minutesAgo: number, service = "shop/checkout"): object {
+  const at = (Math.floor(Date.now() / 60_000) - minutesAgo) * 60_000;
+  return { kind: "window", service, at, spanMs: 60_000, requests: 60, errors: 1, latency: null };
+}
