@@ -83,7 +83,7 @@ async function signOut(c: AppContext, { visitor }: RouteRequest): Promise<Respon
 async function home(c: AppContext): Promise<Response> {
   const view = await boardOf(c.env).operatorView();
   const now = Date.now();
-  return page(c, renderAdminHome(frameOf(view, now), homeModel(view, now)));
+  return page(c, renderAdminHome(homeModel(view, now), frameOf(view, now)));
 }
 
 async function showCluster(c: AppContext): Promise<Response> {
@@ -92,7 +92,7 @@ async function showCluster(c: AppContext): Promise<Response> {
   if (identity === undefined) return refuse(c, "not_found", "There is no such cluster.");
   const events = await eventsOf(c, identity.cluster);
   const now = Date.now();
-  return page(c, renderCluster(frameOf(view, now), clusterPageModel(view, identity, events, now)));
+  return page(c, renderCluster(clusterPageModel(view, identity, events, now), frameOf(view, now)));
 }
 
 /** Null if Postgres cannot be reached: the rest of the page does not need it. */
@@ -137,7 +137,7 @@ async function servicesPage(c: AppContext, query: string, refused: ServicesModel
   const services = serviceModels(view, now).filter(({ cluster, service, published }) =>
     [`${cluster}/${service}`, ...published.map(({ name }) => name)].some((text) => text.toLowerCase().includes(wanted)),
   );
-  return page(c, renderServices(frameOf(view, now), { query, services, refused }), refused === null ? 200 : 400);
+  return page(c, renderServices({ query, services, refused }, frameOf(view, now)), refused === null ? 200 : 400);
 }
 
 const PublishForm = v.object({
@@ -189,7 +189,7 @@ async function maintenanceForm(
   const now = Date.now();
   return page(
     c,
-    renderMaintenanceNew(frameOf(view, now), { targets: targetModels(view, now), values, faults }),
+    renderMaintenanceNew({ targets: targetModels(view, now), values, faults }, frameOf(view, now)),
     status,
   );
 }
@@ -244,7 +244,7 @@ async function showMaintenance(c: AppContext): Promise<Response> {
     replicas: told?.replicas ?? null,
     components: components.map(({ name }) => name),
   };
-  return page(c, renderMaintenance(frameOf(view, now), model));
+  return page(c, renderMaintenance(model, frameOf(view, now)));
 }
 
 async function endMaintenance(c: AppContext, { visitor }: RouteRequest): Promise<Response> {
