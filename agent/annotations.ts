@@ -1,0 +1,130 @@
+/** The lease as annotations of a deployment's metadata (never its pod template), and the two patches that write them. */
+import { plainLine } from "./core/text.ts";
+import type { Rivals } from "./core/lease.ts";
+import type { LeaseMark, Step, TargetView } from "./core/lease-step.ts";
+import { FIELD_MANAGER, type Autoscaler, type Deployment } from "./kubernetes.ts";
+
+/** The runbook's own annotation. */
+const MAINTENANCE = "maintenance";
+const PRIOR = "observatory.edge/prior-replicas";
+const APPLIED = "observatory.edge/applied-replicas";
+const GENERATION = "observatory.edge/generation";
+const EXPIRES = "observatory.edge/expires-at";
+/** Set where the annotation `maintenance` was there before the lease, so that it is left as it was. */
+const PRIOR_MAINTENANCE = "observatory.edge/prior-maintenance";
+
+const REPLICAS_MAX = 2_147_483_647;
+const CONTROLLERS =
+  /^(kube-controller-manager|horizontal-pod-autoscaler|argocd|argo-cd|kustomize-controller|helm-controller|flux|keda)/;
+
+/** The deployment as the rules see it. */
+export function viewOf({ metadata, spec, status }: Deployment): TargetView {
+  const { annotations } = metadata;
+  const manager = replicasManager(metadata.managedFields);
+  return {
+    replicas: spec.replicas,
+    statusReplicas: status.replicas ?? 0,
+    readyReplicas: status.readyReplicas ?? 0,
+    observed: (status.observedGeneration ?? 0) >= metadata.generation,
+    maintenance: annotations[MAINTENANCE] ?? null,
+    mark: markOf(annotations),
+    seenGeneration: countOf(annotations[GENERATION]),
+    replicasBy: manager === null ? null : { manager: plainLine(manager, 80), kind: kindOf(manager) },
+  };
+}
+
+function kindOf(manager: string): "agent" | "controller" | "other" {
+  if (manager === FIELD_MANAGER) return "agent";
+  return CONTROLLERS.test(manager) ? "controller" : "other";
+}
+
+/** A mark is there while any of its annotations is: half a mark must not pass for none. A damaged end has come. */
+function markOf(annotations: Readonly<Record<string, string>>): LeaseMark | null {
+  if (![PRIOR, APPLIED, EXPIRES].some((key) => key in annotations)) return null;
+  const expiresAt = Date.parse(annotations[EXPIRES] ?? "");
+  const prior = countOf(annotations[PRIOR]);
+  return {
+    generation: countOf(annotations[GENERATION]) ?? 0,
+    expiresAt: Number.isFinite(expiresAt) ? expiresAt : 0,
+    priorReplicas: prior === 0 || (prior ?? 0) > REPLICAS_MAX ? null : prior,
+    appliedReplicas: countOf(annotations[APPLIED]),
+  };
+}
+
+function countOf(text: string | undefined): number | null {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+function replicasManager(managed: Deployment["metadata"]["managedFields"]): string | null {
+  const owner = managed.find(({ fieldsV1 }) => {
+    const spec = (fieldsV1 as { readonly "f:spec"?: object } | null | undefined)?.["f:spec"];
+    return spec !== undefined && spec !== null && "f:replicas" in spec;
+  });
+  return owner?.manager ?? null;
+}
+
+/** Who else moves the replicas, each owner with the switch that stops it. */
+export function rivalsOf({ metadata }: Deployment, autoscalers: readonly Autoscaler[]): Rivals {
+  const { annotations, name } = metadata;
+  const targets = autoscalers.filter(
+    ({ spec }) => spec.scaleTargetRef.kind === "Deployment" && spec.scaleTargetRef.name === name,
+  );
+  const manager = replicasManager(metadata.managedFields) ?? "";
+  const owners: string[] = [];
+  if (
+    /^(kustomize-controller|helm-controller|flux)/.test(manager) &&
+    annotations["kustomize.toolkit.fluxcd.io/reconcile"] !== "disabled"
+  ) {
+    owners.push("Flux (its switch: kustomize.toolkit.fluxcd.io/reconcile: disabled)");
+  }
+  if (/^argo-?cd/.test(manager) || "argocd.argoproj.io/tracking-id" in annotations) {
+    owners.push('Argo CD (its switch: argocd.argoproj.io/skip-reconcile: "true" on the Application)');
+  }
+  return {
+    autoscalers: targets.map((target) => target.metadata.name),
+    rollout: "rollout.argoproj.io/workload-generation" in annotations,
+    owners,
+  };
+}
+
+/**
+ * Apply, change or put back: ONE merge-patch that fails with 409 if the deployment has moved since `deployment` was
+ * read. null where the step writes nothing.
+ */
+export function patchOf(step: Step, { metadata }: Deployment): object | null {
+  const { resourceVersion, annotations } = metadata;
+  switch (step.act) {
+    case "apply": {
+      const { lease, replicas, prior } = step;
+      const wasThere = MAINTENANCE in annotations && markOf(annotations) === null;
+      return {
+        metadata: {
+          resourceVersion,
+          annotations: {
+            [MAINTENANCE]: "true",
+            [PRIOR]: prior === null ? null : String(prior),
+            [APPLIED]: prior === null ? null : String(replicas),
+            [GENERATION]: String(lease.generation),
+            [EXPIRES]: new Date(lease.expiresAt).toISOString(),
+            ...(wasThere ? { [PRIOR_MAINTENANCE]: annotations[MAINTENANCE] } : {}),
+          },
+        },
+        ...(replicas === null ? {} : { spec: { replicas } }),
+      };
+    }
+    case "reapply":
+      return { metadata: { resourceVersion }, spec: { replicas: step.replicas } };
+    case "restore": {
+      // Removed by hand stays removed; what was there before the lease is left as it was.
+      const former = MAINTENANCE in annotations ? (annotations[PRIOR_MAINTENANCE] ?? null) : null;
+      const gone = { [PRIOR]: null, [APPLIED]: null, [EXPIRES]: null, [PRIOR_MAINTENANCE]: null };
+      return {
+        metadata: { resourceVersion, annotations: { [MAINTENANCE]: former, ...gone } },
+        ...(step.replicas === null ? {} : { spec: { replicas: step.replicas } }),
+      };
+    }
+    case "report":
+    case "idle":
+      return null;
+  }
+}
