@@ -9,7 +9,7 @@
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import {
@@ -301,11 +301,21 @@ function stopWithUs(stage: Stage): void {
     stop("a fault of its own", 1);
   });
   // npm does not always pass a signal on, and cannot when it is killed: then we are somebody else's child.
-  const parent = process.ppid;
+  const started = ancestors();
   if (process.env["npm_lifecycle_event"] === "start") {
     setInterval(() => {
-      if (process.ppid !== parent) stop("npm is gone", 0);
+      if (ancestors() !== started) stop("npm is gone", 0);
     }, PARENT_CHECK_MS).unref();
+  }
+}
+
+/** Who started us. Between npm and us stands a shell that outlives npm, so its parent counts too where it can be read. */
+function ancestors(): string {
+  const { ppid } = process;
+  try {
+    return `${ppid} ${/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${ppid}/status`, "utf8"))?.[1] ?? ""}`;
+  } catch {
+    return process.platform === "linux" ? "gone" : `${ppid}`;
   }
 }
 

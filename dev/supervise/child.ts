@@ -100,12 +100,12 @@ export function keepRunning(spec: ChildSpec, events: ChildEvents): Child {
   function again(how: string, code: number | null, livedMs: number): void {
     if (!state.wasReady && ++state.early >= EARLY_DEATHS_MAX) {
       failed(
-        new Error(`${spec.name} does not start (${how}): ${log.lastLine() ?? "it said nothing"}; see ${spec.logFile}`),
+        new Error(`${spec.name} does not start (${how}): ${log.lastWords() ?? "it said nothing"}; see ${spec.logFile}`),
       );
       return;
     }
     if (code === EXIT_GIVE_UP) {
-      const text = `${spec.name} gave up (${how}): ${log.lastLine() ?? "it said nothing"}; see ${spec.logFile}`;
+      const text = `${spec.name} gave up (${how}): ${log.lastWords() ?? "it said nothing"}; see ${spec.logFile}`;
       failed(new Error(text));
       events.say(text);
       return;

@@ -1,13 +1,14 @@
 import { closeSync, mkdirSync, openSync, renameSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 
 /** A log that grows past this is moved to `.old`, bytes: two files a child, and no more. */
 const LOG_BYTES_MAX = 4_194_304;
 
 export interface Log {
   write(text: string): void;
-  /** The last line that was not empty, for a message that says where the rest is. */
-  lastLine(): string | null;
+  /** The last line that names an error, else the last one: for a message that says where the rest is. */
+  lastWords(): string | null;
   close(): void;
 }
 
@@ -16,9 +17,10 @@ export function openLog(file: string): Log {
   let handle = openSync(file, "a", 0o600);
   let bytes = statSync(file).size;
   let last: string | null = null;
+  let lastError: string | null = null;
   let open = true;
   return {
-    write(text) {
+    write(coloured) {
       if (!open) return;
       if (bytes > LOG_BYTES_MAX) {
         closeSync(handle);
@@ -26,14 +28,13 @@ export function openLog(file: string): Log {
         handle = openSync(file, "a", 0o600);
         bytes = 0;
       }
+      const text = stripVTControlCharacters(coloured);
       bytes += writeSync(handle, text);
-      last =
-        text
-          .split("\n")
-          .findLast((line) => line.trim() !== "" && !line.startsWith("---"))
-          ?.trim() ?? last;
+      const lines = text.split("\n").map((line) => line.trim());
+      last = lines.findLast((line) => line !== "" && !line.startsWith("---")) ?? last;
+      lastError = lines.findLast((line) => /error|must|cannot|refuse/i.test(line) && line.length < 400) ?? lastError;
     },
-    lastLine: () => last,
+    lastWords: () => lastError ?? last,
     close() {
       open = false;
       closeSync(handle);
