@@ -1,1 +1,85 @@
-export {};
+/**
+ * Admin pages while they are open: ages count, a maintenance's steps arrive, and the form says what it would do.
+ * Everything works without it, by loading pages.
+ */
+import { length } from "../view/format.ts";
+import { consequenceRegion } from "../view/admin/consequence.ts";
+import { maintenanceRegions } from "../view/admin/live.ts";
+import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";
+import { patch, trustedMarkup } from "./patch.ts";
+import { openSocket } from "./socket.ts";
+
+/** While no socket is open, pages that show something live are fetched anew this often. */
+const POLL_MS = 5_000;
+
+const main = (): HTMLElement | null => document.getElementById("main");
+const offsetMs = Number(main()?.dataset["now"]) - Date.now();
+const now = (): number => Date.now() + offsetMs;
+const timeZone = main()?.dataset["zone"] ?? "UTC";
+const shownId = (): string | undefined => document.getElementById("live")?.dataset["maintenance"];
+
+if (main() !== null) start();
+
+function start(): void {
+  watchForm();
+  setInterval(countAges, 1_000);
+  const isHome = location.pathname === "/admin";
+  if (!isHome && shownId() === undefined) return;
+  const live = openSocket("/admin/live", take);
+  setInterval(() => {
+    if (!live.isOpen() && !document.hidden) void refresh();
+  }, POLL_MS);
+}
+
+function countAges(): void {
+  for (const element of document.querySelectorAll<HTMLElement>("[data-ago]")) {
+    element.textContent = `${length(now() - Number(element.dataset["ago"]))} ago`;
+  }
+}
+
+function take(text: string): void {
+  let frame: AdminLiveFrame;
+  try {
+    frame = JSON.parse(text) as AdminLiveFrame;
+  } catch {
+    return;
+  }
+  if (frame.type !== "maintenance") return;
+  if (shownId() === undefined) void refresh();
+  if (shownId() !== frame.maintenance.id) return;
+  const before = document.getElementById("m-state")?.textContent;
+  patch(maintenanceRegions(frame.maintenance, { now: now(), timeZone }));
+  const after = document.getElementById("m-state")?.textContent ?? "";
+  const say = document.getElementById("say");
+  if (say !== null && after !== before) say.textContent = `${frame.maintenance.name}: ${after}`;
+}
+
+/** The page as the Worker renders it now, unless somebody is at work in it. */
+async function refresh(): Promise<void> {
+  try {
+    const answer = await fetch(location.href, { cache: "no-store" });
+    if (!answer.ok || main()?.contains(document.activeElement) === true) return;
+    const fresh = new DOMParser()
+      .parseFromString(trustedMarkup(await answer.text()), "text/html")
+      .getElementById("main");
+    if (fresh !== null) main()?.replaceWith(fresh);
+  } catch {
+    // The next round tries again; ages on the page go on counting.
+  }
+}
+
+function watchForm(): void {
+  const form = document.querySelector<HTMLFormElement>("#maintenance-form");
+  if (form === null) return;
+  const targets = JSON.parse(form.dataset["targets"] ?? "[]") as TargetModel[];
+  const update = (): void => {
+    const values = Object.fromEntries(
+      [...new FormData(form)].map(([name, value]) => [name, typeof value === "string" ? value : ""]),
+    );
+    patch({ consequence: consequenceRegion(targets, values, { now: now(), timeZone }) });
+    const replicas = form.querySelector<HTMLInputElement>("#replicas");
+    if (replicas !== null) replicas.required = values["mode"] === "scale";
+  };
+  form.addEventListener("input", update);
+  update();
+}

@@ -21,18 +21,13 @@ export function forgetShown(): void {
   shown.clear();
 }
 
+/** What is put in place fades in by the style, unless the reader wants no motion. */
 export function patch(regions: Readonly<Record<string, Html>>): void {
   for (const [id, { text }] of Object.entries(regions)) {
-    const before = shown.get(id);
-    if (before === text) continue;
-    shown.set(id, text);
-    // Headline, states and reasons fade in; numbers and ages only change.
     const element = document.getElementById(id);
-    // The first round only takes note, unless time has passed since the page was rendered.
-    if (element === null || (before === undefined && element.innerHTML === text)) continue;
-    element.innerHTML = trustedMarkup(text);
-    if (before !== undefined && /^[hsw]/.test(id) && !matchMedia("(prefers-reduced-motion:reduce)").matches) {
-      element.animate([{ opacity: 0.3 }, { opacity: 1 }], 150);
-    }
+    if (shown.get(id) === text || element === null) continue;
+    // The first round mostly finds what the Worker rendered, and leaves it alone.
+    if (element.innerHTML !== text) element.innerHTML = trustedMarkup(text);
+    shown.set(id, text);
   }
 }

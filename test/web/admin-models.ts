@@ -1,0 +1,213 @@
+/** What admin pages are tested with and looked at. */
+import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
+import type {
+  AdminFrame,
+  AdminHomeModel,
+  ClusterModel,
+  ClusterPageModel,
+  MaintenanceModel,
+  MaintenanceNewModel,
+  ServiceModel,
+  ServicesModel,
+  TargetModel,
+} from "../../web/view/admin/model.ts";
+import { NOW } from "./snapshots.ts";
+
+export const FRAME: AdminFrame = { pageName: "Acme status", timeZone: "Etc/UTC", now: NOW };
+
+export const FINGERPRINT = "3f9a:07c1:55de:90b2:1a44:e6f0:8c3d:27b9:ff01:6d52:a8e3:4c70:9b1e:d265:03fa:78cc";
+
+export function cluster(fields: Partial<ClusterModel> = {}): ClusterModel {
+  return {
+    name: "eu-1",
+    state: "reporting",
+    heardAt: NOW - 4 * SECOND,
+    agentVersion: "0.1.0",
+    intervalMs: 10_000,
+    skewMs: 40,
+    sources: [
+      { name: "prometheus", state: "ok", detail: null, okAt: NOW - 4 * SECOND },
+      { name: "kubernetes", state: "ok", detail: null, okAt: NOW - 4 * SECOND },
+      { name: "certificates", state: "stale", detail: "ledger.shop: connection timed out.", okAt: NOW - 2 * HOUR },
+    ],
+    services: 8,
+    ...fields,
+  };
+}
+
+export function maintenance(fields: Partial<MaintenanceModel> = {}): MaintenanceModel {
+  const at = NOW - 9 * SECOND;
+  return {
+    id: "maint0000001",
+    name: "Database upgrade",
+    status: "in_progress",
+    cluster: "eu-1",
+    service: "shop/checkout",
+    mode: "scale",
+    replicas: 1,
+    reason: "Moving the orders table; one replica is enough for reads.",
+    by: "operator",
+    requestedAt: at,
+    startsAt: at,
+    endsAt: at + 4 * HOUR,
+    endedAt: null,
+    deliveredAt: at + 300,
+    acceptedAt: at + 1_200,
+    appliedAt: at + 8_000,
+    restoredAt: null,
+    result: { state: "applied", reason: "", evidence: { replicas: 1, ready: 1 }, at: at + 8_000 },
+    ...fields,
+  };
+}
+
+export function refusedMaintenance(): MaintenanceModel {
+  const reason = "shop/ledger is not in the agent's leases.targets";
+  return maintenance({
+    id: "maint0000002",
+    name: "Ledger pause",
+    service: "shop/ledger",
+    acceptedAt: null,
+    appliedAt: null,
+    result: { state: "forbidden", reason, evidence: null, at: NOW - 5 * SECOND },
+  });
+}
+
+export function service(name: string, fields: Partial<ServiceModel> = {}): ServiceModel {
+  return {
+    cluster: "eu-1",
+    service: name,
+    fresh: true,
+    heardAt: NOW - 4 * SECOND,
+    p95: { estimate: 184, lo: 100, hi: 250 },
+    errorRatio: 0.0031,
+    requestsPerSecond: 12.4,
+    replicas: { ready: 3, desired: 3 },
+    published: [],
+    ...fields,
+  };
+}
+
+export const HOME: AdminHomeModel = {
+  clusters: [
+    cluster(),
+    cluster({ name: "us-2", state: "silent", heardAt: NOW - 12 * MINUTE, skewMs: -2_300, sources: [] }),
+    cluster({
+      name: "lab",
+      state: "pending",
+      heardAt: null,
+      agentVersion: null,
+      skewMs: null,
+      sources: [],
+      services: 0,
+    }),
+  ],
+  pendingKeys: [{ cluster: "lab", keyId: "Zk3", fingerprint: FINGERPRINT, requestedAt: NOW - 2 * MINUTE }],
+  maintenances: [
+    maintenance({ id: "maint0000000", name: "Card provider change", endedAt: NOW - HOUR, restoredAt: NOW - HOUR }),
+    maintenance(),
+    refusedMaintenance(),
+  ],
+  components: 6,
+  archive: { waiting: 412, since: NOW - 7 * MINUTE },
+};
+
+export const EMPTY_HOME: AdminHomeModel = {
+  clusters: [],
+  pendingKeys: [],
+  maintenances: [],
+  components: 0,
+  archive: null,
+};
+
+const CHECKOUT = { id: "component000", name: "Checkout", group: "Shop" };
+
+export const SERVICES: ServicesModel = {
+  query: "",
+  services: [
+    service("shop/checkout", { published: [CHECKOUT] }),
+    service("shop/payments", { errorRatio: 0.304 }),
+    service("shop/ledger", { p95: null, errorRatio: 0, requestsPerSecond: 0, replicas: null }),
+    service("web/frontend", { cluster: "us-2", fresh: false, heardAt: NOW - 12 * MINUTE }),
+  ],
+  refused: {
+    values: { service: "eu-1/shop/ledger", name: "Checkout", group: "Shop" },
+    faults: [{ field: "name", message: "Shop has a Checkout already. Choose another name." }],
+  },
+};
+
+export const CLUSTER_PAGE: ClusterPageModel = {
+  cluster: cluster(),
+  keys: [{ keyId: "Zk3", fingerprint: FINGERPRINT, state: "active", createdAt: NOW - 30 * HOUR }],
+  services: SERVICES.services.slice(0, 3),
+  leases: [
+    {
+      service: "shop/checkout",
+      allowed: { modes: ["announce", "scale"], floor: 1 },
+      mode: "scale",
+      replicas: 1,
+      expiresAt: NOW + 4 * HOUR,
+      maintenance: "maint0000001",
+      result: { state: "applied", reason: "1 of 1 ready", evidence: { replicas: 1, ready: 1 }, at: NOW - SECOND },
+    },
+    {
+      service: "shop/reports",
+      allowed: { modes: ["announce"], floor: 0 },
+      mode: null,
+      replicas: null,
+      expiresAt: null,
+      maintenance: null,
+      result: null,
+    },
+  ],
+  events: [
+    {
+      at: NOW - HOUR,
+      kind: "certificate.seen",
+      subject: "ledger.shop:9443",
+      body: { issuer: "Demo CA", notAfter: NOW + 120 * HOUR, chain: 2 },
+    },
+    { at: NOW - 26 * HOUR, kind: "pod.crash_loop", subject: "shop/reports", body: { restarts: 7, container: "app" } },
+  ],
+};
+
+export const TARGETS: readonly TargetModel[] = [
+  {
+    cluster: "eu-1",
+    service: "shop/checkout",
+    replicas: { ready: 3, desired: 3 },
+    allowed: { modes: ["announce", "scale"], floor: 1 },
+    reporting: true,
+    published: [CHECKOUT],
+  },
+  {
+    cluster: "eu-1",
+    service: "shop/ledger",
+    replicas: { ready: 2, desired: 2 },
+    allowed: null,
+    reporting: true,
+    published: [],
+  },
+  {
+    cluster: "us-2",
+    service: "web/frontend",
+    replicas: null,
+    allowed: { modes: ["announce"], floor: 0 },
+    reporting: false,
+    published: [],
+  },
+];
+
+export const NEW_MAINTENANCE: MaintenanceNewModel = {
+  targets: TARGETS,
+  values: { target: "eu-1/shop/checkout", mode: "scale", replicas: "1" },
+  faults: [],
+};
+
+export const FAULTY_MAINTENANCE: MaintenanceNewModel = {
+  targets: TARGETS,
+  values: { target: "eu-1/shop/ledger", mode: "scale", replicas: "0", name: "Ledger pause", reason: "", hours: "40" },
+  faults: [
+    { field: "reason", message: "Say why; the cluster's owner reads it beside the change." },
+    { field: "hours", message: "At most 24 hours." },
+  ],
+};

@@ -1,0 +1,145 @@
+import type { LeaseState } from "../../../protocol/lease.ts";
+import type { EventKind } from "../../../protocol/record.ts";
+import type { ComponentStatus } from "../../../protocol/status.ts";
+import { length, moment } from "../format.ts";
+import type { Html } from "../html.ts";
+import { markup } from "../html.ts";
+import { adminDocument } from "./document.ts";
+import { age, button, marked, segment, table } from "./elements.ts";
+import type { AdminFrame, AllowedModel, ClusterPageModel, EventModel, LeaseModel } from "./model.ts";
+import { clusterState, heard, READING_HEAD, readingCells, skewText, sourceList } from "./parts.ts";
+
+export function renderCluster(model: ClusterPageModel, frame: AdminFrame): string {
+  const { cluster } = model;
+  const facts: [string, Html | string][] = [
+    ["State", clusterState(cluster)],
+    ["Last push", heard(cluster, frame)],
+    ["Pushes every", cluster.intervalMs === null ? "–" : length(cluster.intervalMs)],
+    ["Agent", cluster.agentVersion ?? "–"],
+    ["Its clock", skewText(cluster.skewMs)],
+    ["Sources", sourceList(cluster.sources, frame)],
+  ];
+  return adminDocument(
+    frame,
+    "",
+    `Cluster ${cluster.name}`,
+    markup`<dl>${facts.map(([term, fact]) => markup`<div><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>
+<h2>Services</h2>
+${table({
+  caption: "Services",
+  head: ["Service", ...READING_HEAD, "shown as"],
+  rows: model.services.map((service) => [
+    service.service,
+    ...readingCells(service),
+    service.published.length === 0
+      ? markup`<a href="/admin/services?q=${segment(service.service)}">not public</a>`
+      : service.published.map((p) => p.name).join(", "),
+  ]),
+  empty: "No service reported. The agent's sources say what they cannot reach.",
+})}
+<h2>Maintenance leases</h2>
+${leases(model, frame)}
+<h2>Events</h2>
+${events(model.events, frame)}
+<h2>Keys</h2>
+${keys(model, frame)}`,
+  );
+}
+
+const LEASE_MARKS: Record<LeaseState, ComponentStatus> = {
+  pending: "unknown",
+  applied: "under_maintenance",
+  released: "operational",
+  expired: "operational",
+  conflict: "major_outage",
+  forbidden: "major_outage",
+  superseded: "partial_outage",
+  unverified: "unknown",
+};
+
+function leases({ cluster, leases: list }: ClusterPageModel, frame: AdminFrame): Html {
+  return table({
+    caption: "Maintenance leases",
+    head: ["Target", "The agent allows", "Wanted", "Until", "Result"],
+    rows: list.map((lease) => [
+      lease.service,
+      allowedText(lease.allowed),
+      wanted(lease),
+      lease.expiresAt === null ? "–" : moment(lease.expiresAt, frame.now, frame.timeZone),
+      lease.result === null
+        ? "–"
+        : markup`${marked(LEASE_MARKS[lease.result.state], lease.result.state, markup`<br><small>${lease.result.reason}</small>`)} <small>${age(lease.result.at, frame)}</small>`,
+    ]),
+    empty: markup`The agent of ${cluster.name} allows no target. Its configuration lists them under <code>leases.targets</code>.`,
+  });
+}
+
+export function allowedText(allowed: AllowedModel | null): string {
+  if (allowed === null) return "nothing: it will refuse";
+  return allowed.modes.includes("scale")
+    ? `${allowed.modes.join(", ")}, not below ${allowed.floor}`
+    : allowed.modes.join(", ");
+}
+
+function wanted({ mode, replicas, maintenance }: LeaseModel): Html | string {
+  if (mode === null) return "–";
+  const text = mode === "scale" ? `scale to ${replicas ?? "?"}` : "announce";
+  return maintenance === null ? text : markup`<a href="/admin/maintenance/${segment(maintenance)}">${text}</a>`;
+}
+
+const EVENT_WORDS: Record<EventKind, string> = {
+  "certificate.seen": "Certificate seen",
+  "certificate.renewed": "Certificate renewed",
+  "pod.crash_loop": "Crash loop",
+  "pod.oom_killed": "Killed for memory",
+  "lease.result": "Lease result",
+};
+
+function events(list: readonly EventModel[] | null, frame: AdminFrame): Html {
+  if (list === null)
+    return markup`<p class="empty">${marked("unknown", "History cannot be reached: Postgres does not answer. What is above does not need it.")}</p>`;
+  return table({
+    caption: "Events",
+    head: ["When", "What", "Of", "Facts"],
+    rows: list.map((event) => [
+      age(event.at, frame),
+      EVENT_WORDS[event.kind],
+      event.subject,
+      markup`<small>${eventFacts(event, frame)}</small>`,
+    ]),
+    empty: "No event yet: certificates, crash loops and lease results appear here.",
+  });
+}
+
+/** Numbers from this on are moments; no count or size of an event comes near. */
+const MOMENT_MIN = 1_000_000_000_000;
+
+function eventFacts({ body }: EventModel, { now, timeZone }: AdminFrame): string {
+  const facts = Object.entries(body).filter(([, value]) => value !== null);
+  return facts
+    .map(
+      ([key, value]) =>
+        `${key} ${typeof value === "number" && value >= MOMENT_MIN ? moment(value, now, timeZone) : String(value)}`,
+    )
+    .join(" · ");
+}
+
+function keys({ cluster, keys: list }: ClusterPageModel, frame: AdminFrame): Html {
+  const base = `/admin/clusters/${segment(cluster.name)}`;
+  const active = list.some((key) => key.state === "active");
+  return markup`${table({
+    caption: "Keys",
+    head: ["Fingerprint", "State", "Since", ""],
+    rows: list.map((key) => [
+      markup`<code>${key.fingerprint}</code>`,
+      key.state,
+      age(key.createdAt, frame),
+      key.state === "pending" && button(`${base}/accept`, "Accept", { keyId: key.keyId }, "secondary"),
+    ]),
+    empty: markup`No key yet. <code>npm run -s enroll -- --cluster ${cluster.name}</code> prints what the agent needs.`,
+  })}
+${
+  active &&
+  markup`<details class="danger"><summary>Revoke this agent</summary><p>Pushes and the session of ${cluster.name} are refused from now on, and its components become unknown. Maintenance in force ends by itself at its expiry. The agent must enrol again.</p>${button(`${base}/revoke`, `Revoke ${cluster.name}`, {}, "danger")}</details>`
+}`;
+}

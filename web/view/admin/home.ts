@@ -1,0 +1,126 @@
+import { moment } from "../format.ts";
+import type { Html } from "../html.ts";
+import { markup } from "../html.ts";
+import { adminDocument } from "./document.ts";
+import { age, button, marked, segment, table } from "./elements.ts";
+import type { AdminFrame, AdminHomeModel, MaintenanceModel, PendingKeyModel } from "./model.ts";
+import {
+  clusterLink,
+  clusterState,
+  heard,
+  maintenanceChange,
+  maintenanceLink,
+  skewText,
+  sourceList,
+  standingMark,
+} from "./parts.ts";
+import { standing } from "./steps.ts";
+
+export function renderAdminHome(model: AdminHomeModel, frame: AdminFrame): string {
+  return adminDocument(
+    frame,
+    "/admin",
+    "Home",
+    markup`${needs(model, frame)}
+<p class="actions"><a class="primary" href="/admin/maintenance/new">Start maintenance</a> <a class="secondary" href="/admin/services">Publish services</a></p>
+<h2>Clusters</h2>
+${clusters(model, frame)}
+<h2>Maintenances</h2>
+${maintenances(model.maintenances, frame)}`,
+  );
+}
+
+/** What a human has to look at now, heaviest first. */
+function needs(model: AdminHomeModel, frame: AdminFrame): Html {
+  const { now, timeZone } = frame;
+  const open = model.maintenances.filter((m) => standing(m, now) !== "restored");
+  const troubled = open.filter((m) => ["refused", "overtaken"].includes(standing(m, now)));
+  const items: Html[] = [
+    ...model.pendingKeys.map((key) => pendingKey(key, frame)),
+    ...troubled.map((m) =>
+      marked("major_outage", maintenanceLink(m), ` in ${m.cluster}: ${m.result?.reason ?? "refused"}`),
+    ),
+    ...model.clusters
+      .filter((cluster) => cluster.state === "silent")
+      .map((cluster) =>
+        marked("unknown", clusterLink(cluster.name), markup` is silent. Last push `, heard(cluster, frame)),
+      ),
+    ...model.clusters.flatMap((cluster) =>
+      cluster.sources
+        .filter((source) => source.state !== "ok" && cluster.state === "reporting")
+        .map((source) =>
+          marked(
+            source.state === "down" ? "major_outage" : "degraded_performance",
+            clusterLink(cluster.name),
+            `: ${source.name} is ${source.state}. ${source.detail ?? ""}`,
+          ),
+        ),
+    ),
+    ...open
+      .filter((m) => !troubled.includes(m))
+      .map((m) =>
+        marked(
+          "under_maintenance",
+          maintenanceLink(m),
+          ` is open in ${m.cluster} until ${moment(m.endsAt, now, timeZone)}.`,
+        ),
+      ),
+  ];
+  if (model.archive !== null) {
+    const { waiting, since } = model.archive;
+    items.push(
+      marked(
+        "degraded_performance",
+        `${waiting} ${waiting === 1 ? "fact" : "facts"} not archived since ${moment(since, now, timeZone)}. They are kept and sent when Postgres answers.`,
+      ),
+    );
+  }
+  if (model.components === 0 && model.clusters.some((cluster) => cluster.services > 0)) {
+    items.push(marked("unknown", markup`The public page is empty. <a href="/admin/services">Publish services</a>`));
+  }
+  return markup`<section class="needs"><h2>Needs you now</h2>${items.length === 0 ? marked("operational", "Nothing.") : markup`<ul>${items.map((item) => markup`<li>${item}</li>`)}</ul>`}</section>`;
+}
+
+function pendingKey({ cluster, keyId, fingerprint, requestedAt }: PendingKeyModel, frame: AdminFrame): Html {
+  return marked(
+    "unknown",
+    markup`An agent asks to speak for ${clusterLink(cluster)} since ${age(requestedAt, frame)}. Accept it only if its own log shows this fingerprint:<br><code>${fingerprint}</code>`,
+    button(`/admin/clusters/${segment(cluster)}/accept`, `Accept for ${cluster}`, { keyId }, "secondary"),
+  );
+}
+
+function clusters({ clusters: list }: AdminHomeModel, frame: AdminFrame): Html {
+  return table({
+    caption: "Clusters",
+    head: ["Cluster", "State", "Last push", "Agent", "Clock", "Services", "Sources"],
+    rows: list.map((cluster) => [
+      clusterLink(cluster.name),
+      clusterState(cluster),
+      heard(cluster, frame),
+      cluster.agentVersion ?? "–",
+      skewText(cluster.skewMs),
+      cluster.services,
+      sourceList(cluster.sources, frame),
+    ]),
+    empty: markup`No cluster yet. Run <code>npm run -s enroll -- --cluster NAME</code> and start an agent with what it prints.`,
+  });
+}
+
+function maintenances(list: readonly MaintenanceModel[], frame: AdminFrame): Html {
+  const isOpen = (m: MaintenanceModel): number => (standing(m, frame.now) === "restored" ? 0 : 1);
+  const sorted = list.toSorted((a, b) => isOpen(b) - isOpen(a) || b.startsAt - a.startsAt);
+  return table({
+    caption: "Maintenances",
+    head: ["Maintenance", "State", "Target", "Change", "From", "Until", "By"],
+    rows: sorted.map((m) => [
+      maintenanceLink(m),
+      standingMark(m, frame),
+      `${m.cluster}/${m.service}`,
+      maintenanceChange(m),
+      moment(m.startsAt, frame.now, frame.timeZone),
+      moment(m.endedAt ?? m.endsAt, frame.now, frame.timeZone),
+      m.by,
+    ]),
+    empty: markup`No maintenance yet. <a href="/admin/maintenance/new">Start one</a> when a deployment needs it.`,
+  });
+}

@@ -1,0 +1,80 @@
+/** What several admin pages show alike. */
+import type { ComponentStatus } from "../../../protocol/status.ts";
+import { moment, quantileText, rateText, ratioText } from "../format.ts";
+import type { Html } from "../html.ts";
+import { markup } from "../html.ts";
+import { age, marked, segment } from "./elements.ts";
+import type { AdminFrame, ClusterModel, ClusterState, MaintenanceModel, ServiceModel, SourceModel } from "./model.ts";
+import { standing, STANDING_WORDS } from "./steps.ts";
+
+const CLUSTER_WORDS: Record<ClusterState, readonly [string, ComponentStatus]> = {
+  reporting: ["reporting", "operational"],
+  silent: ["silent", "unknown"],
+  pending: ["waits to be accepted", "unknown"],
+  waiting: ["waits for its agent", "unknown"],
+  revoked: ["revoked", "major_outage"],
+};
+
+export function clusterState({ state }: ClusterModel): Html {
+  const [word, status] = CLUSTER_WORDS[state];
+  return marked(status, word);
+}
+
+export function clusterLink(name: string): Html {
+  return markup`<a href="/admin/clusters/${segment(name)}">${name}</a>`;
+}
+
+const SOURCE_MARKS: Record<SourceModel["state"], ComponentStatus> = {
+  ok: "operational",
+  stale: "degraded_performance",
+  down: "major_outage",
+};
+
+export function sourceList(sources: readonly SourceModel[], frame: AdminFrame): Html {
+  if (sources.length === 0) return markup`<span class="soft">none reported</span>`;
+  const items = sources.map(({ name, state, detail, okAt }) => {
+    const trouble =
+      state !== "ok" &&
+      markup`<br><small>${detail}${okAt !== null && ` Last good ${moment(okAt, frame.now, frame.timeZone)}.`}</small>`;
+    return markup`<li>${marked(SOURCE_MARKS[state], name, " ", state, trouble)}</li>`;
+  });
+  return markup`<ul>${items}</ul>`;
+}
+
+/** "+0.3 s" ahead of us, "−2 s" behind; a second or less is nobody's concern. */
+export function skewText(skewMs: number | null): string {
+  if (skewMs === null) return "–";
+  const seconds = Math.round(Math.abs(skewMs) / 100) / 10;
+  return seconds === 0 ? "none" : `${seconds} s ${skewMs > 0 ? "ahead" : "behind"}`;
+}
+
+export function readingCells(service: ServiceModel): Html[] {
+  const { ready, desired } = service.replicas ?? {};
+  return [
+    service.fresh ? quantileText(service.p95) : markup`<span class="soft">–</span>`,
+    service.fresh ? ratioText(service.errorRatio) : markup`<span class="soft">–</span>`,
+    service.fresh && service.requestsPerSecond !== null
+      ? rateText(service.requestsPerSecond)
+      : markup`<span class="soft">–</span>`,
+    ready === undefined ? markup`<span class="soft">–</span>` : markup`${ready} of ${desired}`,
+  ];
+}
+
+export const READING_HEAD = ["p95", "error ratio", "requests", "ready"] as const;
+
+export function standingMark(m: MaintenanceModel, frame: Pick<AdminFrame, "now">): Html {
+  const [word, status] = STANDING_WORDS[standing(m, frame.now)];
+  return marked(status, word);
+}
+
+export function maintenanceLink({ id, name }: Pick<MaintenanceModel, "id" | "name">): Html {
+  return markup`<a href="/admin/maintenance/${segment(id)}">${name}</a>`;
+}
+
+export function maintenanceChange({ mode, replicas }: Pick<MaintenanceModel, "mode" | "replicas">): string {
+  return mode === "scale" ? `scale to ${replicas ?? "?"}` : "announce";
+}
+
+export function heard(cluster: ClusterModel, frame: AdminFrame): Html {
+  return age(cluster.heardAt, frame);
+}
