@@ -68,7 +68,11 @@ function leases({ cluster, leases: list }: ClusterPageModel, frame: AdminFrame):
       lease.expiresAt === null ? "–" : moment(lease.expiresAt, frame.now, frame.timeZone),
       lease.result === null
         ? "–"
-        : markup`${marked(LEASE_MARKS[lease.result.state], lease.result.state, markup`<br><small>${lease.result.reason}</small>`)} <small>${age(lease.result.at, frame)}</small>`,
+        : marked(
+            LEASE_MARKS[lease.result.state],
+            lease.result.state,
+            markup` <small>${age(lease.result.at, frame)}<br>${lease.result.reason}</small>`,
+          ),
     ]),
     empty: markup`The agent of ${cluster.name} allows no target. Its configuration lists them under <code>leases.targets</code>.`,
   });
@@ -102,9 +106,9 @@ function events(list: readonly EventModel[] | null, frame: AdminFrame): Html {
     caption: "Events",
     head: ["When", "What", "Of", "Facts"],
     rows: list.map((event) => [
-      age(event.at, frame),
       EVENT_WORDS[event.kind],
       event.subject,
+      age(event.at, frame),
       markup`<small>${eventFacts(event, frame)}</small>`,
     ]),
     empty: "No event yet: certificates, crash loops and lease results appear here.",

@@ -14,7 +14,7 @@ import {
   sourceList,
   standingMark,
 } from "./parts.ts";
-import { standing } from "./steps.ts";
+import { isOpen, standing } from "./steps.ts";
 
 export function renderAdminHome(model: AdminHomeModel, frame: AdminFrame): string {
   return adminDocument(
@@ -33,7 +33,7 @@ ${maintenances(model.maintenances, frame)}`,
 /** What a human has to look at now, heaviest first. */
 function needs(model: AdminHomeModel, frame: AdminFrame): Html {
   const { now, timeZone } = frame;
-  const open = model.maintenances.filter((m) => standing(m, now) !== "restored");
+  const open = model.maintenances.filter((m) => isOpen(m, now));
   const troubled = open.filter((m) => ["refused", "overtaken"].includes(standing(m, now)));
   const items: Html[] = [
     ...model.pendingKeys.map((key) => pendingKey(key, frame)),
@@ -107,8 +107,9 @@ function clusters({ clusters: list }: AdminHomeModel, frame: AdminFrame): Html {
 }
 
 function maintenances(list: readonly MaintenanceModel[], frame: AdminFrame): Html {
-  const isOpen = (m: MaintenanceModel): number => (standing(m, frame.now) === "restored" ? 0 : 1);
-  const sorted = list.toSorted((a, b) => isOpen(b) - isOpen(a) || b.startsAt - a.startsAt);
+  const sorted = list.toSorted(
+    (a, b) => Number(isOpen(b, frame.now)) - Number(isOpen(a, frame.now)) || b.startsAt - a.startsAt,
+  );
   return table({
     caption: "Maintenances",
     head: ["Maintenance", "State", "Target", "Change", "From", "Until", "By"],

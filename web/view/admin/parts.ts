@@ -45,19 +45,19 @@ export function sourceList(sources: readonly SourceModel[], frame: AdminFrame): 
 export function skewText(skewMs: number | null): string {
   if (skewMs === null) return "–";
   const seconds = Math.round(Math.abs(skewMs) / 100) / 10;
-  return seconds === 0 ? "none" : `${seconds} s ${skewMs > 0 ? "ahead" : "behind"}`;
+  return seconds === 0 ? "in step" : `${seconds} s ${skewMs > 0 ? "ahead" : "behind"}`;
 }
 
 export function readingCells(service: ServiceModel): Html[] {
-  const { ready, desired } = service.replicas ?? {};
-  return [
-    service.fresh ? quantileText(service.p95) : markup`<span class="soft">–</span>`,
-    service.fresh ? ratioText(service.errorRatio) : markup`<span class="soft">–</span>`,
-    service.fresh && service.requestsPerSecond !== null
-      ? rateText(service.requestsPerSecond)
-      : markup`<span class="soft">–</span>`,
-    ready === undefined ? markup`<span class="soft">–</span>` : markup`${ready} of ${desired}`,
+  const { fresh, p95, errorRatio, requestsPerSecond: rate, replicas } = service;
+  // Old numbers would read as news.
+  const cells = [
+    fresh && quantileText(p95),
+    fresh && ratioText(errorRatio),
+    fresh && rate !== null && rateText(rate),
+    replicas !== null && `${replicas.ready} of ${replicas.desired}`,
   ];
+  return cells.map((cell) => markup`<span class="number">${cell === false ? "–" : cell}</span>`);
 }
 
 export const READING_HEAD = ["p95", "error ratio", "requests", "ready"] as const;

@@ -69,21 +69,22 @@ export function maintenanceSteps(m: MaintenanceModel, now: Millis, timeZone: str
     ["Applied", m.appliedAt, readiness(m)],
   ];
   const back: [string, Millis | null, string | null][] = [
-    m.endedAt === null && m.endsAt <= now
-      ? ["Expired", m.endsAt, "the agent restores by itself"]
-      : ["Ended", m.endedAt, m.endedAt === null ? `ends by itself at ${moment(m.endsAt, now, timeZone)}` : null],
+    m.endedAt !== null
+      ? ["Ended", m.endedAt, null]
+      : m.endsAt <= now
+        ? ["Expired", m.endsAt, "the agent restores by itself"]
+        : ["Ends", null, `by itself at ${moment(m.endsAt, now, timeZone)}`],
     ["Restored", m.restoredAt, m.restoredAt === null ? null : "the former state is back"],
   ];
   // What was ended before it began has nothing to wait for on the way in.
   const reached = forward.filter(([, at]) => at !== null);
   const all = failed ? reached : [...(over ? reached : forward), ...back];
   const next = all.findIndex(([, at]) => at === null);
-  const steps = all.map(([word, at, detail], i): Step => ({
-    word,
-    at,
-    detail,
-    state: at !== null ? "done" : i === next ? "next" : "open",
-  }));
+  const steps = all.map(([word, at, detail], i): Step => {
+    // Nobody waits for the end of what is in force.
+    const awaited = i === next && word !== "Ends";
+    return { word, at, detail, state: at !== null ? "done" : awaited ? "next" : "open" };
+  });
   if (!failed || m.result === null) return steps;
   const word = said === "refused" ? "Refused" : "Changed by somebody else, and left alone";
   return [...steps, { word, at: m.result.at, state: "failed", detail: m.result.reason }];
@@ -113,7 +114,13 @@ export function stepsRegion(m: MaintenanceModel, now: Millis, timeZone: string):
   return markup`<ol class="steps">${steps}</ol>`;
 }
 
-/** Whether there is still something to end. */
-export function canEnd(m: MaintenanceModel, now: Millis): boolean {
-  return m.endedAt === null && m.restoredAt === null && now < m.endsAt && standing(m, now) !== "refused";
+/** Whether there is still something to end, or to take back. */
+export function canEnd(m: Facts, now: Millis): boolean {
+  return m.endedAt === null && m.restoredAt === null && now < m.endsAt;
+}
+
+/** Whether it concerns anybody still: not once the former state is back, nor once a refused one is over. */
+export function isOpen(m: Facts, now: Millis): boolean {
+  const said = standing(m, now);
+  return said !== "restored" && (canEnd(m, now) || (said !== "refused" && said !== "overtaken"));
 }
