@@ -58,7 +58,9 @@ export async function startEndpoint(options: { readonly url: string; readonly po
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== "POST" || request.url !== "/sql") return send(response, 404, { message: "POST /sql" });
-    // The header keeps web pages out: a browser asks first before it sends one, and nobody here says yes.
+    // Both keep web pages out: a browser asks before it sends the header, and one whose name was led here says so.
+    if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(request.headers.host ?? ""))
+      return send(response, 403, { message: "this database answers on 127.0.0.1 only" });
     if (typeof request.headers["neon-connection-string"] !== "string")
       return send(response, 403, { message: "Neon-Connection-String is missing" });
     const body = await read(request);

@@ -1,0 +1,254 @@
+/**
+ * `npm run bench`: the numbers, in under three minutes, on 127.0.0.1.
+ *
+ * The bundled Worker runs under `workerd serve`, and each number stands beside a baseline that was measured in the same
+ * rounds, turn by turn: a ratio survives a slow or busy machine, a rate does not. Medians of the rounds are printed.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { putComponents } from "../dev/cli/edge.ts";
+import type { Operator } from "../dev/cli/edge.ts";
+import { makeSecrets } from "../dev/supervise/secrets.ts";
+import { PUSHES_PER_MINUTE, SERVICES, startSimulatedAgent } from "./agent.ts";
+import type { SimulatedAgent } from "./agent.ts";
+import { load, once, requestBytes } from "./load.ts";
+import type { LoadResult } from "./load.ts";
+import { agentMemory } from "./memory.ts";
+import { bundleWorker, freePort, serve } from "./workerd.ts";
+import type { WorkerSpec } from "./workerd.ts";
+
+const ROUNDS = 5;
+/** Agents that push at the same time, each waiting for its receipt. */
+const CLUSTERS = 8;
+const PUSHES_PER_ROUND = 48;
+const PAGE_CONNECTIONS = 16;
+/** Requests a connection and round. */
+const PAGES_CACHED = 250;
+const PAGES_UNCACHED = 60;
+const COMPONENTS = 20;
+const COST_MINUTES = 10;
+const AGENT_RUN_MS = 25_000;
+/** No further round begins after this, so that a busy machine gets fewer rounds and not a longer bench. */
+const ROUNDS_MS_MAX = 100_000;
+
+type Measure = "insert" | "push" | "static" | "cached" | "uncached";
+type Results = Readonly<Record<Measure, LoadResult[]>>;
+
+interface Ports {
+  readonly database: number;
+  readonly edge: number;
+  /** The edge once more, where the cache never has anything. */
+  readonly uncached: number;
+  readonly insert: number;
+  readonly page: number;
+}
+
+async function main(): Promise<void> {
+  const startedAt = performance.now();
+  const directory = mkdtempSync(join(tmpdir(), "bench-"));
+  const stops: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })];
+  try {
+    await bench(directory, stops);
+  } finally {
+    for (const stop of stops.toReversed()) await stop();
+  }
+  console.log(`\n${((performance.now() - startedAt) / 1_000).toFixed(0)} s in all`);
+}
+
+async function bench(directory: string, stops: (() => unknown)[]): Promise<void> {
+  const [database, edge, uncached, insert, page] = await Promise.all([1, 2, 3, 4, 5].map(freePort));
+  const ports = { database, edge, uncached, insert, page } as Ports;
+  const operator: Operator = { url: `http://127.0.0.1:${ports.edge}`, key: makeSecrets().OPERATOR_KEY };
+
+  say("bundling the Worker, starting Postgres and workerd");
+  stops.push(await startDatabase(ports.database));
+  const script = await bundleWorker(join(directory, "bundle"));
+  const served = await serve(join(directory, "edge"), edgeWorkers(script, ports, operator.key));
+  stops.push(() => served.stop());
+
+  say(`enrolling ${CLUSTERS} agents of ${SERVICES} services, publishing ${COMPONENTS} components`);
+  const agents = await Promise.all(
+    Array.from({ length: CLUSTERS }, (_, i) => startSimulatedAgent(operator, `bench-${i}`, join(directory, "agents"))),
+  );
+  await load(
+    ports.edge,
+    agents.map((agent) => agent.pushes(PUSHES_PER_MINUTE)),
+  );
+  await putComponents(operator, components(agents));
+  const html = (await once(ports.uncached, pageRequest(ports.uncached))).body;
+  writeFileSync(join(directory, "page.html"), html);
+  const baselines = await serve(join(directory, "baselines"), baselineWorkers(join(directory, "page.html"), ports));
+  stops.push(() => baselines.stop());
+
+  const results: Results = { insert: [], push: [], static: [], cached: [], uncached: [] };
+  const roundsFrom = performance.now();
+  for (let round = 1; round <= ROUNDS && performance.now() - roundsFrom < ROUNDS_MS_MAX; round++) {
+    say(`round ${round} of ${ROUNDS}`);
+    await runRound(agents, ports, results);
+  }
+  printRates(results);
+  const cost = await rowsPerMinute(
+    await startSimulatedAgent(operator, "bench-cost", join(directory, "agents")),
+    ports,
+    operator,
+  );
+  const memory = await agentMemory(operator, join(directory, "agent"), AGENT_RUN_MS);
+  printSizes(agents[0] as SimulatedAgent, html, cost, memory);
+}
+
+/** Each measure once, baselines first. Requests are made before the clock starts. */
+async function runRound(agents: readonly SimulatedAgent[], ports: Ports, results: Results): Promise<void> {
+  const pushes = agents.map((agent) => agent.pushes(PUSHES_PER_ROUND));
+  results.insert.push(await load(ports.insert, pushes));
+  results.push.push(await load(ports.edge, pushes));
+  const pages = (port: number, count: number): Buffer[][] =>
+    Array.from({ length: PAGE_CONNECTIONS }, () => Array.from({ length: count }, () => pageRequest(port)));
+  results.static.push(await load(ports.page, pages(ports.page, PAGES_CACHED)));
+  results.cached.push(await load(ports.edge, pages(ports.edge, PAGES_CACHED)));
+  results.uncached.push(await load(ports.uncached, pages(ports.uncached, PAGES_UNCACHED)));
+}
+
+/** SQL rows that one agent costs its Cluster in a minute, as SQLite counts them for the bill. */
+async function rowsPerMinute(agent: SimulatedAgent, ports: Ports, operator: Operator): Promise<number> {
+  const read = async (): Promise<number> => {
+    const headers = { authorization: `Bearer ${operator.key}` };
+    const path = `/cli/v1/clusters/${agent.cluster}/cost`;
+    const answer = await once(ports.edge, requestBytes("GET", `127.0.0.1:${ports.edge}`, path, headers));
+    if (answer.status !== 200) throw new Error(`the cost of a cluster got HTTP ${answer.status}`);
+    return (JSON.parse(answer.body.toString()) as { rowsWritten: number }).rowsWritten;
+  };
+  // The first push tells statuses for the first time, which is no cost of a minute.
+  await load(ports.edge, [agent.pushes(PUSHES_PER_MINUTE)]);
+  const before = await read();
+  await load(ports.edge, [agent.pushes(COST_MINUTES * PUSHES_PER_MINUTE)]);
+  return ((await read()) - before) / COST_MINUTES;
+}
+
+function pageRequest(port: number): Buffer {
+  return requestBytes("GET", `127.0.0.1:${port}`, "/", { accept: "text/html" });
+}
+
+function components(agents: readonly SimulatedAgent[]) {
+  return Array.from({ length: COMPONENTS }, (_, i) => ({
+    name: `Component ${i + 1}`,
+    group: `Group ${1 + Math.floor(i / 5)}`,
+    services: agents.slice(0, 2).map((agent) => `${agent.cluster}/${agent.services[i]}`),
+  }));
+}
+
+/** The embedded one, in memory and in a process of its own: pushes end in Postgres here as everywhere. */
+async function startDatabase(port: number): Promise<() => Promise<void>> {
+  const child = spawn(process.execPath, [path("../dev/database/main.ts"), "--port", String(port)], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, DATABASE_URL: "" },
+  });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  await Promise.race([
+    new Promise((resolve) => child.stdout.once("data", resolve)),
+    exited.then(() => Promise.reject(new Error("the database did not start"))),
+  ]);
+  const killAtExit = (): void => void child.kill("SIGKILL");
+  process.once("exit", killAtExit);
+  return async () => {
+    child.kill("SIGTERM");
+    await exited;
+    process.off("exit", killAtExit);
+  };
+}
+
+function edgeWorkers(script: string, ports: Ports, operatorKey: string): readonly WorkerSpec[] {
+  return [
+    {
+      name: "edge",
+      script,
+      objects: { CLUSTER: "Cluster", BOARD: "Board", RELAY: "Relay", THROTTLE: "Throttle" },
+      variables: {
+        PAGE_NAME: "Bench",
+        PAGE_TIME_ZONE: "Etc/UTC",
+        FLUSH_INTERVAL_MS: "60000",
+        DATABASE_URL: "postgres://bench:bench@localhost/bench",
+        NEON_FETCH_ENDPOINT: `http://127.0.0.1:${ports.database}/sql`,
+        EDGE_SIGNING_KEY: makeSecrets().EDGE_SIGNING_KEY,
+        OPERATOR_KEY: operatorKey,
+      },
+      cache: "cache",
+      ports: [ports.edge, ports.uncached],
+    },
+    {
+      name: "cache",
+      script: path("workers/cache.js"),
+      variables: { UNCACHED_PORT: String(ports.uncached) },
+      ports: [],
+    },
+  ];
+}
+
+function baselineWorkers(html: string, ports: Ports): readonly WorkerSpec[] {
+  return [
+    { name: "insert", script: path("workers/insert.js"), objects: { INSERT: "Insert" }, ports: [ports.insert] },
+    { name: "page", script: path("workers/page.js"), texts: { "page.html": html }, ports: [ports.page] },
+  ];
+}
+
+function path(relative: string): string {
+  return fileURLToPath(new URL(relative, import.meta.url));
+}
+
+function printRates(results: Results): void {
+  const row = (name: string, measure: Measure, baseline: Measure | null): void => {
+    const rate = median(results[measure].map((result) => result.perSecond));
+    const ratio = baseline === null ? "" : ratioText(results[measure], results[baseline]);
+    const p50 = median(results[measure].map((result) => result.p50Ms)).toFixed(1);
+    const p99 = median(results[measure].map((result) => result.p99Ms)).toFixed(1);
+    console.log(
+      `${name.padEnd(46)}${rate.toFixed(0).padStart(8)}/s${p50.padStart(8)} ms${p99.padStart(8)} ms  ${ratio}`,
+    );
+  };
+  const rounds = results.push.length;
+  console.log(`\nMedians of ${rounds} interleaved rounds on ${cpus().length} cores, which the load shares.`);
+  console.log(`${"".padEnd(46)}${"rate".padStart(10)}${"p50".padStart(11)}${"p99".padStart(11)}`);
+  row("one SQLite insert a request (baseline)", "insert", null);
+  row(`push of ${SERVICES} services, signed, ${CLUSTERS} clusters`, "push", "insert");
+  row("static Worker, same bytes (baseline)", "static", null);
+  row("page, cached", "cached", "static");
+  row("page, uncached: Board, rendering", "uncached", "static");
+}
+
+/** Median of the rounds' own ratios, with the lowest and the highest. */
+function ratioText(measured: readonly LoadResult[], baseline: readonly LoadResult[]): string {
+  const ratios = measured.map((result, i) => result.perSecond / (baseline[i]?.perSecond ?? Number.NaN));
+  return `${median(ratios).toFixed(2)} of the baseline (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)})`;
+}
+
+function printSizes(
+  agent: SimulatedAgent,
+  html: Buffer,
+  rows: number,
+  memory: { readonly residentMb: number; readonly peakMb: number; readonly services: number },
+): void {
+  const full = agent.fullPush();
+  const row = (name: string, text: string): void => console.log(`${name.padEnd(46)}${text}`);
+  console.log("");
+  row("rows written per agent-minute, Cluster", `${rows.toFixed(2)}, and 1 for the alarm of the flush`);
+  row(`full push, ${SERVICES} services and their windows`, `${full.gzip} bytes gzip, ${full.json} unpacked`);
+  row(`page, ${COMPONENTS} components`, `${gzipSync(html).length} bytes gzip, ${html.length} unpacked`);
+  row(
+    `agent, ${memory.services} services scraped`,
+    `${memory.residentMb.toFixed(0)} MB resident, ${memory.peakMb.toFixed(0)} MB at most`,
+  );
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return ((sorted[Math.floor((sorted.length - 1) / 2)] ?? 0) + (sorted[Math.ceil((sorted.length - 1) / 2)] ?? 0)) / 2;
+}
+
+function say(text: string): void {
+  console.error(`bench: ${text}`);
+}
+
+await main();
