@@ -100,7 +100,7 @@ async function raise(plan: Plan, stage: Stage): Promise<void> {
   const operator: Operator = { url: plan.url, key: plan.secrets.OPERATOR_KEY };
   if (mesh !== null) {
     await step("demo mesh", mesh.ready, mesh.logFile);
-    await step("agent", startAgent(plan, stage, operator));
+    await step("agent", startAgent(plan, stage, operator), logFileOf(plan, "agent"));
   }
   const link = await makeAdminLink(operator);
   say("");
@@ -154,9 +154,8 @@ function openStage(plan: Plan): Stage {
     },
     keep(spec) {
       if (!open) throw new Refusal("stopping");
-      const logFile = join(plan.directory, "logs", `${spec.name}.log`);
       const env = { ...childEnvironment(), ...spec.env };
-      const child = keepRunning({ ...spec, cwd: ROOT, env, logFile: relative(ROOT, logFile) }, { say, moved });
+      const child = keepRunning({ ...spec, cwd: ROOT, env, logFile: logFileOf(plan, spec.name) }, { say, moved });
       children.push(child);
       return child;
     },
@@ -167,6 +166,10 @@ function openStage(plan: Plan): Stage {
       writeRun(plan.directory, { ...run, pid: null, children: {} });
     },
   };
+}
+
+function logFileOf(plan: Plan, name: string): string {
+  return relative(ROOT, join(plan.directory, "logs", `${name}.log`));
 }
 
 /** Our own settings stay ours: a PORT or DATABASE_URL meant for us must not steer a child. */
