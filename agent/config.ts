@@ -15,6 +15,8 @@ const INTERVAL_MIN_MS = 1_000;
 const INTERVAL_MAX_MS = 600_000;
 const TARGETS_MAX = 200;
 const CONFIG_BYTES_MAX = 1_048_576;
+/** A short file with aliases of aliases could otherwise unfold into gigabytes. */
+const ALIASES_MAX = 50;
 
 /** A length such as `10s`, `1m` or `500ms`, in ms. */
 export function duration(minMs: number, maxMs: number) {
@@ -135,7 +137,6 @@ export function parseConfig(text: string, folder: string): Result<AgentConfig, r
   if (text.length > CONFIG_BYTES_MAX)
     return failure([{ path: "", line: null, message: "the file is too large to be an agent's configuration" }]);
   const lines = new LineCounter();
-  // A bound on aliases: a short file could otherwise unfold into gigabytes.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
     return failure(
@@ -146,7 +147,13 @@ export function parseConfig(text: string, folder: string): Result<AgentConfig, r
       })),
     );
   }
-  const parsed = v.safeParse(ConfigSchema, document.toJS({ maxAliasCount: 50 }) ?? {});
+  let values: unknown;
+  try {
+    values = document.toJS({ maxAliasCount: ALIASES_MAX }) ?? {};
+  } catch (error) {
+    return failure([{ path: "", line: null, message: error instanceof Error ? error.message : String(error) }]);
+  }
+  const parsed = v.safeParse(ConfigSchema, values);
   if (!parsed.success) return failure(flatten(parsed.issues).map((issue) => faultOf(issue, document, lines)));
   return success(absolute(parsed.output, folder));
 }

@@ -83,11 +83,10 @@ export function parseJson(text: string): unknown {
   }
 }
 
+// oxlint-disable-next-line no-control-regex -- control characters are what is replaced
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g;
+
 /** One line fit for a source's `detail`: no control characters, at most 300 characters. */
 export function detailLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
-  return text
-    .replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]+/g, " ")
-    .toWellFormed()
-    .slice(0, 300);
+  return text.replace(UNPRINTABLE, " ").toWellFormed().slice(0, 300).toWellFormed();
 }

@@ -8,6 +8,7 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sig
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import { ENROLL_PATH } from "../protocol/path.ts";
 import { EnrolledSchema, type Enroll } from "../protocol/push.ts";
 import { SIGNATURE_LIFETIME_S, signatureBase, signatureHeaders } from "../protocol/signature.ts";
 import type { Millis } from "../protocol/time.ts";
@@ -109,7 +110,7 @@ export async function enrol(
   code: string,
   now: Millis,
 ): Promise<EnrolAnswer> {
-  const url = `${edge}/agent/v1/enroll`;
+  const url = `${edge}${ENROLL_PATH}`;
   const message: Enroll = { v: PROTOCOL_VERSION, cluster, code, publicKey: identity.publicKey };
   const body = Uint8Array.from(Buffer.from(JSON.stringify(message)));
   const headers = signedHeaders(identity, url, body, now);

@@ -8,6 +8,7 @@ import { gzipSync } from "node:zlib";
 import * as v from "valibot";
 import type { SignedDesired } from "../protocol/lease.ts";
 import { PUSH_BYTES_MAX, RECORDS_MAX } from "../protocol/limits.ts";
+import { agentPath, PUSH_PATH } from "../protocol/path.ts";
 import { ReceiptSchema, type Live, type Push, type Receipt } from "../protocol/push.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { reactTo, REFUSED_WAIT_MS, retryAfterMs, type Answer } from "./core/answer.ts";
@@ -39,6 +40,7 @@ const SET_ASIDE_MAX = 10;
 
 export interface PushOptions {
   readonly edge: string;
+  readonly cluster: string;
   readonly spool: Spool;
   readonly identity: Identity;
   readonly clock: Clock;
@@ -84,9 +86,9 @@ export class Pusher {
   }
 
   async pushOnce(timeoutMs = PUSH_TIMEOUT_MS): Promise<PushOutcome> {
-    const { edge, identity, clock } = this.#options;
+    const { edge, cluster, identity, clock } = this.#options;
     const { push, sent } = this.#compose();
-    const url = `${edge}/agent/v1/push`;
+    const url = `${edge}${agentPath(PUSH_PATH, cluster)}`;
     const body = Uint8Array.from(gzipSync(JSON.stringify(push)));
     const headers = { ...signedHeaders(identity, url, body, clock.now()), "content-encoding": "gzip" };
     const sentAt = clock.raw();
@@ -219,7 +221,6 @@ export class Pusher {
     }
     if (only === undefined || only.kind === "gap" || this.#setAside >= SET_ASIDE_MAX) {
       log("error", "the edge refuses every push; is its version older or newer than this agent's?", { reason });
-      this.#setAside = 0;
       this.#suspect = "none";
       return outcome(REFUSED_WAIT_MS, { held: true, reason });
     }

@@ -1,6 +1,7 @@
 /** The agent at work: sources fill the spool and the readings, pushes carry them, the session and the receipts bring desired state. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import type { SignedDesired } from "../protocol/lease.ts";
 import type { Live, SourceState } from "../protocol/push.ts";
 import type { EventRecord, WindowRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
@@ -31,6 +32,8 @@ export const EXIT_FAULT = 70;
 export const EXIT_DISK = 74;
 /** A push goes out with the readings that came in time, ms. */
 const COLLECT_WITHIN_MS = 3_000;
+/** Between two looks for the first readings, ms. */
+const FIRST_READING_PAUSE_MS = 500;
 /** A stop takes at most this long, ms. */
 const LAST_PUSH_MS = 1_500;
 const SESSION_CLOSE_MS = 500;
@@ -67,60 +70,34 @@ export function startAgent(options: RunOptions): Agent {
       audit?.write(windows);
     },
   };
-  const { mesh, kubernetes, others, actuator } = startSources(options, clock, sink, onEvent, changed);
-  let history: ReadingHistory = new Map();
-  const live = (): Live => ({
-    at: clock.now(),
-    services: liveServices(history, kubernetes?.replicas() ?? new Map()),
-    sources: Object.fromEntries(
-      [...(mesh === null ? [] : [mesh]), ...others].map((source) => [source.name, source.state()]),
-    ),
-    leases: actuator.report(),
-  });
-  const pusher = new Pusher({
-    edge: config.edge,
-    spool,
-    identity,
-    clock,
-    intervalMs: config.interval,
-    live,
-    onDesired: (desired) => actuator.offer(desired),
-    random: Math.random,
-    log,
-  });
-  const collect = async (): Promise<void> => {
-    const latest = await mesh?.collect();
-    history = remember(history, latest ?? new Map(), clock.now(), config.interval);
-    for (const source of [...(mesh === null ? [] : [mesh]), ...others]) {
-      const { state, detail } = source.state();
-      say(source.name, state === "ok" ? "info" : "warn", detail === null ? state : `${state}: ${detail}`);
-    }
-  };
-  const stopTicks = everyInterval(config.interval, async () => {
-    await Promise.race([collect(), sleep(Math.min(COLLECT_WITHIN_MS, config.interval / 2))]);
-    loop?.tick();
-  });
+  const sources = startSources(options, clock, sink, onEvent, changed);
+  const { actuator } = sources;
+  const readings = createReadings(config, clock, sources, say);
+  const shared = { edge: config.edge, cluster: config.cluster, identity, clock, random: Math.random, log };
+  const onDesired = (desired: SignedDesired): void => actuator.offer(desired);
+  const pusher = new Pusher({ ...shared, spool, intervalMs: config.interval, live: readings.live, onDesired });
   let session: Session | null = null;
   let isStopping = false;
+  let stopTicks = (): void => {};
   const begin = async (): Promise<void> => {
     const isKnown = async (): Promise<boolean> => (await pusher.pushOnce()).accepted;
     const refusal = await ensureEnrolled({ config, identity, clock, log, random: Math.random, sleep, isKnown });
     if (isStopping) return;
     if (refusal !== null) return options.exit(EXIT_NOT_ENROLLED, refusal);
+    session = startSession({ ...shared, onDesired, observedGeneration: () => actuator.report().observedGeneration });
+    await ready;
+    if (isStopping) return;
     loop = new PushLoop(pusher, config.interval, (outcome) => reportOutcome(options, say, outcome));
     loop.tick();
-    const observedGeneration = (): number => actuator.report().observedGeneration;
-    session = startSession({
-      edge: config.edge,
-      cluster: config.cluster,
-      identity,
-      clock,
-      observedGeneration,
-      onDesired: (desired) => actuator.offer(desired),
-      random: Math.random,
-      log,
-    });
   };
+  // Before the first readings a push would replace the last evidence that the edge has by nothing.
+  const ready = firstReadings(readings, config.interval, () => isStopping).then(() => {
+    if (isStopping) return;
+    stopTicks = everyInterval(config.interval, async () => {
+      await Promise.race([readings.collect(), sleep(Math.min(COLLECT_WITHIN_MS, config.interval / 2))]);
+      loop?.tick();
+    });
+  });
   void begin();
   return {
     async stop() {
@@ -128,13 +105,45 @@ export function startAgent(options: RunOptions): Agent {
       stopTicks();
       await loop?.stop(LAST_PUSH_MS);
       await Promise.race([session?.stop(), sleep(SESSION_CLOSE_MS)]);
-      await Promise.race([
-        Promise.all([mesh?.stop(), actuator.stop(), ...others.map((source) => source.stop())]),
-        sleep(SESSION_CLOSE_MS),
-      ]);
+      await Promise.race([sources.stop(), sleep(SESSION_CLOSE_MS)]);
       spool.close();
       audit?.close();
     },
+  };
+}
+
+interface Readings {
+  live(this: void): Live;
+  /** Asks the mesh for what is now. */
+  collect(): Promise<void>;
+  /** Whether a push would have something to say of the mesh. */
+  isReady(): boolean;
+}
+
+function createReadings(
+  config: AgentConfig,
+  clock: Clock,
+  sources: Sources,
+  say: ReturnType<typeof onChange>,
+): Readings {
+  const { mesh, kubernetes, all, actuator } = sources;
+  let history: ReadingHistory = new Map();
+  return {
+    live: () => ({
+      at: clock.now(),
+      services: liveServices(history, kubernetes?.replicas() ?? new Map()),
+      sources: Object.fromEntries(all.map((source) => [source.name, source.state()])),
+      leases: actuator.report(),
+    }),
+    async collect() {
+      const latest = await mesh?.collect();
+      history = remember(history, latest ?? new Map(), clock.now(), config.interval);
+      for (const source of all) {
+        const { state, detail } = source.state();
+        say(source.name, state === "ok" ? "info" : "warn", detail === null ? state : `${state}: ${detail}`);
+      }
+    },
+    isReady: () => mesh === null || history.size > 0,
   };
 }
 
@@ -156,8 +165,10 @@ interface NamedSource {
 interface Sources {
   readonly mesh: MeshSource | null;
   readonly kubernetes: KubernetesSource | null;
-  readonly others: readonly NamedSource[];
+  /** Every source with its state, the mesh's first. */
+  readonly all: readonly NamedSource[];
   readonly actuator: Actuator;
+  stop(): Promise<unknown>;
 }
 
 function startSources(
@@ -168,36 +179,27 @@ function startSources(
   changed: () => void,
 ): Sources {
   const { cluster, dataDir, interval: intervalMs, sources, leases } = config;
-  const now = clock.now;
+  const now = (): Millis => clock.now();
   const mesh =
     sources.prometheus !== undefined
       ? startPrometheusSource({ config: sources.prometheus, intervalMs, now, sink })
       : sources.scrape !== undefined
         ? startScrapeSource({ config: sources.scrape, intervalMs, dataDir, now, sink })
         : null;
+  const all: NamedSource[] = mesh === null ? [] : [mesh];
   const client = sources.kubernetes === undefined ? null : createKubernetesClient(sources.kubernetes);
-  const others: NamedSource[] = [];
   let kubernetes: KubernetesSource | null = null;
   if (client !== null) {
-    kubernetes = startKubernetesSource({
-      client,
-      cluster,
-      namespaces: client.namespaces,
-      now,
-      onEvent,
-      onChange: changed,
-    });
-    others.push(named("kubernetes", kubernetes));
+    const { namespaces } = client;
+    kubernetes = startKubernetesSource({ client, cluster, namespaces, now, onEvent, onChange: changed });
+    all.push(named("kubernetes", kubernetes));
   }
   if (sources.certificates !== undefined) {
-    others.push(named("certificates", startCertificatesSource({ ...sources.certificates, cluster, now, onEvent })));
+    all.push(named("certificates", startCertificatesSource({ ...sources.certificates, cluster, now, onEvent })));
   }
-  return {
-    mesh,
-    kubernetes,
-    others,
-    actuator: startActuator({ client, leases, cluster, dataDir, now, onChange: changed, onEvent }),
-  };
+  const actuator = startActuator({ client, leases, cluster, dataDir, now, onChange: changed, onEvent });
+  const stop = (): Promise<unknown> => Promise.all([actuator.stop(), ...all.map((source) => source.stop())]);
+  return { mesh, kubernetes, all, actuator, stop };
 }
 
 function named(name: NamedSource["name"], source: Omit<NamedSource, "name">): NamedSource {
@@ -236,6 +238,16 @@ function moment(at: Millis): string {
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Reads until there is something to report, for at most `withinMs`. */
+async function firstReadings(readings: Readings, withinMs: number, isStopping: () => boolean): Promise<void> {
+  const until = performance.now() + withinMs;
+  for (;;) {
+    await Promise.race([readings.collect(), sleep(withinMs)]);
+    if (readings.isReady() || isStopping() || performance.now() + FIRST_READING_PAUSE_MS >= until) return;
+    await sleep(FIRST_READING_PAUSE_MS);
+  }
 }
 
 /** Runs `work` now and at every interval after, never twice at once. Returns what stops it. */

@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import * as v from "valibot";
 import type { SignedDesired } from "../protocol/lease.ts";
+import { agentPath, SESSION_PATH } from "../protocol/path.ts";
 import { SESSION_CLOSE, SessionMessageSchema, sessionOpenMessage, type SessionOpen } from "../protocol/session.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import type { Clock } from "./clock.ts";
@@ -86,9 +87,7 @@ interface End {
 
 function openConnection(options: SessionOptions, onEnd: (end: End) => void): Connection {
   const { edge, cluster, log } = options;
-  const socket = new WebSocket(
-    `${edge.replace(/^http/, "ws")}/agent/v1/session?cluster=${encodeURIComponent(cluster)}`,
-  );
+  const socket = new WebSocket(`${edge.replace(/^http/, "ws")}${agentPath(SESSION_PATH, cluster)}`);
   const closed = Promise.withResolvers<void>();
   let isOpen = false;
   let isEnded = false;

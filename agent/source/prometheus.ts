@@ -200,7 +200,10 @@ function meshCounts(requests: Rows, buckets: Rows, sums: Rows): MeshAnswer {
 /** One instant query. NaN is no data and leaves no row; an empty vector leaves none either, which is not a zero. */
 async function instant(url: string, query: string, at: Millis, timeoutMs: number): Promise<Result<Rows, string>> {
   const parameters = new URLSearchParams({ query, time: (at / 1_000).toFixed(3), timeout: `${timeoutMs}ms` });
-  const answer = await request(`${url}/api/v1/query?${parameters}`, { timeoutMs, bytesMax: ANSWER_BYTES_MAX });
+  const answer = await request(`${url}/api/v1/query?${parameters.toString()}`, {
+    timeoutMs,
+    bytesMax: ANSWER_BYTES_MAX,
+  });
   if (!answer.ok) return failure(answer.failure);
   const json = parseJson(answer.value.text);
   const vector = v.safeParse(VectorSchema, json);
