@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
@@ -124,6 +126,14 @@ describe.each(DATABASES)("the endpoint in front of %s", (_name, start) => {
     for (const header of Object.keys(change)) headers.delete(header);
     const answer = await fetch(server.endpoint, { method: "POST", body, headers });
     expect([answer.status, typeof ((await answer.json()) as { message: unknown }).message]).toEqual([status, "string"]);
+  });
+
+  it("refuses a page whose name was made to point here", async () => {
+    const headers = { host: "rebound.example", "neon-connection-string": server.url };
+    const asked = request(server.endpoint, { method: "POST", headers }).end(`{"query":"SELECT 1","params":[]}`);
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    answer.resume();
+    expect(answer.statusCode).toBe(403);
   });
 });
 
