@@ -129,7 +129,6 @@ async function makePlan(): Promise<Plan> {
     // Only its form matters here: the driver is led to the local endpoint.
     DATABASE_URL: "postgresql://observatory:observatory@localhost/observatory",
     NEON_FETCH_ENDPOINT: `http://127.0.0.1:${ports.database}/sql`,
-    PUBLIC_URL: url,
   });
   const databaseUrl = process.env["DATABASE_URL"] ?? null;
   return { directory, url, ports, secrets, databaseUrl, demo: process.env["DEMO"] !== "0" };
