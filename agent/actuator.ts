@@ -47,7 +47,7 @@ const CONFLICTS_MAX = 5;
 /** Between two looks while the cluster follows a patch, ms. */
 const SETTLING_POLL_MS = 250;
 /** Between two looks at a lease in force: how soon a hand's change is seen, ms. */
-const IN_FORCE_POLL_MS = 5 * SECOND;
+const IN_FORCE_POLL_MS = 2 * SECOND;
 /** Failures are tried again at least this often: an expiry must be met within 30 s, ms. */
 const RETRY_MAX_MS = 10 * SECOND;
 /** After `conflict`, ms. */

@@ -1,0 +1,214 @@
+/** A cluster for the actuator's tests: the in-process API server, an edge's key, and an agent that can die at any call. */
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { startActuator, type Actuator } from "../../agent/actuator.ts";
+import { LeasesConfigSchema, type LeasesConfig } from "../../agent/core/lease.ts";
+import { createKubernetesClient, type KubernetesClient } from "../../agent/kubernetes.ts";
+import {
+  startKubernetesServer,
+  type KubernetesServer,
+  type KubernetesServerOptions,
+  type Rule,
+} from "../../dev/kubernetes/server.ts";
+import {
+  canonicalJson,
+  desiredStateMessage,
+  type Lease,
+  type LeaseResult,
+  type SignedDesired,
+} from "../../protocol/lease.ts";
+import type { EventRecord } from "../../protocol/record.ts";
+import { HOUR } from "../../protocol/time.ts";
+
+export const USER = "system:serviceaccount:observatory:observatory-agent";
+const TOKEN = "agent-token";
+
+export const READ: Rule = {
+  user: USER,
+  verbs: ["get", "list", "watch"],
+  groups: ["apps", "", "autoscaling"],
+  resources: ["deployments", "pods", "horizontalpodautoscalers"],
+  namespaces: ["shop"],
+};
+export const PATCH: Rule = {
+  user: USER,
+  verbs: ["patch"],
+  groups: ["apps"],
+  resources: ["deployments"],
+  namespaces: ["shop"],
+  names: ["checkout", "reports"],
+};
+
+const edge = generateKeyPairSync("ed25519");
+const rawKey = Buffer.from(edge.publicKey.export({ format: "jwk" }).x ?? "", "base64url");
+export const EDGE_KEY = rawKey.toString("base64");
+export const KEY_ID = createHash("sha256").update(rawKey).digest().subarray(0, 16).toString("base64url");
+
+export function lease(over: Partial<Lease> = {}): Lease {
+  const now = Date.now();
+  return {
+    target: "shop/checkout",
+    mode: "scale",
+    replicas: 1,
+    generation: 1,
+    notBefore: now - 1_000,
+    expiresAt: now + HOUR,
+    maintenance: "abcdefghijkl",
+    reason: "new disks",
+    by: "ada",
+    ...over,
+  };
+}
+
+/** Signs any text as the edge would. */
+export function signText(payload: string): SignedDesired {
+  const digest = createHash("sha256").update(desiredStateMessage(payload)).digest();
+  return { payload, keyId: KEY_ID, signature: sign(null, digest, edge.privateKey).toString("base64") };
+}
+
+export function desired(generation: number, leases: readonly Lease[], cluster = "eu-1"): SignedDesired {
+  return signText(canonicalJson({ v: 1, cluster, generation, leases: leases.map((one) => ({ ...one })) }));
+}
+
+export function leasesConfig(over: object = {}): LeasesConfig {
+  return v.parse(LeasesConfigSchema, {
+    edgeKeys: [EDGE_KEY],
+    budget: { maxShareOfTargets: 1 },
+    targets: [
+      { ref: "shop/checkout", modes: ["announce", "scale"], floor: 0, maxHours: 24 },
+      { ref: "shop/reports", modes: ["announce"] },
+    ],
+    ...over,
+  });
+}
+
+export interface TestCluster {
+  readonly server: KubernetesServer;
+  readonly client: KubernetesClient;
+  readonly dataDir: string;
+  readonly events: EventRecord[];
+  agent(config?: LeasesConfig, client?: KubernetesClient | null): Actuator;
+  /** The deployment in the words of the tests: replicas and the lease's annotations. */
+  shows(name?: string): { readonly replicas: number; readonly annotations: Readonly<Record<string, string>> };
+  stop(): Promise<void>;
+}
+
+export async function startCluster(options: Partial<KubernetesServerOptions> = {}): Promise<TestCluster> {
+  const dataDir = mkdtempSync(join(tmpdir(), "actuator-"));
+  const tokenFile = join(dataDir, "token");
+  writeFileSync(tokenFile, `${TOKEN}\n`);
+  const server = await startKubernetesServer({
+    tokens: { [TOKEN]: USER },
+    rbac: [READ, PATCH],
+    deployments: [
+      { namespace: "shop", name: "checkout", replicas: 3 },
+      { namespace: "shop", name: "reports", replicas: 2 },
+    ],
+    controllerDelayMs: 5,
+    podReadyMs: 10,
+    reverterDelayMs: 20,
+    ...options,
+  });
+  const client = createKubernetesClient({ url: server.url, tokenFile, namespaces: ["shop"] });
+  const actuators: Actuator[] = [];
+  const events: EventRecord[] = [];
+  await until(() => server.deployment("shop", "checkout").status["readyReplicas"] === 3);
+  return {
+    server,
+    client,
+    dataDir,
+    events,
+    agent: (config = leasesConfig(), own: KubernetesClient | null = client) => {
+      const onEvent = (event: EventRecord): void => void events.push(event);
+      const now = (): number => Date.now();
+      const actuator = startActuator({
+        client: own,
+        leases: config,
+        cluster: "eu-1",
+        dataDir,
+        now,
+        onChange: () => {},
+        onEvent,
+      });
+      actuators.push(actuator);
+      return actuator;
+    },
+    shows: (name = "checkout") => {
+      const { spec, metadata } = server.deployment("shop", name);
+      return { replicas: Number(spec["replicas"]), annotations: metadata.annotations ?? {} };
+    },
+    stop: async () => {
+      // The dead among them wait for ever for an answer.
+      await Promise.race([
+        Promise.all(actuators.map((actuator) => actuator.stop())),
+        new Promise((end) => setTimeout(end, 200)),
+      ]);
+      client.close();
+      await server.stop();
+      rmSync(dataDir, { recursive: true });
+    },
+  };
+}
+
+/** Waits for something that must come; fails with what it saw last. */
+export async function until(holds: () => boolean, limitMs = 8_000, seen: () => unknown = () => ""): Promise<void> {
+  const giveUpAt = performance.now() + limitMs;
+  while (!holds()) {
+    if (performance.now() > giveUpAt) throw new Error(`did not come within ${limitMs} ms: ${JSON.stringify(seen())}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export function resultOf(actuator: Actuator, target = "shop/checkout"): LeaseResult | undefined {
+  return actuator.report().targets.find((result) => result.target === target);
+}
+
+export async function untilState(
+  actuator: Actuator,
+  state: LeaseResult["state"],
+  target = "shop/checkout",
+): Promise<LeaseResult> {
+  await until(
+    () => resultOf(actuator, target)?.state === state,
+    8_000,
+    () => resultOf(actuator, target),
+  );
+  const result = resultOf(actuator, target);
+  if (result === undefined) throw new Error(`no result of ${target}`);
+  return result;
+}
+
+/**
+ * A client whose process dies at its `call`-th request: before it is sent, or after the server has taken it but before
+ * the agent hears so. What comes after a death never answers.
+ */
+export function dyingClient(
+  client: KubernetesClient,
+  call: number,
+  when: "before" | "after",
+): { readonly client: KubernetesClient; dead(): boolean } {
+  let calls = 0;
+  const never = new Promise<never>(() => {});
+  const through = async <T>(send: () => Promise<T>): Promise<T> => {
+    calls += 1;
+    const mine = calls;
+    if (mine > call || (mine === call && when === "before")) return never;
+    const answer = await send();
+    return calls >= call && mine === call ? never : answer;
+  };
+  return {
+    dead: () => calls >= call,
+    client: {
+      namespaces: client.namespaces,
+      list: (resource, namespace) => through(() => client.list(resource, namespace)),
+      watch: (resource, namespace, options) => through(() => client.watch(resource, namespace, options)),
+      deployment: (namespace, name) => through(() => client.deployment(namespace, name)),
+      patchDeployment: (namespace, name, patch) => through(() => client.patchDeployment(namespace, name, patch)),
+      autoscalers: (namespace) => through(() => client.autoscalers(namespace)),
+      close: () => {},
+    },
+  };
+}
