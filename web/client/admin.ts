@@ -6,7 +6,7 @@ import { length } from "../view/format.ts";
 import { consequenceRegion } from "../view/admin/consequence.ts";
 import { maintenanceRegions } from "../view/admin/live.ts";
 import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";
-import { patch, trustedMarkup } from "./patch.ts";
+import { forgetShown, patch, trustedMarkup } from "./patch.ts";
 import { openSocket } from "./socket.ts";
 
 /** While no socket is open, pages that show something live are fetched anew this often. */
@@ -62,7 +62,9 @@ async function refresh(): Promise<void> {
     const fresh = new DOMParser()
       .parseFromString(trustedMarkup(await answer.text()), "text/html")
       .getElementById("main");
-    if (fresh !== null) main()?.replaceWith(fresh);
+    if (fresh === null) return;
+    main()?.replaceWith(fresh);
+    forgetShown();
   } catch {
     // The next round tries again; ages on the page go on counting.
   }

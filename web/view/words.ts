@@ -35,7 +35,8 @@ export function headline(components: readonly Named[], now: Millis): string {
   if (status === "operational") return "All systems operational";
   const names = components.filter((c) => outlookAt(c, now).status === status).map((c) => c.name);
   // "All are not" reads as "not all are".
-  if (status === "unknown" && names.length === components.length) return "No component is reporting";
+  if (status === "unknown" && names.length > 1 && names.length === components.length)
+    return "No component is reporting";
   return `${subject(names, components.length)} ${PREDICATES[status]}`;
 }
 

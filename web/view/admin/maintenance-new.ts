@@ -29,7 +29,7 @@ ${faultOf(faults, null, "fault-form")}
 ${field(model, "target", "Target", markup`<select id="target" name="target" required${invalid(faults, "target", "fault-target")}><option value="">Choose a deployment</option>${targets.map((target) => option(target, values.target))}</select>`)}
 <fieldset><legend>What the cluster does</legend>
 <label class="choice"><input type="radio" name="mode" value="announce"${mode === "announce" && checked}> <span><b>Announce</b> <small>annotates the deployment; everything keeps running</small></span></label>
-<label class="choice"><input type="radio" name="mode" value="scale"${mode === "scale" && checked}> <span><b>Scale</b> <small>also sets its replicas</small></span></label>
+<label class="choice"><input type="radio" name="mode" value="scale"${mode === "scale" && checked}> <span><b>Scale</b> <small>also sets how many pods it has</small></span></label>
 ${faultOf(faults, "mode", "fault-mode")}</fieldset>
 ${field(model, "replicas", "Replicas", input(model, "replicas", 'type="number" min="0" max="1000" step="1" inputmode="numeric"'), "Only with Scale.")}
 ${field(model, "name", "Name on the page", input(model, "name", 'required maxlength="100"'), "Visitors read this. Say what they will notice.")}

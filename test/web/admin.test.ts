@@ -1,0 +1,313 @@
+import { describe, expect, it } from "vitest";
+import { HOUR, SECOND } from "../../protocol/time.ts";
+import { renderCluster } from "../../web/view/admin/cluster.ts";
+import { consequence, consequenceRegion } from "../../web/view/admin/consequence.ts";
+import { renderAdminHome } from "../../web/view/admin/home.ts";
+import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
+import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
+import type { MaintenanceModel } from "../../web/view/admin/model.ts";
+import { renderServices } from "../../web/view/admin/services.ts";
+import { renderSignIn } from "../../web/view/admin/sign-in.ts";
+import { isOpen, maintenanceSteps, standing } from "../../web/view/admin/steps.ts";
+import {
+  cluster,
+  CLUSTER_PAGE,
+  EMPTY_HOME,
+  FAULTY_MAINTENANCE,
+  FINGERPRINT,
+  FRAME,
+  HOME,
+  maintenance,
+  refusedMaintenance,
+  service,
+  SERVICES,
+  TARGETS,
+} from "./admin-models.ts";
+import { NOW } from "./snapshots.ts";
+
+const text = (markup: string): string =>
+  markup.replace(/<script>.*<\/script>|<style>.*<\/style>|<[^>]*>/gs, "").replace(/\s+/g, " ");
+
+const UNBORN = { deliveredAt: null, acceptedAt: null, appliedAt: null, result: null };
+
+describe("a maintenance's steps", () => {
+  const told = (m: MaintenanceModel): string[] =>
+    maintenanceSteps(m, NOW, "Etc/UTC").map((step) => `${step.state} ${step.word}`);
+  it.each([
+    [
+      "requested",
+      maintenance(UNBORN),
+      ["done Requested", "next Agent has it", "open Kubernetes accepted", "open Applied", "open Ends", "open Restored"],
+    ],
+    [
+      "applied",
+      maintenance(),
+      ["done Requested", "done Agent has it", "done Kubernetes accepted", "done Applied", "open Ends", "open Restored"],
+    ],
+    [
+      "ended, not yet restored",
+      maintenance({ endedAt: NOW - SECOND }),
+      [
+        "done Requested",
+        "done Agent has it",
+        "done Kubernetes accepted",
+        "done Applied",
+        "done Ended",
+        "next Restored",
+      ],
+    ],
+    [
+      "expired",
+      maintenance({ endsAt: NOW - SECOND }),
+      [
+        "done Requested",
+        "done Agent has it",
+        "done Kubernetes accepted",
+        "done Applied",
+        "done Expired",
+        "next Restored",
+      ],
+    ],
+    ["refused", refusedMaintenance(), ["done Requested", "done Agent has it", "failed Refused"]],
+  ])("when %s", (_name, m, steps) => expect(told(m)).toEqual(steps));
+
+  it.each([
+    ["requested", maintenance(UNBORN), "requested", true],
+    ["delivered", maintenance({ acceptedAt: null, appliedAt: null, result: null }), "delivered", true],
+    ["applied", maintenance(), "applied", true],
+    ["refused", refusedMaintenance(), "refused", true],
+    ["refused and taken back", { ...refusedMaintenance(), endedAt: NOW }, "refused", false],
+    ["ended before anything happened", maintenance({ ...UNBORN, endedAt: NOW }), "restored", false],
+    ["restored", maintenance({ endedAt: NOW, restoredAt: NOW }), "restored", false],
+  ])("%s stands where it should, and is open or not", (_name, m, stands, open) => {
+    expect([standing(m, NOW), isOpen(m, NOW)]).toEqual([stands, open]);
+  });
+});
+
+describe("what will happen is said before it does", () => {
+  const [checkout, ledger, frontend] = TARGETS;
+  it.each([
+    [
+      "scaling",
+      checkout,
+      "scale",
+      1,
+      false,
+      "Deployment shop/checkout: 3 → 1 replicas in cluster eu-1, restored by 18:02 UTC at the latest.",
+    ],
+    [
+      "announcing",
+      checkout,
+      "announce",
+      null,
+      false,
+      'Deployment shop/checkout in cluster eu-1 gets the annotation maintenance="true"; its 3 replicas stay. Removed by 18:02 UTC at the latest.',
+    ],
+    [
+      "going below the floor",
+      checkout,
+      "scale",
+      0,
+      true,
+      "The agent of eu-1 will refuse: its configuration keeps at least 1 replicas of shop/checkout.",
+    ],
+    [
+      "a target not allowed",
+      ledger,
+      "announce",
+      null,
+      true,
+      "The agent of eu-1 will refuse: its configuration does not allow shop/ledger as a target.",
+    ],
+    [
+      "a mode not allowed",
+      frontend,
+      "scale",
+      1,
+      true,
+      "The agent of us-2 will refuse: its configuration does not allow to scale web/frontend.",
+    ],
+  ] as const)("%s", (_name, target, mode, replicas, fatal, words) => {
+    if (target === undefined) throw new Error("no such target");
+    expect(consequence(target, mode, replicas, "18:02 UTC")).toEqual({ fatal, text: words });
+  });
+
+  it("says by when, from the hours typed", () => {
+    const values = { target: "eu-1/shop/checkout", mode: "scale", replicas: "1", hours: "2" };
+    expect(consequenceRegion(TARGETS, values, FRAME).text).toContain("restored by 16:02 UTC at the latest");
+  });
+});
+
+describe("the start page", () => {
+  const home = text(renderAdminHome(HOME, FRAME));
+  it.each([
+    ["a key to accept, with its fingerprint", FINGERPRINT],
+    ["a silent agent", "us-2 is silent. Last push 13:50:39 UTC, 12 min ago"],
+    [
+      "a refused lease, with the agent's reason",
+      "Ledger pause in eu-1: shop/ledger is not in the agent&#39;s leases.targets",
+    ],
+    ["a source in trouble", "eu-1: certificates is stale. ledger.shop: connection timed out."],
+    ["an open maintenance", "Database upgrade is open in eu-1 until 18:02 UTC."],
+    ["what Postgres does not have", "412 facts not archived since 13:55 UTC."],
+  ])("asks for a human about %s", (_name, words) => expect(home).toContain(words));
+
+  it("says so when nothing needs one, and what to do with nothing at all", () => {
+    const quiet = text(renderAdminHome({ ...EMPTY_HOME, clusters: [cluster({ sources: [] })], components: 1 }, FRAME));
+    expect(quiet).toContain("Needs you nowNothing.");
+    expect(text(renderAdminHome(EMPTY_HOME, FRAME))).toContain("npm run -s enroll -- --cluster NAME");
+  });
+
+  it("lists open maintenances first", () => {
+    const [, list = ""] = home.split("MaintenancesMaintenance");
+    expect(list.indexOf("Database upgrade")).toBeLessThan(list.indexOf("Card provider change"));
+  });
+});
+
+describe("forms", () => {
+  it("keep what was typed and mark the field that is wrong", () => {
+    const page = renderMaintenanceNew(FAULTY_MAINTENANCE, FRAME);
+    expect(page).toContain('<option value="eu-1/shop/ledger" selected>');
+    expect(page).toMatch(/name="hours"[^>]*value="40" aria-invalid="true" aria-describedby="fault-hours"/);
+    expect(page).toMatch(/id="fault-hours">.*At most 24 hours\./);
+    expect(page).toMatch(/value="scale" checked/);
+  });
+
+  it("keep a refused publication in its own row", () => {
+    const rows = renderServices(SERVICES, FRAME).split("<tr>");
+    const marked = rows.filter((row) => row.includes('aria-invalid="true"'));
+    expect(marked).toHaveLength(1);
+    expect(marked[0]).toContain('value="eu-1/shop/ledger"');
+  });
+
+  it("offer the end only while there is something to end", () => {
+    const page = (m: MaintenanceModel): string =>
+      renderMaintenance({ maintenance: m, replicas: null, components: [] }, FRAME).split("<script>")[0] ?? "";
+    expect(page(maintenance())).toContain('action="/admin/maintenance/maint0000001/end"');
+    expect(page(maintenance({ endedAt: NOW }))).not.toContain("End now</button>");
+    expect(page(maintenance({ endsAt: NOW }))).not.toContain("End now</button>");
+  });
+
+  it("sign in by a button, because opening a link must change nothing", () => {
+    const page = renderSignIn({ pageName: "Acme", token: "one-time", problem: null });
+    expect(page).toContain(
+      '<form method="post" action="/admin/sign-in"><input type="hidden" name="token" value="one-time">',
+    );
+    expect(renderSignIn({ pageName: "Acme", token: null, problem: null })).toContain("npm run -s admin-link");
+  });
+});
+
+describe("a cluster's page", () => {
+  it("says that history cannot be reached, and shows the rest", () => {
+    const page = text(renderCluster({ ...CLUSTER_PAGE, events: null }, FRAME));
+    expect(page).toContain("History cannot be reached");
+    expect(page).toContain("shop/checkout");
+  });
+
+  it("shows no number of a silent cluster as if it were news", () => {
+    const silent = service("shop/quiet", { fresh: false, p95: { estimate: 184, lo: 100, hi: 250 } });
+    expect(text(renderCluster({ ...CLUSTER_PAGE, services: [silent] }, FRAME))).not.toContain("184");
+  });
+});
+
+describe("hostile text", () => {
+  const EVIL = `"><script>alert(1)</script><img src=x onerror='alert(2)'>`;
+  const frame = { ...FRAME, pageName: EVIL };
+  const wild = maintenance({
+    id: EVIL,
+    name: EVIL,
+    reason: EVIL,
+    by: EVIL,
+    cluster: EVIL,
+    service: EVIL,
+    result: { state: "forbidden", reason: EVIL, evidence: null, at: NOW },
+  });
+  const rows = [
+    service(EVIL, { cluster: EVIL, published: [{ id: EVIL, name: EVIL, group: EVIL }] }),
+    service(`${EVIL}/x`, { cluster: EVIL }),
+  ];
+  const source = { name: "kubernetes" as const, state: "down" as const, detail: EVIL, okAt: null };
+  const wildCluster = cluster({ name: EVIL, agentVersion: EVIL, sources: [source] });
+  const allowed = { modes: ["scale" as const], floor: 0 };
+  const pages: [string, string][] = [
+    ["sign-in", renderSignIn({ pageName: EVIL, token: EVIL, problem: EVIL })],
+    [
+      "home",
+      renderAdminHome(
+        {
+          clusters: [wildCluster],
+          pendingKeys: [{ cluster: EVIL, keyId: EVIL, fingerprint: EVIL, requestedAt: NOW }],
+          maintenances: [wild],
+          components: 0,
+          archive: { waiting: 1, since: NOW },
+        },
+        frame,
+      ),
+    ],
+    [
+      "cluster",
+      renderCluster(
+        {
+          cluster: wildCluster,
+          keys: [{ keyId: EVIL, fingerprint: EVIL, state: "active", createdAt: NOW }],
+          services: rows,
+          leases: [
+            {
+              service: EVIL,
+              allowed,
+              mode: "scale",
+              replicas: 1,
+              expiresAt: NOW + HOUR,
+              maintenance: EVIL,
+              result: wild.result,
+            },
+          ],
+          events: [{ at: NOW, kind: "certificate.seen", subject: EVIL, body: { a: EVIL } }],
+        },
+        frame,
+      ),
+    ],
+    [
+      "services",
+      renderServices(
+        {
+          query: EVIL,
+          services: rows,
+          refused: {
+            values: { service: `${EVIL}/${EVIL}/x`, name: EVIL, group: EVIL },
+            faults: [{ field: "name", message: EVIL }],
+          },
+        },
+        frame,
+      ),
+    ],
+    [
+      "new maintenance",
+      renderMaintenanceNew(
+        {
+          targets: [
+            {
+              cluster: EVIL,
+              service: EVIL,
+              replicas: null,
+              allowed,
+              reporting: false,
+              published: [{ id: EVIL, name: EVIL, group: null }],
+            },
+          ],
+          values: { target: `${EVIL}/${EVIL}`, name: EVIL, reason: EVIL, hours: EVIL, replicas: EVIL },
+          faults: [
+            { field: "reason", message: EVIL },
+            { field: null, message: EVIL },
+          ],
+        },
+        frame,
+      ),
+    ],
+    ["maintenance", renderMaintenance({ maintenance: wild, replicas: null, components: [EVIL] }, frame)],
+  ];
+  it.each(pages)("stays text on the page %s", (_name, page) => {
+    expect(page.match(/<script/g)).toHaveLength(1);
+    expect(page).not.toMatch(/<img|onerror='/);
+  });
+});

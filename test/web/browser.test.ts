@@ -1,0 +1,239 @@
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { PageChange, PageComponent, PageSnapshot } from "../../protocol/page.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
+import { renderAdminHome } from "../../web/view/admin/home.ts";
+import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
+import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
+import { renderPage } from "../../web/view/page.ts";
+import { ADMIN_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
+import { startBrowser } from "../support/browser.ts";
+import { FRAME, HOME, maintenance, NEW_MAINTENANCE } from "./admin-models.ts";
+import type { PageServer } from "./page-server.ts";
+import { servePages } from "./page-server.ts";
+import { component, everyState, healthy, NOW, said } from "./snapshots.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+afterAll(() => browser.close());
+
+let server: PageServer;
+/** What the server answers on / just now. */
+let current: PageSnapshot;
+let errors: string[];
+
+const asked = maintenance({ deliveredAt: null, acceptedAt: null, appliedAt: null, result: null });
+
+beforeEach(async () => {
+  current = healthy();
+  errors = [];
+  const admin = (body: string) => ({ policy: ADMIN_POLICY, body });
+  server = await servePages((path) => {
+    if (path === "/") {
+      const body = renderPage({ snapshot: current, now: NOW, origin: server.url, staleSince: null });
+      return { policy: PAGE_POLICY, body };
+    }
+    if (path === "/admin") return admin(renderAdminHome(HOME, FRAME));
+    if (path === "/admin/maintenance/new") return admin(renderMaintenanceNew(NEW_MAINTENANCE, FRAME));
+    if (path === "/admin/maintenance/maint0000001") {
+      return admin(renderMaintenance({ maintenance: asked, replicas: null, components: [] }, FRAME));
+    }
+    return null;
+  });
+});
+afterEach(() => server.stop());
+
+/** A page whose clock stands at NOW until a test moves it; it collects what the console says. */
+async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const context = await browser.newContext({ timezoneId: "Etc/UTC", ...options });
+  const page = await context.newPage();
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(error.message));
+  await page.clock.install({ time: NOW - MINUTE });
+  await page.clock.pauseAt(NOW);
+  await page.goto(server.url + path);
+  return page;
+}
+
+async function connected(): Promise<void> {
+  await expect.poll(() => server.sockets()).toBeGreaterThan(0);
+}
+
+/** A frame: components without their history. */
+function change(components: readonly PageComponent[], at: number): PageChange {
+  const live = components.map(({ id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond }) => {
+    return { id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond };
+  });
+  return { version: 8, generatedAt: at, components: live, maintenances: [] };
+}
+
+describe("the public page in a browser", () => {
+  it("is one request, and nothing that the policy forbids", async () => {
+    const page = await open("/");
+    await connected();
+    expect(server.requests.filter((line) => line.startsWith("GET"))).toEqual(["GET /"]);
+    expect(await page.title()).toBe("All systems operational · Acme status");
+    expect(errors).toEqual([]);
+  });
+
+  it("is read without a script", async () => {
+    current = everyState();
+    const page = await open("/", { javaScriptEnabled: false });
+    const text = await page.locator("main").innerText();
+    for (const words of [
+      "Search is down",
+      "About 3 in 10 requests fail.",
+      "No report since 13:50 UTC",
+      "history starts 19 Nov",
+    ]) {
+      expect(text).toContain(words);
+    }
+    expect(server.requests).toEqual(["GET /"]);
+  });
+
+  it("turns every row unknown when its feed is frozen, at the evidence's expiry", async () => {
+    const page = await open("/");
+    await connected();
+    server.freeze();
+    await page.clock.runFor(26 * SECOND);
+    expect(await page.locator("#headline").innerText()).toContain("All systems operational");
+    await page.clock.runFor(3 * SECOND);
+    expect(await page.locator("#headline").innerText()).toContain("No component is reporting");
+    expect(await page.locator("#s-component000").innerText()).toMatch(/Unknown/);
+    expect(await page.locator("#w-component000").innerText()).toBe("No report since 14:02 UTC");
+    expect(await page.locator("main .m.operational").count()).toBe(0);
+    expect(await page.locator("#say").textContent()).toContain("No component is reporting");
+    expect(await page.title()).toContain("No component is reporting");
+  });
+
+  it("shows a frame of /live within its own row, and says it", async () => {
+    const page = await open("/");
+    await connected();
+    const outlook = said("partial_outage", NOW, "About 3 in 10 requests fail.", NOW);
+    const components = healthy().components.map((c) => (c.name === "Payments" ? { ...c, outlook } : c));
+    const bars = await page.locator(".bars").first().elementHandle();
+    server.send(change(components, NOW + 1));
+    await expect.poll(() => page.locator("#headline").innerText()).toContain("Payments is failing for some requests");
+    expect(await page.locator("#w-component001").innerText()).toBe("Since 14:02 UTC: About 3 in 10 requests fail.");
+    expect(await page.locator("#say").textContent()).toBe(
+      "Payments is failing for some requests. Payments: Partial outage.",
+    );
+    expect(await bars?.evaluate((element) => element.isConnected)).toBe(true);
+    expect(errors).toEqual([]);
+  });
+
+  it("ignores a frame older than what it shows", async () => {
+    const page = await open("/");
+    await connected();
+    const outlook = said("major_outage", NOW, null, NOW);
+    server.send(
+      change(
+        healthy().components.map((c) => ({ ...c, outlook })),
+        NOW - HOUR,
+      ),
+    );
+    server.send(
+      change(
+        healthy().components.map((c) => ({ ...c, p95: { estimate: 7, lo: 5, hi: 10 } })),
+        NOW + 1,
+      ),
+    );
+    await expect.poll(() => page.locator("#n-component000").innerText()).toContain("7 ms");
+    expect(await page.locator("#headline").innerText()).toContain("All systems operational");
+  });
+
+  it("fetches the page again when a component comes or goes", async () => {
+    const page = await open("/");
+    await connected();
+    current = { ...healthy(3), generatedAt: NOW, version: 8 };
+    server.send(change(current.components, NOW + 1));
+    await page.clock.runFor(2 * SECOND);
+    await expect.poll(() => page.locator("main li").count()).toBe(3);
+    expect(errors).toEqual([]);
+  });
+
+  it("asks for the page while no frame comes, and shows what it says", async () => {
+    const page = await open("/");
+    await connected();
+    const heardAt = NOW + 20 * SECOND;
+    const outlook = said("major_outage", heardAt, "It is not running.", heardAt);
+    current = {
+      ...healthy(),
+      generatedAt: heardAt,
+      components: healthy().components.map((c) => ({ ...c, heardAt, outlook })),
+    };
+    await page.clock.runFor(50 * SECOND);
+    await expect.poll(() => page.locator("#headline").innerText()).toContain("All components are down");
+  });
+
+  it("reads a day out of the bars with the arrow keys", async () => {
+    current = {
+      ...healthy(),
+      components: [
+        component(0, {
+          days: [
+            { day: "2026-11-22", ms: { operational: DAY, partial_outage: 14 * MINUTE } },
+            { day: "2026-11-23", ms: { operational: HOUR } },
+          ],
+        }),
+      ],
+    };
+    const page = await open("/");
+    await page.locator(".bars").focus();
+    await page.keyboard.press("ArrowLeft");
+    expect(await page.locator("#say").textContent()).toBe("23 Nov: no trouble");
+    await page.keyboard.press("ArrowLeft");
+    expect(await page.locator("#say").textContent()).toBe("22 Nov: 14 min partial outage");
+    await page.keyboard.press("ArrowLeft");
+    expect(await page.locator("#say").textContent()).toBe("21 Nov: no data");
+  });
+
+  it("adds the visitor's own zone to the times of a maintenance", async () => {
+    current = everyState();
+    const page = await open("/", { timezoneId: "Asia/Kolkata" });
+    expect(await page.locator("#notices").innerText()).toContain("13:48–18:02 UTC (19:18–23:32 GMT+5:30 your time)");
+  });
+
+  it.each([320, 360, 768, 1280, 3840])("never scrolls sideways at %i px", async (width) => {
+    current = everyState();
+    const page = await open("/", { viewport: { width, height: 800 } });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  });
+});
+
+describe("an admin page in a browser", () => {
+  it("lets a maintenance's steps arrive without loading anything", async () => {
+    const page = await open("/admin/maintenance/maint0000001");
+    await connected();
+    expect(await page.locator("#m-state").innerText()).toBe("requested");
+    server.send({ type: "maintenance", maintenance: maintenance() });
+    await expect.poll(() => page.locator("#m-state").innerText()).toBe("applied");
+    expect(await page.locator("#m-steps").innerText()).toContain("1 of 1 ready");
+    server.send({ type: "maintenance", maintenance: maintenance({ endedAt: NOW, restoredAt: NOW }) });
+    await expect.poll(() => page.locator("#m-state").innerText()).toBe("ended");
+    expect(await page.getByRole("button", { name: "End now" }).count()).toBe(0);
+    expect(server.requests.filter((line) => line.startsWith("GET"))).toHaveLength(1);
+    expect(errors).toEqual([]);
+  });
+
+  it("says what will happen while the form is filled in", async () => {
+    const page = await open("/admin/maintenance/new");
+    await page.getByLabel("Replicas").fill("0");
+    expect(await page.locator("#consequence").innerText()).toContain("keeps at least 1 replicas");
+    await page.getByLabel("Target").selectOption("eu-1/shop/ledger");
+    expect(await page.locator("#consequence").innerText()).toContain("does not allow shop/ledger as a target");
+    expect(errors).toEqual([]);
+  });
+
+  it("counts ages on its start page, which fits a phone", async () => {
+    const page = await open("/admin", { viewport: { width: 360, height: 740 } });
+    await page.clock.runFor(6 * SECOND);
+    expect(await page.locator("table").first().innerText()).toContain("10 s ago");
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    expect(errors).toEqual([]);
+  });
+});

@@ -1,0 +1,84 @@
+/** A server of pages and frames, so that the browser's side is tested without the edge. */
+import { createHash } from "node:crypto";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { gzipSync } from "node:zlib";
+import { NOW } from "./snapshots.ts";
+
+export interface PageServer {
+  readonly url: string;
+  /** Every request line so far. */
+  readonly requests: string[];
+  /** Sends a frame to every open socket. */
+  send(frame: unknown): void;
+  /** How many sockets are open. */
+  sockets(): number;
+  /** Stops answering: sockets stay open and silent, requests are cut. */
+  freeze(): void;
+  stop(): void;
+}
+
+export interface Served {
+  readonly policy: string;
+  readonly body: string;
+}
+
+/** `pages` answers a path, or null for a 404. */
+export async function servePages(pages: (path: string) => Served | null): Promise<PageServer> {
+  const requests: string[] = [];
+  const sockets = new Set<Duplex>();
+  let frozen = false;
+  const server = createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`);
+    if (frozen) return void request.socket.destroy();
+    const served = pages(request.url ?? "/");
+    if (served === null) return void response.writeHead(404).end();
+    const body = gzipSync(served.body);
+    response.writeHead(200, {
+      "content-type": "text/html; charset=utf-8",
+      "content-encoding": "gzip",
+      date: new Date(NOW).toUTCString(),
+      "content-security-policy": served.policy,
+    });
+    response.end(body);
+  });
+  server.on("upgrade", (request, socket) => {
+    requests.push(`UPGRADE ${request.url}`);
+    // RFC 6455 1.3: the key with this fixed text, hashed, proves that the server understood.
+    const proof = createHash("sha1").update(
+      `${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`,
+    );
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${proof.digest("base64")}\r\n\r\n`,
+    );
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket)).on("error", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    send: (frame) => sockets.forEach((socket) => socket.write(textFrame(JSON.stringify(frame)))),
+    sockets: () => sockets.size,
+    freeze: () => (frozen = true),
+    stop: () => {
+      sockets.forEach((socket) => socket.destroy());
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+/** RFC 6455 5.2: one unmasked text frame. */
+function textFrame(text: string): Buffer {
+  const body = Buffer.from(text);
+  const header = Buffer.alloc(body.length < 126 ? 2 : 4);
+  header[0] = 0x81;
+  if (body.length < 126) header[1] = body.length;
+  else {
+    header[1] = 126;
+    header.writeUInt16BE(body.length, 2);
+  }
+  return Buffer.concat([header, body]);
+}

@@ -1,0 +1,205 @@
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import type { PageComponent } from "../../protocol/page.ts";
+import { COMPONENT_STATUSES } from "../../protocol/status.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
+import { PAGE_SCRIPT } from "../../web/view/assets.generated.ts";
+import { renderPage } from "../../web/view/page.ts";
+import { renderProblem } from "../../web/view/problem.ts";
+import { pageRegions, reason } from "../../web/view/regions.ts";
+import { component, days, everyState, healthy, NOW, said, snapshot } from "./snapshots.ts";
+
+/** RFC 6928: what fits the first ten packets, and so the first round trip. */
+const FIRST_VIEW_BYTES_MAX = 14_600;
+const SCRIPT_BYTES_MAX = 4_096;
+
+const view = { now: NOW, origin: "https://status.acme.example", staleSince: null };
+
+/** What a reader sees in one region. */
+function text(markup: string): string {
+  return markup
+    .replace(/<[^>]*>/g, "")
+    .replaceAll("&#39;", "'")
+    .trim();
+}
+
+function regionsOf(one: PageComponent, now = NOW) {
+  const regions = pageRegions(snapshot([one]), now, "Etc/UTC");
+  const of = (key: string): string => regions[key]?.text ?? "";
+  return { headline: of("headline"), state: of(`s-${one.id}`), why: of(`w-${one.id}`), numbers: of(`n-${one.id}`) };
+}
+
+describe("the first view", () => {
+  it("is at most 14,600 bytes with 20 components of 90 full days each", () => {
+    const bytes = gzipSync(renderPage({ ...view, snapshot: healthy() }), { level: 6 }).length;
+    expect(bytes).toBeLessThanOrEqual(FIRST_VIEW_BYTES_MAX);
+  });
+
+  it("still is when something happened on every third day and every component is in trouble", () => {
+    const troubled = Array.from({ length: 20 }, (_, i) =>
+      component(i, {
+        days: days(90, i + 3, 0.33),
+        outlook: said("partial_outage", NOW - (i + 1) * HOUR, `About ${i + 1} in 30 requests fail.`, NOW - 8 * SECOND),
+      }),
+    );
+    const bytes = gzipSync(renderPage({ ...view, snapshot: snapshot(troubled) }), { level: 6 }).length;
+    expect(bytes).toBeLessThanOrEqual(FIRST_VIEW_BYTES_MAX);
+  });
+
+  it("carries a script of at most 4 KB", () => {
+    expect(gzipSync(PAGE_SCRIPT, { level: 6 }).length).toBeLessThanOrEqual(SCRIPT_BYTES_MAX);
+  });
+
+  it("asks for nothing else: no file, no inline handler, no style attribute", () => {
+    const page = renderPage({ ...view, snapshot: everyState() });
+    const [markup = ""] = page.split("<script>");
+    expect(markup).not.toMatch(/\ssrc=|<link(?! rel="icon" href="data:)|\sstyle="|\son[a-z]+="|@import|url\(/);
+  });
+});
+
+describe("a state", () => {
+  it.each([
+    ["operational", "All systems operational", "Operational", ""],
+    ["degraded_performance", "Checkout is degraded", "Degraded performance", "Since 13:48 UTC: It is so."],
+    ["partial_outage", "Checkout is failing for some requests", "Partial outage", "Since 13:48 UTC: It is so."],
+    ["major_outage", "Checkout is down", "Major outage", "Since 13:48 UTC: It is so."],
+    ["under_maintenance", "Checkout is under maintenance", "Under maintenance", "Since 13:48 UTC: It is so."],
+    ["unknown", "Checkout is not reporting", "Unknown", "Since 13:48 UTC: It is so."],
+  ] as const)("%s has its sentence, its shape, its word and its reason", (status, headline, word, why) => {
+    const seen = regionsOf(component(0, { outlook: said(status, NOW - 14 * MINUTE, "It is so.", NOW - 8 * SECOND) }));
+    expect([text(seen.headline), text(seen.state), text(seen.why)]).toEqual([headline, `Checkout${word}`, why]);
+    expect(seen.state).toContain(`<svg class="m ${status}" aria-hidden="true"><use href="#${status}"`);
+  });
+
+  it("has a shape of its own, drawn once a page", () => {
+    const page = renderPage({ ...view, snapshot: everyState() });
+    const drawings = COMPONENT_STATUSES.map((status) => page.split(`<symbol id="${status}"`)[1]?.split("</symbol>")[0]);
+    expect(new Set(drawings).size).toBe(COMPONENT_STATUSES.length);
+    expect(drawings).not.toContain(undefined);
+  });
+
+  it.each([
+    ["silent since its last report", { heardAt: NOW - 12 * MINUTE }, "No report since 13:50 UTC"],
+    ["silent since the day before", { heardAt: NOW - DAY }, "No report since Sun 22 Nov 14:02 UTC"],
+    ["never heard", { heardAt: null }, "No report yet"],
+    ["heard, but not in full", { heardAt: NOW - 5 * SECOND }, "Data missing since 13:51 UTC"],
+  ])("unknown says what is missing: %s", (_name, fields, why) => {
+    const outlook = [{ from: 0, status: "unknown" as const, since: NOW - 11 * MINUTE, why: null }];
+    expect(reason(component(0, { ...fields, outlook }), NOW, "Etc/UTC")).toBe(why);
+  });
+
+  it("of unknown shows neither green nor red nor old numbers", () => {
+    const seen = regionsOf(component(0, { heardAt: NOW - HOUR, outlook: said("operational", 0, null, NOW - HOUR) }));
+    expect(`${seen.headline}${seen.state}`).not.toMatch(/operational|outage/i);
+    expect(text(seen.numbers)).toBe("no numbers");
+  });
+});
+
+describe("time passing", () => {
+  const heardAt = NOW - 8 * SECOND;
+  const one = component(0, { outlook: said("operational", NOW - DAY, null, heardAt), heardAt });
+  it.each([
+    [heardAt + 35 * SECOND - 1, "Operational"],
+    [heardAt + 35 * SECOND, "Unknown"],
+  ])("turns evidence into unknown at its expiry and not before (%i)", (now, word) => {
+    expect(text(regionsOf(one, now).state)).toBe(`Checkout${word}`);
+  });
+
+  it("makes a copy that nobody refreshes say so, and nothing in it green", () => {
+    const page = renderPage({ ...view, snapshot: healthy(3), now: NOW + 10 * MINUTE, staleSince: NOW });
+    expect(page).toContain("This page is a copy from 14:02 UTC; live data cannot be reached.");
+    expect(page).toContain("No component is reporting");
+    expect(page.split("<main")[1]).not.toMatch(/class="m operational"/);
+  });
+
+  it.each([
+    ["names one", 1, "Checkout is down"],
+    ["names two", 2, "Checkout and Payments are down"],
+    ["counts more", 3, "3 of 5 components are down"],
+    ["says all", 5, "All components are down"],
+  ])("headline %s", (_name, count, sentence) => {
+    const all = Array.from({ length: 5 }, (_, i) =>
+      component(i, i < count ? { outlook: said("major_outage", NOW, null, heardAt) } : {}),
+    );
+    expect(text(pageRegions(snapshot(all), NOW, "Etc/UTC")["headline"]?.text ?? "")).toBe(sentence);
+  });
+});
+
+describe("maintenance", () => {
+  const base = { id: "m00000000001", name: "Upgrade", createdAt: NOW, updatedAt: NOW, components: ["component000"] };
+  const inForce = { ...base, status: "in_progress" as const, startsAt: NOW - HOUR, endsAt: NOW + HOUR };
+  it.each([
+    [
+      "asked for",
+      { ...inForce, confirmed: false },
+      "Maintenance: Upgrade13:02–15:02 UTC. Requested: not yet confirmed by the systems concerned. Affects Checkout.",
+    ],
+    [
+      "in force",
+      { ...inForce, confirmed: true },
+      "Maintenance: Upgrade13:02–15:02 UTC. Confirmed: it is in force. Affects Checkout.",
+    ],
+    [
+      "planned",
+      { ...base, status: "scheduled" as const, startsAt: NOW + DAY, endsAt: NOW + DAY + HOUR, confirmed: false },
+      "Scheduled maintenance: UpgradeTue 24 Nov 14:02–15:02 UTC. Begins in 24 h. Affects Checkout.",
+    ],
+    ["over", { ...inForce, status: "completed" as const, confirmed: true }, ""],
+  ])("%s", (_name, maintenance, notice) => {
+    const regions = pageRegions(snapshot([component(0)], { maintenances: [maintenance] }), NOW, "Etc/UTC");
+    expect(text(regions["notices"]?.text ?? "")).toBe(notice);
+  });
+
+  it("is told in the page's zone, by name", () => {
+    const regions = pageRegions(
+      snapshot([component(0)], { maintenances: [{ ...inForce, confirmed: true }] }),
+      NOW,
+      "Europe/Berlin",
+    );
+    expect(regions["notices"]?.text).toContain("14:02–16:02 CET");
+  });
+});
+
+describe("hostile text", () => {
+  const EVIL = `"><script>alert(1)</script><img src=x onerror='alert(2)'>{{7*7}}`;
+  it("stays text in every field that reaches the page", () => {
+    const page = renderPage({
+      ...view,
+      origin: `https://${EVIL}`,
+      snapshot: snapshot(
+        [component(0, { name: EVIL, group: EVIL, description: EVIL, outlook: said("partial_outage", NOW, EVIL, NOW) })],
+        {
+          page: { id: EVIL, name: EVIL, timeZone: "Etc/UTC", createdAt: NOW },
+          maintenances: [
+            {
+              id: EVIL,
+              name: EVIL,
+              status: "in_progress",
+              startsAt: NOW - 1,
+              endsAt: NOW + HOUR,
+              createdAt: NOW,
+              updatedAt: NOW,
+              components: [EVIL, "component000"],
+              confirmed: false,
+            },
+          ],
+        },
+      ),
+    });
+    expect(page.match(/<script/g)).toHaveLength(1);
+    expect(page).not.toMatch(/<img|onerror='/);
+  });
+
+  it("stays text on a problem page", () => {
+    expect(renderProblem({ status: 404, title: EVIL, message: EVIL })).not.toMatch(/<script>alert|<img/);
+  });
+});
+
+describe("an empty page", () => {
+  it("says what its operator does next, and is not green", () => {
+    const page = renderPage({ ...view, snapshot: snapshot([]) });
+    expect(page).toContain("npm run -s admin-link");
+    expect(page).toContain("Nothing is published yet");
+    expect(page.split("<main")[1]).not.toMatch(/class="m operational"/);
+  });
+});
