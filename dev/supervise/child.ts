@@ -20,8 +20,8 @@ const SILENCE_MAX_MS = 15_000;
 const REFUSED_MAX_MS = 3_000;
 /** How long a child may take to serve for the first time, ms. */
 const START_MAX_MS = 90_000;
-/** sysexits.h EX_CONFIG: the agent says that starting it again cannot help. */
-const EXIT_GIVE_UP = 78;
+/** The agent's words for "starting me again cannot help": 77 not enrolled, 78 a newer agent took over. */
+const EXITS_GIVE_UP: readonly (number | null)[] = [77, 78];
 
 /** `alive` answers, but does not serve yet; `refused` means that nobody listens. */
 export type Health = "good" | "alive" | "silent" | "refused";
@@ -104,7 +104,7 @@ export function keepRunning(spec: ChildSpec, events: ChildEvents): Child {
       );
       return;
     }
-    if (code === EXIT_GIVE_UP) {
+    if (EXITS_GIVE_UP.includes(code)) {
       const text = `${spec.name} gave up (${how}): ${log.lastWords() ?? "it said nothing"}; see ${spec.logFile}`;
       failed(new Error(text));
       events.say(text);
