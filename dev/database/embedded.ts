@@ -129,11 +129,11 @@ function serve(socket: Socket, backend: PGlite, turns: Turns): void {
     endTurn();
     endTurn = null;
   };
-  const then = (step: () => Promise<void>): void => {
+  const enqueue = (step: () => Promise<void>): void => {
     work = work.then(step).catch(() => void socket.destroy());
   };
   socket.on("error", () => socket.destroy());
-  socket.on("close", () => then(release));
+  socket.on("close", () => enqueue(release));
   socket.on("data", (bytes) => {
     buffer = Buffer.concat([buffer, bytes]);
     if (buffer.length > BUFFER_BYTES_MAX) return void socket.destroy();
@@ -144,7 +144,10 @@ function serve(socket: Socket, backend: PGlite, turns: Turns): void {
     const at = started ? 1 : 0;
     if (buffer.length < at + 4) return null;
     const length = at + buffer.readInt32BE(at);
-    if (length < at + 4 || length > BUFFER_BYTES_MAX) return (void socket.destroy(), null);
+    if (length < at + 4 || length > BUFFER_BYTES_MAX) {
+      socket.destroy();
+      return null;
+    }
     if (buffer.length < length) return null;
     const message = buffer.subarray(0, length);
     buffer = buffer.subarray(length);
@@ -157,7 +160,7 @@ function serve(socket: Socket, backend: PGlite, turns: Turns): void {
       if (code === SSL_REQUEST || code === GSS_REQUEST) return void socket.write("N");
       if (code === CANCEL_REQUEST) return void socket.end();
       started = true;
-      return then(() => forward(message));
+      return enqueue(() => forward(message));
     }
     const type = String.fromCharCode(message[0] ?? 0);
     if (type === "X") return void socket.end();
@@ -166,7 +169,7 @@ function serve(socket: Socket, backend: PGlite, turns: Turns): void {
     if (type !== "Q" && type !== "S" && type !== "H") return;
     const messages = Buffer.concat(pending);
     pending = [];
-    then(() => forward(messages));
+    enqueue(() => forward(messages));
   }
 }
 

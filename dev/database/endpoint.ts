@@ -21,7 +21,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const CONNECTIONS_MAX = 4;
 
 /** `refuse`: the connection breaks. `hang`: no answer. `57P01`: the server shuts down. `lose_answer`: it commits, then the connection breaks. */
-export type Fault = "refuse" | "hang" | "57P01" | "lose_answer";
+type Fault = "refuse" | "hang" | "57P01" | "lose_answer";
 
 export interface Endpoint {
   /** `http://127.0.0.1:PORT/sql` */

@@ -9,8 +9,7 @@ export const BOARD_ROWS_MAX = 500;
  * `component` and `maintenance` are documents: the row with the highest revision stands. `status_change` and `audit`
  * are entries of a journal: each has a key of its own and revision 1, so the first stands and nothing rewrites it.
  */
-export const BOARD_KINDS = ["component", "maintenance", "status_change", "audit"] as const;
-export type BoardKind = (typeof BOARD_KINDS)[number];
+export type BoardKind = "component" | "maintenance" | "status_change" | "audit";
 
 /** One fact of the board as its outbox carries it. `at` is when it became true. `body` is JSON without U+0000. */
 export interface BoardRow {

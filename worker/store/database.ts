@@ -4,10 +4,10 @@ import { drizzle } from "drizzle-orm/neon-http";
 import type { NeonHttpDatabase } from "drizzle-orm/neon-http";
 
 /** Neon advises 10 to 15 s: a sleeping database needs hundreds of ms to wake, and a hung one must not hold an object. */
-export const DATABASE_TIMEOUT_MS = 12_000;
+const DATABASE_TIMEOUT_MS = 12_000;
 
 /** `unavailable`: try again later, the statement may or may not have run. `refused`: it did not run and never will as it is. */
-export interface StoreFailure {
+interface StoreFailure {
   readonly ok: false;
   readonly code: "unavailable" | "refused";
   /** For the operator. Carries no parameters of the statement. */

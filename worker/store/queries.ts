@@ -8,8 +8,8 @@ import { boardFact, event, minuteWindow } from "./schema.ts";
 
 export const EVENTS_MAX = 200;
 /** A week of minutes. */
-export const WINDOWS_MAX = 10_080;
-export const BOARD_FACTS_MAX = 1_000;
+const WINDOWS_MAX = 10_080;
+const BOARD_FACTS_MAX = 1_000;
 
 export interface StoredEvent {
   readonly cluster: string;
