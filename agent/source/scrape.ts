@@ -75,85 +75,112 @@ export function nextScrapeAt(now: Millis, intervalMs: number): Millis {
 }
 
 export function createScrapeSource(options: ScrapeOptions): ScrapeSource {
-  const { config, intervalMs, now, sink } = options;
-  const lookbackMs = Math.max(LIVE_SCRAPES * config.interval, intervalMs);
-  const timeoutMs = Math.min(SCRAPE_TIMEOUT_MAX_MS, Math.max(500, Math.floor(config.interval * 0.8)));
-  const services = new Map<string, MeshCounts>();
-  const seenAt = new Map<string, Millis>();
-  const targets = new Map<string, TargetState>();
-  let state: SourceState = { state: "down", detail: "not scraped yet", okAt: null };
-  let boundary: Totals | null = restore(options, targets);
-  const restoredAt = boundary?.at ?? null;
-  let scrapedAt = restoredAt;
-  /** Copies of the sums, oldest first, as far back as a reading looks. */
-  let recent: readonly Totals[] = [];
+  return new Scraper(options);
+}
 
-  const scrapeAll = async (at: Millis): Promise<readonly string[]> => {
-    const results = await Promise.all(
-      config.targets.map(async (url) => ({ url, result: await scrapeTarget(url, timeoutMs) })),
-    );
+class Scraper implements ScrapeSource {
+  readonly name = "scrape";
+  readonly #options: ScrapeOptions;
+  readonly #lookbackMs: number;
+  readonly #timeoutMs: number;
+  readonly #services = new Map<string, MeshCounts>();
+  readonly #seenAt = new Map<string, Millis>();
+  readonly #targets = new Map<string, TargetState>();
+  /** The sums at the start of the window that is open; null before the first whole minute. */
+  #boundary: Totals | null;
+  readonly #restoredAt: Millis | null;
+  #scrapedAt: Millis | null;
+  /** Copies of the sums, oldest first, as far back as a reading looks. */
+  #recent: readonly Totals[] = [];
+  #state: SourceState = { state: "down", detail: "not scraped yet", okAt: null };
+
+  constructor(options: ScrapeOptions) {
+    const { interval } = options.config;
+    this.#options = options;
+    this.#lookbackMs = Math.max(LIVE_SCRAPES * interval, options.intervalMs);
+    this.#timeoutMs = Math.min(SCRAPE_TIMEOUT_MAX_MS, Math.max(500, Math.floor(interval * 0.8)));
+    this.#boundary = restore(options, this.#targets);
+    this.#restoredAt = this.#boundary?.at ?? null;
+    this.#scrapedAt = this.#restoredAt;
+  }
+
+  state(): SourceState {
+    return this.#state;
+  }
+
+  collect(): Promise<ReadonlyMap<string, ServiceReading>> {
+    return Promise.resolve(readings(this.#recent));
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async scrape(at: Millis): Promise<void> {
+    const { config, now } = this.#options;
+    const faults = await this.#scrapeTargets(at);
+    const summary = `${faults.length} of ${config.targets.length} targets failed: ${faults.join("; ")}`;
+    const detail = faults.length === 0 ? null : detailLine(summary);
+    if (faults.length === config.targets.length) {
+      this.#state = { state: "down", detail, okAt: this.#state.okAt };
+      return;
+    }
+    this.#forgetBlindTime(at);
+    const none = `no ${REQUESTS_METRIC}{reporter="${config.reporter}"} at any target`;
+    this.#state = [...this.#seenAt.values()].includes(at)
+      ? { state: "ok", detail, okAt: at }
+      : { state: "stale", detail: detail ?? none, okAt: this.#state.okAt };
+    this.#recent = [...this.#recent.filter((copy) => copy.at >= at - this.#lookbackMs), this.#copy(at)];
+    if (at % MINUTE === 0 && now() - at <= BOUNDARY_LATE_MAX_MS + this.#timeoutMs) this.#closeAt(at);
+  }
+
+  /** Scrapes every target for the moment `at`; what went wrong. */
+  async #scrapeTargets(at: Millis): Promise<readonly string[]> {
+    const { targets, reporter } = this.#options.config;
+    const scrapes = targets.map(async (url) => ({ url, result: await scrapeTarget(url, this.#timeoutMs) }));
     const faults: string[] = [];
-    for (const { url, result } of results) {
+    for (const { url, result } of await Promise.all(scrapes)) {
       if (!result.ok) {
         faults.push(`${url}: ${result.failure}`);
         continue;
       }
-      const before = targets.get(url) ?? null;
-      const silenceMaxMs = before !== null && before.at === restoredAt ? { silenceMaxMs: SPAN_MAX_MS } : {};
-      targets.set(
-        url,
-        addScrape({ services, seenAt }, before, result.value, at, { reporter: config.reporter, ...silenceMaxMs }),
-      );
+      const before = this.#targets.get(url) ?? null;
+      const silenceMaxMs = before !== null && before.at === this.#restoredAt ? { silenceMaxMs: SPAN_MAX_MS } : {};
+      const totals = { services: this.#services, seenAt: this.#seenAt };
+      this.#targets.set(url, addScrape(totals, before, result.value, at, { reporter, ...silenceMaxMs }));
     }
     return faults;
-  };
-  const closeAt = (at: Millis): void => {
-    const copy = copyTotals({ at, services, seenAt }, at);
-    saveBoundary(options.dataDir, at, targets);
-    const since = boundary;
-    boundary = copy;
+  }
+
+  /** After a time without any scrape the open window would claim to have counted what nobody saw. */
+  #forgetBlindTime(at: Millis): void {
+    const silenceMaxMs = this.#scrapedAt === this.#restoredAt ? SPAN_MAX_MS : BLIND_MAX_MS;
+    if (this.#scrapedAt !== null && at - this.#scrapedAt > silenceMaxMs) {
+      this.#boundary = null;
+      this.#recent = [];
+    }
+    this.#scrapedAt = at;
+  }
+
+  #closeAt(at: Millis): void {
+    const { dataDir, sink } = this.#options;
+    const copy = this.#copy(at);
+    const since = this.#boundary;
+    saveBoundary(dataDir, at, this.#targets);
+    this.#boundary = copy;
     if (since !== null && at - since.at <= SPAN_MAX_MS && at > (sink.closedUntil() ?? 0)) {
-      const counts = capServices(difference(copy, since)).kept;
+      const counts = [...capServices(difference(copy, since)).kept];
       sink.close(
-        [...counts].map(([service, one]) => toWindow(service, since.at, at - since.at, one)),
+        counts.map(([service, one]) => toWindow(service, since.at, at - since.at, one)),
         at,
       );
     }
-    removeBoundaries(options.dataDir, Math.min(at, sink.closedUntil() ?? at), at);
-  };
-  return {
-    name: "scrape",
-    state: () => state,
-    async scrape(at) {
-      const faults = await scrapeAll(at);
-      const scraped = config.targets.length - faults.length;
-      const detail =
-        faults.length === 0
-          ? null
-          : detailLine(`${faults.length} of ${config.targets.length} targets failed: ${faults.join("; ")}`);
-      if (scraped === 0) {
-        state = { state: "down", detail, okAt: state.okAt };
-        return;
-      }
-      if (scrapedAt !== null && at - scrapedAt > (scrapedAt === restoredAt ? SPAN_MAX_MS : BLIND_MAX_MS)) {
-        boundary = null;
-        recent = [];
-      }
-      scrapedAt = at;
-      const found = [...seenAt.values()].includes(at);
-      state = found
-        ? { state: "ok", detail, okAt: at }
-        : {
-            state: "stale",
-            detail: detail ?? `no ${REQUESTS_METRIC}{reporter="${config.reporter}"} at any target`,
-            okAt: state.okAt,
-          };
-      recent = [...recent.filter((copy) => copy.at >= at - lookbackMs), copyTotals({ at, services, seenAt }, at)];
-      if (at % MINUTE === 0 && now() - at <= BOUNDARY_LATE_MAX_MS + timeoutMs) closeAt(at);
-    },
-    collect: () => Promise.resolve(readings(recent)),
-    stop: () => Promise.resolve(),
-  };
+    removeBoundaries(dataDir, Math.min(at, sink.closedUntil() ?? at), at);
+  }
+
+  #copy(at: Millis): Totals {
+    return copyTotals({ at, services: this.#services, seenAt: this.#seenAt }, at);
+  }
 }
 
 /** The newest copy against the oldest one in reach; only services that the newest scrape has seen. */
@@ -201,7 +228,10 @@ export function startScrapeSource(options: ScrapeOptions): ScrapeSource {
   };
   round = source.scrape(options.now()).then(schedule);
   return {
-    ...source,
+    name: "scrape",
+    state: () => source.state(),
+    collect: () => source.collect(),
+    scrape: (at) => source.scrape(at),
     async stop() {
       stopped = true;
       if (timer !== null) clearTimeout(timer);

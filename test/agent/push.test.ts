@@ -57,7 +57,6 @@ function pusher(): Pusher {
   return new Pusher({
     edge: edge.url,
     cluster: "demo",
-    cluster: "eu-1",
     spool,
     identity,
     clock,
@@ -114,7 +113,7 @@ describe("a push", () => {
     edge.answer(receipt(1));
     await pusher().pushOnce();
     const [sent] = edge.received;
-    expect(sent?.path).toBe("/agent/v1/push?cluster=eu-1");
+    expect(sent?.path).toBe("/agent/v1/push?cluster=demo");
     expect(is(PushSchema, sent?.push)).toBe(true);
     expect(sent?.push.records).toMatchObject({ first: 1, items: [{ kind: "window" }, {}, {}] });
     expect(sent !== undefined && isSigned(edge.url, sent, identity.publicKey)).toBe(true);
