@@ -99,10 +99,33 @@ class Turns {
   }
 }
 
+/** Bytes as they come, messages as they are whole. */
+class Frames {
+  /** Messages have a type from the first one on that starts a session. */
+  started = false;
+  #buffer = Buffer.alloc(0);
+
+  /** False if the client sends more than it may. */
+  add(bytes: Buffer): boolean {
+    this.#buffer = Buffer.concat([this.#buffer, bytes]);
+    return this.#buffer.length <= BUFFER_BYTES_MAX;
+  }
+
+  next(): Buffer | null {
+    const at = this.started ? 1 : 0;
+    if (this.#buffer.length < at + 4) return null;
+    // A length that is too small still moves on, and PGlite says what it thinks of the message.
+    const length = at + Math.max(4, this.#buffer.readInt32BE(at));
+    if (this.#buffer.length < length) return null;
+    const message = this.#buffer.subarray(0, length);
+    this.#buffer = this.#buffer.subarray(length);
+    return message;
+  }
+}
+
 /** One connection. Bytes come in, whole conversations go to the backend, its words go out as they come. */
 function serve(socket: Socket, backend: PGlite, turns: Turns): void {
-  let buffer = Buffer.alloc(0);
-  let started = false;
+  const frames = new Frames();
   let pending: Buffer[] = [];
   let endTurn: (() => void) | null = null;
   let work: Promise<void> = Promise.resolve();
@@ -135,31 +158,16 @@ function serve(socket: Socket, backend: PGlite, turns: Turns): void {
   socket.on("error", () => socket.destroy());
   socket.on("close", () => enqueue(release));
   socket.on("data", (bytes) => {
-    buffer = Buffer.concat([buffer, bytes]);
-    if (buffer.length > BUFFER_BYTES_MAX) return void socket.destroy();
-    for (let message = takeMessage(); message !== null; message = takeMessage()) take(message);
+    if (!frames.add(bytes)) return void socket.destroy();
+    for (let message = frames.next(); message !== null; message = frames.next()) take(message);
   });
 
-  function takeMessage(): Buffer | null {
-    const at = started ? 1 : 0;
-    if (buffer.length < at + 4) return null;
-    const length = at + buffer.readInt32BE(at);
-    if (length < at + 4 || length > BUFFER_BYTES_MAX) {
-      socket.destroy();
-      return null;
-    }
-    if (buffer.length < length) return null;
-    const message = buffer.subarray(0, length);
-    buffer = buffer.subarray(length);
-    return message;
-  }
-
   function take(message: Buffer): void {
-    if (!started) {
+    if (!frames.started) {
       const code = message.length >= 8 ? message.readInt32BE(4) : 0;
       if (code === SSL_REQUEST || code === GSS_REQUEST) return void socket.write("N");
       if (code === CANCEL_REQUEST) return void socket.end();
-      started = true;
+      frames.started = true;
       return enqueue(() => forward(message));
     }
     const type = String.fromCharCode(message[0] ?? 0);
