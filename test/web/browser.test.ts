@@ -20,19 +20,21 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 
 let server: PageServer;
-/** What the server answers on / just now. */
+/** What the server answers on / just now, and when it rendered it. */
 let current: PageSnapshot;
+let renderedAt: number;
 let errors: string[];
 
 const asked = maintenance({ deliveredAt: null, acceptedAt: null, appliedAt: null, result: null });
 
 beforeEach(async () => {
   current = healthy();
+  renderedAt = NOW;
   errors = [];
   const admin = (body: string) => ({ policy: ADMIN_POLICY, body });
   server = await servePages((path) => {
     if (path === "/") {
-      const body = renderPage({ snapshot: current, now: NOW, origin: server.url, staleSince: null });
+      const body = renderPage({ snapshot: current, now: renderedAt, origin: server.url, staleSince: null });
       return { policy: PAGE_POLICY, body };
     }
     if (path === "/admin") return admin(renderAdminHome(HOME, FRAME));
@@ -168,6 +170,25 @@ describe("the public page in a browser", () => {
     };
     await page.clock.runFor(50 * SECOND);
     await expect.poll(() => page.locator("#headline").innerText()).toContain("All components are down");
+  });
+
+  it("asks at once if a cache has kept it for a while", async () => {
+    renderedAt = NOW - 5 * MINUTE;
+    const page = await open("/");
+    await page.clock.runFor(SECOND);
+    await expect.poll(() => server.requests.filter((line) => line === "GET /").length).toBe(2);
+  });
+
+  it("asks again when its socket returns, for what was missed", async () => {
+    const page = await open("/");
+    await connected();
+    current = { ...healthy(2), generatedAt: NOW };
+    server.drop();
+    await expect.poll(() => server.sockets()).toBe(0);
+    await page.clock.runFor(3 * SECOND);
+    await connected();
+    await page.clock.runFor(2 * SECOND);
+    await expect.poll(() => page.locator("main li").count()).toBe(2);
   });
 
   it("reads a day out of the bars with the arrow keys", async () => {

@@ -74,7 +74,8 @@ describe("uptime", () => {
     [0.99999, "99.99 %"],
     [0.9998, "99.98 %"],
     [1, "100 %"],
-    [0, "0 %"],
+    [0.9, "90.00 %"],
+    [0, "0.00 %"],
   ])("%f is floored to %s", (ratio, words) => expect(uptimeText(ratio)).toBe(words));
 });
 

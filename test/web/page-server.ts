@@ -14,6 +14,8 @@ export interface PageServer {
   send(frame: unknown): void;
   /** How many sockets are open. */
   sockets(): number;
+  /** Cuts every open socket. */
+  drop(): void;
   /** Stops answering: sockets stay open and silent, requests are cut. */
   freeze(): void;
   stop(): void;
@@ -61,6 +63,7 @@ export async function servePages(pages: (path: string) => Served | null): Promis
     requests,
     send: (frame) => sockets.forEach((socket) => socket.write(textFrame(JSON.stringify(frame)))),
     sockets: () => sockets.size,
+    drop: () => sockets.forEach((socket) => socket.destroy()),
     freeze: () => (frozen = true),
     stop: () => {
       sockets.forEach((socket) => socket.destroy());

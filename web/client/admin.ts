@@ -25,7 +25,7 @@ function start(): void {
   setInterval(countAges, 1_000);
   const isHome = location.pathname === "/admin";
   if (!isHome && shownId() === undefined) return;
-  const live = openSocket("/admin/live", take);
+  const live = openSocket("/admin/live", take, () => void refresh());
   setInterval(() => {
     if (!live.isOpen() && !document.hidden) void refresh();
   }, POLL_MS);

@@ -23,13 +23,14 @@ const page = (): DOMStringMap => document.getElementById("days")?.dataset ?? {};
 let change = JSON.parse(page()["page"] ?? "null") as PageChange;
 /** A reader's clock that is behind ours is set right by whatever is newer than it; see `learnTime` for one ahead. */
 let offsetMs = Math.max(0, Number(page()["now"]) - Date.now());
-let newsAt = Date.now();
+/** A page that was rendered a while ago, and kept by a cache, is old news from the start. */
+let newsAt = Number(page()["now"]) - offsetMs;
 let barsAt = newsAt;
 let askAt = 0;
 let said = headline(change.components, Number(page()["now"]));
 let statuses = statusesAt(Number(page()["now"]));
 
-const live = openSocket("/live", (text) => take(text));
+const live = openSocket("/live", take, () => (newsAt = 0));
 setInterval(tick, 1_000);
 document.addEventListener("visibilitychange", tick);
 readHistory();

@@ -5,12 +5,16 @@ export interface LiveSocket {
   isOpen(): boolean;
 }
 
-export function openSocket(path: string, onMessage: (text: string) => void): LiveSocket {
+/** `onReturn` is called when it is open again after a failure: what was sent meanwhile is missed. */
+export function openSocket(path: string, onMessage: (text: string) => void, onReturn: () => void): LiveSocket {
   let socket: WebSocket | null = null;
   let failures = 0;
   const connect = (): void => {
     socket = new WebSocket(location.origin.replace("http", "ws") + path);
-    socket.onopen = () => (failures = 0);
+    socket.onopen = () => {
+      if (failures > 0) onReturn();
+      failures = 0;
+    };
     socket.onmessage = ({ data }) => onMessage(String(data));
     socket.onclose = () => {
       setTimeout(connect, Math.min(DELAY_MAX_MS, 1_000 * 2 ** failures++) * (0.5 + Math.random()));

@@ -97,7 +97,7 @@ export function rateText(perSecond: number): Html {
   return number(figures(perSecond), "req/s");
 }
 
-/** "99.98 %", floored, so that no outage ever shows as 100 %. */
+/** "99.98 %", floored, so that no outage ever shows as 100 %. Two digits each, to be compared. */
 export function uptimeText(ratio: number): string {
-  return `${plain(Math.floor(ratio * 10_000 + 1e-9) / 100, 2)} %`;
+  return ratio === 1 ? "100 %" : `${(Math.floor(ratio * 10_000 + 1e-9) / 100).toFixed(2)} %`;
 }

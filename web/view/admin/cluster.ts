@@ -104,7 +104,7 @@ function events(list: readonly EventModel[] | null, frame: AdminFrame): Html {
     return markup`<p class="empty">${marked("unknown", "History cannot be reached: Postgres does not answer. What is above does not need it.")}</p>`;
   return table({
     caption: "Events",
-    head: ["When", "What", "Of", "Facts"],
+    head: ["What", "Of", "When", "Facts"],
     rows: list.map((event) => [
       EVENT_WORDS[event.kind],
       event.subject,

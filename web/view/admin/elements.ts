@@ -29,12 +29,16 @@ export interface Table {
 /** The first cell of each row is its heading. */
 export function table({ caption, head, rows, empty }: Table): Html {
   if (rows.length === 0) return markup`<p class="empty">${empty}</p>`;
+  // On a phone a row becomes a card: cells then carry their column's word, and roles what the layout takes away.
   const body = rows.map(
-    ([first, ...cells]) => markup`<tr><th scope="row">${first}</th>${cells.map((cell) => markup`<td>${cell}</td>`)}</tr>
+    ([
+      first,
+      ...cells
+    ]) => markup`<tr role="row"><th role="rowheader" scope="row">${first}</th>${cells.map((cell, i) => markup`<td role="cell" data-head="${head[i + 1] ?? ""}"><div>${cell}</div></td>`)}</tr>
 `,
   );
-  return markup`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption class="vh">${caption}</caption><thead><tr>${head.map((word) => markup`<th scope="col">${word}</th>`)}</tr></thead>
-<tbody>${body}</tbody></table></div>`;
+  return markup`<table role="table"><caption class="vh">${caption}</caption><thead role="rowgroup"><tr role="row">${head.map((word) => markup`<th role="columnheader" scope="col">${word}</th>`)}</tr></thead>
+<tbody role="rowgroup">${body}</tbody></table>`;
 }
 
 /** A form of one button. */
