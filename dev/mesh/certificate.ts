@@ -6,7 +6,7 @@ import * as x509 from "@peculiar/x509";
 import { DAY, type Millis } from "../../protocol/time.ts";
 
 /** Five days: inside the runbook's "expiring in 7 days". */
-export const CERTIFICATE_LIFE_MS = 5 * DAY;
+const CERTIFICATE_LIFE_MS = 5 * DAY;
 const SPENT_MS = 85 * DAY;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 

@@ -1,6 +1,6 @@
 /** What can be wrong with a service, on command. */
 export const FAULT_MODES = ["failing", "slow"] as const;
-export type FaultMode = (typeof FAULT_MODES)[number];
+type FaultMode = (typeof FAULT_MODES)[number];
 
 /** `ratio` is the share of answers that suffer, 0 to 1. */
 export interface Fault {

@@ -11,7 +11,7 @@ import { createCaller, startService, type Address, type MeshService } from "./se
 import { ENTRANCE, GATEWAY, SERVICES } from "./topology.ts";
 
 /** Requests a second that visitors make; the services make about four more of each. */
-export const VISITS_PER_SECOND = 8;
+const VISITS_PER_SECOND = 8;
 /** Visits that may be under way at once; more are not begun. */
 const VISITS_MAX = 64;
 const VISIT_PATIENCE_MS = 5_000;

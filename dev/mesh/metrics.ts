@@ -5,11 +5,11 @@
 import { ISTIO_BOUNDS } from "../../protocol/latency.ts";
 import type { ServiceSpec } from "./topology.ts";
 
-export type Reporter = "source" | "destination";
+type Reporter = "source" | "destination";
 export type Workload = Pick<ServiceSpec, "namespace" | "name">;
 
 /** One finished request. `durationMs` is what the reporter measured itself. */
-export interface Observation {
+interface Observation {
   readonly reporter: Reporter;
   readonly from: Workload;
   readonly to: Workload;
