@@ -6,7 +6,7 @@ import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -62,6 +62,7 @@ export async function startPostgres(): Promise<RealPostgres> {
     return server;
   };
   let server = await start();
+  let guard = guardOf(server, home);
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null || server.pid === undefined) return;
     const ended = new Promise((resolve) => server.once("exit", resolve));
@@ -69,8 +70,6 @@ export async function startPostgres(): Promise<RealPostgres> {
     else server.kill(signal);
     await ended;
   };
-  const killAtExit = (): void => void (server.pid !== undefined && server.exitCode === null && killAll(server.pid));
-  process.once("exit", killAtExit);
   return {
     url,
     port,
@@ -80,15 +79,30 @@ export async function startPostgres(): Promise<RealPostgres> {
     kill9: () => end("SIGKILL"),
     async restart() {
       await end("SIGKILL");
+      guard.kill("SIGKILL");
       server = await start();
+      guard = guardOf(server, home);
     },
     async stop() {
       // SIGINT is "fast shutdown": sessions are cut, the files are left clean.
+      guard.kill("SIGKILL");
       await end("SIGINT");
-      process.off("exit", killAtExit);
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** Ends the server and removes its files when this process is gone, however that went: then the guard's input ends. */
+function guardOf(server: ChildProcess, home: string): ChildProcess {
+  const script = 'cat >/dev/null; kill -INT "$1" 2>/dev/null && sleep 2; rm -rf "$0"';
+  const guard = spawn("/bin/sh", ["-c", script, home, String(server.pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  guard.unref();
+  // Of a child's pipe, which is a socket: it must not keep this process alive.
+  (guard.stdin as Socket | null)?.unref();
+  return guard;
 }
 
 /** The postmaster and its children. It is stopped first, so that no child is born meanwhile; each leads a session of its own. */
