@@ -1,0 +1,533 @@
+/**
+ * What the agent relies on in a Kubernetes API, tried against the in-process server and, where KUBECONFIG names one,
+ * against a real one too (in the namespace KUBERNETES_TEST_NAMESPACE, "observatory-contract" by default, which must
+ * exist and which the configured user must own). A behaviour that stands here is one the in-process server must have.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import {
+  createKubernetesClient,
+  DEPLOYMENTS,
+  PODS,
+  type Deployment,
+  type KubernetesClient,
+  type WatchType,
+} from "../../agent/kubernetes.ts";
+import { startKubernetesServer, type KubernetesServer } from "../../dev/kubernetes/server.ts";
+import { until } from "./cluster.ts";
+
+interface Access {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: { readonly [key: string]: unknown };
+}
+
+/** A world to try the contract in: its owner's raw requests, and the agent's client under a token. */
+interface World {
+  readonly name: string;
+  start(): Promise<{
+    readonly access: Access;
+    readonly namespace: string;
+    readonly client: KubernetesClient | null;
+    stop(): Promise<void>;
+  }>;
+}
+
+function call(
+  access: Access,
+  method: string,
+  path: string,
+  body?: object | string,
+  contentType = "application/json",
+): Promise<Answer> {
+  const url = new URL(path, access.url);
+  const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+  return new Promise((resolve, reject) => {
+    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
+    const headers = {
+      ...access.headers,
+      accept: "application/json",
+      ...(text === undefined ? {} : { "content-type": contentType }),
+    };
+    const request = send(url, { method, headers, ...access.tls }, (response) => {
+      const chunks: Uint8Array[] = [];
+      response.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+      response.on("end", () => {
+        const whole = Buffer.concat(chunks).toString("utf8");
+        resolve({
+          status: response.statusCode ?? 0,
+          body: whole.startsWith("{") ? (JSON.parse(whole) as Answer["body"]) : { text: whole },
+        });
+      });
+    });
+    request.on("error", reject);
+    request.end(text);
+  });
+}
+
+const folder = mkdtempSync(join(tmpdir(), "contract-"));
+
+const inProcess: World = {
+  name: "the in-process server",
+  start: async () => {
+    const all = { verbs: ["*"], groups: ["*"], resources: ["*"] };
+    const server: KubernetesServer = await startKubernetesServer({
+      tokens: { owner: "owner", agent: "agent" },
+      rbac: [
+        { user: "owner", ...all, namespaces: ["contract"] },
+        {
+          user: "agent",
+          verbs: ["get", "list", "watch"],
+          groups: ["apps", ""],
+          resources: ["deployments", "pods"],
+          namespaces: ["contract"],
+        },
+      ],
+      deployments: [
+        { namespace: "contract", name: "one", replicas: 1 },
+        { namespace: "contract", name: "two", replicas: 0 },
+        { namespace: "contract", name: "three", replicas: 0 },
+      ],
+    });
+    writeFileSync(join(folder, "token"), "owner");
+    const client = createKubernetesClient({
+      url: server.url,
+      tokenFile: join(folder, "token"),
+      namespaces: ["contract"],
+    });
+    const access = { url: server.url, headers: { authorization: "Bearer owner" }, tls: {} };
+    return { access, namespace: "contract", client, stop: () => server.stop() };
+  },
+};
+
+/** The current context of a kubeconfig, with a token or a client certificate. */
+function readKubeconfig(path: string): Access & { readonly token: string | null; readonly caFile: string | null } {
+  type Named = { name: string } & Record<string, Record<string, string>>;
+  const config = parse(readFileSync(path, "utf8")) as {
+    "current-context": string;
+    contexts: Named[];
+    clusters: Named[];
+    users: Named[];
+  };
+  const context = config.contexts.find(({ name }) => name === config["current-context"])?.["context"];
+  const cluster = config.clusters.find(({ name }) => name === context?.["cluster"])?.["cluster"] ?? {};
+  const user = config.users.find(({ name }) => name === context?.["user"])?.["user"] ?? {};
+  const text = (from: Record<string, string>, key: string): string | undefined => {
+    const data = from[`${key}-data`];
+    const file = from[key];
+    return data !== undefined
+      ? Buffer.from(data, "base64").toString("utf8")
+      : file === undefined
+        ? undefined
+        : readFileSync(file, "utf8");
+  };
+  const ca = text(cluster, "certificate-authority");
+  const cert = text(user, "client-certificate");
+  const key = text(user, "client-key");
+  const token = user["token"] ?? null;
+  if (ca !== undefined) writeFileSync(join(folder, "ca.crt"), ca);
+  return {
+    url: cluster["server"] ?? "",
+    headers: token === null ? {} : { authorization: `Bearer ${token}` },
+    tls: {
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+    },
+    token,
+    caFile: ca === undefined ? null : join(folder, "ca.crt"),
+  };
+}
+
+function realServer(kubeconfig: string): World {
+  return {
+    name: "the server of KUBECONFIG",
+    start: async () => {
+      const access = readKubeconfig(kubeconfig);
+      const namespace = process.env["KUBERNETES_TEST_NAMESPACE"] ?? "observatory-contract";
+      const path = `/apis/apps/v1/namespaces/${namespace}/deployments`;
+      for (const [name, replicas] of [
+        ["one", 1],
+        ["two", 0],
+        ["three", 0],
+      ] as const) {
+        await call(access, "DELETE", `${path}/${name}`);
+        const template = {
+          metadata: { labels: { app: name } },
+          spec: { containers: [{ name, image: "registry.k8s.io/pause:3.9" }] },
+        };
+        const spec = { replicas, selector: { matchLabels: { app: name } }, template };
+        await call(access, "POST", path, { apiVersion: "apps/v1", kind: "Deployment", metadata: { name }, spec });
+      }
+      if (access.token !== null) writeFileSync(join(folder, "token"), access.token);
+      const config = {
+        url: access.url,
+        tokenFile: join(folder, "token"),
+        ...(access.caFile === null ? {} : { caFile: access.caFile }),
+        namespaces: [namespace],
+      };
+      // A user with a client certificate has no token: the raw requests are tried all the same.
+      const client = access.token === null ? null : createKubernetesClient(config);
+      const stop = async (): Promise<void> => {
+        for (const name of ["one", "two", "three"]) await call(access, "DELETE", `${path}/${name}`);
+      };
+      return { access, namespace, client, stop };
+    },
+  };
+}
+
+const kubeconfig = process.env["KUBECONFIG"];
+const worlds = [inProcess, ...(kubeconfig === undefined ? [] : [realServer(kubeconfig)])];
+
+describe.each(worlds)("$name", (world) => {
+  let it_: Awaited<ReturnType<World["start"]>>;
+  let path = "";
+  beforeAll(async () => {
+    it_ = await world.start();
+    path = `/apis/apps/v1/namespaces/${it_.namespace}/deployments`;
+  });
+  afterAll(async () => {
+    it_.client?.close();
+    await it_.stop();
+  });
+
+  const MERGE = "application/merge-patch+json";
+  const patch = (name: string, body: object | string, type = MERGE): Promise<Answer> =>
+    call(it_.access, "PATCH", `${path}/${name}`, body, type);
+  const meta = (
+    answer: Answer,
+  ): { resourceVersion: string; generation: number; annotations?: Record<string, string> } =>
+    answer.body["metadata"] as { resourceVersion: string; generation: number };
+  const get = (name: string): Promise<Answer> => call(it_.access, "GET", `${path}/${name}`);
+  /** Until the controllers have nothing more to say about it. */
+  const quiet = async (name: string): Promise<Answer> => {
+    let last = "";
+    let answer = await get(name);
+    while (last !== meta(answer).resourceVersion) {
+      last = meta(answer).resourceVersion;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      answer = await get(name);
+    }
+    return answer;
+  };
+
+  it("refuses without a token, or with a wrong one, in the form of a Status", async () => {
+    const wrong = await call(
+      {
+        ...it_.access,
+        headers: { authorization: "Bearer wrong" },
+        tls: it_.access.tls.ca === undefined ? {} : { ca: it_.access.tls.ca },
+      },
+      "GET",
+      path,
+    );
+    expect(wrong.status).toBe(401);
+    expect(wrong.body).toMatchObject({
+      kind: "Status",
+      apiVersion: "v1",
+      status: "Failure",
+      message: "Unauthorized",
+      reason: "Unauthorized",
+      code: 401,
+    });
+  });
+
+  it("answers for what is not there with NotFound and its details", async () => {
+    expect((await get("none")).body).toMatchObject({
+      kind: "Status",
+      code: 404,
+      reason: "NotFound",
+      message: 'deployments.apps "none" not found',
+      details: { name: "none", group: "apps", kind: "deployments" },
+    });
+    expect(await call(it_.access, "GET", `/apis/nothing.invalid/v1/namespaces/${it_.namespace}/things`)).toMatchObject({
+      status: 404,
+    });
+  });
+
+  it("raises generation by a change of the spec, and of a deployment's annotations, and the controller observes both", async () => {
+    const before = await quiet("two");
+    const annotated = await patch("two", { metadata: { annotations: { a: "1" } } });
+    expect(meta(annotated).generation).toBe(meta(before).generation + 1);
+    const scaled = await patch("two", { spec: { replicas: 1 } });
+    expect(meta(scaled).generation).toBe(meta(before).generation + 2);
+    const after = await quiet("two");
+    expect(after.body["status"]).toMatchObject({ observedGeneration: meta(before).generation + 2 });
+    await patch("two", { metadata: { annotations: { a: null } }, spec: { replicas: 0 } });
+    expect(meta(await quiet("two")).annotations ?? {}).not.toHaveProperty("a");
+  });
+
+  it("keeps the version where a patch changes nothing, and raises it where one does", async () => {
+    await patch("two", { metadata: { annotations: { b: "1" } } });
+    const before = await quiet("two");
+    expect(meta(await patch("two", { metadata: { annotations: { b: "1" } } })).resourceVersion).toBe(
+      meta(before).resourceVersion,
+    );
+    const after = await patch("two", { metadata: { annotations: { b: "2" } } });
+    expect(Number(meta(after).resourceVersion)).toBeGreaterThan(Number(meta(before).resourceVersion));
+  });
+
+  it("answers 409 Conflict to a patch with a stale version, and writes nothing of it", async () => {
+    const before = await quiet("two");
+    await patch("two", { metadata: { annotations: { c: randomBytes(4).toString("hex") } } });
+    const stale = await patch("two", {
+      metadata: { resourceVersion: meta(before).resourceVersion, annotations: { d: "1" } },
+      spec: { replicas: 5 },
+    });
+    expect(stale.body).toMatchObject({
+      kind: "Status",
+      code: 409,
+      reason: "Conflict",
+      details: { name: "two", group: "apps", kind: "deployments" },
+    });
+    const now = await quiet("two");
+    expect(now.body["spec"]).toMatchObject({ replicas: 0 });
+    expect(meta(now).annotations).not.toHaveProperty("d");
+  });
+
+  it("answers 422 Invalid with its causes, 415 to unknown types, 400 to what is no patch", async () => {
+    expect((await patch("two", { spec: { replicas: -1 } })).body).toMatchObject({
+      code: 422,
+      reason: "Invalid",
+      details: { name: "two", causes: [{ reason: "FieldValueInvalid", field: "spec.replicas" }] },
+    });
+    expect((await patch("two", "{}", "application/json")).body).toMatchObject({
+      code: 415,
+      reason: "UnsupportedMediaType",
+    });
+    expect((await patch("two", "[")).status).toBe(400);
+  });
+
+  it("says in managedFields who set the replicas", async () => {
+    const answer = await call(
+      it_.access,
+      "PATCH",
+      `${path}/three?fieldManager=observatory-agent`,
+      { spec: { replicas: 1 } },
+      MERGE,
+    );
+    const fields = (
+      answer.body["metadata"] as { managedFields: { manager: string; fieldsV1: { "f:spec"?: object } }[] }
+    ).managedFields;
+    expect(
+      fields.filter(({ fieldsV1 }) => "f:replicas" in (fieldsV1["f:spec"] ?? {})).map(({ manager }) => manager),
+    ).toEqual(["observatory-agent"]);
+    await patch("three", { spec: { replicas: 0 } });
+  });
+
+  it("lists in pages of one version", async () => {
+    type List = {
+      metadata: { resourceVersion: string; continue?: string; remainingItemCount?: number };
+      items: { metadata: { name: string } }[];
+    };
+    const first = (await call(it_.access, "GET", `${path}?limit=2`)).body as unknown as List;
+    expect(first.items).toHaveLength(2);
+    expect(first.metadata.remainingItemCount).toBe(1);
+    const token = encodeURIComponent(first.metadata.continue ?? "");
+    const second = (await call(it_.access, "GET", `${path}?limit=2&continue=${token}`)).body as unknown as List;
+    expect(second.metadata).toMatchObject({ resourceVersion: first.metadata.resourceVersion });
+    expect([...first.items, ...second.items].map(({ metadata }) => metadata.name).toSorted()).toEqual([
+      "one",
+      "three",
+      "two",
+    ]);
+    expect((second.metadata.continue ?? "") === "").toBe(true);
+  });
+
+  it("makes the pods that a deployment asks for", async () => {
+    const pods = `/api/v1/namespaces/${it_.namespace}/pods?labelSelector=${encodeURIComponent("app=one")}`;
+    let items: { metadata: { ownerReferences: { kind: string }[]; labels: Record<string, string> } }[] = [];
+    const look = async (): Promise<void> =>
+      void (items = (await call(it_.access, "GET", pods)).body["items"] as typeof items);
+    await look();
+    await until(() => (void look(), items.length === 1));
+    expect(items[0]?.metadata.ownerReferences[0]?.kind).toBe("ReplicaSet");
+    expect(items[0]?.metadata.labels).toHaveProperty("pod-template-hash");
+  });
+
+  it("is watched from a list's version on: every change, in order, to the end that was asked for", async (context) => {
+    const { client, namespace } = it_;
+    if (client === null) return context.skip("a user with a client certificate has no token for the agent's client");
+    await quiet("three");
+    const listed = await client.list(DEPLOYMENTS, namespace);
+    if (!listed.ok) throw new Error(listed.failure.message);
+    const seen: [WatchType, Deployment][] = [];
+    const watching = client.watch(DEPLOYMENTS, namespace, {
+      resourceVersion: listed.value.resourceVersion,
+      timeoutSeconds: 2,
+      silenceMs: 10_000,
+      onChange: (type, object) => void seen.push([type, object]),
+      onSign: () => {},
+      signal: new AbortController().signal,
+    });
+    await patch("three", { metadata: { annotations: { watched: "1" } } });
+    await patch("three", { metadata: { annotations: { watched: "2" } } });
+    const ended = await watching;
+    expect(ended.end).toBe("closed");
+    const values = seen
+      .filter(([, object]) => object.metadata.name === "three")
+      .map(([, object]) => object.metadata.annotations["watched"]);
+    expect([...new Set(values)]).toEqual(["1", "2"]);
+    expect(Number(ended.resourceVersion)).toBeGreaterThan(Number(listed.value.resourceVersion));
+    // Resumed from an older version that is still there, the changes come again.
+    const again: string[] = [];
+    const resumed = {
+      resourceVersion: listed.value.resourceVersion,
+      timeoutSeconds: 1,
+      silenceMs: 10_000,
+      onSign: () => {},
+      signal: new AbortController().signal,
+    };
+    await client.watch(DEPLOYMENTS, namespace, { ...resumed, onChange: (type) => void again.push(type) });
+    expect(again.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it("ends a watch from a version that is too old with 410, as a status or as an event", async (context) => {
+    const { client, namespace } = it_;
+    if (client === null) return context.skip("a user with a client certificate has no token for the agent's client");
+    const options = {
+      resourceVersion: "1",
+      timeoutSeconds: 1,
+      silenceMs: 10_000,
+      onChange: () => {},
+      onSign: () => {},
+      signal: new AbortController().signal,
+    };
+    expect((await client.watch(DEPLOYMENTS, namespace, options)).end).toBe("expired");
+  });
+});
+
+describe("the in-process server alone", () => {
+  it("refuses by verb, namespace and name, in a real server's words; names grant no list", async () => {
+    const rbac = [
+      {
+        user: "agent",
+        verbs: ["get", "list", "watch"],
+        groups: ["apps"],
+        resources: ["deployments"],
+        namespaces: ["shop"],
+      },
+      {
+        user: "agent",
+        verbs: ["patch", "list"],
+        groups: ["apps", ""],
+        resources: ["deployments", "pods"],
+        namespaces: ["shop"],
+        names: ["checkout"],
+      },
+    ];
+    const deployments = ["checkout", "orders"].map((name) => ({ namespace: "shop", name, replicas: 1 }));
+    const server = await startKubernetesServer({ tokens: { t: "agent" }, rbac, deployments });
+    const access = { url: server.url, headers: { authorization: "Bearer t" }, tls: {} };
+    const base = "/apis/apps/v1/namespaces/shop/deployments";
+    const merge = (name: string): Promise<Answer> =>
+      call(access, "PATCH", `${base}/${name}`, {}, "application/merge-patch+json");
+    expect((await merge("checkout")).status).toBe(200);
+    expect((await merge("orders")).body).toEqual({
+      kind: "Status",
+      apiVersion: "v1",
+      metadata: {},
+      status: "Failure",
+      message:
+        'deployments.apps "orders" is forbidden: User "agent" cannot patch resource "deployments" in API group "apps" in the namespace "shop"',
+      reason: "Forbidden",
+      details: { name: "orders", group: "apps", kind: "deployments" },
+      code: 403,
+    });
+    expect((await call(access, "GET", "/api/v1/namespaces/shop/pods")).body).toMatchObject({
+      code: 403,
+      message: 'pods is forbidden: User "agent" cannot list resource "pods" in API group "" in the namespace "shop"',
+    });
+    expect((await call(access, "GET", "/apis/apps/v1/deployments")).body).toMatchObject({
+      message: expect.stringContaining("at the cluster scope"),
+    });
+    await server.stop();
+  });
+
+  it("keeps replicas and annotations over a restart where it is given a file", async () => {
+    const options = {
+      tokens: {},
+      rbac: [],
+      deployments: [{ namespace: "shop", name: "checkout", replicas: 3 }],
+      stateFile: join(folder, "state.json"),
+    };
+    const first = await startKubernetesServer(options);
+    first.scale("shop", "checkout", 1);
+    first.annotate("shop", "checkout", { maintenance: "true" });
+    const version = Number(first.deployment("shop", "checkout").metadata.resourceVersion);
+    await first.stop();
+    const second = await startKubernetesServer(options);
+    const { spec, metadata } = second.deployment("shop", "checkout");
+    expect([spec["replicas"], metadata.annotations]).toEqual([1, { maintenance: "true" }]);
+    expect(Number(metadata.resourceVersion)).toBeGreaterThan(version);
+    await second.stop();
+  });
+});
+
+describe("the client", () => {
+  const start = async (tokenFile = join(folder, "agent-token")) => {
+    writeFileSync(join(folder, "agent-token"), "t");
+    const rbac = [{ user: "agent", verbs: ["*"], groups: ["*"], resources: ["*"], namespaces: ["shop"] }];
+    const server = await startKubernetesServer({
+      tokens: { t: "agent" },
+      rbac,
+      deployments: [{ namespace: "shop", name: "checkout", replicas: 1 }],
+    });
+    return { server, client: createKubernetesClient({ url: server.url, tokenFile, namespaces: ["shop"] }) };
+  };
+
+  it.each([
+    [
+      "429 with its wish",
+      { fault: "429", times: 1, retryAfterSeconds: 7 },
+      { kind: "status", code: 429, reason: "TooManyRequests", retryAfterMs: 7_000 },
+    ],
+    [
+      "503 without a Status",
+      { fault: "503", times: 1, retryAfterSeconds: 2 },
+      { kind: "status", code: 503, reason: "", retryAfterMs: 2_000 },
+    ],
+    ["500", { fault: "500", times: 1 }, { kind: "status", code: 500, retryAfterMs: null }],
+    ["a cut connection", { fault: "drop", times: 1 }, { kind: "unreachable" }],
+  ] as const)("tells %s", async (_name, fault, refusal) => {
+    const { server, client } = await start();
+    server.fail(fault);
+    expect(await client.deployment("shop", "checkout")).toMatchObject({ ok: false, failure: refusal });
+    expect(await client.deployment("shop", "checkout")).toMatchObject({ ok: true });
+    client.close();
+    await server.stop();
+  });
+
+  it("gives up a call that hangs after ten seconds", { timeout: 15_000 }, async () => {
+    const { server, client } = await start();
+    server.fail({ fault: "hang", times: 1 });
+    expect(await client.deployment("shop", "checkout")).toMatchObject({ ok: false, failure: { kind: "timeout" } });
+    client.close();
+    await server.stop();
+  });
+
+  it("tells a token file that is not there, and takes none for an autoscaler group that is not installed", async () => {
+    const { server, client } = await start(join(folder, "none"));
+    expect(await client.list(PODS, "shop")).toMatchObject({
+      ok: false,
+      failure: { kind: "unreachable", message: expect.stringContaining("none") },
+    });
+    client.close();
+    await server.stop();
+    const other = await start();
+    expect(await other.client.autoscalers("shop")).toEqual({ ok: true, value: [] });
+    other.client.close();
+    await other.server.stop();
+  });
+});
