@@ -109,14 +109,15 @@ function openConnection(options: SessionOptions, onEnd: (end: End) => void): Con
     end(1006, reason);
   };
   const expect = (withinMs: number, what: string): void => {
-    if (watchdog !== null) clearTimeout(watchdog);
-    watchdog = setTimeout(() => giveUp(`no ${what} within ${withinMs} ms`), withinMs);
+    // What is being waited for already is not waited for anew: pings would put the end off for ever.
+    watchdog ??= setTimeout(() => giveUp(`no ${what} within ${withinMs} ms`), withinMs);
   };
   expect(OPEN_WITHIN_MS, "answer");
   socket.addEventListener("open", () => socket.send(JSON.stringify(proof(options))));
   socket.addEventListener("message", ({ data }: { readonly data: unknown }) => {
     if (isEnded || typeof data !== "string" || data.length > MESSAGE_MAX) return;
     if (watchdog !== null) clearTimeout(watchdog);
+    watchdog = null;
     if (data === "pong") return;
     const message = v.safeParse(SessionMessageSchema, parseJson(data));
     if (!message.success) return log("warn", "the session carried a message that this agent does not know");

@@ -21,21 +21,22 @@ export interface TestEdge {
   readonly url: string;
   readonly received: Received[];
   /** Answers the next requests; the last answer stays. */
-  answer(...replies: ((push: Push) => Reply)[]): void;
+  answer(...replies: ((push: Push, path: string) => Reply)[]): void;
   close(): Promise<void>;
 }
 
 export async function startTestEdge(): Promise<TestEdge> {
   const received: Received[] = [];
-  let replies: ((push: Push) => Reply)[] = [];
+  let replies: ((push: Push, path: string) => Reply)[] = [];
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const raw = Buffer.concat(chunks);
     const text = request.headers["content-encoding"] === "gzip" ? gunzipSync(raw).toString() : raw.toString();
-    const push = JSON.parse(text) as Push;
+    // What an agent sends is what these tests look at; a GET has no body.
+    const push = JSON.parse(text === "" ? "{}" : text) as Push;
     received.push({ path: request.url ?? "", push, headers: request.headers, raw });
-    const reply = (replies.length > 1 ? replies.shift() : replies[0])?.(push) ?? "hang up";
+    const reply = (replies.length > 1 ? replies.shift() : replies[0])?.(push, request.url ?? "") ?? "hang up";
     if (reply === "hang up") return void request.socket.destroy();
     response.writeHead(reply.status, { "content-type": "application/json", ...reply.headers });
     response.end(typeof reply.body === "string" ? reply.body : JSON.stringify(reply.body));

@@ -23,7 +23,6 @@ let folder = "";
 let mesh: Server;
 let prometheus: ChildProcess;
 let url = "";
-let requests = 0;
 
 function labels(name: string, reporter = "destination"): string {
   return `reporter="${reporter}",destination_service_namespace="shop",destination_service_name="${name}"`;
@@ -31,7 +30,7 @@ function labels(name: string, reporter = "destination"): string {
 
 /** Ten requests a second and service, by the clock, so that every scrape sees its moment. */
 function page(): string {
-  const grown = Math.floor(requests + ((Date.now() % 3_600_000) / SECOND) * 10);
+  const grown = Math.floor(((Date.now() % 3_600_000) / SECOND) * 10);
   return `istio_requests_total{${labels("cart")},response_code="200"} ${grown * 0.7}
 istio_requests_total{${labels("cart")},response_code="503"} ${grown * 0.3}
 istio_requests_total{${labels("cart", "source")},response_code="200"} ${grown}

@@ -75,7 +75,9 @@ function read(buffer: Buffer): { text: string; bytes: number } | null {
   );
   const isClose = ((buffer[0] ?? 0) & 0x0f) === 8;
   return {
-    text: isClose ? `close ${Buffer.from(payload).readUInt16BE(0)}` : Buffer.from(payload).toString(),
+    text: isClose
+      ? `close ${payload.length < 2 ? "" : Buffer.from(payload).readUInt16BE(0)}`
+      : Buffer.from(payload).toString(),
     bytes: header + 4 + length,
   };
 }
@@ -90,7 +92,8 @@ function send(socket: Duplex, text: string): void {
 }
 
 function close(socket: Duplex, code: number): void {
-  socket.write(Buffer.from([0x88, 2, code >> 8, code & 0xff]));
+  // The server ends the connection, RFC 6455 7.1.1.
+  socket.end(Buffer.from([0x88, 2, code >> 8, code & 0xff]));
 }
 
 let desired: unknown[] = [];
