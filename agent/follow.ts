@@ -26,7 +26,7 @@ export interface FollowOptions<T> {
   readonly onDelete: (object: T) => void;
 }
 
-export interface FollowState {
+interface FollowState {
   /** When the server was last heard; null before the first list. */
   readonly heardAt: Millis | null;
   /** Why it is not heard now; null while it is. */

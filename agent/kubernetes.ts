@@ -82,7 +82,7 @@ const ManagedSchema = v.object({
 });
 
 /** Only these fields are kept of an object: a watch of large ones stays small. */
-export const DeploymentSchema = v.object({
+const DeploymentSchema = v.object({
   metadata: v.object({ ...MetaSchema.entries, managedFields: v.optional(v.array(ManagedSchema), []) }),
   spec: v.object({ replicas: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1) }),
   status: v.optional(v.object({ observedGeneration: Count, replicas: Count, readyReplicas: Count }), {}),
@@ -111,7 +111,7 @@ const ContainerStatusSchema = v.object({
 });
 export type ContainerStatus = Readonly<v.InferOutput<typeof ContainerStatusSchema>>;
 
-export const PodSchema = v.object({
+const PodSchema = v.object({
   metadata: v.object({
     ...MetaSchema.entries,
     labels: v.optional(v.record(v.string(), v.string()), {}),
@@ -147,7 +147,7 @@ export const DEPLOYMENTS: Resource<Deployment> = {
 export const PODS: Resource<Pod> = { group: "api/v1", plural: "pods", schema: PodSchema };
 const AUTOSCALER_GROUPS = ["apis/autoscaling/v2", "apis/autoscaling/v2beta2"] as const;
 
-export interface Listed<T> {
+interface Listed<T> {
   readonly items: readonly T[];
   readonly resourceVersion: string;
 }
@@ -158,11 +158,11 @@ export type WatchType = "ADDED" | "MODIFIED" | "DELETED";
  * How a watch ended. `closed`: by the server, as every watch is after a while; `expired`: its version was compacted
  * (410); `unusable`: a line that says nothing known; `silent`: not a byte for too long; `refused`: it never began.
  */
-export type WatchEnd =
+type WatchEnd =
   | { readonly end: "closed" | "expired" | "unusable" | "silent" | "stopped"; readonly resourceVersion: string }
   | { readonly end: "refused"; readonly resourceVersion: string; readonly refusal: KubernetesRefusal };
 
-export interface WatchOptions<T> {
+interface WatchOptions<T> {
   readonly resourceVersion: string;
   /** The server ends the watch after this, s. */
   readonly timeoutSeconds: number;

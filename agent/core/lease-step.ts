@@ -50,7 +50,7 @@ export interface TargetView {
 }
 
 /** How a target's last lease ended. */
-export interface Ending {
+interface Ending {
   readonly generation: number;
   readonly state: LeaseState;
   readonly reason: string;

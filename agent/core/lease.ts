@@ -83,7 +83,7 @@ export interface LeaseFacts {
   readonly rivals: Rivals;
 }
 
-export type LeaseRefusal =
+type LeaseRefusal =
   | "kill_switch"
   | "signature_invalid"
   | "target_not_allowed"

@@ -68,7 +68,6 @@ export const CertificatesConfigSchema = v.pipe(
   }),
   v.transform(({ interval, endpoints }) => ({ intervalMs: interval ?? INTERVAL_DEFAULT_MS, endpoints })),
 );
-export type CertificatesConfig = Readonly<v.InferOutput<typeof CertificatesConfigSchema>>;
 
 /** What an endpoint serves. Moments are Millis. */
 export interface ServedCertificate {

@@ -29,7 +29,7 @@ export interface KubernetesSourceOptions {
   readonly onChange: () => void;
 }
 
-export interface Replicas {
+interface Replicas {
   readonly ready: number;
   readonly desired: number;
 }

@@ -186,7 +186,7 @@ export class Controllers {
 }
 
 /** The object with other replicas, a new generation and a new owner of the field; itself where nothing changes. */
-export function withReplicas(
+function withReplicas(
   object: KubernetesObject,
   replicas: number,
   manager: string,

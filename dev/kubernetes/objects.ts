@@ -18,7 +18,7 @@ export interface ManagedFields {
   subresource?: string;
 }
 
-export interface Meta {
+interface Meta {
   name: string;
   namespace: string;
   uid: string;

@@ -23,7 +23,7 @@ import {
 import type { EventRecord } from "../../protocol/record.ts";
 import { HOUR } from "../../protocol/time.ts";
 
-export const USER = "system:serviceaccount:observatory:observatory-agent";
+const USER = "system:serviceaccount:observatory:observatory-agent";
 const TOKEN = "agent-token";
 
 export const READ: Rule = {

@@ -274,17 +274,15 @@ describe("of forged, mutated and replayed leases", () => {
       text(KEY_ID).map((change) => ({ ...good, keyId: mutate(change) })),
       fc.string({ maxLength: 200 }).map((payload) => ({ ...good, payload })),
       fc.nat(1_000).map((cut) => ({ ...good, payload: good.payload.slice(cut + 1) })),
-      fc
-        .nat(20)
-        .map((replicas) => ({
-          ...good,
-          payload: canonicalJson({
-            cluster: "eu-1",
-            generation: 10,
-            leases: [{ ...lease({ replicas, generation: 10 }) }],
-            v: 1,
-          }),
-        })),
+      fc.nat(20).map((replicas) => ({
+        ...good,
+        payload: canonicalJson({
+          cluster: "eu-1",
+          generation: 10,
+          leases: [{ ...lease({ replicas, generation: 10 }) }],
+          v: 1,
+        }),
+      })),
       fc.constant(old),
     );
     fc.assert(
