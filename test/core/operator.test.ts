@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { LeaseResult } from "../../protocol/lease.ts";
+import type { DesiredState, LeaseResult } from "../../protocol/lease.ts";
 import { HOUR, MINUTE } from "../../protocol/time.ts";
 import { SESSION_IDLE_MS, SESSION_LIFETIME_MS, sessionAlive } from "../../worker/core/access.ts";
 import { withLease, withoutLease } from "../../worker/core/desired.ts";
@@ -62,7 +62,7 @@ describe("a maintenance", () => {
 });
 
 describe("desired state", () => {
-  const empty = { v: 1, cluster: "eu-1", generation: 0, leases: [] } as const;
+  const empty: DesiredState = { v: 1, cluster: "eu-1", generation: 0, leases: [] };
 
   it("rises with every change and with the clock, and repeats itself without one", () => {
     const first = withLease(empty, maintenance(), NOON);

@@ -213,11 +213,11 @@ describe.each(DATABASES)("a flush to %s", (_name, start) => {
     },
   );
 
-  it("answers refused where Postgres has a verdict, and stores nothing of the batch", async () => {
+  it("answers poison where Postgres can never take the data, and stores nothing of the batch", async () => {
     const poison = { ...window(1, 1), requests: Number.NaN };
     expect(await flushRecords(db, "poison", numbered(1, 1, window(0, 10), poison))).toMatchObject({
       ok: false,
-      code: "refused",
+      code: "poison",
       message: expect.stringContaining("(23502)"),
     });
     expect(await stored("poison")).toEqual([]);

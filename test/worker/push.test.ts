@@ -97,6 +97,25 @@ describe("a push", () => {
     expect(await windowCount(database(), "push-5")).toEqual({ ok: true, value: 4 });
   });
 
+  it("whose data Postgres can never take is left out, and costs none of its neighbours", async () => {
+    const agent = await enrolledAgent("push-7");
+    const cluster = clusterOf(bindings, "push-7");
+    const items = [windowOf(4), windowOf(3), windowOf(2)];
+    await receipt(agent.push({ epoch: agent.epoch, records: { first: 1, items } }));
+    // No push can bring it: every check was passed by an older version, say.
+    await runInDurableObject(cluster, (_, state) => {
+      const body = state.storage.sql.exec<{ body: string }>("SELECT body FROM outbox").one().body;
+      const records = JSON.parse(body);
+      records[1].record.at = 1e18;
+      state.storage.sql.exec("UPDATE outbox SET body = ?", JSON.stringify(records));
+    });
+    await runDurableObjectAlarm(cluster);
+    expect(await windowCount(database(), "push-7")).toEqual({ ok: true, value: 2 });
+    expect(await receipt(agent.push({ epoch: agent.epoch, base: 4, records: { first: 4, items: [] } }))).toMatchObject({
+      persisted: 4,
+    });
+  });
+
   it("of a version that is not served is told which ones are", async () => {
     const agent = await enrolledAgent("push-6");
     const answer = await agent.push({ v: 2, newField: true });

@@ -82,6 +82,11 @@ export class Board extends DurableObject<Env> {
     return publicSnapshot(this.#facts(), Date.now());
   }
 
+  /** The newest frame for open pages. */
+  async liveFrame(): Promise<string> {
+    return JSON.stringify(publicChange(this.#facts(), Date.now()));
+  }
+
   // ── what Clusters tell ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes in an agent's evidence. */

@@ -14,6 +14,9 @@ import type { Millis } from "../../protocol/time.ts";
 /** Records waiting for Postgres may fill this much before the agent is told to keep them: 429. */
 export const OUTBOX_BYTES_MAX = 64 * 1024 * 1024;
 
+/** One statement's worth: Neon takes 10 MB a request, and a push brings 256 KiB at most. */
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+
 /** A row of the outbox without its records, as it is kept in memory. */
 interface Slot {
   readonly slot: number;
@@ -110,14 +113,15 @@ export class ClusterMemory {
     this.#advance();
   }
 
-  /** The oldest records that wait for Postgres, at most `recordsMax`; null if none wait. */
+  /** The oldest records that wait for Postgres, within `recordsMax` and `BATCH_BYTES_MAX`; null if none wait. */
   nextBatch(recordsMax: number): Batch | null {
     const slots: Slot[] = [];
-    let count = 0;
+    let [records, bytes] = [0, 0];
     for (const slot of this.#waiting()) {
-      if (slots.length > 0 && count + slot.records > recordsMax) break;
+      records += slot.records;
+      bytes += slot.bytes;
+      if (slots.length > 0 && (records > recordsMax || bytes > BATCH_BYTES_MAX)) break;
       slots.push(slot);
-      count += slot.records;
     }
     if (slots.length === 0) return null;
     return { slots, records: slots.flatMap((slot) => this.#recordsOf(slot)) };

@@ -33,9 +33,11 @@ import { failure, success } from "../core/result.ts";
 import { retryDelay } from "../core/retry.ts";
 import type { ServiceStatus } from "../core/service.ts";
 import { isTellDue, silentAt, tellOf } from "../core/tell.ts";
+import type { Database } from "../store/database.ts";
 import { openDatabase } from "../store/database.ts";
 import { FLUSH_RECORDS_MAX, flushRecords } from "../store/flush.ts";
 import { gunzip, parseJson } from "./body.ts";
+import type { Batch } from "./cluster-memory.ts";
 import { ClusterMemory, OUTBOX_BYTES_MAX } from "./cluster-memory.ts";
 import type { EdgeKey } from "./crypto.ts";
 import {
@@ -427,10 +429,8 @@ export class Cluster extends DurableObject<Env> {
     const batch = this.#memory.nextBatch(FLUSH_RECORDS_MAX);
     if (batch === null || this.#identity === null) return false;
     const database = openDatabase({ url: this.env.DATABASE_URL, fetchEndpoint: this.env.NEON_FETCH_ENDPOINT });
-    const stored = await flushRecords(database, this.#identity.cluster, batch.records);
-    if (!stored.ok) {
+    if (!(await storeAll(database, this.#identity.cluster, batch.records))) {
       this.#flushFailures++;
-      console.warn(JSON.stringify({ event: "flush_failed", code: stored.code, message: stored.message }));
       return false;
     }
     this.#flushFailures = 0;
@@ -486,6 +486,30 @@ export class Cluster extends DurableObject<Env> {
     this.#edgeKey ??= loadEdgeKey(this.env.EDGE_SIGNING_KEY);
     return this.#edgeKey;
   }
+}
+
+/**
+ * Stores records, and when Postgres can never take their data halves them until the poison one stands alone: it is
+ * logged and left out, so that it costs none of its neighbours. False if they have to be sent again.
+ */
+async function storeAll(database: Database, cluster: string, records: Batch["records"]): Promise<boolean> {
+  const stored = await flushRecords(database, cluster, records);
+  if (stored.ok) return true;
+  const alone = records.length === 1 && stored.code === "poison";
+  console.warn(
+    JSON.stringify({
+      event: alone ? "record_poison" : "flush_failed",
+      cluster,
+      code: stored.code,
+      message: stored.message,
+    }),
+  );
+  if (stored.code !== "poison" || alone) return alone;
+  const half = Math.ceil(records.length / 2);
+  return (
+    (await storeAll(database, cluster, records.slice(0, half))) &&
+    (await storeAll(database, cluster, records.slice(half)))
+  );
 }
 
 function attachmentOf(socket: WebSocket): Attachment | null {

@@ -1,19 +1,25 @@
 /**
- * A shard of open pages. It holds hibernating sockets and passes frames on; it decides nothing and remembers nothing,
- * so an eviction costs an open page nothing.
+ * A shard of open pages. It holds hibernating sockets and passes frames on; it decides nothing. The newest frame it
+ * keeps only in memory: what an eviction takes, the Board still knows.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Env } from "./env.ts";
+import { boardOf } from "./env.ts";
 
 /** Shards of the public page's sockets. A publish costs one call each, an object holds about 30,000 sockets. */
 export const RELAY_SHARDS = 4;
 /** The shard of the operators' pages: what it carries is not public. */
 export const RELAY_ADMIN = "admin";
 
+/** Where the public page listens. */
+export const LIVE_PATH = "/live";
+
 /** Open pages a shard: beyond it a page falls back to polling. */
 const SOCKETS_MAX = 20_000;
 
 export class Relay extends DurableObject<Env> {
+  #newest: string | null = null;
+
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
@@ -26,11 +32,15 @@ export class Relay extends DurableObject<Env> {
       return new Response(null, { status: 503, headers: { "retry-after": "30" } });
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server);
+    // The page was rendered some seconds ago, and what changed between then and now was sent before it listened.
+    if (new URL(request.url).pathname === LIVE_PATH)
+      server.send((this.#newest ??= await boardOf(this.env).liveFrame()));
     return new Response(null, { status: 101, webSocket: client });
   }
 
   /** Passes one frame to every open page; how many there are. */
   async publish(frame: string): Promise<number> {
+    this.#newest = frame;
     const sockets = this.ctx.getWebSockets();
     for (const socket of sockets) {
       try {

@@ -4,7 +4,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { statusDocument, summaryDocument } from "../core/statuspage.ts";
 import { boardOf } from "../objects/env.ts";
-import { RELAY_SHARDS } from "../objects/relay.ts";
+import { LIVE_PATH, RELAY_SHARDS } from "../objects/relay.ts";
 import { refuse } from "./answer.ts";
 import { documentHeaders } from "./document.ts";
 import { sameOrigin } from "./guard.ts";
@@ -44,7 +44,7 @@ async function serve(c: AppContext, render: Render): Promise<Response> {
   const key = `${origin}${pathname}`;
   const cache = caches.default;
   const cached = await cache.match(key);
-  const response = cached ?? (await fresh(c, key, origin, render));
+  const response = cached === undefined ? await fresh(c, key, origin, render) : forBrowsers(cached);
   if (c.req.header("if-none-match") === response.headers.get("etag") && response.status === 200) {
     await response.body?.cancel();
     return new Response(null, { status: 304, headers: response.headers });
@@ -83,6 +83,13 @@ async function latestSnapshot(
   }
 }
 
+/** A cached answer with what browsers are told in place of what the cache was. */
+function forBrowsers(cached: Response): Response {
+  const response = new Response(cached.body, cached);
+  response.headers.set("cache-control", PAGE_CACHE);
+  return response;
+}
+
 /** The same answer as the cache should keep it: for `seconds`, whatever browsers are told. */
 function kept(response: Response, seconds: number): Response {
   const copy = new Response(response.body, response);
@@ -99,7 +106,7 @@ function live(c: AppContext): Promise<Response> | Response {
 
 export const pageRoutes: readonly Route[] = [
   { method: "GET", path: "/", policy: "public", handle: (c) => serve(c, html) },
-  { method: "GET", path: "/live", policy: "public", handle: live },
+  { method: "GET", path: LIVE_PATH, policy: "public", handle: live },
   { method: "GET", path: "/api/v2/summary.json", policy: "public", handle: (c) => serve(c, json(summaryDocument)) },
   { method: "GET", path: "/api/v2/status.json", policy: "public", handle: (c) => serve(c, json(statusDocument)) },
   { method: "GET", path: "/health", policy: "public", handle: health },

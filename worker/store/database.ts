@@ -6,10 +6,13 @@ import type { NeonHttpDatabase } from "drizzle-orm/neon-http";
 /** Neon advises 10 to 15 s: a sleeping database needs hundreds of ms to wake, and a hung one must not hold an object. */
 const DATABASE_TIMEOUT_MS = 12_000;
 
-/** `unavailable`: try again later, the statement may or may not have run. `refused`: it did not run and never will as it is. */
+/**
+ * `unavailable`: try again later, the statement may or may not have run. `poison`: the data of it can never be stored.
+ * `refused`: it did not run, and not for its data: a missing table, a missing right. Somebody has to mend that.
+ */
 interface StoreFailure {
   readonly ok: false;
-  readonly code: "unavailable" | "refused";
+  readonly code: "unavailable" | "poison" | "refused";
   /** For the operator. Carries no parameters of the statement. */
   readonly message: string;
 }
@@ -66,6 +69,9 @@ export function openDatabase({ url, fetchEndpoint, timeoutMs = DATABASE_TIMEOUT_
  */
 const TRANSIENT = /^(?:08|53|57P|57014|40001|40P01|55P03|25006)/;
 
+/** Data exceptions and violated constraints: what no repetition mends. */
+const POISON = /^(?:22|23)/;
+
 function failureOf(error: unknown): StoreFailure {
   // Drizzle's own error prints the statement with its parameters; the cause within says what went wrong.
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
@@ -73,5 +79,6 @@ function failureOf(error: unknown): StoreFailure {
   const sqlState = cause instanceof NeonDbError ? cause.code : undefined;
   // No SQLSTATE means no verdict of Postgres: refused connection, timeout, a proxy's 5xx, a torn answer.
   if (sqlState === undefined) return { ok: false, code: "unavailable", message };
-  return { ok: false, code: TRANSIENT.test(sqlState) ? "unavailable" : "refused", message: `${message} (${sqlState})` };
+  const code = TRANSIENT.test(sqlState) ? "unavailable" : POISON.test(sqlState) ? "poison" : "refused";
+  return { ok: false, code, message: `${message} (${sqlState})` };
 }

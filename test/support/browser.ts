@@ -1,0 +1,36 @@
+/** A real browser, as Debian ships it. */
+import { chromium } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
+import { program } from "./programs.ts";
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export async function startBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: program("chromium"), args: FLAGS });
+}
+
+/** A page that keeps every error it prints: a test ends by looking at them. */
+export async function openPage(
+  browser: Browser,
+  url: string,
+): Promise<{ readonly page: Page; readonly errors: string[]; readonly requests: string[] }> {
+  const page = await browser.newPage();
+  const errors: string[] = [];
+  const requests: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("request", (request) => requests.push(`${request.method()} ${new URL(request.url()).pathname}`));
+  await page.goto(url);
+  return { page, errors, requests };
+}
