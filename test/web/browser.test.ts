@@ -146,6 +146,8 @@ describe("the public page in a browser", () => {
     );
     await expect.poll(() => page.locator("#n-component000").innerText()).toContain("7 ms");
     expect(await page.locator("#headline").innerText()).toContain("All systems operational");
+    // Had the old frame been shown, both it and its correction would have been said.
+    expect(await page.locator("#say").textContent()).toBe("");
   });
 
   it("fetches the page again when a component comes or goes", async () => {

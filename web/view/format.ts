@@ -35,6 +35,12 @@ export function dayName(at: Millis, timeZone: string): string {
   return format(timeZone, "d", { weekday: "short", day: "numeric", month: "short" }).format(at).replace(",", "");
 }
 
+/** "2026-11-23" */
+export function dateText(at: Millis, timeZone: string): string {
+  const parts = format(timeZone, "y", { year: "numeric", month: "2-digit", day: "2-digit" }).format(at).split("/");
+  return parts.toReversed().join("-");
+}
+
 /** "14:02 UTC", with the day before it if that is not today: "Sun 22 Nov 14:02 UTC". */
 export function moment(at: Millis, now: Millis, timeZone: string, withSeconds = false): string {
   const day = dayName(at, timeZone);

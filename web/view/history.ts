@@ -10,7 +10,7 @@ import type { DayTally } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, MINUTE } from "../../protocol/time.ts";
-import { length, uptimeText } from "./format.ts";
+import { dateText, dayName, length, uptimeText } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { uptimeRatio } from "./uptime.ts";
@@ -43,48 +43,49 @@ export function dayNumber(day: string): number {
 
 /** The number of the day that holds `now` in a zone. */
 export function today(now: Millis, timeZone: string): number {
-  const format = new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" });
-  return dayNumber(format.format(now));
+  return dayNumber(dateText(now, timeZone));
 }
 
 /** "23 Nov" of a day's number. */
 export function shortDay(day: number): string {
-  return new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", day: "numeric", month: "short" }).format(day * DAY);
+  return dayName(day * DAY, "UTC").replace(/^\w+ /, "");
 }
 
 /** Where the strokes of a layer lie, if not along the upper edge: silence is three dashes, not a bar. */
 const HEIGHTS: Readonly<Record<string, readonly number[]>> = { unknown: [1, 5, 9] };
 
-/** The runs of each mark as path data: "M12 0h3" is three days from the twelfth on. */
-function runs(marks: readonly (ComponentStatus | null)[]): Map<ComponentStatus | "observed" | "none", string> {
-  const paths = new Map<ComponentStatus | "observed" | "none", string>();
-  const layers = (mark: ComponentStatus | null): (ComponentStatus | "observed" | "none")[] => {
-    if (mark === null) return ["none"];
-    return mark === "operational" || mark === "unknown" ? [mark] : ["operational", mark];
-  };
-  for (const layer of [
-    "none",
-    "unknown",
-    "operational",
-    "under_maintenance",
-    "degraded_performance",
-    "partial_outage",
-    "major_outage",
-  ] as const) {
+const LAYERS = [
+  "none",
+  "unknown",
+  "operational",
+  "under_maintenance",
+  "degraded_performance",
+  "partial_outage",
+  "major_outage",
+] as const;
+
+/** Whether a day is part of a layer: trouble is drawn over the bar of a day that was observed. */
+function inLayer(mark: ComponentStatus | null | undefined, layer: (typeof LAYERS)[number]): boolean {
+  if (mark === undefined) return false;
+  if (mark === null) return layer === "none";
+  return mark === layer || (layer === "operational" && mark !== "unknown");
+}
+
+/** The runs of each layer as path data, from below: "M12 0h3" is three days from the twelfth on. */
+function runs(marks: readonly (ComponentStatus | null)[]): [(typeof LAYERS)[number], string][] {
+  return LAYERS.flatMap((layer): [(typeof LAYERS)[number], string][] => {
     let path = "";
     let start = -1;
     for (let i = 0; i <= marks.length; i++) {
-      const mark = marks[i];
-      const inRun = mark !== undefined && layers(mark).includes(layer);
-      if (inRun && start < 0) start = i;
-      if (!inRun && start >= 0) {
+      const isIn = inLayer(marks[i], layer);
+      if (isIn && start < 0) start = i;
+      if (!isIn && start >= 0) {
         for (const y of HEIGHTS[layer] ?? [0]) path += `M${start} ${y}h${i - start}`;
         start = -1;
       }
     }
-    if (path !== "") paths.set(layer, path);
-  }
-  return paths;
+    return path === "" ? [] : [[layer, path]];
+  });
 }
 
 /** What a day can have had besides being well, worst first, each with its letter in the read-out. */
@@ -136,7 +137,7 @@ export function historyBars(tallies: readonly DayTally[], now: Millis, timeZone:
   );
   const marks = Array.from({ length: HISTORY_DAYS }, (_, i) => dayMark(days.get(i) ?? {}));
   const begin = marks.findIndex((mark) => mark !== null);
-  const paths = [...runs(marks)].map(([layer, d]) =>
+  const paths = runs(marks).map(([layer, d]) =>
     layer === "none"
       ? markup`<path class="none" d="${d}"/><path class="gap" d="${d}"/>`
       : markup`<path class="${layer}" d="${d}"/>`,

@@ -3,7 +3,7 @@ import { markup } from "../html.ts";
 import { button, segment } from "./elements.ts";
 import type { AdminFrame, MaintenanceModel } from "./model.ts";
 import { standingMark } from "./parts.ts";
-import { canEnd, stepsRegion } from "./steps.ts";
+import { canEnd, standing, stepsRegion } from "./steps.ts";
 
 /** What a frame of `/admin/live` changes on the page, by the id of its element. */
 export function maintenanceRegions(
@@ -14,7 +14,7 @@ export function maintenanceRegions(
     "m-state": standingMark(m, frame),
     "m-steps": stepsRegion(m, frame.now, frame.timeZone),
     "m-end": canEnd(m, frame.now)
-      ? markup`<p class="soft">Ending it now gives the deployment back its former state.</p>${button(`/admin/maintenance/${segment(m.id)}/end`, "End now", {}, "primary")}`
+      ? markup`<p class="soft">${standing(m, frame.now) === "refused" ? "Nothing was changed in the cluster. Ending it takes the request back." : "Ending it now gives the deployment back its former state."}</p>${button(`/admin/maintenance/${segment(m.id)}/end`, "End now", {}, "primary")}`
       : markup``,
   };
 }
