@@ -16,13 +16,13 @@ function format(timeZone: string, key: string, options: Intl.DateTimeFormatOptio
 }
 
 /** "UTC", "CET", "GMT-3": the zone's name at that moment. */
-export function zoneName(at: Millis, timeZone: string): string {
+function zoneName(at: Millis, timeZone: string): string {
   const parts = format(timeZone, "z", { timeZoneName: "short" }).formatToParts(at);
   return parts.find((part) => part.type === "timeZoneName")?.value ?? timeZone;
 }
 
 /** "14:02" or, with seconds, "14:02:31", without its zone. */
-export function timeOfDay(at: Millis, timeZone: string, withSeconds = false): string {
+function timeOfDay(at: Millis, timeZone: string, withSeconds = false): string {
   return format(timeZone, withSeconds ? "s" : "m", {
     hour: "2-digit",
     minute: "2-digit",

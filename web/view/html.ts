@@ -10,7 +10,7 @@ export class Html {
 export type Part = Html | string | number | null | undefined | false | readonly Part[];
 
 /** Attributes are always written in double quotes in our templates, so these five are enough in both places. */
-export function escape(text: string): string {
+function escape(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 

@@ -14,9 +14,6 @@ import { headline, STATUS_WORDS, tally } from "./words.ts";
 
 export type Regions = Readonly<Record<string, Html>>;
 
-/** The ids of a component's regions: state, reason, numbers, age. */
-export const REGION_PREFIXES = ["s", "w", "n", "a"] as const;
-
 export function pageRegions(change: PageChange, now: Millis, timeZone: string): Regions {
   const regions: Record<string, Html> = {
     headline: headlineRegion(change, now),

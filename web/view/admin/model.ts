@@ -2,7 +2,6 @@
  * What the admin pages are made of. Facts only: which step a maintenance has reached, what needs a human and what a
  * state is called are the views' business. Moments are Millis; `null` is "not known" or "has not happened", never zero.
  */
-import type { ApiErrorCode } from "../../../protocol/error.ts";
 import type { Quantile } from "../../../protocol/latency.ts";
 import type { LeaseMode, LeaseResult } from "../../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../../protocol/page.ts";
@@ -66,7 +65,7 @@ export interface ClusterModel {
   readonly services: number;
 }
 
-export interface KeyModel {
+interface KeyModel {
   readonly keyId: string;
   readonly fingerprint: string;
   readonly state: "active" | "pending" | "revoked";
@@ -178,7 +177,7 @@ export interface ClusterPageModel {
 }
 
 /** A form that came back: what was typed, and what is wrong with it. */
-export interface FormModel<Field extends string> {
+interface FormModel<Field extends string> {
   readonly values: Readonly<Partial<Record<Field, string>>>;
   readonly faults: readonly Fault[];
 }
@@ -228,12 +227,4 @@ export interface MaintenancePageModel {
 export interface AdminLiveFrame {
   readonly type: "maintenance";
   readonly maintenance: MaintenanceModel;
-}
-
-/** A problem as a page: `status` is HTTP's, `code` the API's if there is one. */
-export interface ProblemModel {
-  readonly status: number;
-  readonly title: string;
-  readonly message: string;
-  readonly code?: ApiErrorCode;
 }
