@@ -19,7 +19,7 @@ const CONFIG_BYTES_MAX = 1_048_576;
 const ALIASES_MAX = 50;
 
 /** A length such as `10s`, `1m` or `500ms`, in ms. */
-export function duration(minMs: number, maxMs: number) {
+function duration(minMs: number, maxMs: number) {
   return v.pipe(
     v.string("write a length with its unit, such as 10s, 1m or 1h"),
     v.regex(/^\d{1,7}(ms|s|m|h)$/, "write a length with its unit, such as 10s, 1m or 1h"),

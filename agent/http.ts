@@ -67,7 +67,7 @@ const PLAIN: Readonly<Record<string, string>> = {
 };
 
 /** Why a request failed. `fetch` hides it one level down. */
-export function plainReason(error: unknown): string {
+function plainReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause instanceof Error ? error.cause : error;
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : "";

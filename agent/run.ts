@@ -23,13 +23,13 @@ import { startScrapeSource } from "./source/scrape.ts";
 import { Spool } from "./spool.ts";
 
 /** sysexits.h: EX_CONFIG. A fenced agent must not be restarted into a fight. */
-export const EXIT_FENCED = 78;
+const EXIT_FENCED = 78;
 /** sysexits.h: EX_NOPERM. */
 export const EXIT_NOT_ENROLLED = 77;
 /** sysexits.h: EX_SOFTWARE. */
 export const EXIT_FAULT = 70;
 /** sysexits.h: EX_IOERR. */
-export const EXIT_DISK = 74;
+const EXIT_DISK = 74;
 /** A push goes out with the readings that came in time, ms. */
 const COLLECT_WITHIN_MS = 3_000;
 /** Between two looks for the first readings, ms. */

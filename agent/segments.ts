@@ -16,7 +16,7 @@ import type { FactRecord } from "../protocol/record.ts";
 import { openFrameFile, readFrameOf, removeFile, scanFile, syncFolder, type FrameFile, type Fsync } from "./frames.ts";
 
 /** A new segment begins above this, bytes: small enough that freed ones go soon. */
-export const SEGMENT_BYTES = 4 * 1_048_576;
+const SEGMENT_BYTES = 4 * 1_048_576;
 
 export interface Entry {
   readonly id: number;

@@ -22,7 +22,14 @@ const missing = BUILDS.filter(({ name }) => lock.packages[`node_modules/${name}`
 
 if (missing.length > 0 && process.argv.includes("--write")) {
   for (const { name, os, cpu } of missing) {
-    lock.packages[`node_modules/${name}`] = { version, cpu: [cpu], dev: true, license: "Apache-2.0", optional: true, os: [os] };
+    lock.packages[`node_modules/${name}`] = {
+      version,
+      cpu: [cpu],
+      dev: true,
+      license: "Apache-2.0",
+      optional: true,
+      os: [os],
+    };
   }
   const sorted = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => (a < b ? -1 : 1)));
   writeFileSync(FILE, `${JSON.stringify({ ...lock, packages: sorted }, null, 2)}\n`);

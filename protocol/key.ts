@@ -2,7 +2,7 @@
  * Which Ed25519 public keys may be used. WebCrypto takes small-order points, for which one constant signature verifies
  * a share of all messages; both sides refuse them, and every encoding that is not the canonical one.
  */
-export const PUBLIC_KEY_BYTES = 32;
+const PUBLIC_KEY_BYTES = 32;
 
 const FIELD = 2n ** 255n - 19n;
 /** The y coordinates of the eight points of small order (RFC 8032's curve; listed in libsodium's `ge25519_has_small_order`). */

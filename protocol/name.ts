@@ -12,6 +12,9 @@ export const ServiceName = v.pipe(
   v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\/[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, "must be namespace/name"),
 );
 
+// oxlint-disable-next-line no-control-regex -- control characters are what is refused
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+
 /**
  * One line of human text without control characters, bidirectional overrides or lone surrogates, at most `max`
  * UTF-16 units. Names and reasons travel to pages, feeds and terminals, and each of these could forge a line there.
@@ -20,10 +23,6 @@ export function line(max: number) {
   return v.pipe(
     v.string(),
     v.maxLength(max),
-    // oxlint-disable-next-line no-control-regex -- control characters are what is refused
-    v.check(
-      (text) => !/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(text) && text.isWellFormed(),
-      "has control characters",
-    ),
+    v.check((text) => !UNPRINTABLE.test(text) && text.isWellFormed(), "has control characters"),
   );
 }

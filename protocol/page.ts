@@ -43,7 +43,7 @@ export interface DayTally {
   readonly ms: Partial<Record<ComponentStatus, number>>;
 }
 
-export const MAINTENANCE_STATUSES = ["scheduled", "in_progress", "verifying", "completed"] as const;
+const MAINTENANCE_STATUSES = ["scheduled", "in_progress", "verifying", "completed"] as const;
 export type MaintenanceStatus = (typeof MAINTENANCE_STATUSES)[number];
 
 /** A maintenance as visitors may see it. */

@@ -51,7 +51,7 @@ const SourceStateSchema = v.strictObject({
 });
 export type SourceState = Readonly<v.InferOutput<typeof SourceStateSchema>>;
 
-export const LiveSchema = v.strictObject({
+const LiveSchema = v.strictObject({
   at: Moment,
   services: v.pipe(v.array(LiveServiceSchema), v.maxLength(SERVICES_MAX)),
   sources: v.record(v.picklist(["prometheus", "scrape", "kubernetes", "certificates"]), SourceStateSchema),

@@ -9,7 +9,7 @@
  *
  * Hashing and Ed25519 belong to the callers' platforms; this file only knows the text.
  */
-export const SIGNATURE_TAG = "observatory-agent-v1";
+const SIGNATURE_TAG = "observatory-agent-v1";
 /** A signature lives at most this long, seconds. */
 export const SIGNATURE_LIFETIME_S = 60;
 

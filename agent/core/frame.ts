@@ -13,9 +13,9 @@ import { crc32c } from "./crc32c.ts";
 
 const HEADER_BYTES = 8;
 /** Far above the largest payload (a list of 500 numbers, a record of 64 buckets) and far below four bytes of ASCII. */
-export const FRAME_BYTES_MAX = 8 * 1_048_576;
+const FRAME_BYTES_MAX = 8 * 1_048_576;
 
-export interface Frame {
+interface Frame {
   /** Where the frame begins in its file, bytes. */
   readonly offset: number;
   readonly payload: Uint8Array;

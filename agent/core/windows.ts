@@ -2,7 +2,7 @@
 import { HOUR, MINUTE, type Millis } from "../../protocol/time.ts";
 
 /** How far back a started agent reads what it missed from Prometheus, ms. */
-export const CATCH_UP_MS = 6 * HOUR;
+const CATCH_UP_MS = 6 * HOUR;
 /** An `increase` over fewer than four scrapes rests on too little. */
 const SCRAPES_PER_WINDOW = 4;
 

@@ -43,7 +43,7 @@ const SPAN_MAX_MS = 5 * MINUTE;
 const BLIND_MAX_MS = MINUTE;
 const LIVE_SCRAPES = 4;
 
-export interface ScrapeConfig {
+interface ScrapeConfig {
   readonly interval: number;
   readonly targets: readonly string[];
   readonly reporter: Reporter;

@@ -35,7 +35,7 @@ export interface Rule {
   readonly names?: readonly string[];
 }
 
-export interface DeploymentSeed {
+interface DeploymentSeed {
   readonly namespace: string;
   readonly name: string;
   readonly replicas: number;
@@ -43,7 +43,7 @@ export interface DeploymentSeed {
 }
 
 /** The next `times` requests that match are answered so instead. `hang` never answers; `drop` cuts the connection. */
-export interface Fault {
+interface Fault {
   readonly fault: "429" | "500" | "503" | "hang" | "drop";
   readonly times: number;
   readonly retryAfterSeconds?: number;

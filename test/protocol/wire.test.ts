@@ -15,7 +15,7 @@ function shapeOf(value: unknown): unknown {
   const kept = Object.entries(value).filter(
     ([key, item]) => !key.startsWith("~") && key !== "message" && key !== "reference" && item !== undefined,
   );
-  return Object.fromEntries(kept.map(([key, item]) => [key, shapeOf(item)]).toSorted());
+  return Object.fromEntries(kept.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => [key, shapeOf(item)]));
 }
 
 const WIRE = {

@@ -1,12 +1,22 @@
 /** An agent as the edge sees it: a key, signed requests, pushes. Runs in workerd beside the Worker. */
 import { env, exports } from "cloudflare:workers";
-import type { Enrolled, Live, Receipt } from "../../protocol/push.ts";
+import type { Live, Receipt } from "../../protocol/push.ts";
 import { agentPath, ENROLL_PATH, PUSH_PATH } from "../../protocol/path.ts";
 import { signatureBase, signatureHeaders } from "../../protocol/signature.ts";
 import { base64, keyIdOf, sha256 } from "../../worker/objects/crypto.ts";
+import type * as main from "../../worker/index.ts";
 import type { Env } from "../../worker/objects/env.ts";
 
-export const ORIGIN = "https://status.test";
+declare global {
+  // oxlint-disable-next-line typescript/no-namespace -- how workers-types learns what the Worker exports
+  namespace Cloudflare {
+    interface GlobalProps {
+      mainModule: typeof main;
+    }
+  }
+}
+
+const ORIGIN = "https://status.test";
 export const bindings = env as unknown as Env;
 
 /** Sends a request to the Worker under test. */
@@ -32,7 +42,7 @@ export interface Agent {
   push(facts?: object, live?: Partial<Live> | null): Promise<Response>;
 }
 
-export interface Changes {
+interface Changes {
   readonly headers?: Record<string, string>;
   readonly body?: Uint8Array;
   readonly createdS?: number;
@@ -88,7 +98,7 @@ export function enroll(agent: Agent, code: string): Promise<Response> {
   return agent.request(ENROLL_PATH, body);
 }
 
-export type { Enrolled, Receipt };
+export type { Receipt };
 
 export async function gzip(text: string | Uint8Array): Promise<Uint8Array> {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));

@@ -115,7 +115,7 @@ function mildestKnown(statuses: readonly ComponentStatus[]): ComponentStatus {
   return known.length === 0 ? "unknown" : known.reduce((a, b) => (worse(a, b) === a ? b : a));
 }
 
-export function covers(maintenance: Maintenance, component: Component, at: Millis): boolean {
+function covers(maintenance: Maintenance, component: Component, at: Millis): boolean {
   return (
     component.services.includes(`${maintenance.cluster}/${maintenance.service}`) &&
     at >= maintenance.startsAt &&

@@ -7,7 +7,7 @@ import { dayOf, nextDay } from "./calendar.ts";
 import type { StatusChange } from "./component.ts";
 
 /** Days that a page shows. */
-export const HISTORY_DAYS = 90;
+const HISTORY_DAYS = 90;
 
 /** Changes older than this do not touch any day that is shown; one day more for the longest day and the zone. */
 export const HISTORY_MS = (HISTORY_DAYS + 2) * DAY;

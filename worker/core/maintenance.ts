@@ -46,7 +46,7 @@ export function maintenanceStatus(maintenance: Maintenance, now: Millis): Mainte
 }
 
 /** What the agent said last; null while it has not answered. */
-export function latestResult(maintenance: Maintenance): LeaseResult | null {
+function latestResult(maintenance: Maintenance): LeaseResult | null {
   return maintenance.results.at(-1) ?? null;
 }
 

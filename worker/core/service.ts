@@ -23,7 +23,7 @@ export interface Thresholds {
   readonly requestsMin: number;
 }
 
-export const THRESHOLDS: Thresholds = {
+const THRESHOLDS: Thresholds = {
   errorRatioDegraded: 0.01,
   errorRatioPartial: 0.05,
   errorRatioMajor: 0.5,

@@ -118,7 +118,11 @@ export class BoardMemory {
     const { kind, key, revision, at, body } = row;
     this.#sql.exec(
       "INSERT OR REPLACE INTO outbox (kind, key, revision, at, body) VALUES (?, ?, ?, ?, ?)",
-      ...[kind, key, revision, at, JSON.stringify(body)],
+      kind,
+      key,
+      revision,
+      at,
+      JSON.stringify(body),
     );
   }
 

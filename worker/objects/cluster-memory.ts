@@ -102,7 +102,15 @@ export class ClusterMemory {
     this.#count(
       this.#sql.exec(
         "INSERT OR REPLACE INTO outbox (slot, spool, epoch, first, next, persisted, at, records, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ...[slot, marks.spool, marks.epoch, first, marks.next, marks.persisted, now, fresh.length, body],
+        slot,
+        marks.spool,
+        marks.epoch,
+        first,
+        marks.next,
+        marks.persisted,
+        now,
+        fresh.length,
+        body,
       ),
     );
     this.#marks = marks;

@@ -68,7 +68,8 @@ export type PushAnswer = Result<Receipt, PushRefusal>;
 /** What is known of a session's socket over hibernation. */
 interface Attachment {
   readonly host: string;
-  readonly openedAt: Millis | null;
+  /** False until it has proved who it is. */
+  readonly isOpen: boolean;
   readonly heardAt: Millis | null;
   readonly intervalMs: number;
 }
@@ -278,7 +279,7 @@ export class Cluster extends DurableObject<Env> {
   #hear(push: Push, now: Millis): void {
     for (const socket of this.ctx.getWebSockets()) {
       const attached = attachmentOf(socket);
-      if (attached?.openedAt != null)
+      if (attached?.isOpen === true)
         socket.serializeAttachment({ ...attached, heardAt: now, intervalMs: push.intervalMs });
     }
     if (push.live === null || this.#identity === null || push.live.at < (this.#live?.at ?? 0)) return;
@@ -346,13 +347,13 @@ export class Cluster extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     if (request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 426 });
     const sockets = this.ctx.getWebSockets();
-    const unproved = sockets.filter((socket) => attachmentOf(socket)?.openedAt == null);
+    const unproved = sockets.filter((socket) => attachmentOf(socket)?.isOpen !== true);
     for (const socket of unproved.slice(0, Math.max(0, unproved.length - UNPROVED_SOCKETS_MAX + 1))) {
       socket.close(SESSION_CLOSE.unauthenticated, "another session waits");
     }
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server);
-    const attachment: Attachment = { host: new URL(request.url).host, openedAt: null, heardAt: null, intervalMs: 0 };
+    const attachment: Attachment = { host: new URL(request.url).host, isOpen: false, heardAt: null, intervalMs: 0 };
     server.serializeAttachment(attachment);
     return new Response(null, { status: 101, webSocket: client });
   }
@@ -365,12 +366,12 @@ export class Cluster extends DurableObject<Env> {
     }
     const now = Date.now();
     for (const other of this.ctx.getWebSockets()) {
-      if (other !== socket && attachmentOf(other)?.openedAt != null)
+      if (other !== socket && attachmentOf(other)?.isOpen === true)
         other.close(SESSION_CLOSE.replaced, "a newer session took over");
     }
     socket.serializeAttachment({
       ...attached,
-      openedAt: now,
+      isOpen: true,
       heardAt: this.#told?.heardAt ?? null,
       intervalMs: this.#told?.intervalMs ?? 0,
     });
@@ -382,8 +383,8 @@ export class Cluster extends DurableObject<Env> {
   /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
   override async webSocketClose(socket: WebSocket): Promise<void> {
     const attached = attachmentOf(socket);
-    const others = this.ctx.getWebSockets().some((other) => other !== socket && attachmentOf(other)?.openedAt != null);
-    if (attached?.openedAt == null || attached.heardAt === null || others || this.#identity === null) return;
+    const others = this.ctx.getWebSockets().some((other) => other !== socket && attachmentOf(other)?.isOpen === true);
+    if (attached?.isOpen !== true || attached.heardAt === null || others || this.#identity === null) return;
     // The next push, should one come, is news again.
     this.#told = null;
     await boardOf(this.env).hush(this.#identity.cluster, silentAt(attached.heardAt, attached.intervalMs));
@@ -407,7 +408,7 @@ export class Cluster extends DurableObject<Env> {
   }
 
   #sendAll(message: SessionMessage): void {
-    for (const socket of this.ctx.getWebSockets()) if (attachmentOf(socket)?.openedAt != null) send(socket, message);
+    for (const socket of this.ctx.getWebSockets()) if (attachmentOf(socket)?.isOpen === true) send(socket, message);
   }
 
   // ── Postgres ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,6 @@
 import type { Board } from "./board.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Relay } from "./relay.ts";
-import type { Throttle } from "./throttle.ts";
 
 /** The Worker's bindings, variables and secrets, as `wrangler.toml` and `wrangler secret` set them. */
 export interface Env {
@@ -33,5 +32,3 @@ export function boardOf(env: Env): DurableObjectStub<Board> {
 export function clusterOf(env: Env, cluster: string): DurableObjectStub<Cluster> {
   return env.CLUSTER.getByName(cluster);
 }
-
-export type { Board, Cluster, Relay, Throttle };

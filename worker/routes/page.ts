@@ -1,7 +1,9 @@
 /** What visitors get: the page, Statuspage's documents, the live socket. Reaches the Board at most every 5 s a path. */
 import type { PageSnapshot } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { PAGE_SCRIPT_HASH, PAGE_STYLE_HASH } from "../../web/view/assets.generated.ts";
 import { renderPage } from "../../web/view/page.ts";
+import { dayOf } from "../core/calendar.ts";
 import { statusDocument, summaryDocument } from "../core/statuspage.ts";
 import { boardOf } from "../objects/env.ts";
 import { LIVE_PATH, RELAY_SHARDS } from "../objects/relay.ts";
@@ -59,10 +61,19 @@ async function fresh(c: AppContext, key: string, origin: string, render: Render)
   const { snapshot, isCopy } = found;
   const { body, headers } = render(snapshot, origin, Date.now(), isCopy ? snapshot.generatedAt : null);
   const response = new Response(body, {
-    headers: { ...headers, etag: `"${snapshot.version}"`, "cache-control": isCopy ? "no-store" : PAGE_CACHE },
+    headers: { ...headers, etag: etagOf(snapshot), "cache-control": isCopy ? "no-store" : PAGE_CACHE },
   });
   if (!isCopy) c.executionCtx.waitUntil(caches.default.put(key, kept(response.clone(), FRESH_S)));
   return response;
+}
+
+/**
+ * The version of what is said, the day up to which bars are drawn, and the script and style that the policy of this
+ * answer allows: a 304 after a deploy must not put a new policy on an old page.
+ */
+function etagOf({ version, page, generatedAt }: PageSnapshot): string {
+  const assets = `${PAGE_SCRIPT_HASH}${PAGE_STYLE_HASH}`.replaceAll(/sha256-|[^A-Za-z0-9]/g, "");
+  return `"${version}.${dayOf(generatedAt, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
 }
 
 async function latestSnapshot(

@@ -18,7 +18,7 @@ export type AppContext = Context<AppEnv>;
  * `public`: anybody. `agent`: signed requests, checked by the Cluster itself. `cli`: the operator's key.
  * `read`: a read token or a session. `admin`: a session.
  */
-export type Policy = "public" | "agent" | "cli" | "read" | "admin";
+type Policy = "public" | "agent" | "cli" | "read" | "admin";
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT";
