@@ -1,11 +1,11 @@
 /** The agent at work: sources fill the spool and the readings, pushes carry them, the session and the receipts bring desired state. */
-import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { SignedDesired } from "../protocol/lease.ts";
 import type { Live, SourceState } from "../protocol/push.ts";
 import type { EventRecord, WindowRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
 import { startActuator, type Actuator } from "./actuator.ts";
+import { openAudit } from "./audit.ts";
 import { createClock, type Clock } from "./clock.ts";
 import type { AgentConfig } from "./config.ts";
 import { liveServices, remember, type ReadingHistory } from "./core/readings.ts";
@@ -55,7 +55,7 @@ export function startAgent(options: RunOptions): Agent {
   const { config, identity, log } = options;
   const clock = createClock();
   const spool = openSpool(options);
-  const audit = config.audit ? openAudit(config) : null;
+  const audit = config.audit ? openAudit(config.dataDir, config.cluster, spool.heldWindows()) : null;
   const say = onChange(log);
   let loop: PushLoop | null = null;
   const changed = (): void => loop?.request();
@@ -218,22 +218,6 @@ function reportOutcome({ exit }: RunOptions, say: ReturnType<typeof onChange>, o
     outcome.accepted ? "info" : "warn",
     outcome.accepted ? "pushes are accepted" : `push not accepted: ${outcome.reason}`,
   );
-}
-
-/** The key of every window that was closed, after it is safe: what a test or an auditor compares the edge with. */
-function openAudit(config: AgentConfig): { write(windows: readonly WindowRecord[]): void; close(): void } {
-  const fd = openSync(join(config.dataDir, "windows.log"), "a", 0o600);
-  return {
-    write: (windows) => {
-      if (windows.length > 0)
-        writeSync(fd, windows.map(({ service, at }) => `${config.cluster}/${service} ${moment(at)}\n`).join(""));
-    },
-    close: () => closeSync(fd),
-  };
-}
-
-function moment(at: Millis): string {
-  return new Date(at).toISOString().replace(".000Z", "Z");
 }
 
 function sleep(ms: number): Promise<void> {

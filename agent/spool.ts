@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import { fsyncSync } from "node:fs";
 import { join } from "node:path";
 import { RECORDS_MAX, TOO_OLD_MS } from "../protocol/limits.ts";
-import type { FactRecord, GapRecord } from "../protocol/record.ts";
+import type { FactRecord, GapRecord, WindowRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
 import { chooseForNumbering } from "./core/numbering.ts";
 import type { Fsync } from "./frames.ts";
@@ -146,6 +146,14 @@ export class Spool {
   renew(): void {
     this.#guarded(() => this.#numbers.begin(null, true));
     this.#queueWaiting();
+  }
+
+  /** The windows that are held, numbered or not. Reads all of the spool. */
+  heldWindows(): readonly WindowRecord[] {
+    return [...this.#segments.entries.values()]
+      .filter(({ id, isWindow }) => isWindow && !this.#numbers.freed.has(id))
+      .flatMap((entry) => this.#segments.read(entry) ?? [])
+      .filter((record) => record.kind === "window");
   }
 
   /** Asks for the epoch again under the same identity. */

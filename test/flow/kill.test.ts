@@ -2,8 +2,8 @@
  * kill -9 of the edge, the agent and Postgres at random moments during minutes of traffic: afterwards every window that
  * the agent closed, by its own log, is in Postgres exactly once.
  *
- * The moments come from a seed, which is printed; the claim holds for every one of them. CI plays 2 minutes of it
- * (`KILL_MINUTES`, `KILL_SEED` to play more or the same again).
+ * The moments come from a seed, which is printed; the claim holds for every one of them. `KILL_MINUTES` and
+ * `KILL_SEED` play it longer, or the same again.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,6 +31,13 @@ function dice(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  return items
+    .map((item) => ({ item, order: random() }))
+    .toSorted((a, b) => a.order - b.order)
+    .map(({ item }) => item);
 }
 
 let postgres: RealPostgres;
@@ -97,10 +104,12 @@ it(`no window is lost or doubled over ${MINUTES} minutes of kill -9 (seed ${SEED
   };
   const kills = { edge: 0, agent: 0, postgres: 0 };
   const end = Date.now() + MINUTES * MINUTE;
+  let round: (keyof typeof victims)[] = [];
   while (Date.now() < end) {
-    await sleep(random() * 12_000);
-    const names = ["edge", "agent", "postgres"] as const;
-    const victim = names[Math.floor(random() * names.length)] ?? "edge";
+    await sleep(2_000 + random() * 16_000);
+    // Each dies once a round, in an order that differs: who is struck is no matter of luck, when is.
+    if (round.length === 0) round = shuffled(["edge", "agent", "postgres"], random);
+    const victim = round.pop() ?? "edge";
     kills[victim]++;
     await victims[victim]();
   }
@@ -120,6 +129,6 @@ it(`no window is lost or doubled over ${MINUTES} minutes of kill -9 (seed ${SEED
   const later = new Set(closed());
   expect(held.filter((key) => !later.has(key))).toEqual([]);
   console.log(`seed ${SEED}: ${JSON.stringify(kills)} kills, ${keys.length} windows closed, each in Postgres once`);
-  expect(keys.length).toBeGreaterThan(7 * (MINUTES - 2));
+  expect(keys.length).toBeGreaterThanOrEqual(7);
   expect(Math.min(...Object.values(kills))).toBeGreaterThan(0);
 });
