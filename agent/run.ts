@@ -1,8 +1,7 @@
 /** The agent at work: sources fill the spool and the readings, pushes carry them, the session and the receipts bring desired state. */
-import { join } from "node:path";
 import type { SignedDesired } from "../protocol/lease.ts";
 import type { Live, SourceState } from "../protocol/push.ts";
-import type { EventRecord, WindowRecord } from "../protocol/record.ts";
+import type { EventRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
 import { startActuator, type Actuator } from "./actuator.ts";
 import { openAudit } from "./audit.ts";
