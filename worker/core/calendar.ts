@@ -70,6 +70,34 @@ export function nextDay(at: Millis, timeZone: string): Millis {
   return candidate;
 }
 
+/** One day of a zone: `from` is its first moment, `to` the first of the next. */
+export interface Day {
+  readonly day: string;
+  readonly from: Millis;
+  readonly to: Millis;
+}
+
+/** The days of each zone that were asked for last: formatting costs microseconds, a page needs thousands of them. */
+const daysByZone = new Map<string, readonly Day[]>();
+
+/** The `count` days up to and with the one that holds `now`, oldest first. */
+export function lastDays(now: Millis, timeZone: string, count: number): readonly Day[] {
+  const known = daysByZone.get(timeZone);
+  const last = known?.at(-1);
+  if (known?.length === count && last !== undefined && last.from <= now && now < last.to) return known;
+  const days: Day[] = [];
+  // A day more than enough, for days of 25 hours; what is too old is cut off below.
+  let from = nextDay(now - (count + 1) * DAY, timeZone);
+  while (from <= now) {
+    const to = nextDay(from, timeZone);
+    days.push({ day: dayOf(from, timeZone), from, to });
+    from = to;
+  }
+  const result = days.slice(-count);
+  daysByZone.set(timeZone, result);
+  return result;
+}
+
 /** RFC 3339 with milliseconds and the offset of `timeZone` at that moment; `Z` for UTC. */
 export function rfc3339(at: Millis, timeZone: string): string {
   const { day, clockMs } = localTime(at, timeZone);
