@@ -16,6 +16,7 @@ import {
   gzip,
   liveService,
   makeAgent,
+  timing,
   windowOf,
 } from "./agent.ts";
 
@@ -222,10 +223,16 @@ describe("a hostile first line", () => {
     ],
   ];
 
-  it.each(refused)("%s gets %s, quickly, and nothing is stored", async (_name, expected, send) => {
+  it.each(refused)("%s gets %s within 50 ms, and nothing is stored", async (_name, expected, send) => {
     const cluster = clusterOf(bindings, "hostile");
     const before = await cluster.rowsWritten();
-    expect(await refusal(send())).toBe(expected);
+    const took: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      expect(await refusal(send())).toBe(expected);
+      took.push(timing.lastMs);
+    }
+    // The quickest of five: the machine may be busy with something else, the Worker's own cost is in each.
+    expect(Math.min(...took)).toBeLessThan(50);
     expect((await cluster.rowsWritten()) - before).toBe(0);
   });
 

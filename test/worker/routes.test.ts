@@ -1,0 +1,195 @@
+import { describe, expect, it } from "vitest";
+import { ROUTES } from "../../worker/index.ts";
+import { boardOf } from "../../worker/objects/env.ts";
+import type { Route } from "../../worker/routes/table.ts";
+import { bindings, call, cli } from "./agent.ts";
+
+const COOKIE = "__Host-observatory";
+const ORIGIN = "https://status.test";
+
+/** A path of a route with its parameters filled in. */
+function pathOf({ path }: Route): string {
+  return path.replace(":cluster", "nowhere").replace(":id", "nothing00000");
+}
+
+async function signedIn(): Promise<string> {
+  const { token } = await boardOf(bindings).createLink();
+  const secret = await boardOf(bindings).redeemLink(token);
+  return `${COOKIE}=${secret}`;
+}
+
+describe("every route without a credential", () => {
+  const guarded = ROUTES.filter(({ policy }) => policy !== "public");
+  it.each(guarded.map((route) => [route.method, route.path, route] as const))(
+    "%s %s lets nobody in",
+    async (method, _path, route) => {
+      const headers = { origin: ORIGIN, "sec-fetch-site": "same-origin" };
+      const answer = await call(pathOf(route), { method, headers, ...(method === "GET" ? {} : { body: "{}" }) });
+      const expected = route.policy === "admin" && method === "GET" ? [303] : [400, 401];
+      expect(expected).toContain(answer.status);
+      if (answer.status === 303) expect(answer.headers.get("location")).toBe("/admin/sign-in");
+      await answer.body?.cancel();
+    },
+  );
+
+  it.each([
+    ["the wrong key", { authorization: "Bearer not-the-operators-key-at-all" }],
+    ["a cookie of somebody's making", { cookie: `${COOKIE}=${"x".repeat(43)}` }],
+    ["the cookie's name without its prefix", { cookie: `observatory-dev=${"x".repeat(43)}` }],
+    ["a huge cookie", { cookie: `${COOKIE}=${"x".repeat(5_000)}` }],
+  ] as const)("with %s neither", async (_name, headers) => {
+    for (const path of ["/cli/v1/clusters", "/api/v1/services"])
+      expect((await call(path, { headers })).status).toBe(401);
+    expect((await call("/admin", { headers })).status).toBe(303);
+  });
+});
+
+describe("an unsafe request", () => {
+  const unsafe = ROUTES.filter(({ method, policy }) => method !== "GET" && (policy === "admin" || policy === "public"));
+  const origins: readonly (readonly [string, Record<string, string>])[] = [
+    ["from an evil page", { origin: "https://evil.test" }],
+    ["from a sandboxed page", { origin: "null" }],
+    ["without an origin", {}],
+    ["whose browser says cross-site", { origin: ORIGIN, "sec-fetch-site": "cross-site" }],
+    ["from a neighbour's subdomain", { origin: ORIGIN, "sec-fetch-site": "same-site" }],
+  ];
+  const types = ["application/json", "text/plain", "application/octet-stream", "application/x-www-form-urlencoded"];
+  const cases = unsafe.flatMap((route) =>
+    origins.map(([name, headers]) => [route.path, name, headers, route] as const),
+  );
+
+  it.each(cases)("%s %s is refused whatever its type, session or not", async (_path, _name, headers, route) => {
+    const cookie = await signedIn();
+    for (const type of types) {
+      const answer = await call(pathOf(route), {
+        method: route.method,
+        headers: { ...headers, cookie, "content-type": type },
+        body: "a=b",
+      });
+      expect([answer.status, (await answer.json<{ error: { code: string } }>()).error.code]).toEqual([
+        403,
+        "cross_site",
+      ]);
+    }
+  });
+
+  it("larger than its route allows is refused unread", async () => {
+    const answer = await call("/admin/maintenance", {
+      method: "POST",
+      headers: { origin: ORIGIN, cookie: await signedIn() },
+      body: "a".repeat(20_000),
+    });
+    expect(answer.status).toBe(413);
+  });
+});
+
+describe("signing in", () => {
+  const post = (token: string) =>
+    call("/admin/sign-in", {
+      method: "POST",
+      headers: { origin: ORIGIN, "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams({ token }).toString(),
+    });
+
+  it("opening the link spends nothing, the button does, once", async () => {
+    const { url } = await (await cli("POST", "/cli/v1/admin-links", {})).json<{ url: string }>();
+    const token = new URL(url).searchParams.get("token") ?? "";
+    expect((await call(`/admin/sign-in?token=${token}`)).status).toBe(200);
+    const first = await post(token);
+    expect([first.status, first.headers.get("location")]).toEqual([303, "/admin"]);
+    const cookie = first.headers.get("set-cookie") ?? "";
+    expect(cookie).toMatch(/^__Host-observatory=[\w-]{43}; Max-Age=\d+; Path=\/; HttpOnly; Secure; SameSite=Strict$/);
+    expect((await post(token)).status).toBe(401);
+    expect((await call("/admin", { headers: { cookie: cookie.split(";")[0] ?? "" } })).status).toBe(200);
+  });
+
+  it("out ends the session", async () => {
+    const cookie = await signedIn();
+    expect((await call("/admin", { headers: { cookie } })).status).toBe(200);
+    expect((await call("/admin/sign-out", { method: "POST", headers: { origin: ORIGIN, cookie } })).status).toBe(303);
+    expect((await call("/admin", { headers: { cookie } })).status).toBe(303);
+  });
+
+  it("a read token reads, and opens nothing else", async () => {
+    const { token } = await (await cli("POST", "/cli/v1/tokens", { scope: "read" })).json<{ token: string }>();
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await call("/api/v1/services", { headers })).status).toBe(200);
+    expect((await call("/cli/v1/clusters", { headers })).status).toBe(401);
+    expect((await call("/admin", { headers })).status).toBe(303);
+  });
+});
+
+describe("addresses", () => {
+  it.each([
+    ["an unknown page", "GET", "/nothing", 404],
+    ["an unknown document", "GET", "/api/v2/nothing.json", 404],
+    ["a snapshot of the cache", "GET", "/.snapshot", 404],
+    ["a wrong method", "POST", "/api/v2/summary.json", 405],
+    ["a method of its own", "PROPFIND", "/", 405],
+    ["the page", "HEAD", "/", 200],
+    ["the summary", "HEAD", "/api/v2/summary.json", 200],
+    ["a socket without an upgrade", "GET", "/live", 400],
+  ])("%s: %s %s is %d", async (_name, method, path, status) => {
+    const answer = await call(path, { method });
+    expect(answer.status).toBe(status);
+    if (status === 405) expect(answer.headers.get("allow")).toContain("GET");
+    await answer.body?.cancel();
+  });
+
+  it("a browser that is lost gets a page, a program JSON", async () => {
+    const page = await call("/nothing", { headers: { accept: "text/html" } });
+    expect(page.headers.get("content-type")).toContain("text/html");
+    expect((await call("/nothing")).headers.get("content-type")).toContain("application/json");
+    await page.body?.cancel();
+  });
+
+  it("a query adds nothing to the cache, and an unchanged page costs no body", async () => {
+    const first = await call("/");
+    const etag = first.headers.get("etag") ?? "";
+    await first.arrayBuffer();
+    const again = await call("/?x=1", { headers: { "if-none-match": etag } });
+    expect([again.status, again.headers.get("etag")]).toEqual([304, etag]);
+  });
+
+  it("the page is strict about what it runs, and the summary is open to everybody", async () => {
+    const page = await call("/");
+    const policy = page.headers.get("content-security-policy") ?? "";
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toContain("unsafe");
+    await page.arrayBuffer();
+    expect((await call("/api/v2/summary.json")).headers.get("access-control-allow-origin")).toBe("*");
+  });
+
+  it("a socket of another site is refused", async () => {
+    for (const origin of ["https://evil.test", "null", null]) {
+      const headers = { upgrade: "websocket", ...(origin === null ? {} : { origin }) };
+      expect((await call("/live", { headers })).status).toBe(403);
+    }
+  });
+});
+
+describe("input of the command line", () => {
+  it.each([
+    ["a cluster that is no label", "POST", "/cli/v1/enrollments", { cluster: "Not_A_Label" }],
+    ["a key that is not known", "POST", "/cli/v1/enrollments", { cluster: "a", sudo: true }],
+    [
+      "a service without its cluster",
+      "PUT",
+      "/cli/v1/components",
+      { components: [{ name: "A", services: ["shop/checkout"] }] },
+    ],
+    ["an empty name", "PUT", "/cli/v1/components", { components: [{ name: " ", services: ["a/b/c"] }] }],
+    [
+      "a name with an override",
+      "PUT",
+      "/cli/v1/components",
+      { components: [{ name: "a\u202eb", services: ["a/b/c"] }] },
+    ],
+  ])("%s is refused with what to mend", async (_name, method, path, body) => {
+    const answer = await cli(method, path, body);
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({
+      error: { code: "request_malformed", message: expect.stringMatching(/\w+: .+/) },
+    });
+  });
+});
