@@ -108,6 +108,7 @@ function trafficOf(services: readonly ToldService[]): Pick<LiveComponent, "error
 
 function publicMaintenances(facts: PageFacts, now: Millis): readonly PageMaintenance[] {
   return facts.maintenances
+    .toSorted((a, b) => a.createdAt - b.createdAt)
     .map((maintenance) => publicMaintenance(maintenance, facts.components, now))
     .filter(
       (maintenance) =>

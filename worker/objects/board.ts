@@ -65,13 +65,15 @@ const COMPONENTS_MAX = 1_000;
 
 export class Board extends DurableObject<Env> {
   readonly #memory: BoardMemory;
-  #version = 0;
+  /** Never one that an earlier life gave to other content: a browser would be told that its old page is unchanged. */
+  #version: number;
   #publishedAt: Millis = 0;
   #failures = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#memory = new BoardMemory(ctx.storage.sql, Date.now() - 2 * HISTORY_MS);
+    this.#version = Date.now();
+    this.#memory = new BoardMemory(ctx.storage.sql, this.#version - 2 * HISTORY_MS);
     this.#settle(changesUntil, Date.now());
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
   }
@@ -124,10 +126,11 @@ export class Board extends DurableObject<Env> {
   async operatorView(): Promise<OperatorView> {
     return {
       page: this.#page(),
-      components: this.#memory.all("component"),
-      maintenances: this.#memory.all("maintenance"),
-      clusters: this.#memory.all("cluster"),
-      tells: this.#memory.all("tell"),
+      // Memory gives them as they came, and after a wake by their keys: an operator's lists must not jump.
+      components: this.#memory.all("component").toSorted((a, b) => a.position - b.position),
+      maintenances: this.#memory.all("maintenance").toSorted((a, b) => a.createdAt - b.createdAt),
+      clusters: this.#memory.all("cluster").toSorted(byCluster),
+      tells: this.#memory.all("tell").toSorted(byCluster),
       backlog: this.#memory.backlog(),
     };
   }
@@ -442,4 +445,8 @@ export class Board extends DurableObject<Env> {
     const key = freshId();
     this.#archive("audit", key, at, { act, subject, by }, 1);
   }
+}
+
+function byCluster(a: { readonly cluster: string }, b: { readonly cluster: string }): number {
+  return a.cluster < b.cluster ? -1 : 1;
 }
