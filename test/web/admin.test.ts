@@ -182,7 +182,7 @@ describe("forms", () => {
 
   it("offer the end only while there is something to end", () => {
     const page = (m: MaintenanceModel): string =>
-      renderMaintenance({ maintenance: m, replicas: null, components: [] }, FRAME).split("<script>")[0] ?? "";
+      renderMaintenance({ maintenance: m, components: [] }, FRAME).split("<script>")[0] ?? "";
     expect(page(maintenance())).toContain('action="/admin/maintenance/maint0000001/end"');
     expect(page(maintenance({ endedAt: NOW }))).not.toContain("End now</button>");
     expect(page(maintenance({ endsAt: NOW }))).not.toContain("End now</button>");
@@ -304,7 +304,7 @@ describe("hostile text", () => {
         frame,
       ),
     ],
-    ["maintenance", renderMaintenance({ maintenance: wild, replicas: null, components: [EVIL] }, frame)],
+    ["maintenance", renderMaintenance({ maintenance: wild, components: [EVIL] }, frame)],
   ];
   it.each(pages)("stays text on the page %s", (_name, page) => {
     expect(page.match(/<script/g)).toHaveLength(1);

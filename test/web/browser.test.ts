@@ -40,7 +40,7 @@ beforeEach(async () => {
     if (path === "/admin") return admin(renderAdminHome(HOME, FRAME));
     if (path === "/admin/maintenance/new") return admin(renderMaintenanceNew(NEW_MAINTENANCE, FRAME));
     if (path === "/admin/maintenance/maint0000001") {
-      return admin(renderMaintenance({ maintenance: asked, replicas: null, components: [] }, FRAME));
+      return admin(renderMaintenance({ maintenance: asked, components: [] }, FRAME));
     }
     return null;
   });

@@ -2,7 +2,7 @@
 import { quantile } from "../../protocol/latency.ts";
 import type { LeaseResult } from "../../protocol/lease.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { SECOND } from "../../protocol/time.ts";
+import { MINUTE, SECOND } from "../../protocol/time.ts";
 import type {
   AdminFrame,
   AdminHomeModel,
@@ -20,11 +20,15 @@ import type { ClusterIdentity, Component, Tell, ToldService } from "../core/comp
 import { operatorMaintenance } from "../core/maintenance.ts";
 import type { OperatorView } from "../objects/board.ts";
 
+/** A flush that was late once, and a Cluster that tells every 30 s, are no news. */
+const ARCHIVE_GRACE_MS = MINUTE;
+
 export function frameOf(view: Pick<OperatorView, "page">, now: Millis): AdminFrame {
   return { pageName: view.page.name, timeZone: view.page.timeZone, now };
 }
 
-export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
+/** @param flushMs how long facts wait for Postgres as a matter of course */
+export function homeModel(view: OperatorView, flushMs: number, now: Millis): AdminHomeModel {
   return {
     clusters: view.clusters.map((identity) => clusterModel(identity, tellOf(view, identity.cluster), now)),
     pendingKeys: view.clusters.flatMap(({ cluster, keys }) =>
@@ -34,16 +38,15 @@ export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
     ),
     maintenances: view.maintenances.map((maintenance) => operatorMaintenance(maintenance, now)),
     components: view.components.length,
-    archive: archiveModel(view),
+    archive: archiveModel(view, flushMs, now),
   };
 }
 
-/** Everything that waits for Postgres: the Board's own rows, and what the Clusters last said of theirs. */
-function archiveModel(view: OperatorView): ArchiveModel | null {
-  // Facts wait a flush interval as a matter of course; that alone is no news.
+/** What has waited for Postgres for too long: the Board's own rows, and what the Clusters last said of theirs. */
+function archiveModel(view: OperatorView, flushMs: number, now: Millis): ArchiveModel | null {
   const backlogs = [view.backlog, ...view.tells.map(({ backlog }) => backlog)];
   const since = backlogs.flatMap((backlog) => backlog.since ?? []);
-  if (since.length === 0) return null;
+  if (since.length === 0 || now - Math.min(...since) < 2 * flushMs + ARCHIVE_GRACE_MS) return null;
   return { waiting: backlogs.reduce((sum, { waiting }) => sum + waiting, 0), since: Math.min(...since) };
 }
 

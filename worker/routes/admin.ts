@@ -27,7 +27,7 @@ import { RELAY_ADMIN } from "../objects/relay.ts";
 import { attemptAllowed } from "../objects/throttle.ts";
 import { openDatabase } from "../store/database.ts";
 import { recentEvents } from "../store/queries.ts";
-import { clusterPageModel, frameOf, homeModel, serviceModels, targetModels, tellOf } from "./admin-view.ts";
+import { clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
 import { refuse } from "./answer.ts";
 import { ServiceRef } from "./cli.ts";
 import { documentHeaders } from "./document.ts";
@@ -83,7 +83,7 @@ async function signOut(c: AppContext, { visitor }: RouteRequest): Promise<Respon
 async function home(c: AppContext): Promise<Response> {
   const view = await boardOf(c.env).operatorView();
   const now = Date.now();
-  return page(c, renderAdminHome(homeModel(view, now), frameOf(view, now)));
+  return page(c, renderAdminHome(homeModel(view, Number(c.env.FLUSH_INTERVAL_MS), now), frameOf(view, now)));
 }
 
 async function showCluster(c: AppContext): Promise<Response> {
@@ -236,12 +236,10 @@ async function showMaintenance(c: AppContext): Promise<Response> {
   const maintenance = view.maintenances.find(({ id }) => id === c.req.param("id"));
   if (maintenance === undefined) return refuse(c, "not_found", "There is no such maintenance.");
   const { cluster, service } = maintenance;
-  const told = tellOf(view, cluster)?.services.find((known) => known.service === service);
   const components = view.components.filter(({ services }) => services.includes(`${cluster}/${service}`));
   const now = Date.now();
   const model = {
     maintenance: operatorMaintenance(maintenance, now),
-    replicas: told?.replicas ?? null,
     components: components.map(({ name }) => name),
   };
   return page(c, renderMaintenance(model, frameOf(view, now)));

@@ -7,12 +7,11 @@ import type { AdminFrame, MaintenancePageModel } from "./model.ts";
 import { clusterLink, maintenanceChange } from "./parts.ts";
 
 export function renderMaintenance(model: MaintenancePageModel, frame: AdminFrame): string {
-  const { maintenance: m, components, replicas } = model;
+  const { maintenance: m, components } = model;
   const regions = maintenanceRegions(m, frame);
   const facts: [string, Html | string][] = [
     ["Target", markup`${m.service} in ${clusterLink(m.cluster)}`],
     ["Change", maintenanceChange(m)],
-    ["Deployment now", replicas === null ? "not known" : `${replicas.ready} of ${replicas.desired} ready`],
     [
       "Time",
       markup`${moment(m.startsAt, frame.now, frame.timeZone)} until ${moment(m.endsAt, frame.now, frame.timeZone)} at the latest`,

@@ -217,8 +217,6 @@ export interface MaintenanceNewModel {
 
 export interface MaintenancePageModel {
   readonly maintenance: MaintenanceModel;
-  /** The target as its cluster last reported it, for "3 → 1 replicas". */
-  readonly replicas: { readonly ready: number; readonly desired: number } | null;
   /** Names of the public components that show it. */
   readonly components: readonly string[];
 }
