@@ -380,18 +380,24 @@ export class Cluster extends DurableObject<Env> {
     if (desired !== undefined) send(socket, { type: "desired", desired });
   }
 
-  /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
   override async webSocketClose(socket: WebSocket): Promise<void> {
+    // Our half of the closing handshake: nobody else sends it, and the agent would wait until this object hibernates.
+    socket.close(1000);
+    await this.#tellEnd(socket);
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    await this.#tellEnd(socket);
+  }
+
+  /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
+  async #tellEnd(socket: WebSocket): Promise<void> {
     const attached = attachmentOf(socket);
     const others = this.ctx.getWebSockets().some((other) => other !== socket && attachmentOf(other)?.isOpen === true);
     if (attached?.isOpen !== true || attached.heardAt === null || others || this.#identity === null) return;
     // The next push, should one come, is news again.
     this.#told = null;
     await boardOf(this.env).hush(this.#identity.cluster, silentAt(attached.heardAt, attached.intervalMs));
-  }
-
-  override async webSocketError(socket: WebSocket): Promise<void> {
-    await this.webSocketClose(socket);
   }
 
   async #opens(message: string, host: string): Promise<boolean> {
