@@ -58,6 +58,9 @@ export default defineConfig({
         },
       },
       {
+        test: { name: "edge", include: ["test/edge/**/*.test.ts"], testTimeout: 2 * MINUTES, hookTimeout: 2 * MINUTES },
+      },
+      {
         test: {
           name: "flow",
           include: ["test/flow/**/*.test.ts"],

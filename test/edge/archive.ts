@@ -1,0 +1,77 @@
+/** What Postgres holds, read past the edge and past the endpoint's faults. */
+import pg from "pg";
+import { expect } from "vitest";
+import { eventually } from "../support/process.ts";
+import type { EdgeAgent } from "./agent.ts";
+
+/** A back-off of three failures, and a slow machine. */
+const ARRIVES_WITHIN_MS = 25_000;
+
+export interface Archive {
+  windows(cluster: string): Promise<{ readonly at: number; readonly requests: number }[]>;
+  events(cluster: string): Promise<string[]>;
+  /** Numbers that were ever stored: more than facts means that a fact came under two numbers. */
+  numbers(cluster: string): Promise<string[]>;
+  /** Bodies of the board's facts of one kind, oldest first. */
+  board(kind: string): Promise<Readonly<Record<string, unknown>>[]>;
+  close(): Promise<void>;
+}
+
+export function openArchive(url: string): Archive {
+  const pool = new pg.Pool({ connectionString: url, max: 1 });
+  pool.on("error", () => {});
+  const rows = async <Row extends pg.QueryResultRow>(text: string, values: readonly string[]): Promise<Row[]> =>
+    (await pool.query<Row>(text, [...values])).rows;
+  return {
+    windows: async (cluster) =>
+      (
+        await rows<{ minute: Date; requests: number }>(
+          "SELECT minute, requests FROM minute_window WHERE cluster_id = $1 ORDER BY minute",
+          [cluster],
+        )
+      ).map(({ minute, requests }) => ({ at: minute.getTime(), requests })),
+    events: async (cluster) =>
+      (
+        await rows<{ id: string }>("SELECT id FROM event WHERE cluster_id = $1 ORDER BY observed_at, seq", [cluster])
+      ).map(({ id }) => id),
+    numbers: async (cluster) =>
+      (
+        await rows<{ number: string }>(
+          "SELECT epoch || ':' || seq AS number FROM ingest WHERE cluster_id = $1 ORDER BY epoch, seq",
+          [cluster],
+        )
+      ).map(({ number }) => number),
+    board: async (kind) =>
+      (
+        await rows<{ body: Record<string, unknown> }>("SELECT body FROM board_fact WHERE kind = $1 ORDER BY at", [kind])
+      ).map(({ body }) => body),
+    close: () => pool.end(),
+  };
+}
+
+/** Waits until Postgres has every fact that the agent closed, and sees that it has nothing else and nothing twice. */
+export async function expectArchived(archive: Archive, agent: EdgeAgent): Promise<void> {
+  const facts = agent.closed.length + agent.happened.length;
+  await eventually(
+    async () => {
+      const stored = (await archive.windows(agent.cluster)).length + (await archive.events(agent.cluster)).length;
+      return stored >= facts;
+    },
+    ARRIVES_WITHIN_MS,
+    `${facts} facts of ${agent.cluster} in Postgres`,
+  );
+  expect(await archive.windows(agent.cluster)).toEqual(agent.closed);
+  expect((await archive.events(agent.cluster)).toSorted()).toEqual(agent.happened.toSorted());
+}
+
+/** Waits until the edge says that all it received is in Postgres, and the agent has freed it all. */
+export async function expectPersisted(agent: EdgeAgent): Promise<void> {
+  await eventually(
+    async () => {
+      await agent.push();
+      return agent.base === agent.next;
+    },
+    ARRIVES_WITHIN_MS,
+    `${agent.cluster} to be told that everything is persisted`,
+  );
+}
