@@ -314,6 +314,34 @@ describe("from push to page", () => {
     await expect.poll(async () => (await bindings.BOARD.getByName("board").operatorView()).backlog.waiting).toBe(0);
   });
 
+  it("a maintenance that ends while its lease is given out leaves no lease behind", async () => {
+    const agent = await enrolledAgent("page-5");
+    await receipt(agent.push({ epoch: agent.epoch }));
+    const board = bindings.BOARD.getByName("board");
+    const request = {
+      name: "A",
+      reason: "b",
+      cluster: "page-5",
+      service: "shop/checkout",
+      mode: "announce",
+      replicas: null,
+      hours: 1,
+    } as const;
+    for (let i = 0; i < 5; i++) {
+      const started = await board.startMaintenance(request, "test");
+      if (!started.ok) throw new Error("not started");
+      await board.endMaintenance(started.value.id, "test");
+    }
+    await expect
+      .poll(
+        async () =>
+          JSON.parse((await receipt(agent.push({ epoch: agent.epoch }))).desired?.payload ?? '{"leases":[]}').leases,
+      )
+      .toEqual([]);
+    const late = await receipt(agent.push({ epoch: agent.epoch }));
+    expect(JSON.parse(late.desired?.payload ?? '{"leases":[]}').leases).toEqual([]);
+  });
+
   it("a lease goes out over the session and its result comes back to the maintenance", async () => {
     const agent = await enrolledAgent("page-4");
     await receipt(agent.push({ epoch: agent.epoch }));

@@ -359,6 +359,8 @@ export class Board extends DurableObject<Env> {
         };
     this.#change(now, () => {
       this.#keepMaintenance(next);
+      // It ended while the lease was given out, and the release may have come before it.
+      if (next.endedAt !== null) this.#memory.send({ key: `${id}:release`, maintenance: id, act: "release" });
       // The agent may have answered before the Cluster's own answer came back.
       const tell = this.#memory.get("tell", maintenance.cluster);
       if (tell !== null) this.#takeReport(maintenance.cluster, tell.leases);

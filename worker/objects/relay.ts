@@ -38,6 +38,15 @@ export class Relay extends DurableObject<Env> {
     return new Response(null, { status: 101, webSocket: client });
   }
 
+  async #greet(socket: WebSocket): Promise<void> {
+    try {
+      socket.send((this.#newest ??= await boardOf(this.env).liveFrame()));
+    } catch (error) {
+      // A page that opens while the Board is away has what it was rendered with, and hears of what comes.
+      console.warn(JSON.stringify({ event: "greeting_failed", error: String(error) }));
+    }
+  }
+
   /** Passes one frame to every open page; how many there are. */
   async publish(frame: string): Promise<number> {
     this.#newest = frame;
