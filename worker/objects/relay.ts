@@ -33,8 +33,7 @@ export class Relay extends DurableObject<Env> {
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server);
     // The page was rendered some seconds ago, and what changed between then and now was sent before it listened.
-    if (new URL(request.url).pathname === LIVE_PATH)
-      server.send((this.#newest ??= await boardOf(this.env).liveFrame()));
+    if (new URL(request.url).pathname === LIVE_PATH) await this.#greet(server);
     return new Response(null, { status: 101, webSocket: client });
   }
 
