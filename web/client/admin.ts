@@ -16,6 +16,7 @@ const main = (): HTMLElement | null => document.getElementById("main");
 const offsetMs = Number(main()?.dataset["now"]) - Date.now();
 const now = (): number => Date.now() + offsetMs;
 const timeZone = main()?.dataset["zone"] ?? "UTC";
+let frames = 0;
 const shownId = (): string | undefined => document.getElementById("live")?.dataset["maintenance"];
 
 if (main() !== null) start();
@@ -25,6 +26,7 @@ function start(): void {
   setInterval(countAges, 1_000);
   const isHome = location.pathname === "/admin";
   if (!isHome && shownId() === undefined) return;
+  // What happened between the Worker's rendering and now was sent before anybody listened.
   const live = openSocket("/admin/live", take, () => void refresh());
   setInterval(() => {
     if (!live.isOpen() && !document.hidden) void refresh();
@@ -45,6 +47,7 @@ function take(text: string): void {
     return;
   }
   if (frame.type !== "maintenance") return;
+  frames++;
   if (shownId() === undefined) void refresh();
   if (shownId() !== frame.maintenance.id) return;
   const before = document.getElementById("m-state")?.textContent;
@@ -56,13 +59,15 @@ function take(text: string): void {
 
 /** The page as the Worker renders it now, unless somebody is at work in it. */
 async function refresh(): Promise<void> {
+  const framesBefore = frames;
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     if (!answer.ok || main()?.contains(document.activeElement) === true) return;
     const fresh = new DOMParser()
       .parseFromString(trustedMarkup(await answer.text()), "text/html")
       .getElementById("main");
-    if (fresh === null) return;
+    // What was sent meanwhile is newer than what was asked for.
+    if (fresh === null || frames !== framesBefore) return;
     main()?.replaceWith(fresh);
     forgetShown();
   } catch {

@@ -30,7 +30,7 @@ let askAt = 0;
 let said = headline(change.components, Number(page()["now"]));
 let statuses = statusesAt(Number(page()["now"]));
 
-const live = openSocket("/live", take, () => (newsAt = 0));
+const live = openSocket("/live", take, (isReturn) => isReturn && (newsAt = 0));
 setInterval(tick, 1_000);
 document.addEventListener("visibilitychange", tick);
 readHistory();

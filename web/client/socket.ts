@@ -5,14 +5,18 @@ export interface LiveSocket {
   isOpen(): boolean;
 }
 
-/** `onReturn` is called when it is open again after a failure: what was sent meanwhile is missed. */
-export function openSocket(path: string, onMessage: (text: string) => void, onReturn: () => void): LiveSocket {
+/** `onOpen` is told whether it was open before: what was sent meanwhile is missed. */
+export function openSocket(
+  path: string,
+  onMessage: (text: string) => void,
+  onOpen: (isReturn: boolean) => void,
+): LiveSocket {
   let socket: WebSocket | null = null;
   let failures = 0;
   const connect = (): void => {
     socket = new WebSocket(location.origin.replace("http", "ws") + path);
     socket.onopen = () => {
-      if (failures > 0) onReturn();
+      onOpen(failures > 0);
       failures = 0;
     };
     socket.onmessage = ({ data }) => onMessage(String(data));

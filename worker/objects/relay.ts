@@ -60,6 +60,11 @@ export class Relay extends DurableObject<Env> {
     return sockets.length;
   }
 
+  /** Our half of the closing handshake: nobody else sends it, and the tab would wait until this object hibernates. */
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    socket.close(1000);
+  }
+
   /** A page has nothing to say. One that talks is not one of ours. */
   override async webSocketMessage(socket: WebSocket): Promise<void> {
     socket.close(1008, "this socket only speaks");

@@ -50,7 +50,7 @@ function archiveModel(view: OperatorView, flushMs: number, now: Millis): Archive
   return { waiting: backlogs.reduce((sum, { waiting }) => sum + waiting, 0), since: Math.min(...since) };
 }
 
-export function tellOf(view: OperatorView, cluster: string): Tell | null {
+function tellOf(view: OperatorView, cluster: string): Tell | null {
   return view.tells.find((tell) => tell.cluster === cluster) ?? null;
 }
 
