@@ -8,6 +8,7 @@ import { ClusterName, line, ServiceName } from "./name.ts";
 /** No lease outlives a day: a forgotten one ends by itself. */
 export const LEASE_HOURS_MAX = 24;
 export const LEASES_MAX = 100;
+export const LEASE_REPLICAS_MAX = 1_000;
 
 const Moment = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 export const LEASE_MODES = ["announce", "scale"] as const;
@@ -17,7 +18,7 @@ export type LeaseMode = (typeof LEASE_MODES)[number];
 const LeaseSchema = v.strictObject({
   target: ServiceName,
   mode: v.picklist(LEASE_MODES),
-  replicas: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1_000))),
+  replicas: v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(LEASE_REPLICAS_MAX))),
   /** Rises with every change of this cluster's desired state; what refuses a replay. */
   generation: Moment,
   notBefore: Moment,

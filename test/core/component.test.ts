@@ -53,6 +53,28 @@ describe("what is said from now on", () => {
   });
 });
 
+describe("a maintenance of one service among several", () => {
+  const both = component({ services: ["eu-1/shop/checkout", "us-1/shop/checkout"] });
+  const planned = [maintenance()];
+  it("does not hide the outage of another", () => {
+    const tells = [tell(NOON, [told("operational")], "eu-1"), tell(NOON, [told("major_outage")], "us-1")];
+    expect(componentVerdict(both, evidence(tells, planned), NOON).status).toBe("major_outage");
+  });
+  it("shows while the others are well", () => {
+    const tells = [tell(NOON, [told("major_outage")], "eu-1"), tell(NOON, [told("operational")], "us-1")];
+    expect(componentVerdict(both, evidence(tells, planned), NOON)).toEqual({
+      status: "under_maintenance",
+      why: "Database upgrade",
+    });
+  });
+});
+
+it("a service told twice does not stand in for one that is missing", () => {
+  const pair = component({ services: ["eu-1/shop/checkout", "eu-1/shop/cart"] });
+  const tells = [tell(NOON, [told("operational"), told("operational")])];
+  expect(componentVerdict(pair, evidence(tells), NOON).status).toBe("unknown");
+});
+
 describe("a component over two clusters", () => {
   const both = { services: ["eu-1/shop/checkout", "us-1/shop/checkout"] };
   const judge = (rule: "all" | "any", eu: "operational" | "major_outage", us: "operational" | "major_outage" | null) =>

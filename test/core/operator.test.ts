@@ -57,6 +57,9 @@ describe("a maintenance", () => {
       hours: 25,
     } as const;
     expect(Object.keys(maintenanceFaults(request)).toSorted()).toEqual(["hours", "name", "reason", "replicas"]);
+    expect(Object.keys(maintenanceFaults({ ...request, name: "a", reason: "b", hours: 1, replicas: 1_001 }))).toEqual([
+      "replicas",
+    ]);
     expect(maintenanceFaults({ ...request, name: "Upgrade", reason: "disks", replicas: 0, hours: 24 })).toEqual({});
   });
 });

@@ -139,6 +139,20 @@ describe("the public projection", () => {
   });
 });
 
+it("what became true by time alone keeps its moment, render after render", () => {
+  const held = facts([component()], [tell(NOON, [told("operational")])]);
+  const journal = new Map([
+    ["checkout0000", [{ component: "checkout0000", at: NOON, status: "operational" } as const]],
+  ]);
+  for (const clock of ["12:02:00", "12:03:00"]) {
+    const [shown] = publicSnapshot({ ...held, changes: journal }, at(clock)).components;
+    expect(shown?.outlook[0]).toMatchObject({ status: "unknown", since: at("12:01:00") });
+    expect(shown?.days).toEqual([
+      { day: "2026-11-23", ms: { operational: 60_000, unknown: at(clock) - at("12:01:00") } },
+    ]);
+  }
+});
+
 describe("Statuspage's documents", () => {
   const documentOf = (status: Parameters<typeof told>[0], maintenances: Maintenance[] = [], now = NOON) => {
     const snapshot = publicSnapshot(facts([component()], [tell(NOON, [told(status)])], maintenances), NOON);

@@ -84,12 +84,14 @@ export function splitService(ref: string): { readonly cluster: string; readonly 
 
 /** The told services behind a component whose evidence is still good at `at`. */
 export function freshServices(component: Component, tells: Evidence["tells"], at: Millis): ToldService[] {
-  return component.services.flatMap((ref) => {
-    const { cluster, service } = splitService(ref);
-    const tell = tells.get(cluster);
-    if (tell === undefined || at >= tell.expiresAt) return [];
-    return tell.services.filter((told) => told.service === service);
-  });
+  return component.services.flatMap((ref) => freshService(ref, tells, at) ?? []);
+}
+
+function freshService(ref: string, tells: Evidence["tells"], at: Millis): ToldService | null {
+  const { cluster, service } = splitService(ref);
+  const tell = tells.get(cluster);
+  if (tell === undefined || at >= tell.expiresAt) return null;
+  return tell.services.find((told) => told.service === service) ?? null;
 }
 
 interface Said {
@@ -99,14 +101,18 @@ interface Said {
 
 /** What is said of a component at `at`, judged by the evidence held now. Maintenance is declared; the rest is evidence. */
 export function componentVerdict(component: Component, evidence: Evidence, at: Millis): Said {
-  const covering = evidence.maintenances.find((maintenance) => covers(maintenance, component, at));
+  const said = component.services.map((ref) => serviceSaid(ref, evidence, at));
+  const statuses = said.map(({ status }) => status);
+  const status = component.rule === "any" ? mildestKnown(statuses) : worst(statuses);
+  return { status, why: said.find((one) => one.status === status)?.why ?? null };
+}
+
+/** Of one service: a maintenance covers its own target and nothing beside it. */
+function serviceSaid(ref: string, { maintenances, tells }: Evidence, at: Millis): Said {
+  const covering = maintenances.find((maintenance) => covers(maintenance, ref, at));
   if (covering !== undefined) return { status: "under_maintenance", why: covering.name };
-  const fresh = freshServices(component, evidence.tells, at);
-  const missing = component.services.length - fresh.length;
-  const statuses: ComponentStatus[] = fresh.map((told) => told.status);
-  const all: ComponentStatus[] = missing > 0 ? [...statuses, "unknown"] : statuses;
-  const status = component.rule === "any" ? mildestKnown(all) : worst(all);
-  return { status, why: fresh.find((told) => told.status === status)?.why ?? null };
+  const told = freshService(ref, tells, at);
+  return told === null ? { status: "unknown", why: null } : { status: told.status, why: told.why };
 }
 
 /** `any`: the mildest of what is known; unknown only if nothing is. */
@@ -115,9 +121,9 @@ function mildestKnown(statuses: readonly ComponentStatus[]): ComponentStatus {
   return known.length === 0 ? "unknown" : known.reduce((a, b) => (worse(a, b) === a ? b : a));
 }
 
-function covers(maintenance: Maintenance, component: Component, at: Millis): boolean {
+function covers(maintenance: Maintenance, ref: string, at: Millis): boolean {
   return (
-    component.services.includes(`${maintenance.cluster}/${maintenance.service}`) &&
+    ref === `${maintenance.cluster}/${maintenance.service}` &&
     at >= maintenance.startsAt &&
     at < coversUntil(maintenance)
   );

@@ -1,6 +1,6 @@
 /** Maintenance: what an operator wrote down, what the cluster answered, and the state that follows from both. */
 import type { LeaseMode, LeaseReport, LeaseResult, LeaseState } from "../../protocol/lease.ts";
-import { LEASE_HOURS_MAX } from "../../protocol/lease.ts";
+import { LEASE_HOURS_MAX, LEASE_REPLICAS_MAX } from "../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../protocol/page.ts";
 import { HOUR } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -115,6 +115,9 @@ export function maintenanceFaults(request: MaintenanceRequest): Record<string, s
   }
   if (request.mode === "scale" && request.replicas === null) {
     faults["replicas"] = "Give the number of replicas to keep during the maintenance.";
+  }
+  if (request.replicas !== null && request.replicas > LEASE_REPLICAS_MAX) {
+    faults["replicas"] = `Give at most ${LEASE_REPLICAS_MAX} replicas.`;
   }
   return faults;
 }

@@ -1,5 +1,5 @@
 /** What one service's evidence says: thresholds of the runbook over the last readings, and ready replicas. */
-import { SILENT_INTERVALS } from "../../protocol/limits.ts";
+import { READINGS_MAX, SILENT_INTERVALS } from "../../protocol/limits.ts";
 import { thresholdVerdict } from "../../protocol/latency.ts";
 import type { LiveService, Reading } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -14,7 +14,7 @@ export interface ServiceVerdict {
   readonly why: string | null;
 }
 
-/** Ratios 0 to 1, latency in ms. The runbook's values; a reading with fewer requests than `requestsMin` proves nothing. */
+/** Ratios 0 to 1, latency in ms. The runbook's values; fewer failing requests than `requestsMin` prove nothing. */
 export interface Thresholds {
   readonly errorRatioDegraded: number;
   readonly errorRatioPartial: number;
@@ -38,17 +38,18 @@ const LEVELS = ["operational", "degraded_performance", "partial_outage", "major_
 type Level = 0 | 1 | 2 | 3;
 
 /**
- * Decides one service. Raised by the second worst of the last three readings, cleared only when all three are better:
- * between the two the former status stays, which is what keeps it from flapping.
+ * Decides one service. Raised by the second worst of the last three readings, cleared only when three are better:
+ * between the two the former status stays, which is what keeps it from flapping. An outage whose evidence dries up
+ * (a blind source, too few requests) is unknown: it was not refuted.
  *
  * @param previous what was decided last, null if nothing yet
- * @param liveAt the agent's moment of the push, same clock as the readings'
+ * @param scope the agent's moment of the push (same clock as the readings'), its interval, and whether the source of
+ *   its metrics is blind
  */
 export function serviceVerdict(
   previous: ServiceStatus | null,
   service: LiveService,
-  liveAt: Millis,
-  intervalMs: number,
+  scope: { readonly liveAt: Millis; readonly intervalMs: number; readonly blind: boolean },
   thresholds: Thresholds = THRESHOLDS,
 ): ServiceVerdict {
   const { replicas } = service;
@@ -59,22 +60,33 @@ export function serviceVerdict(
       why: "It is not running.",
     };
   }
-  const readings = freshReadings(service, liveAt, intervalMs);
-  if (readings.length === 0) return withoutReadings(service);
+  const readings = freshReadings(service, scope.liveAt, scope.intervalMs).filter((reading) =>
+    tells(reading, thresholds),
+  );
+  if (readings.length === 0) return withoutReadings(previous, service, scope.blind);
   return withReadings(previous, readings, thresholds);
 }
 
-/** The readings that still say something: a source that fell silent leaves its last ones behind. */
+/** The readings that are not too old: a source that fell silent leaves its last ones behind. */
 export function freshReadings(service: LiveService, liveAt: Millis, intervalMs: number): readonly Reading[] {
   return service.readings.filter((reading) => reading.at > liveAt - SILENT_INTERVALS * intervalMs);
 }
 
-function withoutReadings({ replicas }: LiveService): ServiceVerdict {
-  if (replicas === null) return { status: "unknown", reason: "no metrics and no replicas are reported", why: null };
+/** Few requests that all went well are evidence; few of which some failed prove nothing, and none at all neither. */
+function tells({ requests, errors }: Reading, { requestsMin }: Thresholds): boolean {
+  return requests >= requestsMin || (requests > 0 && errors === 0);
+}
+
+function withoutReadings(previous: ServiceStatus | null, { replicas }: LiveService, blind: boolean): ServiceVerdict {
+  if (replicas === null)
+    return { status: "unknown", reason: "no telling metrics and no replicas are reported", why: null };
   if (replicas.desired === 0) return { status: "unknown", reason: "scaled to zero", why: "It is switched off." };
+  const cause = blind ? "the source of metrics is blind" : "too little traffic to tell";
+  // Its replicas were ready while it failed, too.
+  if (previous !== null && previous !== "operational") return { status: "unknown", reason: cause, why: null };
   return {
     status: "operational",
-    reason: `${replicas.ready} of ${replicas.desired} replicas are ready; no traffic is reported`,
+    reason: `${replicas.ready} of ${replicas.desired} replicas are ready; ${cause}`,
     why: null,
   };
 }
@@ -86,19 +98,25 @@ function withReadings(
 ): ServiceVerdict {
   const levels = readings.map((reading) => levelOf(reading, thresholds));
   const descending = levels.toSorted((a, b) => b - a);
-  const raised = descending[Math.min(RAISE_READINGS, descending.length) - 1] ?? 0;
+  const raised = descending[RAISE_READINGS - 1] ?? 0;
   const worst = descending[0] ?? 0;
   const before = previous === null || previous === "unknown" ? 0 : LEVELS.indexOf(previous);
-  const level = (raised >= before ? raised : worst < before ? worst : before) as Level;
+  const mayClear = readings.length >= READINGS_MAX && worst < before;
+  const level = (raised >= before ? raised : mayClear ? worst : before) as Level;
   const newest = readings.at(-1);
-  if (newest === undefined || level === 0) return { status: "operational", reason: "within all limits", why: null };
+  if (newest === undefined || level === 0) {
+    // One bad reading raises nothing; but where nothing good was seen before, it is no evidence of health either.
+    const first = worst > 0 && previous !== "operational";
+    return first
+      ? { status: "unknown", reason: "one bad reading, not enough to tell", why: null }
+      : { status: "operational", reason: "within all limits", why: null };
+  }
   // The newest reading that is as bad as the verdict explains it; while clearing, none may be.
   const shown = readings.findLast((_, i) => (levels[i] ?? 0) >= level) ?? newest;
   return { status: LEVELS[level], ...explain(shown, level, readings.length, thresholds) };
 }
 
 function levelOf(reading: Reading, thresholds: Thresholds): Level {
-  if (reading.requests < thresholds.requestsMin) return 0;
   const ratio = reading.errors / reading.requests;
   if (ratio > thresholds.errorRatioMajor) return 3;
   if (ratio > thresholds.errorRatioPartial) return 2;

@@ -8,7 +8,7 @@ import type { LiveComponent, PageChange, PageComponent, PageMaintenance, PageSna
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
-import { freshServices, outlook, splitService } from "./component.ts";
+import { changesUntil, freshServices, outlook, splitService } from "./component.ts";
 import { dayTallies } from "./history.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { isConfirmed, maintenanceStatus } from "./maintenance.ts";
@@ -61,7 +61,7 @@ function inPageOrder(components: readonly Component[]): readonly Component[] {
 }
 
 function publicComponent(component: Component, facts: PageFacts, now: Millis): PageComponent {
-  const changes = facts.changes.get(component.id) ?? [];
+  const changes = changesOf(component, facts, now);
   return {
     ...liveComponent(component, facts, now),
     description: component.description,
@@ -72,12 +72,18 @@ function publicComponent(component: Component, facts: PageFacts, now: Millis): P
   };
 }
 
+/** The journal with what became true since its last entry: nobody writes it down when evidence merely expires. */
+function changesOf(component: Component, facts: PageFacts, now: Millis): readonly StatusChange[] {
+  const written = facts.changes.get(component.id) ?? [];
+  return [...written, ...changesUntil(component, facts, written.at(-1) ?? null, now)];
+}
+
 function liveComponent(component: Component, facts: PageFacts, now: Millis): LiveComponent {
   const fresh = freshServices(component, facts.tells, now);
   return {
     id: component.id,
     name: component.name,
-    outlook: outlook(component, facts, facts.changes.get(component.id)?.at(-1) ?? null, now),
+    outlook: outlook(component, facts, changesOf(component, facts, now).at(-1) ?? null, now),
     heardAt: heardAt(component, facts),
     p95: p95Of(fresh),
     ...trafficOf(fresh),

@@ -9,6 +9,7 @@ import type { ComponentStatus } from "../../protocol/status.ts";
 import { indicatorOf, worst } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { dayOf, rfc3339 } from "./calendar.ts";
+import { shortHash } from "./hash.ts";
 
 type WireStatus = Exclude<ComponentStatus, "unknown">;
 
@@ -73,7 +74,8 @@ function wireComponents(snapshot: PageSnapshot, now: Millis): readonly WireCompo
   const rows: WireComponent[] = [];
   for (const group of new Set(snapshot.components.map((component) => component.group))) {
     const members = snapshot.components.filter((component) => component.group === group);
-    const groupId = group === null ? null : groupIdOf(group);
+    // Groups have no row of their own: their id is made of their name.
+    const groupId = group === null ? null : shortHash(group);
     if (group !== null && groupId !== null)
       rows.push(groupRow(group, groupId, members, snapshot, rows.length + 1, now));
     for (const member of members) rows.push(componentRow(member, groupId, snapshot, rows.length + 1, now));
@@ -187,15 +189,4 @@ function missingData(component: PageComponent, timeZone: string): string {
   return component.heardAt === null
     ? "Data is missing: nothing has been reported yet"
     : `Data is missing: no report since ${rfc3339(component.heardAt, timeZone)}`;
-}
-
-const GROUP_ID_LENGTH = 12;
-
-/** A stable id of 12 lower-case alphanumerics for a group, from its name (FNV-1a, 64 bits): groups have no row of their own. */
-function groupIdOf(name: string): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of encodeURIComponent(name)) {
-    hash = BigInt.asUintN(64, (hash ^ BigInt(byte.charCodeAt(0))) * 0x100000001b3n);
-  }
-  return hash.toString(36).padStart(GROUP_ID_LENGTH, "0").slice(-GROUP_ID_LENGTH);
 }

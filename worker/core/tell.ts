@@ -20,6 +20,7 @@ export function tellOf(
   backlog: Backlog,
   now: Millis,
 ): Tell {
+  const scope = { liveAt: live.at, intervalMs: push.intervalMs, blind: isBlind(live) };
   return {
     cluster,
     heardAt: now,
@@ -33,7 +34,7 @@ export function tellOf(
       const newest = freshReadings(service, live.at, push.intervalMs).at(-1);
       return {
         service: service.service,
-        ...serviceVerdict(statuses[service.service] ?? null, service, live.at, push.intervalMs),
+        ...serviceVerdict(statuses[service.service] ?? null, service, scope),
         traffic:
           newest === undefined ? null : { requests: newest.requests, errors: newest.errors, spanMs: newest.spanMs },
         latency: newest === undefined ? null : service.latency,
@@ -43,6 +44,11 @@ export function tellOf(
     leases: live.leases,
     backlog,
   };
+}
+
+/** Whether a source that should bring metrics does not. */
+function isBlind({ sources: { prometheus, scrape } }: Live): boolean {
+  return [prometheus, scrape].some((source) => source !== undefined && source.state !== "ok");
 }
 
 /** Whether a tell is news: a verdict, a source, a lease result or the set of services changed, or the last is 30 s old. */
