@@ -14,7 +14,7 @@ import { LatencySchema } from "./latency.ts";
 import { LeaseReportSchema, SignedDesiredSchema } from "./lease.ts";
 import { READINGS_MAX, RECORDS_MAX, SERVICES_MAX } from "./limits.ts";
 import { ClusterName, line, ServiceName } from "./name.ts";
-import { RECORD_REFUSALS } from "./record.ts";
+import { errorsAmongRequests, RECORD_REFUSALS } from "./record.ts";
 
 const Moment = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Sequence = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -22,16 +22,24 @@ const Count = v.pipe(v.number(), v.finite(), v.minValue(0));
 const Replicas = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 /** [estimate, lo, hi] in ms; `hi` is null in the open last bucket. */
-const QuantileSchema = v.nullable(v.strictTuple([Count, Count, v.nullable(Count)]));
+const QuantileSchema = v.nullable(
+  v.pipe(
+    v.strictTuple([Count, Count, v.nullable(Count)]),
+    v.check(([, lo, hi]) => hi === null || lo <= hi, "lo above hi"),
+  ),
+);
 
 /** Counts over the `spanMs` before `at`. Zero requests is a fact; a service without data has no reading. */
-const ReadingSchema = v.strictObject({
-  at: Moment,
-  spanMs: v.pipe(Moment, v.minValue(1)),
-  requests: Count,
-  errors: Count,
-  p95: QuantileSchema,
-});
+const ReadingSchema = v.pipe(
+  v.strictObject({
+    at: Moment,
+    spanMs: v.pipe(Moment, v.minValue(1)),
+    requests: Count,
+    errors: Count,
+    p95: QuantileSchema,
+  }),
+  v.check((reading) => errorsAmongRequests(reading), "more errors than requests"),
+);
 export type Reading = Readonly<v.InferOutput<typeof ReadingSchema>>;
 
 /** One service now: its last readings, oldest first, the newest one's histogram, and its deployment's replicas. */

