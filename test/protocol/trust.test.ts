@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { jsonDepth } from "../../protocol/depth.ts";
+import { hasTwinKeys } from "../../protocol/twin.ts";
 import { isUsablePublicKey } from "../../protocol/key.ts";
 import { canonicalJson } from "../../protocol/lease.ts";
 import {
@@ -104,6 +105,39 @@ describe("depth of JSON", () => {
   ])("of %s is counted", (_name, text, depth) => expect(jsonDepth(text, 99)).toBe(depth));
 
   it("stops counting where it has seen enough", () => expect(jsonDepth("[".repeat(5_000_000), 8)).toBe(9));
+});
+
+describe("keys of JSON", () => {
+  it.each([
+    ["twice in one object", '{"a":1,"a":2}', true],
+    ["twice, once escaped", '{"a":1,"\\u0061":2}', true],
+    ["twice around a nested object", '{"a":{"b":[{}]} , "a" :2}', true],
+    ["twice in an object of an array", '[1,{"b":"x","b":"y"}]', true],
+    ["__proto__ twice", '{"__proto__":1,"__proto__":1}', true],
+    ["once in each of two objects", '[{"a":1},{"a":{"a":1}}]', false],
+    ["once, and as values", '{"a":"a","b":["a","a","b"],"c":"{\\"a\\":1,\\"a\\":2}"}', false],
+    ["once in nothing", "1", false],
+  ])("%s: %s → %s", (_name, text, twins) => {
+    JSON.parse(text);
+    expect(hasTwinKeys(text)).toBe(twins);
+  });
+
+  it("do not let broken JSON by that `JSON.parse` would refuse anyway, nor fail on it", () => {
+    for (const text of ['{"a', '{"\\', "}}}}", '{"a\\x":1}', "]{,:", ""]) expect(() => hasTwinKeys(text)).not.toThrow();
+  });
+
+  it("of the largest push are looked through within 20 ms", () => {
+    const keys = `{${Array.from({ length: 26_000 }, (_, i) => `"${i.toString(36)}":1`).join(",")}}`;
+    const objects = `[${Array.from({ length: 4_000 }, () => '{"at":1,"spanMs":2,"requests":3,"errors":4,"p95":null}').join(",")}]`;
+    for (const text of [keys, objects]) {
+      const took = Array.from({ length: 5 }, () => {
+        const since = performance.now();
+        expect(hasTwinKeys(text)).toBe(false);
+        return performance.now() - since;
+      });
+      expect(Math.min(...took)).toBeLessThan(20);
+    }
+  });
 });
 
 it("canonical JSON does not depend on the order of keys", () =>

@@ -1,5 +1,6 @@
 /** Bytes from outside to a value, with every cap checked before the step that it protects. */
 import { jsonDepth } from "../../protocol/depth.ts";
+import { hasTwinKeys } from "../../protocol/twin.ts";
 import type { Result } from "../core/result.ts";
 import { failure, success } from "../core/result.ts";
 
@@ -48,11 +49,11 @@ export async function gunzip(bytes: Uint8Array, bytesMax: number): Promise<Resul
   return readBounded(stream, bytesMax);
 }
 
-/** Strict UTF-8 and JSON of bounded depth. */
+/** Strict UTF-8 and JSON of bounded depth, in which no object has a key twice. */
 export function parseJson(bytes: Uint8Array, depthMax: number): Result<unknown, BodyFailure> {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    if (jsonDepth(text, depthMax) > depthMax) return failure("malformed");
+    if (jsonDepth(text, depthMax) > depthMax || hasTwinKeys(text)) return failure("malformed");
     return success(JSON.parse(text));
   } catch {
     return failure("malformed");
