@@ -45,6 +45,21 @@ describe("a push", () => {
   it("of an older epoch is fenced", () =>
     expect(step(held, push({ epoch: 999, base: 3, first: 5 }), LATER)).toEqual({ kind: "fenced", epoch: 1_000 }));
 
+  it.each([
+    ["an object without memory", null],
+    ["one that holds an epoch", held],
+  ])("of an epoch that no edge can have given out is refused by %s", (_name, marks) => {
+    const most = LATER + MINUTE;
+    expect(step(marks, push({ epoch: Number.MAX_SAFE_INTEGER }), LATER)).toEqual({ kind: "implausible", most });
+    expect(step(marks, push({ epoch: most + 1 }), LATER)).toMatchObject({ kind: "implausible" });
+    expect(step(marks, push({ epoch: most }), LATER)).toMatchObject({ kind: "accepted" });
+  });
+
+  it("of the held epoch is taken however far the clock went back", () =>
+    expect(step({ ...held, epoch: NOON + DAY }, push({ epoch: NOON + DAY, base: 3, first: 5 }), NOON)).toMatchObject({
+      kind: "accepted",
+    }));
+
   it("to an object without memory starts at the agent's base", () =>
     expect(step(null, push({ base: 40, first: 40, items: [windowRecord(0)] }), LATER)).toMatchObject({
       watermarks: { next: 41, persisted: 40, epoch: 1_000 },

@@ -42,7 +42,9 @@ export type Step =
       readonly changed: boolean;
     }
   | { readonly kind: "fenced"; readonly epoch: number }
-  | { readonly kind: "gap"; readonly expected: number };
+  | { readonly kind: "gap"; readonly expected: number }
+  /** No edge gave this epoch out: adopted, it would leave no number for the next one. */
+  | { readonly kind: "implausible"; readonly most: number };
 
 /**
  * Opens an epoch for a spool. The spool that holds the current epoch gets the same one again; a new spool gets a number
@@ -56,6 +58,8 @@ export function openEpoch(held: Watermarks | null, spool: string, base: number, 
 /** Takes in the records of a push whose epoch is not null. `held` is null for an object without memory. */
 export function step(held: Watermarks | null, push: Push & { readonly epoch: number }, now: Millis): Step {
   if (held !== null && push.epoch < held.epoch) return { kind: "fenced", epoch: held.epoch };
+  const most = Math.max(held?.epoch ?? 0, now + FUTURE_MS);
+  if (push.epoch > most) return { kind: "implausible", most };
   const adopted: Watermarks =
     held === null || push.epoch > held.epoch
       ? { spool: push.spool, epoch: push.epoch, next: push.base, persisted: push.base }

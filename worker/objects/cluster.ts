@@ -228,6 +228,9 @@ export class Cluster extends DurableObject<Env> {
     if (decided.kind === "fenced") {
       return failure({ code: "fenced", message: `A newer agent holds epoch ${decided.epoch}. Stop this one.` });
     }
+    if (decided.kind === "implausible") {
+      return failure({ code: "push_malformed", message: `epoch: no edge has given out more than ${decided.most}` });
+    }
     if (decided.kind === "gap") {
       const message = `Numbers are missing: send from ${decided.expected}.`;
       return failure({ code: "gap", message, expected: decided.expected });
