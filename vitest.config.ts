@@ -22,6 +22,8 @@ const signingKey = generateKeyPairSync("ed25519")
 /** Slow projects start real programs; each file brings its own on ports of its own. */
 export default defineConfig({
   test: {
+    // The kills take five minutes of waiting: they run beside everything else.
+    maxWorkers: 2,
     projects: [
       {
         test: {
@@ -62,8 +64,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: "kill",
+          include: ["test/flow/kill.test.ts"],
+          testTimeout: 20 * MINUTES,
+          hookTimeout: 3 * MINUTES,
+        },
+      },
+      {
+        test: {
           name: "flow",
           include: ["test/flow/**/*.test.ts"],
+          exclude: ["test/flow/kill.test.ts"],
           fileParallelism: false,
           testTimeout: 10 * MINUTES,
           hookTimeout: 3 * MINUTES,

@@ -4,6 +4,7 @@ import { LEASE_HOURS_MAX, LEASE_REPLICAS_MAX } from "../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../protocol/page.ts";
 import { HOUR } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { Result } from "./result.ts";
 
 /** Only facts: the state is derived, so it cannot go stale. */
 export interface Maintenance {
@@ -63,6 +64,14 @@ export function coversUntil(maintenance: Maintenance): Millis {
 /** Whether the cluster showed that it is in force. */
 export function isConfirmed(maintenance: Maintenance): boolean {
   return latestResult(maintenance)?.state === "applied";
+}
+
+/** Adds the Cluster's answer: the generation of the lease it gave out, or why it gave none. */
+export function withLeaseGiven(asked: Maintenance, given: Result<number, string>, now: Millis): Maintenance {
+  if (given.ok) return { ...asked, generation: given.value, updatedAt: now };
+  const reason = `the cluster gave out no lease: ${given.failure}`;
+  const refused = { target: asked.service, generation: 0, state: "conflict", reason, evidence: null, at: now } as const;
+  return { ...asked, updatedAt: now, results: [...asked.results, refused] };
 }
 
 /** Adds what the agent reported of this maintenance's lease; the same maintenance if that is nothing new. */

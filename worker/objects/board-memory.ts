@@ -30,6 +30,8 @@ type Shelf = { readonly [K in Kind]: Map<string, Documents[K]> };
 /** A call to a Cluster that must arrive: put a lease into force, or take it out. */
 export interface Errand {
   readonly key: string;
+  readonly at: Millis;
+  readonly cluster: string;
   readonly maintenance: string;
   readonly act: "set" | "release";
 }
@@ -154,11 +156,13 @@ export class BoardMemory {
     this.#sql.exec("INSERT OR REPLACE INTO errand (key, body) VALUES (?, ?)", errand.key, JSON.stringify(errand));
   }
 
+  /** Oldest first; of the same moment the lease before its release. */
   errands(): readonly Errand[] {
     return this.#sql
-      .exec<{ body: string }>("SELECT body FROM errand ORDER BY key")
+      .exec<{ body: string }>("SELECT body FROM errand ORDER BY key DESC")
       .toArray()
-      .map(({ body }) => JSON.parse(body) as Errand);
+      .map(({ body }) => JSON.parse(body) as Errand)
+      .toSorted((a, b) => a.at - b.at);
   }
 
   done(errand: Errand): void {

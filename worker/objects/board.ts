@@ -17,10 +17,10 @@ import { changesAt, changesUntil } from "../core/component.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import {
-  coversUntil,
   maintenanceStatus,
   operatorMaintenance,
   startMaintenance,
+  withLeaseGiven,
   withReport,
 } from "../core/maintenance.ts";
 import type { Result } from "../core/result.ts";
@@ -69,6 +69,10 @@ export class Board extends DurableObject<Env> {
   #version: number;
   #publishedAt: Millis = 0;
   #failures = 0;
+  /** Set while a change is applied that open pages must hear of at once. */
+  #urgent = false;
+  /** Runs of errands that are under way, by cluster. */
+  readonly #running = new Map<string, Promise<void>>();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -101,11 +105,25 @@ export class Board extends DurableObject<Env> {
     });
   }
 
-  /** An agent said goodbye, or was shown the door: what it said last is good until `expiresAt` and no longer. */
-  async hush(cluster: string, expiresAt: Millis): Promise<void> {
+  /**
+   * An agent said goodbye, or was shown the door: what it said until `heardAt` is good until `expiresAt` and no longer.
+   * A goodbye that comes late shortens nothing that was heard after it.
+   */
+  async hush(cluster: string, heardAt: Millis, expiresAt: Millis): Promise<void> {
     const tell = this.#memory.get("tell", cluster);
-    if (tell === null || tell.expiresAt <= expiresAt) return;
-    this.#change(Date.now(), () => this.#memory.put("tell", cluster, { ...tell, expiresAt }));
+    if (tell === null || tell.heardAt > heardAt || tell.expiresAt <= expiresAt) return;
+    this.#change(Date.now(), () => {
+      this.#memory.put("tell", cluster, { ...tell, expiresAt });
+      this.#urgent = true;
+    });
+  }
+
+  /** The maintenances whose leases a cluster should hold now: what a Cluster that lost its memory asks for. */
+  async leasesOf(cluster: string): Promise<readonly Maintenance[]> {
+    const now = Date.now();
+    return this.#memory
+      .all("maintenance")
+      .filter((asked) => asked.cluster === cluster && maintenanceStatus(asked, now) === "in_progress");
   }
 
   /** Who speaks for a cluster, whenever that changes. */
@@ -140,7 +158,8 @@ export class Board extends DurableObject<Env> {
     requests: readonly ComponentRequest[],
     by: string,
   ): Promise<Result<readonly Component[], "too_many">> {
-    if (this.#memory.all("component").length + requests.length > COMPONENTS_MAX) return failure("too_many");
+    const fresh = requests.filter((request) => this.#componentNamed(request) === undefined);
+    if (this.#memory.all("component").length + fresh.length > COMPONENTS_MAX) return failure("too_many");
     const now = Date.now();
     const components: Component[] = [];
     this.#change(now, () => {
@@ -149,9 +168,21 @@ export class Board extends DurableObject<Env> {
     return success(components);
   }
 
+  /** Publishes a component that must not exist yet: a form shows one service, and must not replace what it does not show. */
+  async addComponent(
+    request: ComponentRequest,
+    by: string,
+  ): Promise<Result<readonly Component[], "too_many" | "exists">> {
+    return this.#componentNamed(request) === undefined ? this.putComponents([request], by) : failure("exists");
+  }
+
+  #componentNamed({ group, name }: Pick<Component, "group" | "name">): Component | undefined {
+    return this.#memory.all("component").find((known) => known.group === group && known.name === name);
+  }
+
   #putComponent(request: ComponentRequest, by: string, now: Millis): Component {
     const all = this.#memory.all("component");
-    const known = all.find(({ group, name }) => group === request.group && name === request.name);
+    const known = this.#componentNamed(request);
     const position = known?.position ?? Math.max(0, ...all.map((component) => component.position)) + 1;
     const component = {
       ...request,
@@ -165,6 +196,7 @@ export class Board extends DurableObject<Env> {
       JSON.stringify({ ...component, updatedAt: 0 }) === JSON.stringify({ ...known, updatedAt: 0 })
     )
       return known;
+    this.#urgent = true;
     this.#memory.put("component", component.id, component);
     this.#archive("component", component.id, now, { ...component });
     this.#audit(known === undefined ? "component.publish" : "component.change", component.id, by, now);
@@ -177,6 +209,7 @@ export class Board extends DurableObject<Env> {
     if (component === null) return false;
     const now = Date.now();
     this.#change(now, () => {
+      this.#urgent = true;
       this.#memory.remove("component", id);
       this.#archive("component", id, now, { ...component, removedAt: now });
       this.#audit("component.remove", id, by, now);
@@ -190,14 +223,17 @@ export class Board extends DurableObject<Env> {
     const busy = this.#memory
       .all("maintenance")
       .some(
-        (other) => other.cluster === request.cluster && other.service === request.service && now < coversUntil(other),
+        (other) =>
+          other.cluster === request.cluster &&
+          other.service === request.service &&
+          maintenanceStatus(other, now) !== "completed",
       );
     if (busy) return failure("target_busy");
     const maintenance = startMaintenance(request, freshId(), by, now);
     this.#change(now, () => {
       this.#keepMaintenance(maintenance);
       this.#audit("maintenance.start", maintenance.id, by, now);
-      this.#memory.send({ key: `${maintenance.id}:set`, maintenance: maintenance.id, act: "set" });
+      this.#sendErrand("set", maintenance, now);
     });
     return success(maintenance);
   }
@@ -211,12 +247,17 @@ export class Board extends DurableObject<Env> {
     this.#change(now, () => {
       this.#keepMaintenance(ended);
       this.#audit("maintenance.end", id, by, now);
-      this.#memory.send({ key: `${id}:release`, maintenance: id, act: "release" });
+      this.#sendErrand("release", ended, now);
     });
     return ended;
   }
 
+  #sendErrand(act: Errand["act"], { id, cluster }: Maintenance, at: Millis): void {
+    this.#memory.send({ key: `${id}:${act}`, at, act, cluster, maintenance: id });
+  }
+
   #keepMaintenance(maintenance: Maintenance): void {
+    this.#urgent = true;
     this.#memory.put("maintenance", maintenance.id, maintenance);
     this.#archive("maintenance", maintenance.id, maintenance.updatedAt, { ...maintenance });
     this.#speak(
@@ -259,16 +300,25 @@ export class Board extends DurableObject<Env> {
   }
 
   /** Who holds this session; null if it is over. */
-  async session(secret: string): Promise<{ readonly by: string } | null> {
+  async session(secret: string): Promise<{ readonly by: string; readonly hash: string } | null> {
     const session = this.#memory.get("session", await secretHash(secret));
     const now = Date.now();
     if (session === null || !sessionAlive(session, now)) return null;
     if (now - session.seenAt > SESSION_TOUCH_MS) this.#memory.put("session", session.hash, { ...session, seenAt: now });
-    return { by: session.by };
+    return { by: session.by, hash: session.hash };
   }
 
+  /** Ends a session, and what it listens to. */
   async endSession(secret: string): Promise<void> {
-    this.#memory.remove("session", await secretHash(secret));
+    const hash = await secretHash(secret);
+    this.#memory.remove("session", hash);
+    await this.env.RELAY.getByName(RELAY_ADMIN).drop(hash);
+  }
+
+  /** Writes down an act that left no other trace here. */
+  async note(act: string, subject: string, by: string): Promise<void> {
+    this.#audit(act, subject, by, Date.now());
+    await this.#armIfNeeded();
   }
 
   async createToken(): Promise<string> {
@@ -295,11 +345,12 @@ export class Board extends DurableObject<Env> {
     try {
       this.#settle(changesUntil, Date.now());
       this.#memory.prune(Date.now() - HISTORY_MS);
-      await this.#runErrands();
-      await this.#flush();
-    } catch (error) {
-      this.#failures++;
-      console.warn(JSON.stringify({ event: "board_alarm_failed", error: String(error) }));
+      // Neither waits for the other: a cluster that cannot be reached must not stop the archive.
+      const results = await Promise.allSettled([this.#runErrands(), this.#flush()]);
+      const failed = results.filter((result) => result.status === "rejected");
+      this.#failures = failed.length === 0 ? 0 : this.#failures + 1;
+      for (const { reason } of failed)
+        console.warn(JSON.stringify({ event: "board_alarm_failed", error: String(reason) }));
     } finally {
       // Re-armed here and never left to the runtime's retries, which stop for good after six.
       await this.#armIfNeeded();
@@ -322,48 +373,54 @@ export class Board extends DurableObject<Env> {
       if (!stored.ok) throw new Error(`Postgres: ${stored.code}: ${stored.message}`);
       this.#memory.unqueue(rows);
     }
-    this.#failures = 0;
   }
 
-  /** Errands in order; one that fails waits for the next wake and holds up no other cluster's. */
+  /** Errands one after the other within a cluster, clusters beside each other: one that fails holds up no other's. */
   async #runErrands(): Promise<void> {
-    const results = await Promise.allSettled(this.#memory.errands().map((errand) => this.#run(errand)));
+    const clusters = new Set(this.#memory.errands().map(({ cluster }) => cluster));
+    const results = await Promise.allSettled([...clusters].map((cluster) => this.#runErrandsOf(cluster)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   }
 
+  /** One run a cluster at a time: a second would repeat what the first is about to do. */
+  #runErrandsOf(cluster: string): Promise<void> {
+    const run = async (): Promise<void> => {
+      for (;;) {
+        const errand = this.#memory.errands().find((waiting) => waiting.cluster === cluster);
+        if (errand === undefined) return;
+        await this.#run(errand);
+      }
+    };
+    const running = this.#running.get(cluster) ?? run().finally(() => this.#running.delete(cluster));
+    this.#running.set(cluster, running);
+    return running;
+  }
+
   async #run(errand: Errand): Promise<void> {
     const maintenance = this.#memory.get("maintenance", errand.maintenance);
-    if (maintenance !== null) {
-      const cluster = clusterOf(this.env, maintenance.cluster);
-      if (errand.act === "release") await cluster.releaseLease(maintenance);
-      // One that ended before its lease was given out needs none.
-      else if (maintenance.endedAt === null) await this.#setLease(maintenance.id, await cluster.setLease(maintenance));
-    }
+    // One that ended before its lease was given out needs none.
+    if (maintenance === null || (errand.act === "set" && maintenance.endedAt !== null))
+      return this.#memory.done(errand);
+    const cluster = clusterOf(this.env, errand.cluster);
+    if (errand.act === "set") return this.#keepLease(errand, await cluster.setLease(maintenance));
+    await cluster.releaseLease(maintenance);
     this.#memory.done(errand);
   }
 
-  async #setLease(id: string, given: Result<number, string>): Promise<void> {
-    // Read again: while the Cluster was asked, somebody may have ended it.
-    const maintenance = this.#memory.get("maintenance", id);
-    if (maintenance === null) return;
+  #keepLease(errand: Errand, given: Result<number, string>): void {
     const now = Date.now();
-    const { service } = maintenance;
-    const refused = { target: service, generation: 0, state: "conflict", evidence: null, at: now } as const;
-    const next: Maintenance = given.ok
-      ? { ...maintenance, generation: given.value, updatedAt: now }
-      : {
-          ...maintenance,
-          updatedAt: now,
-          results: [...maintenance.results, { ...refused, reason: `the cluster gave out no lease: ${given.failure}` }],
-        };
+    // Read again: while the Cluster was asked, somebody may have ended it.
+    const asked = this.#memory.get("maintenance", errand.maintenance);
     this.#change(now, () => {
-      this.#keepMaintenance(next);
-      // It ended while the lease was given out, and the release may have come before it.
-      if (next.endedAt !== null) this.#memory.send({ key: `${id}:release`, maintenance: id, act: "release" });
+      this.#memory.done(errand);
+      if (asked === null) return;
+      this.#keepMaintenance(withLeaseGiven(asked, given, now));
+      // The release may have reached the Cluster before the lease did.
+      if (asked.endedAt !== null) this.#sendErrand("release", asked, now);
       // The agent may have answered before the Cluster's own answer came back.
-      const tell = this.#memory.get("tell", maintenance.cluster);
-      if (tell !== null) this.#takeReport(maintenance.cluster, tell.leases);
+      const tell = this.#memory.get("tell", asked.cluster);
+      if (tell !== null) this.#takeReport(asked.cluster, tell.leases);
     });
   }
 
@@ -373,13 +430,14 @@ export class Board extends DurableObject<Env> {
   #change(now: Millis, apply: () => void): void {
     const before = this.#version;
     let changed = false;
+    this.#urgent = false;
     this.ctx.storage.transactionSync(() => {
       changed = this.#settle(changesUntil, now);
       apply();
       changed = this.#settle(changesAt, now) || changed;
     });
     this.#version = Math.max(before + 1, now);
-    if (changed || now - this.#publishedAt >= PUBLISH_NUMBERS_MS) this.#publish(now);
+    if (changed || this.#urgent || now - this.#publishedAt >= PUBLISH_NUMBERS_MS) this.#publish(now);
     this.ctx.waitUntil(this.#armIfNeeded());
     if (this.#memory.errands().length > 0) this.ctx.waitUntil(this.#hurry());
   }

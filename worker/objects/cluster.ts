@@ -165,7 +165,7 @@ export class Cluster extends DurableObject<Env> {
   async revokeKey(keyId: string): Promise<boolean> {
     if (!(await this.#setKeyState(keyId, "revoked"))) return false;
     for (const socket of this.ctx.getWebSockets()) socket.close(SESSION_CLOSE.unauthenticated, "the key was revoked");
-    if (this.#identity !== null) await boardOf(this.env).hush(this.#identity.cluster, Date.now());
+    if (this.#identity !== null) await boardOf(this.env).hush(this.#identity.cluster, Date.now(), Date.now());
     return true;
   }
 
@@ -400,7 +400,11 @@ export class Cluster extends DurableObject<Env> {
     if (attached?.isOpen !== true || attached.heardAt === null || others || this.#identity === null) return;
     // The next push, should one come, is news again.
     this.#told = null;
-    await boardOf(this.env).hush(this.#identity.cluster, silentAt(attached.heardAt, attached.intervalMs));
+    await boardOf(this.env).hush(
+      this.#identity.cluster,
+      attached.heardAt,
+      silentAt(attached.heardAt, attached.intervalMs),
+    );
   }
 
   async #opens(message: string, host: string): Promise<boolean> {

@@ -3,6 +3,8 @@
  * keeps only in memory: what an eviction takes, the Board still knows.
  */
 import { DurableObject } from "cloudflare:workers";
+import type { Millis } from "../../protocol/time.ts";
+import { SESSION_LIFETIME_MS } from "../core/access.ts";
 import type { Env } from "./env.ts";
 import { boardOf } from "./env.ts";
 
@@ -13,6 +15,15 @@ export const RELAY_ADMIN = "admin";
 
 /** Where the public page listens. */
 export const LIVE_PATH = "/live";
+
+/** The hash of the session that a socket of operators belongs to; set by the route, which has checked it. */
+export const SESSION_HEADER = "x-observatory-session";
+const SESSION_OVER = 4401;
+
+interface Attachment {
+  /** When the session ends whatever happens; null for visitors. */
+  readonly endsAt: Millis | null;
+}
 
 /** Open pages a shard: beyond it a page falls back to polling. */
 const SOCKETS_MAX = 20_000;
@@ -31,7 +42,10 @@ export class Relay extends DurableObject<Env> {
     if (this.ctx.getWebSockets().length >= SOCKETS_MAX)
       return new Response(null, { status: 503, headers: { "retry-after": "30" } });
     const { 0: client, 1: server } = new WebSocketPair();
-    this.ctx.acceptWebSocket(server);
+    const session = request.headers.get(SESSION_HEADER);
+    this.ctx.acceptWebSocket(server, session === null ? [] : [session]);
+    const attachment: Attachment = { endsAt: session === null ? null : Date.now() + SESSION_LIFETIME_MS };
+    server.serializeAttachment(attachment);
     // The page was rendered some seconds ago, and what changed between then and now was sent before it listened.
     if (new URL(request.url).pathname === LIVE_PATH) await this.#greet(server);
     return new Response(null, { status: 101, webSocket: client });
@@ -50,14 +64,23 @@ export class Relay extends DurableObject<Env> {
   async publish(frame: string): Promise<number> {
     this.#newest = frame;
     const sockets = this.ctx.getWebSockets();
+    const now = Date.now();
     for (const socket of sockets) {
       try {
-        socket.send(frame);
+        // Written by `fetch` above, and by nobody else.
+        const { endsAt } = socket.deserializeAttachment() as Attachment;
+        if (endsAt !== null && endsAt <= now) socket.close(SESSION_OVER, "the session is over");
+        else socket.send(frame);
       } catch {
         // It closed meanwhile; the page reconnects and reads the newest state.
       }
     }
     return sockets.length;
+  }
+
+  /** Closes what a session listens to. */
+  async drop(session: string): Promise<void> {
+    for (const socket of this.ctx.getWebSockets(session)) socket.close(SESSION_OVER, "the session is over");
   }
 
   /** Our half of the closing handshake: nobody else sends it, and the tab would wait until this object hibernates. */

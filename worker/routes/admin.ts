@@ -4,7 +4,6 @@ import * as v from "valibot";
 import { LEASE_MODES } from "../../protocol/lease.ts";
 import { ClusterName, line } from "../../protocol/name.ts";
 import { EVENT_KINDS } from "../../protocol/record.ts";
-import { MINUTE } from "../../protocol/time.ts";
 import { renderAdminHome } from "../../web/view/admin/home.ts";
 import { renderCluster } from "../../web/view/admin/cluster.ts";
 import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
@@ -23,20 +22,18 @@ import { splitService } from "../core/component.ts";
 import type { MaintenanceRequest } from "../core/maintenance.ts";
 import { maintenanceFaults, operatorMaintenance } from "../core/maintenance.ts";
 import { boardOf, clusterOf } from "../objects/env.ts";
-import { RELAY_ADMIN } from "../objects/relay.ts";
-import { attemptAllowed } from "../objects/throttle.ts";
+import { RELAY_ADMIN, SESSION_HEADER } from "../objects/relay.ts";
 import { openDatabase } from "../store/database.ts";
 import { recentEvents } from "../store/queries.ts";
 import { clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
 import { refuse } from "./answer.ts";
 import { ServiceRef } from "./cli.ts";
 import { documentHeaders } from "./document.ts";
+import { failedTooOften } from "./failures.ts";
 import { sessionCookieName } from "./guard.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 const FORM_MAX = 16_384;
-/** Sign-ins tried in ten minutes by everybody together: a link has 256 bits, this only saves work. */
-const SIGN_IN_ATTEMPTS = 60;
 const EVENTS_SHOWN = 50;
 
 function page(c: AppContext, markup: string, status: 200 | 400 | 401 | 409 = 200): Response {
@@ -58,11 +55,10 @@ function showSignIn(c: AppContext): Response {
 }
 
 async function signIn(c: AppContext, { body }: RouteRequest): Promise<Response> {
-  if (!(await attemptAllowed(c.env.THROTTLE, "sign-in", SIGN_IN_ATTEMPTS, 10 * MINUTE))) {
-    return refuse(c, "too_many_attempts", "Too many sign-ins were tried. Wait ten minutes.");
-  }
   const secret = await boardOf(c.env).redeemLink(formOf(body).get("token") ?? "");
   if (secret === null) {
+    const tooOften = await failedTooOften(c, "sign-in");
+    if (tooOften !== null) return tooOften;
     const problem = "This link was used already or is older than 15 minutes. Make a new one.";
     return page(c, renderSignIn({ pageName: c.env.PAGE_NAME, token: null, problem }), 401);
   }
@@ -114,12 +110,14 @@ async function eventsOf(c: AppContext, cluster: string): Promise<readonly EventM
 }
 
 function keyAction(act: "acceptKey" | "revokeKey"): Route["handle"] {
-  return async (c: AppContext, { body }: RouteRequest) => {
+  return async (c: AppContext, { body, visitor }: RouteRequest) => {
     const cluster = v.safeParse(ClusterName, c.req.param("cluster"));
     const keyId = formOf(body).get("keyId") ?? "";
     const done = cluster.success && (await clusterOf(c.env, cluster.output)[act](keyId));
     if (!done)
       return refuse(c, "not_found", "There is no such key. It may have been replaced; look at the cluster again.");
+    const name = act === "acceptKey" ? "key.accept" : "key.revoke";
+    await boardOf(c.env).note(name, `${cluster.output}/${keyId}`, visitor.by ?? "unknown");
     return c.redirect(`/admin/clusters/${cluster.output}`, 303);
   };
 }
@@ -161,9 +159,12 @@ async function publish(c: AppContext, { body, visitor }: RouteRequest): Promise<
     services: [service],
     rule: "all",
   } as const;
-  const put = await boardOf(c.env).putComponents([request], visitor.by ?? "unknown");
+  const put = await boardOf(c.env).addComponent(request, visitor.by ?? "unknown");
   if (put.ok) return c.redirect("/admin/services", 303);
-  const faults = [{ field: null, message: "A page has at most 1,000 components." }];
+  const faults: readonly Fault[] =
+    put.failure === "exists"
+      ? [{ field: "name", message: "This group has a component of that name. Choose another name or group." }]
+      : [{ field: null, message: "A page has at most 1,000 components." }];
   return servicesPage(c, "", { values: form, faults });
 }
 
@@ -251,9 +252,11 @@ async function endMaintenance(c: AppContext, { visitor }: RouteRequest): Promise
   return c.redirect(`/admin/maintenance/${ended.id}`, 303);
 }
 
-function live(c: AppContext): Promise<Response> | Response {
+function live(c: AppContext, { visitor }: RouteRequest): Promise<Response> | Response {
   if (c.req.header("upgrade") !== "websocket") return refuse(c, "request_malformed", "This address is a WebSocket.");
-  return c.env.RELAY.getByName(RELAY_ADMIN).fetch(c.req.raw);
+  const request = new Request(c.req.raw);
+  request.headers.set(SESSION_HEADER, visitor.sessionHash ?? "");
+  return c.env.RELAY.getByName(RELAY_ADMIN).fetch(request);
 }
 
 export const adminRoutes: readonly Route[] = [

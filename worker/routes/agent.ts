@@ -4,18 +4,14 @@ import { PUSH_BYTES_MAX } from "../../protocol/limits.ts";
 import { ClusterName } from "../../protocol/name.ts";
 import { ENROLL_PATH, PUSH_PATH, SESSION_PATH } from "../../protocol/path.ts";
 import { EnrollSchema } from "../../protocol/push.ts";
-import { MINUTE } from "../../protocol/time.ts";
 import { PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, versionServed } from "../../protocol/version.ts";
 import { parseJson } from "../objects/body.ts";
 import { clusterOf } from "../objects/env.ts";
 import type { SignedHead } from "../objects/signed.ts";
 import { claimedKeyId } from "../objects/signed.ts";
-import { attemptAllowed } from "../objects/throttle.ts";
 import { refuse } from "./answer.ts";
+import { failedTooOften } from "./failures.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
-
-/** Enrolments tried with one cluster's name in ten minutes: a code has 160 bits, this only saves crypto. */
-const ENROLL_ATTEMPTS = 20;
 
 function headOf(c: AppContext): SignedHead {
   const header = (name: string): string | null => c.req.header(name) ?? null;
@@ -60,11 +56,9 @@ async function enroll(c: AppContext, { body }: RouteRequest): Promise<Response> 
   const parsed = json.ok ? v.safeParse(EnrollSchema, json.value) : null;
   if (parsed === null || !parsed.success) return refuse(c, "request_malformed", "This is not an enrolment.");
   const { cluster } = parsed.output;
-  if (!(await attemptAllowed(c.env.THROTTLE, `enroll:${cluster}`, ENROLL_ATTEMPTS, 10 * MINUTE))) {
-    return refuse(c, "too_many_attempts", "Too many enrolments were tried for this cluster. Wait ten minutes.");
-  }
   const answer = await clusterOf(c.env, cluster).enroll(headOf(c), body, parsed.output);
-  return answer.ok ? c.json(answer.value) : refuse(c, answer.failure.code, answer.failure.message);
+  if (answer.ok) return c.json(answer.value);
+  return (await failedTooOften(c, "enroll")) ?? refuse(c, answer.failure.code, answer.failure.message);
 }
 
 function session(c: AppContext): Promise<Response> | Response {

@@ -59,9 +59,11 @@ const createLink = withJson(Empty, async (c) => {
 
 const createToken = withJson(Token, async (c) => c.json({ token: await boardOf(c.env).createToken() }, 201));
 
-const createEnrollment = withJson(Enrollment, async (c, { cluster, pending }) =>
-  c.json({ cluster, ...(await clusterOf(c.env, cluster).createCode(cluster, pending)) }, 201),
-);
+const createEnrollment = withJson(Enrollment, async (c, { cluster, pending }, by) => {
+  const code = await clusterOf(c.env, cluster).createCode(cluster, pending);
+  await boardOf(c.env).note("code.create", cluster, by);
+  return c.json({ cluster, ...code }, 201);
+});
 
 const putComponents = withJson(Components, async (c, { components }, by) => {
   const put = await boardOf(c.env).putComponents(components, by);

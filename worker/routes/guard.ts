@@ -11,9 +11,10 @@ import type { AppContext, Route } from "./table.ts";
 export interface Visitor {
   readonly by: string | null;
   readonly session: string | null;
+  readonly sessionHash: string | null;
 }
 
-const NOBODY: Visitor = { by: null, session: null };
+const NOBODY: Visitor = { by: null, session: null, sessionHash: null };
 
 /** Over plain HTTP, that is on a laptop, a `__Host-` cookie would not be kept. */
 export function sessionCookieName(url: string): string {
@@ -53,14 +54,14 @@ function bearer(c: AppContext): string | null {
 async function guardCli(c: AppContext): Promise<Result<Visitor, Response>> {
   const shown = bearer(c);
   if (shown !== null && (await secretsEqual(shown, c.env.OPERATOR_KEY)))
-    return success({ by: "command line", session: null });
+    return success({ ...NOBODY, by: "command line" });
   return failure(refuse(c, "unauthenticated", "This needs the operator's key of this deployment."));
 }
 
 async function guardRead(c: AppContext): Promise<Result<Visitor, Response>> {
   const shown = bearer(c);
   if (shown !== null && (await boardOf(c.env).tokenScope(shown)) === "read")
-    return success({ by: "read token", session: null });
+    return success({ ...NOBODY, by: "read token" });
   const visitor = await sessionOf(c);
   if (visitor !== null) return success(visitor);
   return failure(refuse(c, "unauthenticated", "This needs a read token: npm run -s token -- read"));
@@ -84,8 +85,11 @@ export function sameOrigin(c: AppContext): boolean {
 }
 
 async function sessionOf(c: AppContext): Promise<Visitor | null> {
-  const session = getCookie(c, sessionCookieName(c.req.url));
-  if (session === undefined || session.length > 128) return null;
+  const name = sessionCookieName(c.req.url);
+  const session = getCookie(c, name);
+  // Two of one name: one of them is not ours, and nobody knows which.
+  const isOne = (c.req.header("cookie") ?? "").split(`${name}=`).length === 2;
+  if (session === undefined || session.length > 128 || !isOne) return null;
   const known = await boardOf(c.env).session(session);
-  return known === null ? null : { by: known.by, session };
+  return known === null ? null : { by: known.by, session, sessionHash: known.hash };
 }

@@ -1,9 +1,11 @@
 /** What visitors get: the page, Statuspage's documents, the live socket. Reaches the Board at most every 5 s a path. */
 import type { PageSnapshot } from "../../protocol/page.ts";
+import { outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { PAGE_SCRIPT_HASH, PAGE_STYLE_HASH } from "../../web/view/assets.generated.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { dayOf } from "../core/calendar.ts";
+import { shortHash } from "../core/hash.ts";
 import { statusDocument, summaryDocument } from "../core/statuspage.ts";
 import { boardOf } from "../objects/env.ts";
 import { LIVE_PATH, RELAY_SHARDS } from "../objects/relay.ts";
@@ -13,7 +15,9 @@ import { sameOrigin } from "./guard.ts";
 import type { AppContext, Route } from "./table.ts";
 
 const FRESH_S = 5;
+/** The page ages in the reader's hands, so an old one is honest; a document would be taken at its word. */
 const PAGE_CACHE = `public, max-age=${FRESH_S}, stale-while-revalidate=60, stale-if-error=86400`;
+const DOCUMENT_CACHE = `public, max-age=${FRESH_S}`;
 /** The last snapshot is kept this long for when the Board cannot answer. */
 const KEPT_S = 7 * 86_400;
 
@@ -22,18 +26,28 @@ interface Rendering {
   readonly headers: Record<string, string>;
 }
 /** `staleSince` is when the snapshot was made, if it is a copy because the Board cannot answer; else null. */
-type Render = (snapshot: PageSnapshot, origin: string, now: Millis, staleSince: Millis | null) => Rendering;
+interface Render {
+  /** What browsers are told to keep. */
+  readonly cache: string;
+  readonly render: (snapshot: PageSnapshot, origin: string, now: Millis, staleSince: Millis | null) => Rendering;
+}
 
-const html: Render = (snapshot, origin, now, staleSince) => ({
-  body: renderPage({ snapshot, now, origin, staleSince }),
-  headers: documentHeaders("page"),
-});
+const html: Render = {
+  cache: PAGE_CACHE,
+  render: (snapshot, origin, now, staleSince) => ({
+    body: renderPage({ snapshot, now, origin, staleSince }),
+    headers: documentHeaders("page"),
+  }),
+};
 
 function json(document: (snapshot: PageSnapshot, origin: string, now: Millis) => object): Render {
-  return (snapshot, origin, now) => ({
-    body: JSON.stringify(document(snapshot, origin, now)),
-    headers: { "content-type": "application/json; charset=utf-8", "access-control-allow-origin": "*" },
-  });
+  return {
+    cache: DOCUMENT_CACHE,
+    render: (snapshot, origin, now) => ({
+      body: JSON.stringify(document(snapshot, origin, now)),
+      headers: { "content-type": "application/json; charset=utf-8", "access-control-allow-origin": "*" },
+    }),
+  };
 }
 
 /**
@@ -46,8 +60,9 @@ async function serve(c: AppContext, render: Render): Promise<Response> {
   const key = `${origin}${pathname}`;
   const cache = caches.default;
   const cached = await cache.match(key);
-  const response = cached === undefined ? await fresh(c, key, origin, render) : forBrowsers(cached);
-  if (c.req.header("if-none-match") === response.headers.get("etag") && response.status === 200) {
+  const response = cached === undefined ? await fresh(c, key, origin, render) : forBrowsers(cached, render.cache);
+  const etag = response.headers.get("etag");
+  if (etag !== null && c.req.header("if-none-match") === etag && response.status === 200) {
     await response.body?.cancel();
     return new Response(null, { status: 304, headers: response.headers });
   }
@@ -59,21 +74,25 @@ async function fresh(c: AppContext, key: string, origin: string, render: Render)
   if (found === null)
     return refuse(c, "unavailable", "The status cannot be read at the moment. Please try again soon.");
   const { snapshot, isCopy } = found;
-  const { body, headers } = render(snapshot, origin, Date.now(), isCopy ? snapshot.generatedAt : null);
+  const { body, headers } = render.render(snapshot, origin, Date.now(), isCopy ? snapshot.generatedAt : null);
   const response = new Response(body, {
-    headers: { ...headers, etag: etagOf(snapshot), "cache-control": isCopy ? "no-store" : PAGE_CACHE },
+    headers: {
+      ...headers,
+      ...(isCopy ? { "cache-control": "no-store" } : { etag: etagOf(snapshot), "cache-control": render.cache }),
+    },
   });
   if (!isCopy) c.executionCtx.waitUntil(caches.default.put(key, kept(response.clone(), FRESH_S)));
   return response;
 }
 
 /**
- * The version of what is said, the day up to which bars are drawn, and the script and style that the policy of this
+ * The version of what is said, what is said (evidence expires without a new version), the day up to which bars are drawn, and the script and style that the policy of this
  * answer allows: a 304 after a deploy must not put a new policy on an old page.
  */
-function etagOf({ version, page, generatedAt }: PageSnapshot): string {
+function etagOf({ version, page, generatedAt, components, maintenances }: PageSnapshot): string {
+  const said = shortHash(JSON.stringify([components.map((one) => outlookAt(one, generatedAt).status), maintenances]));
   const assets = `${PAGE_SCRIPT_HASH}${PAGE_STYLE_HASH}`.replaceAll(/sha256-|[^A-Za-z0-9]/g, "");
-  return `"${version}.${dayOf(generatedAt, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
+  return `"${version}.${said}.${dayOf(generatedAt, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
 }
 
 async function latestSnapshot(
@@ -95,9 +114,9 @@ async function latestSnapshot(
 }
 
 /** A cached answer with what browsers are told in place of what the cache was. */
-function forBrowsers(cached: Response): Response {
+function forBrowsers(cached: Response, cacheControl: string): Response {
   const response = new Response(cached.body, cached);
-  response.headers.set("cache-control", PAGE_CACHE);
+  response.headers.set("cache-control", cacheControl);
   return response;
 }
 
@@ -126,7 +145,7 @@ export const pageRoutes: readonly Route[] = [
 /** The runbook's health check: 200 while this Worker and its Board answer. */
 async function health(c: AppContext): Promise<Response> {
   try {
-    await boardOf(c.env).snapshot();
+    await boardOf(c.env).wake();
     return c.json({ status: "ok" }, 200, { "cache-control": "no-store" });
   } catch {
     return refuse(c, "unavailable", "The board does not answer.");

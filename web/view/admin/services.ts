@@ -24,10 +24,19 @@ ${table({
     "/admin/services",
     "Services",
     markup`<p class="soft">Visitors see a published service under the name and group you give it here, never its namespace or host.</p>
-<form class="filter" method="get" action="/admin/services" role="search"><label for="q">Filter</label> <input id="q" name="q" type="search" value="${query}"> <button class="secondary">Filter</button>${query !== "" && markup` <a href="/admin/services">show all</a>`}</form>
+${strayFaults(model)}<form class="filter" method="get" action="/admin/services" role="search"><label for="q">Filter</label> <input id="q" name="q" type="search" value="${query}"> <button class="secondary">Filter</button>${query !== "" && markup` <a href="/admin/services">show all</a>`}</form>
 <datalist id="groups">${groups.map((group) => markup`<option value="${group}">`)}</datalist>
 ${sections.length > 0 ? sections : nothing(query)}`,
   );
+}
+
+/** What was wrong with a form whose row is not here any more: silent, filtered away, or published meanwhile. */
+function strayFaults({ services, refused }: ServicesModel): Html {
+  const hasForm = services.some(
+    ({ cluster, service, published }) => refused?.values.service === `${cluster}/${service}` && published.length === 0,
+  );
+  const faults = hasForm ? [] : (refused?.faults ?? []);
+  return markup`${faults.map(({ message }) => faultOf([{ field: null, message }], null, "fault-form"))}`;
 }
 
 function nothing(query: string): Html {

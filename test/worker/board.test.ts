@@ -1,0 +1,194 @@
+import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import type { PageChange } from "../../protocol/page.ts";
+import { boardOf } from "../../worker/objects/env.ts";
+import type { Tell } from "../../worker/core/component.ts";
+import { bindings, call, cli, enroll, enrolledAgent, makeAgent } from "./agent.ts";
+
+const ORIGIN = "https://status.test";
+
+function told(status: "operational"): Tell["services"][number] {
+  return { service: "shop/checkout", status, reason: status, why: null, traffic: null, latency: null, replicas: null };
+}
+
+function tell(heardAt: number, services: Tell["services"], cluster: string): Tell {
+  return {
+    cluster,
+    heardAt,
+    expiresAt: heardAt + 60_000,
+    intervalMs: 10_000,
+    agentVersion: "1.0.0",
+    skewMs: 0,
+    sources: {},
+    services,
+    leases: { observedGeneration: 0, targets: [], allowed: [] },
+    backlog: { waiting: 0, since: null },
+  };
+}
+
+async function publish(name: string, cluster: string): Promise<void> {
+  await cli("PUT", "/cli/v1/components", {
+    components: [{ name, group: "Board", services: [`${cluster}/shop/checkout`] }],
+  });
+}
+
+async function socket(path: string, headers: Record<string, string> = {}): Promise<WebSocket> {
+  const answer = await call(path, { headers: { upgrade: "websocket", origin: ORIGIN, ...headers } });
+  const client = answer.webSocket;
+  if (client === null) throw new Error(`${path}: ${answer.status}`);
+  client.accept();
+  return client;
+}
+
+async function signedIn(): Promise<{ readonly secret: string; readonly cookie: string }> {
+  const { token } = await boardOf(bindings).createLink();
+  const secret = (await boardOf(bindings).redeemLink(token)) ?? "";
+  return { secret, cookie: `__Host-observatory=${secret}` };
+}
+
+const request = { reason: "disks", service: "shop/checkout", mode: "announce", replicas: null, hours: 1 } as const;
+
+describe("a goodbye", () => {
+  it("reaches open pages at once, however short ago the last frame went out", async () => {
+    await publish("Goodbye", "bye-1");
+    const board = boardOf(bindings);
+    const now = Date.now();
+    await board.hear(tell(now, [told("operational")], "bye-1"));
+    const frames: PageChange[] = [];
+    const live = await socket("/live");
+    live.addEventListener("message", ({ data }) => frames.push(JSON.parse(String(data))));
+    await board.hush("bye-1", now, now + 30_000);
+    const turns = (): number | undefined =>
+      frames
+        .at(-1)
+        ?.components.find(({ name }) => name === "Goodbye")
+        ?.outlook.find(({ status }) => status === "unknown")?.from;
+    await expect.poll(turns).toBe(now + 30_000);
+    live.close();
+  });
+
+  it("that comes late shortens nothing that was heard after it", async () => {
+    await publish("Late", "bye-2");
+    const board = boardOf(bindings);
+    const now = Date.now();
+    await board.hear(tell(now, [told("operational")], "bye-2"));
+    await board.hush("bye-2", now - 5_000, now + 25_000);
+    const late = (await board.snapshot()).components.find(({ name }) => name === "Late");
+    expect(late?.outlook.find(({ status }) => status === "unknown")?.from).toBe(now + 60_000);
+  });
+});
+
+it("an unchanged version is no 304 once its evidence has expired", async () => {
+  await publish("Expiring", "expire-1");
+  const board = boardOf(bindings);
+  const now = Date.now();
+  await board.hear({ ...tell(now, [told("operational")], "expire-1"), expiresAt: now + 700 });
+  // A name of its own, so that no other test's copy is in the cache.
+  const url = "https://expiring.test/api/v2/status.json";
+  const before = await call(url);
+  await before.arrayBuffer();
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  const elsewhere = await call("https://expiring-too.test/api/v2/status.json", {
+    headers: { "if-none-match": before.headers.get("etag") ?? "" },
+  });
+  expect(elsewhere.status).toBe(200);
+  await elsewhere.arrayBuffer();
+});
+
+describe("maintenance", () => {
+  it("of a target that a refused one still holds is answered at once, not refused later", async () => {
+    const board = boardOf(bindings);
+    const first = await board.startMaintenance({ ...request, name: "First", cluster: "busy-1" }, "test");
+    expect(first.ok).toBe(true);
+    expect(await board.startMaintenance({ ...request, name: "Second", cluster: "busy-1" }, "test")).toEqual({
+      ok: false,
+      failure: "target_busy",
+    });
+    if (first.ok) await board.endMaintenance(first.value.id, "test");
+    expect((await board.startMaintenance({ ...request, name: "Third", cluster: "busy-1" }, "test")).ok).toBe(true);
+  });
+
+  it("is known to a cluster that lost its memory while it is in force, and no longer", async () => {
+    const board = boardOf(bindings);
+    const started = await board.startMaintenance({ ...request, name: "Held", cluster: "held-1" }, "test");
+    if (!started.ok) throw new Error("not started");
+    expect((await board.leasesOf("held-1")).map(({ id }) => id)).toEqual([started.value.id]);
+    await board.endMaintenance(started.value.id, "test");
+    expect(await board.leasesOf("held-1")).toEqual([]);
+  });
+});
+
+describe("components", () => {
+  it("a form publishes a new one and replaces none", async () => {
+    const { cookie } = await signedIn();
+    await cli("PUT", "/cli/v1/components", {
+      components: [{ name: "Pair", group: "G", description: "two", rule: "any", services: ["a/b/c", "a/b/d"] }],
+    });
+    const post = (name: string) =>
+      call("/admin/components", {
+        method: "POST",
+        headers: { origin: ORIGIN, cookie, "content-type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams({ service: "a/b/c", name, group: "G" }).toString(),
+      });
+    const refused = await post("Pair");
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain("has a component of that name");
+    expect((await post("Pair two")).status).toBe(303);
+    const { components } = await boardOf(bindings).operatorView();
+    expect(components.find(({ name }) => name === "Pair")).toMatchObject({ rule: "any", services: ["a/b/c", "a/b/d"] });
+  });
+});
+
+describe("a session", () => {
+  it("that ends takes its open socket along", async () => {
+    const { cookie } = await signedIn();
+    const live = await socket("/admin/live", { cookie });
+    const closed = new Promise<number>((resolve) => live.addEventListener("close", ({ code }) => resolve(code)));
+    expect((await call("/admin/sign-out", { method: "POST", headers: { origin: ORIGIN, cookie } })).status).toBe(303);
+    expect(await closed).toBe(4401);
+  });
+
+  it("shown twice under one name is none", async () => {
+    const { cookie } = await signedIn();
+    expect((await call("/admin", { headers: { cookie: `${cookie}; __Host-observatory=other` } })).status).toBe(303);
+    expect((await call("/admin", { headers: { cookie: `other=1; ${cookie}` } })).status).toBe(200);
+  });
+});
+
+describe("failed attempts", () => {
+  it("at the door keep nobody out who has a link", async () => {
+    const attempt = (token: string) =>
+      call("/admin/sign-in", {
+        method: "POST",
+        headers: { origin: ORIGIN, "content-type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams({ token }).toString(),
+      });
+    const statuses = new Set<number>();
+    for (let i = 0; i < 40; i++) statuses.add((await attempt(`junk-${i}`)).status);
+    expect(statuses).toEqual(new Set([401, 429]));
+    const { token } = await boardOf(bindings).createLink();
+    expect((await attempt(token)).status).toBe(303);
+  });
+
+  it("to enrol keep nobody out who has the code", async () => {
+    const { code } = await (await cli("POST", "/cli/v1/enrollments", { cluster: "enroll-9" })).json<{ code: string }>();
+    const stranger = await makeAgent("enroll-9");
+    const statuses = new Set<number>();
+    for (let i = 0; i < 40; i++) statuses.add((await enroll(stranger, "A".repeat(32))).status);
+    expect(statuses).toEqual(new Set([401, 429]));
+    expect((await enroll(await makeAgent("enroll-9"), code)).status).toBe(200);
+  });
+});
+
+it("a board that wakes up goes on where it was", async () => {
+  const agent = await enrolledAgent("wake-1");
+  expect((await agent.push({ epoch: agent.epoch })).status).toBe(200);
+  const board = boardOf(bindings);
+  await publish("Waking", "wake-1");
+  const before = (await board.snapshot()).version;
+  await runDurableObjectAlarm(board);
+  await evictDurableObject(board);
+  const after = await board.snapshot();
+  expect(after.version).toBeGreaterThanOrEqual(before);
+  expect(after.components.find(({ name }) => name === "Waking")?.outlook[0]?.status).toBe("operational");
+});
