@@ -84,6 +84,8 @@ async function raise(plan: Plan, stage: Stage): Promise<void> {
   const database = stage.keep({
     name: "database",
     command: [process.execPath, "dev/database/main.ts", ...databaseArguments(plan)],
+    // Not as an argument: it holds a password, and arguments are everybody's to read.
+    ...(plan.databaseUrl === null ? {} : { env: { DATABASE_URL: plan.databaseUrl } }),
     readyLine: /^ready /m,
     health: null,
   });
@@ -178,8 +180,7 @@ function childEnvironment(): NodeJS.ProcessEnv {
 }
 
 function databaseArguments(plan: Plan): string[] {
-  const where = plan.databaseUrl === null ? [] : ["--url", plan.databaseUrl];
-  return ["--data", join(plan.directory, "postgres"), "--port", String(plan.ports.database), ...where];
+  return ["--data", join(plan.directory, "postgres"), "--port", String(plan.ports.database)];
 }
 
 function edgeArguments(plan: Plan): string[] {

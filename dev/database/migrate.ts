@@ -1,5 +1,5 @@
 /**
- * `DATABASE_URL=postgres://… node dev/database/migrate.ts` brings a database to the newest schema; again does nothing.
+ * Brings a database to the newest schema; again does nothing.
  *
  * Over a real connection, because Neon's HTTP door has no session for the lock that keeps two deploys apart.
  */
@@ -35,14 +35,4 @@ async function appliedCount(client: pg.Client): Promise<number> {
   if (table.rows[0]?.present !== true) return 0;
   const count = await client.query("SELECT count(*)::int AS count FROM drizzle.__drizzle_migrations");
   return count.rows[0]?.count ?? 0;
-}
-
-if (import.meta.main) {
-  const url = process.env["DATABASE_URL"];
-  if (url === undefined || url === "") {
-    console.error("set DATABASE_URL to the database to migrate, as postgres://user:password@host/database");
-    process.exit(2);
-  }
-  const { applied, total } = await migrate(url);
-  console.log(applied === 0 ? `nothing to do: all ${total} migrations are applied` : `applied ${applied} of ${total}`);
 }
