@@ -69,18 +69,40 @@ function closed(): readonly string[] {
   return readFileSync(join(agentDirectory, "windows.log"), "utf8").trim().split("\n");
 }
 
-/** The same keys as Postgres holds them, each as often as it is there. */
-async function stored(): Promise<readonly string[]> {
+interface StoredWindow {
+  readonly key: string;
+  readonly service: string;
+  readonly from: number;
+  readonly to: number;
+  readonly requests: number;
+}
+
+/** The windows as Postgres holds them, by service and time. */
+async function stored(): Promise<readonly StoredWindow[]> {
   const client = new pg.Client({ connectionString: postgres.url });
   await client.connect();
   try {
-    const { rows } = await client.query<{ key: string }>(
-      `SELECT cluster_id || '/' || service_id || ' ' || to_char(minute AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS key FROM minute_window`,
+    const { rows } = await client.query<StoredWindow>(
+      `SELECT cluster_id || '/' || service_id || ' ' || to_char(minute AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS key,
+        service_id AS service, (extract(epoch FROM minute) * 1000)::float8 AS "from",
+        (extract(epoch FROM minute) * 1000 + span_ms)::float8 AS "to", requests
+      FROM minute_window ORDER BY service_id, minute`,
     );
-    return rows.map(({ key }) => key);
+    return rows;
   } finally {
     await client.end();
   }
+}
+
+/** Requests that the mesh itself has counted for a service. */
+async function served(service: string): Promise<number> {
+  const text = await (await fetch(mesh.metricsUrl)).text();
+  const lines = text
+    .split("\n")
+    .filter((line) => line.startsWith("istio_requests_total{") && line.includes('reporter="destination"'));
+  return lines
+    .filter((line) => line.includes(`destination_service_name="${service}"`))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }
 
 it(`no window is lost or doubled over ${MINUTES} minutes of kill -9 (seed ${SEED})`, async () => {
@@ -102,6 +124,7 @@ it(`no window is lost or doubled over ${MINUTES} minutes of kill -9 (seed ${SEED
       await postgres.restart();
     },
   };
+  const before = { at: Date.now(), requests: await served("storefront") };
   const kills = { edge: 0, agent: 0, postgres: 0 };
   const end = Date.now() + MINUTES * MINUTE;
   let round: (keyof typeof victims)[] = [];
@@ -113,21 +136,29 @@ it(`no window is lost or doubled over ${MINUTES} minutes of kill -9 (seed ${SEED
     kills[victim]++;
     await victims[victim]();
   }
+  const rate = ((await served("storefront")) - before.requests) / (Date.now() - before.at);
   const keys = closed();
   expect(new Set(keys).size).toBe(keys.length);
   await eventually(
     async () => {
-      const held = new Set(await stored());
+      const held = new Set((await stored()).map(({ key }) => key));
       return keys.every((key) => held.has(key));
     },
     2 * MINUTE,
     "every closed window to be in Postgres",
   );
   const held = await stored();
-  // The primary key would refuse a second row; that nothing is there which the agent never closed, it would not.
-  expect(new Set(held).size).toBe(held.length);
   const later = new Set(closed());
-  expect(held.filter((key) => !later.has(key))).toEqual([]);
+  expect(held.filter(({ key }) => !later.has(key))).toEqual([]);
+  // No minute is missing or counted in two windows: each begins where the one before it ends.
+  const torn = held.filter((window, i) => window.service === held[i - 1]?.service && window.from !== held[i - 1]?.to);
+  expect(torn).toEqual([]);
+  // And what is in them is what the mesh served: not twice, and not a counter's whole life.
+  const storefront = held.filter(({ service }) => service === "shop/storefront");
+  const counted = storefront.reduce((sum, { requests }) => sum + requests, 0);
+  const covered = storefront.reduce((sum, { from, to }) => sum + to - from, 0);
+  expect(counted / covered / rate).toBeGreaterThan(0.85);
+  expect(counted / covered / rate).toBeLessThan(1.15);
   console.log(`seed ${SEED}: ${JSON.stringify(kills)} kills, ${keys.length} windows closed, each in Postgres once`);
   expect(keys.length).toBeGreaterThanOrEqual(7);
   expect(Math.min(...Object.values(kills))).toBeGreaterThan(0);
