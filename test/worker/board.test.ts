@@ -2,29 +2,10 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { PageChange } from "../../protocol/page.ts";
 import { boardOf } from "../../worker/objects/env.ts";
-import type { Tell } from "../../worker/core/component.ts";
+import { tell, told } from "../support/facts.ts";
 import { bindings, call, cli, enroll, enrolledAgent, makeAgent } from "./agent.ts";
 
 const ORIGIN = "https://status.test";
-
-function told(status: "operational"): Tell["services"][number] {
-  return { service: "shop/checkout", status, reason: status, why: null, traffic: null, latency: null, replicas: null };
-}
-
-function tell(heardAt: number, services: Tell["services"], cluster: string): Tell {
-  return {
-    cluster,
-    heardAt,
-    expiresAt: heardAt + 60_000,
-    intervalMs: 10_000,
-    agentVersion: "1.0.0",
-    skewMs: 0,
-    sources: {},
-    services,
-    leases: { observedGeneration: 0, targets: [], allowed: [] },
-    backlog: { waiting: 0, since: null },
-  };
-}
 
 async function publish(name: string, cluster: string): Promise<void> {
   await cli("PUT", "/cli/v1/components", {

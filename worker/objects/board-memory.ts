@@ -12,6 +12,7 @@ import type { Maintenance } from "../core/maintenance.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { BoardRow } from "../store/board.ts";
+import { freshId } from "./crypto.ts";
 
 /** The documents by kind. Each is a JSON value under its own key. */
 interface Documents {
@@ -126,6 +127,11 @@ export class BoardMemory {
       at,
       JSON.stringify(body),
     );
+  }
+
+  /** Writes down who did what. */
+  audit(act: string, subject: string, by: string, at: Millis): void {
+    this.queue({ kind: "audit", key: freshId(), revision: 1, at, body: { act, subject, by } });
   }
 
   queued(limit: number): readonly BoardRow[] {

@@ -9,8 +9,6 @@ import type { LeaseReport } from "../../protocol/lease.ts";
 import type { PageSnapshot } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
-import type { Session } from "../core/access.ts";
-import { LINK_LIFETIME_MS, SESSION_TOUCH_MS, sessionAlive } from "../core/access.ts";
 import { isTimeZone } from "../core/calendar.ts";
 import type { Backlog, ClusterIdentity, Component, Rule, Tell } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
@@ -31,9 +29,10 @@ import { publicChange, publicSnapshot } from "../core/snapshot.ts";
 import type { BoardRow } from "../store/board.ts";
 import { BOARD_ROWS_MAX, flushBoard } from "../store/board.ts";
 import { openDatabase } from "../store/database.ts";
+import { BoardDoors } from "./board-doors.ts";
 import type { Errand } from "./board-memory.ts";
 import { BoardMemory } from "./board-memory.ts";
-import { freshId, freshSecret, secretHash } from "./crypto.ts";
+import { freshId } from "./crypto.ts";
 import type { Env } from "./env.ts";
 import { clusterOf } from "./env.ts";
 import { RELAY_ADMIN, RELAY_SHARDS } from "./relay.ts";
@@ -65,6 +64,7 @@ const COMPONENTS_MAX = 1_000;
 
 export class Board extends DurableObject<Env> {
   readonly #memory: BoardMemory;
+  readonly #doors: BoardDoors;
   /** Never one that an earlier life gave to other content: a browser would be told that its old page is unchanged. */
   #version: number;
   #publishedAt: Millis = 0;
@@ -78,6 +78,7 @@ export class Board extends DurableObject<Env> {
     super(ctx, env);
     this.#version = Date.now();
     this.#memory = new BoardMemory(ctx.storage.sql, this.#version - 2 * HISTORY_MS);
+    this.#doors = new BoardDoors(this.#memory);
     this.#settle(changesUntil, Date.now());
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
   }
@@ -199,7 +200,7 @@ export class Board extends DurableObject<Env> {
     this.#urgent = true;
     this.#memory.put("component", component.id, component);
     this.#archive("component", component.id, now, { ...component });
-    this.#audit(known === undefined ? "component.publish" : "component.change", component.id, by, now);
+    this.#memory.audit(known === undefined ? "component.publish" : "component.change", component.id, by, now);
     return component;
   }
 
@@ -212,7 +213,7 @@ export class Board extends DurableObject<Env> {
       this.#urgent = true;
       this.#memory.remove("component", id);
       this.#archive("component", id, now, { ...component, removedAt: now });
-      this.#audit("component.remove", id, by, now);
+      this.#memory.audit("component.remove", id, by, now);
     });
     return true;
   }
@@ -232,7 +233,7 @@ export class Board extends DurableObject<Env> {
     const maintenance = startMaintenance(request, freshId(), by, now);
     this.#change(now, () => {
       this.#keepMaintenance(maintenance);
-      this.#audit("maintenance.start", maintenance.id, by, now);
+      this.#memory.audit("maintenance.start", maintenance.id, by, now);
       this.#sendErrand("set", maintenance, now);
     });
     return success(maintenance);
@@ -246,7 +247,7 @@ export class Board extends DurableObject<Env> {
     const ended = { ...maintenance, endedAt: now, updatedAt: now };
     this.#change(now, () => {
       this.#keepMaintenance(ended);
-      this.#audit("maintenance.end", id, by, now);
+      this.#memory.audit("maintenance.end", id, by, now);
       this.#sendErrand("release", ended, now);
     });
     return ended;
@@ -270,67 +271,36 @@ export class Board extends DurableObject<Env> {
 
   /** Makes a one-time sign-in link's token. */
   async createLink(): Promise<{ readonly token: string; readonly expiresAt: Millis }> {
-    const token = freshSecret();
-    const hash = await secretHash(token);
-    const now = Date.now();
-    const expiresAt = now + LINK_LIFETIME_MS;
-    for (const link of this.#memory.all("link")) if (link.expiresAt <= now) this.#memory.remove("link", link.hash);
-    this.#memory.put("link", hash, { hash, expiresAt });
-    this.#audit("link.create", hash.slice(0, 12), "command line", now);
-    return { token, expiresAt };
+    return this.#doors.createLink();
   }
 
   /** Spends a link for a session's secret; null if it is unknown, spent or expired. */
   async redeemLink(token: string): Promise<string | null> {
-    const [hash, secret] = [await secretHash(token), freshSecret()];
-    const sessionHash = await secretHash(secret);
-    const now = Date.now();
-    const link = this.#memory.get("link", hash);
-    if (link === null || link.expiresAt <= now) return null;
-    this.ctx.storage.transactionSync(() => {
-      this.#memory.remove("link", hash);
-      for (const session of this.#memory.all("session")) {
-        if (!sessionAlive(session, now)) this.#memory.remove("session", session.hash);
-      }
-      const session: Session = { hash: sessionHash, by: "one-time link", createdAt: now, seenAt: now };
-      this.#memory.put("session", sessionHash, session);
-      this.#audit("session.start", sessionHash.slice(0, 12), session.by, now);
-    });
-    return secret;
+    return this.#doors.redeemLink(token);
   }
 
   /** Who holds this session; null if it is over. */
   async session(secret: string): Promise<{ readonly by: string; readonly hash: string } | null> {
-    const session = this.#memory.get("session", await secretHash(secret));
-    const now = Date.now();
-    if (session === null || !sessionAlive(session, now)) return null;
-    if (now - session.seenAt > SESSION_TOUCH_MS) this.#memory.put("session", session.hash, { ...session, seenAt: now });
-    return { by: session.by, hash: session.hash };
+    return this.#doors.session(secret);
   }
 
   /** Ends a session, and what it listens to. */
   async endSession(secret: string): Promise<void> {
-    const hash = await secretHash(secret);
-    this.#memory.remove("session", hash);
-    await this.env.RELAY.getByName(RELAY_ADMIN).drop(hash);
+    await this.env.RELAY.getByName(RELAY_ADMIN).drop(await this.#doors.endSession(secret));
+  }
+
+  async createToken(): Promise<string> {
+    return this.#doors.createToken();
+  }
+
+  async tokenScope(token: string): Promise<"read" | null> {
+    return this.#doors.tokenScope(token);
   }
 
   /** Writes down an act that left no other trace here. */
   async note(act: string, subject: string, by: string): Promise<void> {
-    this.#audit(act, subject, by, Date.now());
+    this.#memory.audit(act, subject, by, Date.now());
     await this.#armIfNeeded();
-  }
-
-  async createToken(): Promise<string> {
-    const token = freshSecret();
-    const hash = await secretHash(token);
-    this.#memory.put("token", hash, { hash, scope: "read", createdAt: Date.now() });
-    this.#audit("token.create", hash.slice(0, 12), "command line", Date.now());
-    return token;
-  }
-
-  async tokenScope(token: string): Promise<"read" | null> {
-    return this.#memory.get("token", await secretHash(token))?.scope ?? null;
   }
 
   // ── wakes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -499,11 +469,6 @@ export class Board extends DurableObject<Env> {
 
   #archive(kind: BoardRow["kind"], key: string, at: Millis, body: Record<string, unknown>, revision = at): void {
     this.#memory.queue({ kind, key, revision, at, body });
-  }
-
-  #audit(act: string, subject: string, by: string, at: Millis): void {
-    const key = freshId();
-    this.#archive("audit", key, at, { act, subject, by }, 1);
   }
 }
 
