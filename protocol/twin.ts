@@ -1,5 +1,5 @@
 /**
- * Whether any object of a JSON text has one key twice. Parsers differ in which of the two they keep, so what was checked
+ * Whether any object of a JSON text has one key twice, or one that it has by itself (`__proto__`). Parsers differ in which of the two they keep, so what was checked
  * need not be what is used: such a text is refused. One pass over the text, without recursion; memory grows with the
  * nesting, so `jsonDepth` comes first. Of a text that is not JSON the answer means nothing, `JSON.parse` refuses it.
  */
@@ -15,7 +15,8 @@ export function hasTwinKeys(text: string): boolean {
         const end = endOfString(text, i);
         if (atKey && keys !== null) {
           const key = keyOf(text.slice(i, end + 1));
-          if (keys.has(key)) return true;
+          // What every object inherits counts as there: a check by `in` would take it for a known key.
+          if (keys.has(key) || Object.hasOwn(Object.prototype, key)) return true;
           keys.add(key);
         }
         atKey = false;

@@ -110,7 +110,7 @@ export async function gzip(text: string | Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-function pushBody(facts: object, live: Partial<Live> | null): object {
+export function pushBody(facts: object, live: Partial<Live> | null): object {
   const now = Date.now();
   return {
     v: 1,

@@ -16,6 +16,7 @@ import {
   gzip,
   liveService,
   makeAgent,
+  pushBody,
   timing,
   windowOf,
 } from "./agent.ts";
@@ -71,7 +72,7 @@ describe("a push", () => {
     expect(await refusal(agent.push({ epoch: agent.epoch - 1 }))).toBe("409 fenced");
   });
 
-  it("costs one row with records and none without", async () => {
+  it("costs one row with records and none without, alarms not counted", async () => {
     const agent = await enrolledAgent("push-4");
     const cluster = clusterOf(bindings, "push-4");
     await receipt(agent.push({ epoch: agent.epoch, records: { first: 1, items: [] } }));
@@ -132,6 +133,7 @@ describe("a hostile first line", () => {
     agent = await enrolledAgent("hostile");
   });
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const validPush = (): string => JSON.stringify(pushBody({ epoch: agent.epoch }, {}));
   const good = (): Promise<Uint8Array> => gzip(JSON.stringify({ v: 1 }));
 
   const refused: readonly (readonly [string, string, () => Promise<Response>])[] = [
@@ -193,7 +195,17 @@ describe("a hostile first line", () => {
     [
       "with __proto__",
       "400 push_malformed",
-      async () => agent.request(path, await gzip('{"v":1,"__proto__":{"epoch":1}}')),
+      async () => agent.request(path, await gzip(validPush().replace("{", '{"__proto__":{"epoch":1},'))),
+    ],
+    [
+      "with a key of every object",
+      "400 push_malformed",
+      async () => agent.request(path, await gzip(validPush().replace("{", '{"constructor":{"epoch":1},'))),
+    ],
+    [
+      "with one key twice",
+      "400 push_malformed",
+      async () => agent.request(path, await gzip(validPush().replace("{", '{"base":7,'))),
     ],
     [
       "with a number beyond 2^53",
@@ -222,6 +234,9 @@ describe("a hostile first line", () => {
       async () => agent.push({ epoch: agent.epoch, agentVersion: "\ud800" }),
     ],
   ];
+
+  it("the push that the lines below are made of is taken", async () =>
+    expect((await agent.request(path, await gzip(validPush()))).status).toBe(200));
 
   it.each(refused)("%s gets %s within 50 ms, and nothing is stored", async (_name, expected, send) => {
     const cluster = clusterOf(bindings, "hostile");
@@ -327,19 +342,22 @@ describe("from push to page", () => {
       replicas: null,
       hours: 1,
     } as const;
-    for (let i = 0; i < 5; i++) {
+    const start = async (): Promise<string> => {
       const started = await board.startMaintenance(request, "test");
       if (!started.ok) throw new Error("not started");
-      await board.endMaintenance(started.value.id, "test");
-    }
-    await expect
-      .poll(
-        async () =>
-          JSON.parse((await receipt(agent.push({ epoch: agent.epoch }))).desired?.payload ?? '{"leases":[]}').leases,
-      )
-      .toEqual([]);
-    const late = await receipt(agent.push({ epoch: agent.epoch }));
-    expect(JSON.parse(late.desired?.payload ?? '{"leases":[]}').leases).toEqual([]);
+      return started.value.id;
+    };
+    const generationOf = async (id: string) =>
+      (await board.operatorView()).maintenances.find((maintenance) => maintenance.id === id)?.generation ?? 0;
+    const first = await start();
+    await expect.poll(() => generationOf(first)).toBeGreaterThan(0);
+    await board.endMaintenance(first, "test");
+    for (let i = 0; i < 5; i++) await board.endMaintenance(await start(), "test");
+    const desired = async () =>
+      JSON.parse((await receipt(agent.push({ epoch: agent.epoch }))).desired?.payload ?? "{}");
+    await expect.poll(async () => (await desired()).leases).toEqual([]);
+    expect((await desired()).generation).toBeGreaterThan(await generationOf(first));
+    expect((await desired()).leases).toEqual([]);
   });
 
   it("a lease goes out over the session and its result comes back to the maintenance", async () => {
