@@ -10,6 +10,9 @@ export type ReadingHistory = ReadonlyMap<
   { readonly readings: readonly Reading[]; readonly latency: ServiceReading["latency"] }
 >;
 
+/** A held reading this far in the future was stamped by a clock that has been corrected since, ms. */
+const AHEAD_MAX_MS = 5 * SECOND;
+
 /**
  * The history with the newest readings. One that is not newer than what is held is no new evidence ("2 of 3" must not
  * count a reading twice), and one that nothing followed for three intervals is no evidence any more.
@@ -20,7 +23,12 @@ export function remember(
   now: Millis,
   intervalMs: number,
 ): ReadingHistory {
-  const result = new Map(history);
+  const result = new Map(
+    [...history].map(([service, held]) => {
+      const readings = held.readings.filter(({ at }) => at <= now + AHEAD_MAX_MS);
+      return [service, { ...held, readings }] as const;
+    }),
+  );
   for (const [service, { reading, latency }] of latest) {
     const former = result.get(service)?.readings ?? [];
     const last = former.at(-1);

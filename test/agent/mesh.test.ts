@@ -243,6 +243,27 @@ describe("readings", () => {
 
   it("do not count one twice", () => expect(after(0, 0, 0).get("shop/cart")?.readings).toHaveLength(1));
 
+  it.each([
+    ["an hour", 3_600, [0, 10]],
+    ["six seconds", 6, [0, 10]],
+    ["a moment, which is no step,", 4, [4, 10]],
+  ])("of a clock that was %s ahead do not keep later ones out", (_name, ahead, expected) => {
+    const wrong = remember(
+      after(0),
+      new Map([["shop/cart", reading(NOW + ahead * SECOND)]]),
+      NOW + ahead * SECOND,
+      1e9,
+    );
+    const corrected = remember(wrong, new Map([["shop/cart", reading(NOW)]]), NOW, 10_000);
+    const later = remember(corrected, new Map([["shop/cart", reading(NOW + 10 * SECOND)]]), NOW + 10 * SECOND, 10_000);
+    expect(
+      later
+        .get("shop/cart")
+        ?.readings.map(({ at }) => (at - NOW) / SECOND)
+        .slice(-2),
+    ).toEqual(expected);
+  });
+
   it("end three intervals and five seconds after the last", () => {
     const history = after(0);
     expect(remember(history, new Map(), NOW + 35 * SECOND, 10_000).size).toBe(1);
