@@ -5,7 +5,7 @@
  * since the one before. The sums therefore never fall, whatever restarts in the mesh, and a window or a reading is the
  * plain difference of two copies of them.
  */
-import type { Millis } from "../../protocol/time.ts";
+import { HOUR, type Millis } from "../../protocol/time.ts";
 import type { Sample } from "./exposition.ts";
 import {
   DURATION_METRIC,
@@ -20,10 +20,15 @@ import {
 /** After a longer silence of a target its growth belongs to no minute any more: it starts anew, ms. */
 const TARGET_SILENCE_MAX_MS = 60_000;
 
+/** A series that is left out for longer is forgotten, ms. Until then its return is not taken for a birth. */
+const SERIES_KEEP_MS = HOUR;
+
 /** The raw values of one target's series as last scraped. */
 export interface TargetState {
   readonly at: Millis;
   readonly values: ReadonlyMap<string, number>;
+  /** When those that the last scrape left out were last there. */
+  readonly missing: ReadonlyMap<string, Millis>;
 }
 
 /** Sums since the agent began. `seenAt`: when each service was last seen in a scrape. */
@@ -48,20 +53,40 @@ export function addScrape(
   at: Millis,
   options: { readonly reporter: Reporter; readonly silenceMaxMs?: number },
 ): TargetState {
-  const known =
-    before !== null && at - before.at <= (options.silenceMaxMs ?? TARGET_SILENCE_MAX_MS) ? before.values : null;
-  const values = new Map<string, number>();
+  const silenceMaxMs = options.silenceMaxMs ?? TARGET_SILENCE_MAX_MS;
+  const known = before !== null && at - before.at <= silenceMaxMs ? before : null;
+  // One answer without a series (a proxy that was reading its configuration) is no restart of it.
+  const { values, missing } = leftOut(known, at);
   for (const { name, labels, value, series } of samples) {
     if (labels["reporter"] !== options.reporter || !Number.isFinite(value)) continue;
     const service = serviceOf(labels);
     if (service === null) continue;
+    const former = known?.values.get(series);
+    const isBaseline = known === null || at - (known.missing.get(series) ?? known.at) > silenceMaxMs;
     values.set(series, value);
+    missing.delete(series);
     const counts = totals.services.get(service) ?? emptyCounts();
     totals.services.set(service, counts);
     totals.seenAt.set(service, at);
-    addGrowth(counts, name, labels, known === null ? 0 : growth(known.get(series), value));
+    addGrowth(counts, name, labels, isBaseline ? 0 : growth(former, value));
   }
-  return { at, values };
+  return { at, values, missing };
+}
+
+/** The series as if a scrape had none of them. */
+function leftOut(
+  known: TargetState | null,
+  at: Millis,
+): { readonly values: Map<string, number>; readonly missing: Map<string, Millis> } {
+  const values = new Map<string, number>();
+  const missing = new Map<string, Millis>();
+  for (const [series, value] of known?.values ?? []) {
+    const seenAt = known?.missing.get(series) ?? known?.at ?? at;
+    if (at - seenAt > SERIES_KEEP_MS) continue;
+    values.set(series, value);
+    missing.set(series, seenAt);
+  }
+  return { values, missing };
 }
 
 /** A lower value is a counter that began again at 0, and a series that was not there began at 0 too (Envoy makes it with the first request). */

@@ -5,7 +5,7 @@
  * were taken there. The raw values at the last boundary are kept on disk, so that an agent which was restarted counts on
  * from them and loses no minute.
  *
- *   scrape-boundary-1795392000000.json   { at, targets: { URL: { at, values: { SERIES: VALUE } } } }
+ *   scrape-boundary-1795392000000.json   { at, targets: { URL: { at, values: { SERIES: VALUE }, missing: { SERIES: SEEN_AT } } } }
  *
  * It is written before the window is closed and its predecessor removed after: whenever the agent is killed, the file of
  * the last closed moment is there.
@@ -64,7 +64,14 @@ export interface ScrapeSource extends MeshSource {
 
 const BoundarySchema = v.object({
   at: v.number(),
-  targets: v.record(v.string(), v.object({ at: v.number(), values: v.record(v.string(), v.number()) })),
+  targets: v.record(
+    v.string(),
+    v.object({
+      at: v.number(),
+      values: v.record(v.string(), v.number()),
+      missing: v.optional(v.record(v.string(), v.number()), {}),
+    }),
+  ),
 });
 
 /** The moments at which scrapes happen: every `intervalMs` from each whole minute on. */
@@ -254,14 +261,18 @@ function restore({ dataDir, now, sink }: ScrapeOptions, targets: Map<string, Tar
   const saved = v.safeParse(BoundarySchema, parseJson(readFileSync(boundaryPath(dataDir, at), "utf8")));
   if (!saved.success || saved.output.at !== at) return null;
   for (const [url, target] of Object.entries(saved.output.targets)) {
-    if (target.at === at) targets.set(url, { at, values: new Map(Object.entries(target.values)) });
+    if (target.at === at) {
+      const { values, missing } = target;
+      targets.set(url, { at, values: new Map(Object.entries(values)), missing: new Map(Object.entries(missing)) });
+    }
   }
   return { at, services: new Map(), seenAt: new Map() };
 }
 
 function saveBoundary(dataDir: string, at: Millis, targets: ReadonlyMap<string, TargetState>): void {
   const saved = [...targets].map(
-    ([url, target]) => [url, { at: target.at, values: Object.fromEntries(target.values) }] as const,
+    ([url, { at: scrapedAt, values, missing }]) =>
+      [url, { at: scrapedAt, values: Object.fromEntries(values), missing: Object.fromEntries(missing) }] as const,
   );
   replaceFile(boundaryPath(dataDir, at), Buffer.from(JSON.stringify({ at, targets: Object.fromEntries(saved) })));
 }

@@ -199,7 +199,56 @@ ${extra}`,
       ],
       [1, 0],
     ],
+    [
+      "a series that one scrape leaves out counts on from its last value",
+      [
+        [0, scrape(1, failing(1_000))],
+        [5, scrape(2)],
+        [10, scrape(3, failing(1_005))],
+      ],
+      [7, 5],
+    ],
+    [
+      "a series that was left out and fell began again at 0",
+      [
+        [0, scrape(1, failing(1_000))],
+        [5, scrape(1)],
+        [10, scrape(1, failing(4))],
+      ],
+      [4, 4],
+    ],
+    [
+      "a series that was left out for longer than a minute is a baseline",
+      [
+        [0, scrape(1, failing(1_000))],
+        [30, scrape(1)],
+        [55, scrape(1)],
+        [70, scrape(1, failing(1_005))],
+        [75, scrape(1, failing(1_006))],
+      ],
+      [1, 1],
+    ],
+    [
+      "also if it fell meanwhile",
+      [
+        [0, scrape(1, failing(1_000))],
+        [50, scrape(1)],
+        [70, scrape(1, failing(900))],
+      ],
+      [0, 0],
+    ],
   ] as const)("%s", (_name, scrapes, expected) => expect(play(...scrapes)).toEqual(expected));
+
+  it("forget a series an hour after its last scrape: pods come and go", () => {
+    const totals = { services: new Map<string, MeshCounts>(), seenAt: new Map<string, number>() };
+    const options = { reporter: "destination" } as const;
+    let state = addScrape(totals, null, scrape(1, failing(9)), NOW, options);
+    for (let second = 30; second <= 3_600; second += 30)
+      state = addScrape(totals, state, scrape(1), NOW + second * SECOND, options);
+    expect([state.values.size, state.missing.size]).toEqual([2, 1]);
+    state = addScrape(totals, state, scrape(1), NOW + 3_601 * SECOND, options);
+    expect([state.values.size, state.missing.size]).toEqual([1, 0]);
+  });
 
   it("of any number of minutes add up to the whole, whatever restarts", () => {
     fc.assert(
