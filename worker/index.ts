@@ -1,7 +1,8 @@
 /** The whole surface on one screen: routes, objects, cron. */
 import { Hono } from "hono";
+import { clustersToWake } from "./core/tell.ts";
 import type { Env } from "./objects/env.ts";
-import { boardOf } from "./objects/env.ts";
+import { boardOf, clusterOf } from "./objects/env.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { refuse } from "./routes/answer.ts";
@@ -41,8 +42,13 @@ app.onError((error, c) => {
 
 export default {
   fetch: app.fetch,
-  /** Every minute: a Board whose alarm was lost finds it again. */
-  async scheduled(_controller, env) {
+  /** Every minute: a Board or a Cluster whose alarm was lost finds it again. */
+  async scheduled(controller, env) {
     await boardOf(env).wake();
+    const { tells } = await boardOf(env).operatorView();
+    const clusters = clustersToWake(tells, controller.scheduledTime);
+    const woken = await Promise.allSettled(clusters.map((cluster) => clusterOf(env, cluster).wake()));
+    const failed = woken.filter((result) => result.status === "rejected").length;
+    if (failed > 0) console.warn(JSON.stringify({ event: "wake_failed", clusters: failed }));
   },
 } satisfies ExportedHandler<Env>;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { FAILED_SIGNATURES_MAX, isBarred, NO_FAILURES, withFailure } from "../../worker/core/attempts.ts";
 import type { Watermarks } from "../../worker/core/cluster.ts";
-import { openEpoch, step } from "../../worker/core/cluster.ts";
+import { conflictsOf, openEpoch, step } from "../../worker/core/cluster.ts";
 import { DAY, MINUTE } from "../../protocol/time.ts";
 import { NOON, push, windowRecord } from "../support/facts.ts";
 
@@ -89,6 +90,33 @@ describe("a push", () => {
     expect(step(held, push({ base: 3, first: 5, items: [item] }), LATER)).toMatchObject({
       rejected: [{ seq: 5, reason }],
     }),
+  );
+});
+
+describe("the same number with other content", () => {
+  const kept = [0, 1, 2].map((minutes) => ({ seq: 5 + minutes, record: windowRecord(minutes) }));
+  it.each([
+    ["the same again", 5, [windowRecord(0), windowRecord(1), windowRecord(2)], []],
+    ["the same, spelled in another order", 7, [Object.fromEntries(Object.entries(windowRecord(2)).toReversed())], []],
+    ["another count in the middle", 5, [windowRecord(0), { ...windowRecord(1), requests: 61 }, windowRecord(2)], [6]],
+    ["something that is no record", 5, ["text"], [5]],
+    ["only what nobody holds", 8, [windowRecord(9)], []],
+  ])("%s", (_name, first, items, conflicts) => expect(conflictsOf(kept, { first, items })).toEqual(conflicts));
+});
+
+describe("failed signatures", () => {
+  const failed = (count: number) => {
+    let failures = NO_FAILURES;
+    for (let i = 0; i < count; i++) failures = withFailure(failures, NOON + i);
+    return failures;
+  };
+  it.each([
+    ["none", 0, 0, false],
+    ["as many as may fail", FAILED_SIGNATURES_MAX, 1_000, false],
+    ["one more", FAILED_SIGNATURES_MAX + 1, 1_000, true],
+    ["one more, a minute ago", FAILED_SIGNATURES_MAX + 1, MINUTE, false],
+  ])("%s: %i, looked at after %i ms → %s", (_name, count, afterMs, barred) =>
+    expect(isBarred(failed(count), NOON + afterMs)).toBe(barred),
   );
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { DesiredState, LeaseResult } from "../../protocol/lease.ts";
 import { HOUR, MINUTE } from "../../protocol/time.ts";
 import { SESSION_IDLE_MS, SESSION_LIFETIME_MS, sessionAlive } from "../../worker/core/access.ts";
-import { withLease, withoutLease } from "../../worker/core/desired.ts";
+import { aboveObserved, asWanted, isRewound, withLease, withoutLease } from "../../worker/core/desired.ts";
 import { withCode, withKey, withKeyState } from "../../worker/core/identity.ts";
 import {
   coversUntil,
@@ -11,7 +11,7 @@ import {
   maintenanceStatus,
   withReport,
 } from "../../worker/core/maintenance.ts";
-import { isTellDue } from "../../worker/core/tell.ts";
+import { clustersToWake, isTellDue } from "../../worker/core/tell.ts";
 import { NOON, maintenance, tell, told } from "../support/facts.ts";
 
 function result(state: LeaseResult["state"], facts: Partial<LeaseResult> = {}): LeaseResult {
@@ -75,8 +75,8 @@ describe("desired state", () => {
     });
     if (typeof first === "string") throw new Error(first);
     expect(withLease(first, maintenance(), NOON + 5)).toBe(first);
-    expect(withoutLease(first, "maint0000000", NOON - 5)).toMatchObject({ generation: NOON + 1, leases: [] });
-    expect(withoutLease(first, "other0000000", NOON)).toBe(first);
+    expect(withoutLease(first, maintenance(), NOON - 5)).toMatchObject({ generation: NOON + 1, leases: [] });
+    expect(withoutLease(first, maintenance({ id: "other0000000" }), NOON)).toBe(first);
   });
 
   it("does not take a target over from another maintenance, unless that one has expired", () => {
@@ -85,6 +85,66 @@ describe("desired state", () => {
     const second = maintenance({ id: "maint0000001", endsAt: NOON + 5 * HOUR });
     expect(withLease(first, second, NOON + 1)).toBe("target_busy");
     expect(withLease(first, second, NOON + 2 * HOUR)).toMatchObject({ leases: [{ maintenance: "maint0000001" }] });
+  });
+});
+
+describe("desired state of a Cluster that was rewound", () => {
+  const empty: DesiredState = { v: 1, cluster: "eu-1", generation: 0, leases: [] };
+  const given = maintenance({ generation: NOON });
+  const other = maintenance({ id: "maint0000001", service: "shop/cart", generation: NOON + 5 });
+
+  it("is noticed by what the agent holds, unless the agent claims what nobody can have given it", () => {
+    expect(isRewound(null, 0, NOON)).toBe(false);
+    expect(isRewound(null, NOON - 1, NOON)).toBe(true);
+    expect(isRewound({ ...empty, generation: 7 }, 7, NOON)).toBe(false);
+    expect(isRewound({ ...empty, generation: 7 }, 8, NOON)).toBe(true);
+    expect(isRewound(null, NOON + 2 * MINUTE, NOON)).toBe(false);
+  });
+
+  it("has the leases that the Board wants under the generations they were given, and no other", () => {
+    const healed = asWanted(empty, [given, other], NOON + MINUTE);
+    expect(healed.generation).toBe(NOON + MINUTE);
+    const generations = healed.leases.map(({ maintenance: id, generation }) => [id, generation]);
+    expect(Object.fromEntries(generations)).toEqual({ [given.id]: NOON, [other.id]: NOON + 5 });
+    expect(asWanted(healed, [given, other], NOON + HOUR)).toBe(healed);
+    expect(asWanted(healed, [other], NOON + HOUR)).toMatchObject({
+      generation: NOON + HOUR,
+      leases: [{ target: "shop/cart" }],
+    });
+  });
+
+  it("gets nothing that the Board has yet to ask for, and one lease a target", () => {
+    expect(asWanted(empty, [maintenance({ generation: null })], NOON)).toBe(empty);
+    const newer = maintenance({ id: "maint0000002", createdAt: NOON + 9, generation: NOON + 9 });
+    expect(asWanted(empty, [given, newer], NOON).leases).toMatchObject([{ maintenance: newer.id }]);
+  });
+
+  it("rises above what the agent holds", () => {
+    expect(aboveObserved({ ...empty, generation: 7 }, NOON + 3, NOON)).toMatchObject({ generation: NOON + 4 });
+    expect(aboveObserved({ ...empty, generation: 7 }, 9, NOON)).toMatchObject({ generation: NOON });
+    const newer = { ...empty, generation: 10 };
+    expect(aboveObserved(newer, 9, NOON)).toBe(newer);
+  });
+
+  it("releases a lease that it has forgotten, once", () => {
+    const released = withoutLease(empty, maintenance({ generation: NOON + 9 }), NOON);
+    expect(released).toMatchObject({ generation: NOON + 10, leases: [] });
+    expect(withoutLease(released, maintenance({ generation: NOON + 9 }), NOON + 20)).toBe(released);
+  });
+});
+
+describe("clusters that are woken", () => {
+  const waiting = (cluster: string, count: number) => ({
+    ...tell(NOON, [], cluster),
+    backlog: { waiting: count, since: null },
+  });
+  it("are those at which facts wait", () =>
+    expect(clustersToWake([waiting("a", 1), waiting("b", 0), waiting("c", 9)], NOON)).toEqual(["a", "c"]));
+  it("are at most 50 a minute, and every one in its turn", () => {
+    const tells = Array.from({ length: 120 }, (_, i) => waiting(`c${i}`, 1));
+    const turns = [0, 1, 2].map((minutes) => clustersToWake(tells, NOON + minutes * MINUTE));
+    expect(turns.map((turn) => turn.length)).toEqual([50, 50, 50]);
+    expect(new Set(turns.flat()).size).toBe(120);
   });
 });
 

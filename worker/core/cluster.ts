@@ -7,6 +7,7 @@
  * says what can still be had, and the object continues there instead of waiting for numbers that no longer exist.
  */
 import * as v from "valibot";
+import { canonicalJson } from "../../protocol/lease.ts";
 import { FUTURE_MS, TOO_OLD_MS } from "../../protocol/limits.ts";
 import type { Push } from "../../protocol/push.ts";
 import type { FactRecord, RecordRefusal } from "../../protocol/record.ts";
@@ -75,6 +76,20 @@ export function step(held: Watermarks | null, push: Push & { readonly epoch: num
   const { fresh, rejected } = sift(unseen, healed.next, now);
   const watermarks = { ...healed, next: healed.next + unseen.length };
   return { kind: "accepted", watermarks, fresh, rejected, changed: held === null || !sameMarks(held, watermarks) };
+}
+
+/**
+ * The numbers under which a push brings something else than what is held. The first wins, always: this only finds out,
+ * because a spool that gives a number twice is broken.
+ *
+ * @param held records of the push's own epoch
+ */
+export function conflictsOf(held: readonly NumberedRecord[], { first, items }: Push["records"]): readonly number[] {
+  return held.flatMap(({ seq, record }) => {
+    if (seq < first || seq >= first + items.length) return [];
+    const again = v.safeParse(RecordSchema, items[seq - first]);
+    return again.success && canonicalJson(again.output) === canonicalJson(record) ? [] : [seq];
+  });
 }
 
 function sameMarks(a: Watermarks, b: Watermarks): boolean {

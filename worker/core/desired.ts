@@ -1,6 +1,7 @@
 /** The desired state of one cluster: which leases are in force, as one document with one generation. */
 import type { DesiredState, Lease } from "../../protocol/lease.ts";
 import { LEASES_MAX } from "../../protocol/lease.ts";
+import { FUTURE_MS } from "../../protocol/limits.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Maintenance } from "./maintenance.ts";
 
@@ -23,7 +24,11 @@ export function withLease(desired: DesiredState, maintenance: Maintenance, now: 
   if (held !== undefined) return "target_busy";
   if (leases.length >= LEASES_MAX) return "too_many";
   const generation = nextGeneration(desired, now);
-  const lease: Lease = {
+  return { ...desired, generation, leases: [...leases, leaseOf(maintenance, generation)] };
+}
+
+function leaseOf(maintenance: Maintenance, generation: number): Lease {
+  return {
     target: maintenance.service,
     mode: maintenance.mode,
     replicas: maintenance.replicas,
@@ -34,15 +39,51 @@ export function withLease(desired: DesiredState, maintenance: Maintenance, now: 
     reason: maintenance.reason,
     by: maintenance.by,
   };
-  return { ...desired, generation, leases: [...leases, lease] };
 }
 
-/** Takes a maintenance's lease out of force; unchanged if it holds none. */
-export function withoutLease(desired: DesiredState, maintenanceId: string, now: Millis): DesiredState {
-  if (!desired.leases.some((lease) => lease.maintenance === maintenanceId)) return desired;
+/**
+ * Takes a maintenance's lease out of force; unchanged if it holds none. An object that is older than the lease was
+ * rewound: then its agent holds what it has forgotten, and only a newer document takes it back.
+ */
+export function withoutLease(desired: DesiredState, maintenance: Maintenance, now: Millis): DesiredState {
+  const isHeld = desired.leases.some((lease) => lease.maintenance === maintenance.id);
+  const isForgotten = maintenance.generation !== null && desired.generation < maintenance.generation;
+  if (!isHeld && !isForgotten) return desired;
   return {
     ...desired,
-    generation: nextGeneration(desired, now),
-    leases: desired.leases.filter((lease) => lease.maintenance !== maintenanceId && lease.expiresAt > now),
+    generation: Math.max(nextGeneration(desired, now), (maintenance.generation ?? 0) + 1),
+    leases: desired.leases.filter((lease) => lease.maintenance !== maintenance.id && lease.expiresAt > now),
   };
+}
+
+/**
+ * The desired state as the Board would have it, for absent means released: a lease that a rewound object has forgotten
+ * comes back under the generation that it was given, one that is no longer wanted goes. The same if nothing differs.
+ * What the Board has not yet got a generation for is still on its way here, and is not put into force by this.
+ *
+ * @param wanted the maintenances that should hold a lease now
+ */
+export function asWanted(desired: DesiredState, wanted: readonly Maintenance[], now: Millis): DesiredState {
+  const leases = desired.leases.filter((lease) => wanted.some(({ id }) => id === lease.maintenance));
+  const kept = leases.length;
+  // Of two for one target only the newer can be in force: it was started because the older one was refused.
+  for (const maintenance of wanted.toSorted((a, b) => b.createdAt - a.createdAt)) {
+    const isFree = !leases.some((lease) => lease.target === maintenance.service);
+    if (maintenance.generation === null || maintenance.generation === 0 || !isFree) continue;
+    if (leases.length < LEASES_MAX) leases.push(leaseOf(maintenance, maintenance.generation));
+  }
+  if (kept === desired.leases.length && leases.length === kept) return desired;
+  const newest = Math.max(...leases.map((lease) => lease.generation), 0);
+  return { ...desired, generation: Math.max(nextGeneration(desired, now), newest), leases };
+}
+
+/** Whether the agent holds a newer document than this object remembers. A claim from the future moves nothing. */
+export function isRewound(desired: DesiredState | null, observed: number, now: Millis): boolean {
+  return observed > (desired?.generation ?? 0) && observed <= now + FUTURE_MS;
+}
+
+/** The same leases under a generation that an agent which holds `observed` takes in. */
+export function aboveObserved(desired: DesiredState, observed: number, now: Millis): DesiredState {
+  if (desired.generation > observed) return desired;
+  return { ...desired, generation: Math.max(observed + 1, now) };
 }

@@ -52,6 +52,10 @@ export function withKey(
   return { identity: { ...identity, codes, keys }, key: added };
 }
 
+export function hasActiveKey(identity: Identity): boolean {
+  return identity.keys.some((key) => key.state === "active");
+}
+
 /** Sets the state of a key; the same identity if there is no such key, or if it would bring a revoked one back. */
 export function withKeyState(identity: Identity, keyId: string, state: "active" | "revoked"): Identity {
   const key = identity.keys.find((known) => known.keyId === keyId);

@@ -2,6 +2,7 @@
 import { SILENT_INTERVALS, TELL_INTERVAL_MS } from "../../protocol/limits.ts";
 import type { Live, Push } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { MINUTE } from "../../protocol/time.ts";
 import type { Backlog, Tell, ToldService } from "./component.ts";
 import type { ServiceStatus } from "./service.ts";
 import { freshReadings, serviceVerdict } from "./service.ts";
@@ -49,6 +50,20 @@ export function tellOf(
 /** Whether a source that should bring metrics does not. */
 function isBlind({ sources: { prometheus, scrape } }: Live): boolean {
   return [prometheus, scrape].some((source) => source !== undefined && source.state !== "ok");
+}
+
+/** Clusters woken in one minute, so that the cron stays within what one run may cost. */
+const WAKES_MAX = 50;
+
+/**
+ * The clusters that said last that facts wait at them: an alarm that was lost is found again by waking its object. More
+ * than one minute may hold take turns.
+ */
+export function clustersToWake(tells: readonly Tell[], now: Millis): readonly string[] {
+  const waiting = tells.filter((tell) => tell.backlog.waiting > 0).map((tell) => tell.cluster);
+  if (waiting.length <= WAKES_MAX) return waiting;
+  const from = (Math.floor(now / MINUTE) * WAKES_MAX) % waiting.length;
+  return [...waiting, ...waiting].slice(from, from + WAKES_MAX);
 }
 
 /** Whether a tell is news: a verdict, a source, a lease result or the set of services changed, or the last is 30 s old. */

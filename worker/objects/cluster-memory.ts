@@ -40,19 +40,17 @@ export interface Batch {
 
 export class ClusterMemory {
   readonly #sql: SqlStorage;
+  /** Whether the tables are there: they are made with the first write. */
+  #exists: boolean;
   #slots: Slot[] = [];
   #marks: Watermarks | null = null;
   #rowsWritten = 0;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    sql.exec("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
-    sql.exec(
-      `CREATE TABLE IF NOT EXISTS outbox (slot INTEGER PRIMARY KEY, spool TEXT NOT NULL, epoch INTEGER NOT NULL,
-        first INTEGER NOT NULL, next INTEGER NOT NULL, persisted INTEGER NOT NULL, at INTEGER NOT NULL,
-        records INTEGER NOT NULL, body TEXT NOT NULL)`,
-    );
-    this.#load();
+    // Reading creates nothing. Anybody can have an object of any name woken, and must not have it stored.
+    this.#exists = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").toArray().length > 0;
+    if (this.#exists) this.#load();
   }
 
   get marks(): Watermarks | null {
@@ -77,12 +75,14 @@ export class ClusterMemory {
   }
 
   read<T>(key: string): T | null {
+    if (!this.#exists) return null;
     const row = this.#sql.exec<{ value: string }>("SELECT value FROM meta WHERE key = ?", key).toArray()[0];
     // Written by `write` below, of the same key: each key has one type.
     return row === undefined ? null : (JSON.parse(row.value) as T);
   }
 
   write(key: string, value: unknown): void {
+    this.#create();
     this.#count(this.#sql.exec("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, JSON.stringify(value)));
   }
 
@@ -95,6 +95,7 @@ export class ClusterMemory {
 
   /** Keeps what a push brought, and the watermarks it moved, in one row. */
   keep(marks: Watermarks, first: number, fresh: readonly NumberedRecord[], now: Millis): void {
+    this.#create();
     const body = JSON.stringify(fresh);
     const used = new Set(this.#slots.filter((slot) => !slot.flushed).map((slot) => slot.slot));
     let slot = 1;
@@ -141,11 +142,32 @@ export class ClusterMemory {
     this.#advance();
   }
 
+  /** What is still held of an epoch's records from `first` to below `end`. Costs reads, so it is for the rare replay. */
+  held(epoch: number, first: number, end: number): readonly NumberedRecord[] {
+    return this.#slots
+      .filter((slot) => slot.epoch === epoch && slot.first < end && slot.next > first)
+      .flatMap((slot) => this.#bodyOf(slot));
+  }
+
   #recordsOf(slot: Slot): Batch["records"] {
+    return this.#bodyOf(slot).map(({ seq, record }) => ({ epoch: slot.epoch, seq, record }));
+  }
+
+  #bodyOf(slot: Slot): readonly NumberedRecord[] {
     const row = this.#sql.exec<{ body: string }>("SELECT body FROM outbox WHERE slot = ?", slot.slot).one();
     // Written by `keep` above, after every record was checked.
-    const fresh = JSON.parse(row.body) as NumberedRecord[];
-    return fresh.map(({ seq, record }) => ({ epoch: slot.epoch, seq, record }));
+    return JSON.parse(row.body) as NumberedRecord[];
+  }
+
+  #create(): void {
+    if (this.#exists) return;
+    this.#sql.exec("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+    this.#sql.exec(
+      `CREATE TABLE IF NOT EXISTS outbox (slot INTEGER PRIMARY KEY, spool TEXT NOT NULL, epoch INTEGER NOT NULL,
+        first INTEGER NOT NULL, next INTEGER NOT NULL, persisted INTEGER NOT NULL, at INTEGER NOT NULL,
+        records INTEGER NOT NULL, body TEXT NOT NULL)`,
+    );
+    this.#exists = true;
   }
 
   #waiting(): Slot[] {

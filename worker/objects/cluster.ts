@@ -20,13 +20,14 @@ import { SIGNATURE_LIFETIME_S } from "../../protocol/signature.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, versionServed } from "../../protocol/version.ts";
-import { openEpoch, step } from "../core/cluster.ts";
+import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
+import { conflictsOf, openEpoch, step } from "../core/cluster.ts";
 import type { Rejected, Step } from "../core/cluster.ts";
-import type { ClusterIdentity, Tell } from "../core/component.ts";
+import type { AgentKey, ClusterIdentity, Tell } from "../core/component.ts";
 import type { DesiredRefusal } from "../core/desired.ts";
-import { withLease, withoutLease } from "../core/desired.ts";
+import { aboveObserved, asWanted, isRewound, withLease, withoutLease } from "../core/desired.ts";
 import type { Identity } from "../core/identity.ts";
-import { CODE_LIFETIME_MS, withCode, withKey, withKeyState } from "../core/identity.ts";
+import { CODE_LIFETIME_MS, hasActiveKey, withCode, withKey, withKeyState } from "../core/identity.ts";
 import type { Maintenance } from "../core/maintenance.ts";
 import type { Result } from "../core/result.ts";
 import { failure, success } from "../core/result.ts";
@@ -61,6 +62,8 @@ export interface PushRefusal {
   readonly message: string;
   readonly expected?: number;
   readonly versions?: readonly [number, number];
+  /** `push_unusable`: what of the push was taken in, as for a push that was usable. */
+  readonly receipt?: Receipt;
 }
 
 export type PushAnswer = Result<Receipt, PushRefusal>;
@@ -68,8 +71,8 @@ export type PushAnswer = Result<Receipt, PushRefusal>;
 /** What is known of a session's socket over hibernation. */
 interface Attachment {
   readonly host: string;
-  /** False until it has proved who it is. */
-  readonly isOpen: boolean;
+  /** The key that it was proved with; null until then. */
+  readonly keyId: string | null;
   readonly heardAt: Millis | null;
   readonly intervalMs: number;
 }
@@ -85,6 +88,12 @@ const NO_IDENTITY: PushRefusal = {
     "The request is not signed by a key that this cluster knows. Enrol the agent, and compare its clock with serverTime.",
 };
 
+/** What the Board has not heard of who may speak: kept until it has, over its and this object's deaths. */
+interface Untold {
+  /** When the last key that may speak was taken away; null while there is one. */
+  readonly hushedAt: Millis | null;
+}
+
 export class Cluster extends DurableObject<Env> {
   readonly #memory: ClusterMemory;
   readonly #keys = new Map<string, Promise<CryptoKey>>();
@@ -94,7 +103,13 @@ export class Cluster extends DurableObject<Env> {
   #edgeKey: Promise<EdgeKey> | null = null;
   #live: Live | null = null;
   #told: Tell | null = null;
+  #telling: Promise<void> = Promise.resolve();
+  #untold: Untold | null;
+  #tellFailures = 0;
   #flushFailures = 0;
+  #failedSignatures = NO_FAILURES;
+  /** Changes of the desired state, one after the other. */
+  #changing: Promise<void> = Promise.resolve();
   #alarmArmed = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -103,12 +118,31 @@ export class Cluster extends DurableObject<Env> {
     this.#identity = this.#memory.read<Identity>("identity");
     this.#desired = this.#memory.read<DesiredState>("desired");
     this.#statuses = this.#memory.read<Record<string, ServiceStatus>>("statuses") ?? {};
+    this.#untold = this.#memory.read<Untold>("untold");
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
-    // An alarm that was lost with its retries would leave facts here for ever: every wake looks.
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmArmed = (await ctx.storage.getAlarm()) !== null;
-      if (!this.#alarmArmed && this.#memory.backlog.waiting > 0) await this.#arm(Date.now());
+      await this.#armIfNeeded();
     });
+  }
+
+  /** A wake from outside, for an alarm that was lost. */
+  async wake(): Promise<void> {
+    this.#alarmArmed = (await this.ctx.storage.getAlarm()) !== null;
+    await this.#armIfNeeded();
+  }
+
+  /**
+   * An alarm that was lost with its retries would leave facts here for ever: every wake looks. Not at once: an object
+   * that has left memory does not know what Postgres took before, and each of its wakes would send that again.
+   */
+  async #armIfNeeded(): Promise<void> {
+    if (this.#alarmArmed || !this.#hasErrands()) return;
+    await this.#arm(Date.now() + Number(this.env.FLUSH_INTERVAL_MS));
+  }
+
+  #hasErrands(): boolean {
+    return this.#memory.backlog.waiting > 0 || this.#untold !== null;
   }
 
   // ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,8 +158,8 @@ export class Cluster extends DurableObject<Env> {
     const now = Date.now();
     const expiresAt = now + CODE_LIFETIME_MS;
     const identity = this.#identity ?? { cluster, createdAt: now, codes: [], keys: [] };
-    this.#keepIdentity(withCode(identity, { hash, expiresAt, pending }, now));
-    await boardOf(this.env).identify(this.#publicIdentity());
+    this.#keepIdentity(withCode(identity, { hash, expiresAt, pending }, now), now);
+    await this.#tellIdentity();
     return { code, expiresAt, edgeKeys: [publicKey] };
   }
 
@@ -150,48 +184,108 @@ export class Cluster extends DurableObject<Env> {
       const message = "The enrolment code is unknown, used or expired. Make a new one with: npm run -s enroll";
       return failure({ code: "unauthenticated", message });
     }
-    if (added.identity !== this.#identity) this.#keepIdentity(added.identity);
-    await boardOf(this.env).identify(this.#publicIdentity());
+    if (added.identity !== this.#identity) this.#keepIdentity(added.identity, now);
+    await this.#tellIdentity();
     const state = added.key.state === "pending" ? "pending" : "active";
     return success({ keyId, fingerprint, state, serverTime: Date.now() });
   }
 
   /** Lets a pending key in. False if there is no such key. */
   async acceptKey(keyId: string): Promise<boolean> {
-    return this.#setKeyState(keyId, "active");
+    if (!this.#setKeyState(keyId, "active")) return false;
+    await this.#tellIdentity();
+    return true;
   }
 
-  /** Takes a key away: its pushes are refused from now on, its sessions are closed, its services become unknown. */
+  /**
+   * Takes a key away: its pushes are refused from now on and its sessions are closed. If nobody else may speak for the
+   * cluster its services become unknown. All that needs nobody else is done before the Board is told.
+   */
   async revokeKey(keyId: string): Promise<boolean> {
-    if (!(await this.#setKeyState(keyId, "revoked"))) return false;
-    for (const socket of this.ctx.getWebSockets()) socket.close(SESSION_CLOSE.unauthenticated, "the key was revoked");
-    if (this.#identity !== null) await boardOf(this.env).hush(this.#identity.cluster, Date.now(), Date.now());
+    if (!this.#setKeyState(keyId, "revoked")) return false;
+    for (const socket of this.ctx.getWebSockets()) {
+      if (attachmentOf(socket)?.keyId === keyId) socket.close(SESSION_CLOSE.unauthenticated, "the key was revoked");
+    }
+    // Whatever is pushed next under another key is news.
+    this.#told = null;
+    await this.#tellIdentity();
     return true;
+  }
+
+  #setKeyState(keyId: string, state: "active" | "revoked"): boolean {
+    if (this.#identity === null || this.#keyState(keyId) === null) return false;
+    this.#keepIdentity(withKeyState(this.#identity, keyId, state), Date.now());
+    return true;
+  }
+
+  #keyState(keyId: string): AgentKey["state"] | null {
+    return this.#identity?.keys.find((known) => known.keyId === keyId)?.state ?? null;
+  }
+
+  /** Keeps who may speak, together with the errand to tell the Board of it. */
+  #keepIdentity(identity: Identity, now: Millis): void {
+    const untold: Untold = { hushedAt: hasActiveKey(identity) ? null : now };
+    this.ctx.storage.transactionSync(() => {
+      this.#memory.write("identity", identity);
+      this.#memory.write("untold", untold);
+    });
+    this.#identity = identity;
+    this.#untold = untold;
+  }
+
+  /** Tells the Board who may speak. What it does not hear now it hears by the alarm: no operator's act waits for it. */
+  async #tellIdentity(): Promise<void> {
+    const untold = this.#untold;
+    if (untold === null) return;
+    const identity = this.#publicIdentity();
+    try {
+      const board = boardOf(this.env);
+      await board.identify(identity);
+      // A tell on its way would otherwise come after the silence.
+      await this.#telling;
+      if (untold.hushedAt !== null) await board.hush(identity.cluster, untold.hushedAt, untold.hushedAt);
+      this.#tellFailures = 0;
+      if (this.#untold !== untold) return;
+      this.#untold = null;
+      this.#memory.write("untold", null);
+    } catch (error) {
+      this.#tellFailures++;
+      console.warn(JSON.stringify({ event: "identify_failed", cluster: identity.cluster, error: String(error) }));
+      if (!this.#alarmArmed) await this.#arm(Date.now() + retryDelay(this.#tellFailures, Math.random()));
+    }
   }
 
   // ── push ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes a push as it came. Cheap checks first, then crypto, then parsing; then one synchronous step. */
   async push(head: SignedHead, body: Uint8Array): Promise<PushAnswer> {
-    const refused = await this.#authenticate(head, body);
-    if (refused !== null) return failure(refused);
+    const keyId = await this.#authenticate(head, body);
+    if (!keyId.ok) return keyId;
     const push = await this.#parse(body);
     if (!push.ok) return push;
-    const desired = await this.#signedDesired(push.value.live?.leases.observedGeneration ?? null);
-    return this.#take(push.value, desired, Date.now());
+    const observed = push.value.live?.leases.observedGeneration ?? null;
+    if (observed !== null && isRewound(this.#desired, observed, Date.now())) await this.#healDesired(observed);
+    const desired = await this.#signedDesired(observed);
+    return this.#take(keyId.value, push.value, desired, Date.now());
   }
 
-  async #authenticate(head: SignedHead, body: Uint8Array): Promise<PushRefusal | null> {
+  /** The key that signed, if it may speak. */
+  async #authenticate(head: SignedHead, body: Uint8Array): Promise<Result<string, PushRefusal>> {
     const keyId = claimedKeyId(head, Date.now());
     const key = this.#identity?.keys.find((known) => known.keyId === keyId);
-    if (key === undefined || key.state === "revoked") return NO_IDENTITY;
-    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), head, body))) return NO_IDENTITY;
-    // While the signature was checked an operator may have revoked the key.
-    const current = this.#identity?.keys.find((known) => known.keyId === keyId)?.state;
-    if (current === "active") return null;
-    if (current !== "pending") return NO_IDENTITY;
+    if (key === undefined || key.state === "revoked") return failure(NO_IDENTITY);
+    if (isBarred(this.#failedSignatures, Date.now())) {
+      const message = "Too many signatures failed in this minute. Wait, and look for who else uses this key's id.";
+      return failure({ code: "too_many_attempts", message });
+    }
+    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), head, body))) {
+      this.#failedSignatures = withFailure(this.#failedSignatures, Date.now());
+      return failure(NO_IDENTITY);
+    }
+    // A pending key is told what it waits for; every other one is looked at again when its push is taken in.
+    if (this.#keyState(key.keyId) !== "pending") return success(key.keyId);
     const message = `The key waits for an operator to compare its fingerprint, ${key.fingerprint}, and to accept it.`;
-    return { code: "forbidden", message };
+    return failure({ code: "forbidden", message });
   }
 
   async #parse(body: Uint8Array): Promise<Result<Push, PushRefusal>> {
@@ -219,11 +313,10 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /** The synchronous part: decide, write, answer. No await, so nothing can come between. */
-  #take(push: Push, desired: SignedDesired | undefined, now: Millis): PushAnswer {
+  #take(keyId: string, push: Push, desired: SignedDesired | undefined, now: Millis): PushAnswer {
+    // While the push was checked an operator may have taken its key away.
+    if (this.#keyState(keyId) !== "active") return failure(NO_IDENTITY);
     if (push.epoch === null) return this.#open(push, desired, now);
-    if (this.#memory.bytesWaiting > OUTBOX_BYTES_MAX) {
-      return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
-    }
     const decided = step(this.#memory.marks, { ...push, epoch: push.epoch }, now);
     if (decided.kind === "fenced") {
       return failure({ code: "fenced", message: `A newer agent holds epoch ${decided.epoch}. Stop this one.` });
@@ -235,13 +328,30 @@ export class Cluster extends DurableObject<Env> {
       const message = `Numbers are missing: send from ${decided.expected}.`;
       return failure({ code: "gap", message, expected: decided.expected });
     }
-    const conflicting = push.records.items.length > 0 && decided.rejected.length === push.records.items.length;
+    if (decided.fresh.length > 0 && this.#memory.bytesWaiting > OUTBOX_BYTES_MAX) {
+      // What is now needs no room: the page must not go dark because the archive is behind.
+      this.#hear(push, now);
+      return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
+    }
+    this.#warnOfConflicts(push.epoch, push.records);
     this.ctx.storage.transactionSync(() => this.#keep(decided, now));
     this.#hear(push, now);
-    if (conflicting && push.live === null) {
-      return failure({ code: "push_unusable", message: "No part of the push could be used." });
+    const receipt = this.#receipt(push, decided.rejected, desired, now);
+    const { length } = push.records.items;
+    if (length > 0 && decided.rejected.length === length && push.live === null) {
+      return failure({ code: "push_unusable", message: "No part of the push could be used.", receipt });
     }
-    return success(this.#receipt(push, decided.rejected, desired, now));
+    return success(receipt);
+  }
+
+  /** The same number with other content: the first wins, and whoever runs this hears of it. */
+  #warnOfConflicts(epoch: number, records: Push["records"]): void {
+    const end = Math.min(this.#memory.marks?.next ?? 0, records.first + records.items.length);
+    if (records.first >= end) return;
+    const conflicts = conflictsOf(this.#memory.held(epoch, records.first, end), records);
+    if (conflicts.length === 0) return;
+    const [cluster, seq] = [this.#identity?.cluster, conflicts[0]];
+    console.warn(JSON.stringify({ event: "record_conflict", cluster, epoch, seq, count: conflicts.length }));
   }
 
   #open(push: Push, desired: SignedDesired | undefined, now: Millis): PushAnswer {
@@ -282,7 +392,7 @@ export class Cluster extends DurableObject<Env> {
   #hear(push: Push, now: Millis): void {
     for (const socket of this.ctx.getWebSockets()) {
       const attached = attachmentOf(socket);
-      if (attached?.isOpen === true)
+      if (attached !== null && attached.keyId !== null)
         socket.serializeAttachment({ ...attached, heardAt: now, intervalMs: push.intervalMs });
     }
     if (push.live === null || this.#identity === null || push.live.at < (this.#live?.at ?? 0)) return;
@@ -293,7 +403,9 @@ export class Cluster extends DurableObject<Env> {
       this.#statuses = statuses;
       this.#memory.write("statuses", statuses);
     }
-    if (isTellDue(this.#told, tell)) this.ctx.waitUntil(this.#tell(tell));
+    if (!isTellDue(this.#told, tell)) return;
+    this.#telling = this.#tell(tell);
+    this.ctx.waitUntil(this.#telling);
   }
 
   async #tell(tell: Tell): Promise<void> {
@@ -312,17 +424,52 @@ export class Cluster extends DurableObject<Env> {
 
   /** Puts a maintenance's lease into force. Idempotent; answers the generation that it has. */
   async setLease(maintenance: Maintenance): Promise<Result<number, DesiredRefusal>> {
-    const now = Date.now();
-    const desired = withLease(this.#desiredState(maintenance.cluster), maintenance, now);
-    if (typeof desired === "string") return failure(desired);
-    await this.#keepDesired(desired);
-    const lease = desired.leases.find((held) => held.maintenance === maintenance.id);
-    return success(lease?.generation ?? desired.generation);
+    const changed = await this.#changeDesired(maintenance.cluster, (desired, now) =>
+      withLease(desired, maintenance, now),
+    );
+    if (!changed.ok) return changed;
+    const lease = changed.value.leases.find((held) => held.maintenance === maintenance.id);
+    return success(lease?.generation ?? changed.value.generation);
   }
 
   /** Takes a maintenance's lease out of force. Idempotent. */
   async releaseLease(maintenance: Maintenance): Promise<void> {
-    await this.#keepDesired(withoutLease(this.#desiredState(maintenance.cluster), maintenance.id, Date.now()));
+    await this.#changeDesired(maintenance.cluster, (desired, now) => withoutLease(desired, maintenance, now));
+  }
+
+  /** This object was rewound: the agent gets a document that it takes in, once the Board has said what stands in it. */
+  async #healDesired(observed: number): Promise<void> {
+    const cluster = this.#identity?.cluster ?? "";
+    try {
+      await this.#changeDesired(cluster, (desired, now) => aboveObserved(desired, observed, now));
+    } catch (error) {
+      // The next push tries again; until then the agent keeps what it holds.
+      console.warn(JSON.stringify({ event: "desired_not_healed", cluster, error: String(error) }));
+    }
+  }
+
+  /**
+   * Changes the desired state, one change at a time, starting from what the Board wants: a rewound object does not know
+   * what it has forgotten, and whatever its document leaves out the agent releases. Throws if the Board cannot be asked.
+   */
+  async #changeDesired(
+    cluster: string,
+    change: (desired: DesiredState, now: Millis) => DesiredState | DesiredRefusal,
+  ): Promise<Result<DesiredState, DesiredRefusal>> {
+    const before = this.#changing;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#changing = promise;
+    try {
+      await before;
+      const wanted = await boardOf(this.env).leasesOf(cluster);
+      const now = Date.now();
+      const changed = change(asWanted(this.#desiredState(cluster), wanted, now), now);
+      if (typeof changed === "string") return failure(changed);
+      await this.#keepDesired(changed);
+      return success(changed);
+    } finally {
+      resolve();
+    }
   }
 
   #desiredState(cluster: string): DesiredState {
@@ -349,32 +496,36 @@ export class Cluster extends DurableObject<Env> {
   /** The agent's session: an upgrade, and nothing else comes this way. */
   override async fetch(request: Request): Promise<Response> {
     if (request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 426 });
+    // Nobody can prove anything to a cluster that never was.
+    if (this.#identity === null) return new Response(null, { status: 404 });
     const sockets = this.ctx.getWebSockets();
-    const unproved = sockets.filter((socket) => attachmentOf(socket)?.isOpen !== true);
+    const unproved = sockets.filter((socket) => !isOpen(socket));
     for (const socket of unproved.slice(0, Math.max(0, unproved.length - UNPROVED_SOCKETS_MAX + 1))) {
       socket.close(SESSION_CLOSE.unauthenticated, "another session waits");
     }
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server);
-    const attachment: Attachment = { host: new URL(request.url).host, isOpen: false, heardAt: null, intervalMs: 0 };
+    const attachment: Attachment = { host: new URL(request.url).host, keyId: null, heardAt: null, intervalMs: 0 };
     server.serializeAttachment(attachment);
     return new Response(null, { status: 101, webSocket: client });
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
     const attached = attachmentOf(socket);
-    if (attached === null || typeof message !== "string" || !(await this.#opens(message, attached.host))) {
+    const keyId =
+      attached === null || typeof message !== "string" ? null : await this.#provedKeyId(message, attached.host);
+    // The last look comes after the last await: the key may have been taken away meanwhile.
+    if (attached === null || keyId === null || this.#keyState(keyId) !== "active") {
       socket.close(SESSION_CLOSE.unauthenticated, "the session could not be proved");
       return;
     }
     const now = Date.now();
     for (const other of this.ctx.getWebSockets()) {
-      if (other !== socket && attachmentOf(other)?.isOpen === true)
-        other.close(SESSION_CLOSE.replaced, "a newer session took over");
+      if (other !== socket && isOpen(other)) other.close(SESSION_CLOSE.replaced, "a newer session took over");
     }
     socket.serializeAttachment({
       ...attached,
-      isOpen: true,
+      keyId,
       heardAt: this.#told?.heardAt ?? null,
       intervalMs: this.#told?.intervalMs ?? 0,
     });
@@ -396,8 +547,9 @@ export class Cluster extends DurableObject<Env> {
   /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
   async #tellEnd(socket: WebSocket): Promise<void> {
     const attached = attachmentOf(socket);
-    const others = this.ctx.getWebSockets().some((other) => other !== socket && attachmentOf(other)?.isOpen === true);
-    if (attached?.isOpen !== true || attached.heardAt === null || others || this.#identity === null) return;
+    const others = this.ctx.getWebSockets().some((other) => other !== socket && isOpen(other));
+    if (attached === null || attached.keyId === null || attached.heardAt === null || others) return;
+    if (this.#identity === null) return;
     // The next push, should one come, is news again.
     this.#told = null;
     await boardOf(this.env).hush(
@@ -407,21 +559,23 @@ export class Cluster extends DurableObject<Env> {
     );
   }
 
-  async #opens(message: string, host: string): Promise<boolean> {
-    if (message.length > SESSION_MESSAGE_MAX) return false;
+  /** The key that a session's first message is proved with; null if it proves nothing. */
+  async #provedKeyId(message: string, host: string): Promise<string | null> {
+    if (message.length > SESSION_MESSAGE_MAX) return null;
     const json = parseJson(new TextEncoder().encode(message), 2);
     const open = json.ok ? v.safeParse(SessionOpenSchema, json.value) : null;
-    if (open === null || !open.success) return false;
+    if (open === null || !open.success) return null;
     const { keyId, sentAt, signature } = open.output;
     const key = this.#identity?.keys.find((known) => known.keyId === keyId && known.state === "active");
     if (key === undefined || Math.abs(Date.now() - sentAt) > OPEN_MAX_AGE_MS || !versionServed(open.output.v))
-      return false;
-    if (open.output.cluster !== this.#identity?.cluster) return false;
-    return verifyEd25519(await this.#publicKey(keyId, key.publicKey), signature, sessionOpenMessage(open.output, host));
+      return null;
+    if (open.output.cluster !== this.#identity?.cluster) return null;
+    const publicKey = await this.#publicKey(keyId, key.publicKey);
+    return (await verifyEd25519(publicKey, signature, sessionOpenMessage(open.output, host))) ? keyId : null;
   }
 
   #sendAll(message: SessionMessage): void {
-    for (const socket of this.ctx.getWebSockets()) if (attachmentOf(socket)?.isOpen === true) send(socket, message);
+    for (const socket of this.ctx.getWebSockets()) if (isOpen(socket)) send(socket, message);
   }
 
   // ── Postgres ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -430,11 +584,12 @@ export class Cluster extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#alarmArmed = false;
     try {
+      await this.#tellIdentity();
       while (await this.#flushOnce());
     } finally {
       // Re-armed here and never left to the runtime's retries, which stop for good after six.
-      if (this.#memory.backlog.waiting > 0)
-        await this.#arm(Date.now() + retryDelay(this.#flushFailures, Math.random()));
+      const failures = Math.max(this.#flushFailures, this.#tellFailures);
+      if (this.#hasErrands()) await this.#arm(Date.now() + retryDelay(failures, Math.random()));
     }
   }
 
@@ -462,18 +617,6 @@ export class Cluster extends DurableObject<Env> {
   /** Rows written since this object woke: what the bench counts. */
   async rowsWritten(): Promise<number> {
     return this.#memory.rowsWritten;
-  }
-
-  async #setKeyState(keyId: string, state: "active" | "revoked"): Promise<boolean> {
-    if (this.#identity === null || !this.#identity.keys.some((key) => key.keyId === keyId)) return false;
-    this.#keepIdentity(withKeyState(this.#identity, keyId, state));
-    await boardOf(this.env).identify(this.#publicIdentity());
-    return true;
-  }
-
-  #keepIdentity(identity: Identity): void {
-    this.#memory.write("identity", identity);
-    this.#identity = identity;
   }
 
   #publicIdentity(): ClusterIdentity {
@@ -529,6 +672,11 @@ async function storeAll(database: Database, cluster: string, records: Batch["rec
 function attachmentOf(socket: WebSocket): Attachment | null {
   // Written by `fetch` and `webSocketMessage` above, and by nobody else.
   return socket.deserializeAttachment() as Attachment | null;
+}
+
+/** Whether a session has proved who it is. */
+function isOpen(socket: WebSocket): boolean {
+  return (attachmentOf(socket)?.keyId ?? null) !== null;
 }
 
 function send(socket: WebSocket, message: SessionMessage): void {

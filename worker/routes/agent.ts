@@ -38,7 +38,9 @@ async function push(c: AppContext, { body }: RouteRequest): Promise<Response> {
   }
   const answer = await clusterOf(c.env, cluster).push(head, body);
   if (answer.ok) return c.json(answer.value);
-  const { code, message, expected, versions } = answer.failure;
+  const { code, message, expected, versions, receipt } = answer.failure;
+  // Its numbers are consumed: the agent learns that from the receipt, as it does from every other.
+  if (receipt !== undefined) return c.json(receipt, 422);
   const [oldest, newest] = versions ?? [];
   return refuse(c, code, message, {
     ...(expected === undefined ? {} : { expected }),
