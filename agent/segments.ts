@@ -190,11 +190,12 @@ export class Segments {
       if (v.is(HeaderFrame, frame)) {
         this.firstId ??= frame.firstId;
         this.nextId = Math.max(this.nextId, frame.firstId);
-        this.closedUntil = later(this.closedUntil, frame.closedUntil);
+        this.closedUntil = frame.closedUntil ?? this.closedUntil;
       } else if (v.is(CommitFrame, frame)) {
         for (const entry of pending) this.#place(entry, segment);
         pending = [];
-        this.closedUntil = later(this.closedUntil, frame.closedUntil);
+        // The last word, not the latest time: it went back if a wrong clock had put it into the future.
+        this.closedUntil = frame.closedUntil ?? this.closedUntil;
         for (const [from, to] of frame.dropped) for (let id = from; id <= to; id++) this.#drop(id);
       }
       committedEnd = offset + bytes;
@@ -203,10 +204,6 @@ export class Segments {
     if (isLast) this.#open(path, committedEnd);
     else for (const entry of pending) this.#place(entry, segment);
   }
-}
-
-function later(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? (a ?? b) : Math.max(a, b);
 }
 
 function nameOf(number: number): string {

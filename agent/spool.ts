@@ -82,8 +82,11 @@ export class Spool {
     return this.#numbers.renewedBecause;
   }
 
-  /** Adds records, and with them the moment until which windows are closed: all or nothing, durable on return. */
-  append(records: readonly FactRecord[], now: Millis, closedUntil: Millis | null = null): void {
+  /**
+   * Adds records, and with them the moment until which windows are closed: all or nothing, durable on return. `now` is
+   * null while the clock is not confirmed: then nothing is dropped for its age.
+   */
+  append(records: readonly FactRecord[], now: Millis | null, closedUntil: Millis | null = null): void {
     this.#guarded(() => {
       const taken = this.#isStuck() ? declareRefusal(this.id, records) : records;
       const firstId = this.#segments.nextId;
@@ -240,20 +243,22 @@ export class Spool {
   }
 
   /** Brings the spool back into its bounds: the oldest windows without a number go first, counted in a gap record. */
-  #shrink(now: Millis): void {
+  #shrink(now: Millis | null): void {
     for (let rounds = this.#segments.list.length + 1; rounds > 0; rounds--) {
       const isFull = this.#segments.bytes > this.#bytesMax;
-      const tooOld = now - TOO_OLD_MS;
+      const tooOld = now === null ? Number.NEGATIVE_INFINITY : now - TOO_OLD_MS;
       const hasOld = (this.#windows[0]?.at ?? Number.POSITIVE_INFINITY) < tooOld;
       if ((!isFull || this.#isStuck()) && !hasOld) return;
       const eventsToo = this.#segments.bytes > this.#bytesMax * EVENTS_EXCESS && this.#windows.length === 0;
       const waiting = new Set([...this.#windows, ...(eventsToo ? this.#events : [])].map(({ id }) => id));
-      this.#compactOldest((entry) => waiting.has(entry.id) && (isFull || entry.at < tooOld));
+      // Too old: the edge would refuse them, room or not.
+      const reason = isFull ? "spool_full" : "refused";
+      this.#compactOldest((entry) => waiting.has(entry.id) && (isFull || entry.at < tooOld), reason);
     }
   }
 
   /** Moves what is still needed out of the oldest segment, declares what `isDropped`, and removes the segment: one transaction before, none after. */
-  #compactOldest(isDropped: (entry: Entry) => boolean): void {
+  #compactOldest(isDropped: (entry: Entry) => boolean, reason: GapRecord["reason"]): void {
     if (this.#segments.list.length === 1) this.#segments.rotate();
     const oldest = this.#segments.list[0];
     if (oldest === undefined) return;
@@ -264,7 +269,7 @@ export class Spool {
       id: entry.id,
       record: this.#segments.read(entry) ?? gapFor(this.id, `damaged ${entry.id}`, "damaged", entry.at, entry.at, 1),
     }));
-    const gap = dropped.length === 0 ? [] : [{ id: this.#segments.nextId, record: gapOver(this.id, dropped) }];
+    const gap = dropped.length === 0 ? [] : [{ id: this.#segments.nextId, record: gapOver(this.id, dropped, reason) }];
     this.#segments.commit([...moved, ...gap], null, ranges(dropped.map(({ id }) => id).toSorted((a, b) => a - b)));
     this.#numbers.sync();
     this.#numbers.forget(this.#segments.removeOldest());
@@ -317,11 +322,11 @@ function gapFor(
   return { kind: "gap", id, at, until: Math.max(at, until), reason, count };
 }
 
-function gapOver(spool: string, dropped: readonly Entry[]): GapRecord {
+function gapOver(spool: string, dropped: readonly Entry[], reason: GapRecord["reason"]): GapRecord {
   const times = dropped.map(({ at }) => at);
   const ids = dropped.map(({ id }) => id);
   const what = `dropped ${Math.min(...ids)}-${Math.max(...ids)}`;
-  return gapFor(spool, what, "spool_full", Math.min(...times), Math.max(...times), dropped.length);
+  return gapFor(spool, what, reason, Math.min(...times), Math.max(...times), dropped.length);
 }
 
 /** The records with one gap in the place of the windows. */

@@ -397,7 +397,14 @@ describe("a full spool", () => {
     const spool = open();
     spool.append([window(0)], NOW);
     spool.append([window(8 * 24 * 60)], NOW + 8 * 24 * 60 * MINUTE);
-    expect(all(spool)).toMatchObject([{ kind: "gap", reason: "spool_full", count: 1, at: NOW }, window(8 * 24 * 60)]);
+    expect(all(spool)).toMatchObject([{ kind: "gap", reason: "refused", count: 1, at: NOW }, window(8 * 24 * 60)]);
+  });
+
+  it("drops nothing for its age while nobody knows what time it is", () => {
+    const spool = open();
+    spool.append([window(0)], NOW);
+    spool.append([window(8 * 24 * 60)], null);
+    expect(all(spool)).toMatchObject([window(8 * 24 * 60), window(0)]);
   });
 
   it("gives segments back to the disk once Postgres has their records", () => {
@@ -415,5 +422,13 @@ describe("a full spool", () => {
     const reopened = open();
     expect([reopened.damagedAtStart, reopened.waiting, reopened.base]).toEqual([0, 0, 80_001]);
     expect(reopened.closedUntil).toBe(NOW + 79 * MINUTE);
+  });
+
+  it("follows the moment until which windows are closed back, when a wrong clock had put it into the future", () => {
+    const spool = open();
+    spool.append([], NOW, NOW + 60 * MINUTE);
+    spool.append([window(1)], NOW, NOW + MINUTE);
+    spool.close();
+    expect(open().closedUntil).toBe(NOW + MINUTE);
   });
 });
