@@ -63,6 +63,7 @@ const Code = v.pipe(
 );
 const ReporterName = v.optional(v.picklist(REPORTERS, `must be one of ${REPORTERS.join(", ")}`), "destination");
 
+const NO_SOURCE = "add at least one of prometheus, scrape, kubernetes, certificates";
 const ConfigSchema = v.strictObject({
   edge: Url,
   cluster: ClusterName,
@@ -78,8 +79,8 @@ const ConfigSchema = v.strictObject({
   dataDir: v.optional(Path, "./agent-data"),
   interval: v.optional(duration(INTERVAL_MIN_MS, INTERVAL_MAX_MS), "10s"),
   audit: v.optional(v.boolean("must be true or false"), false),
-  sources: v.optional(
-    v.pipe(
+  sources: v.pipe(
+    v.optional(
       v.strictObject({
         prometheus: v.optional(
           v.strictObject({
@@ -102,12 +103,14 @@ const ConfigSchema = v.strictObject({
         kubernetes: v.optional(KubernetesConfigSchema),
         certificates: v.optional(CertificatesConfigSchema),
       }),
-      v.check(
-        ({ prometheus, scrape }) => prometheus === undefined || scrape === undefined,
-        "prometheus and scrape would both close the same windows: remove one of the two",
-      ),
+      {},
     ),
-    {},
+    // Without any an agent would report, at every interval, that there is nothing.
+    v.check((sources) => Object.keys(sources).length > 0, NO_SOURCE),
+    v.check(
+      ({ prometheus, scrape }) => prometheus === undefined || scrape === undefined,
+      "prometheus and scrape would both close the same windows: remove one of the two",
+    ),
   ),
   leases: v.optional(LeasesConfigSchema, {}),
 });

@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeFaults, loadConfig, parseConfig } from "../../agent/config.ts";
 
-const SMALLEST = "edge: http://127.0.0.1:8787\ncluster: demo\n";
+const BASE = "edge: http://127.0.0.1:8787\ncluster: demo\n";
+const SOURCES = "sources: { prometheus: { url: http://127.0.0.1:9090 } }\n";
+const SMALLEST = BASE + SOURCES;
 
 /** What is wrong with the smallest configuration plus these lines: "line path: message". */
-function faults(yaml: string, base = SMALLEST): string[] {
-  const parsed = parseConfig(base + yaml, "/etc/observatory");
+function faults(yaml: string, base = BASE): string[] {
+  const parsed = parseConfig(base + yaml + (yaml.includes("sources:") ? "" : SOURCES), "/etc/observatory");
   return parsed.ok ? [] : parsed.failure.map(({ path, line, message }) => `${line} ${path}: ${message}`);
 }
 
@@ -20,14 +22,14 @@ describe("the configuration", () => {
       dataDir: "/etc/observatory/agent-data",
       interval: 10_000,
       audit: false,
-      sources: {},
+      sources: { prometheus: { scrapeInterval: 15_000, reporter: "destination" } },
       leases: { killSwitch: false, targets: [] },
     });
   });
 
   it("reads lengths, and paths relative to its folder", () => {
     const parsed = parseConfig(
-      `${SMALLEST}interval: 1m
+      `${BASE}interval: 1m
 dataDir: data
 enroll: { codeFile: secret/code }
 sources:
@@ -64,6 +66,12 @@ sources:
       ["6 sources.prometheus.reporter: must be one of destination, source, waypoint"],
     ],
     ["a source without its address", "sources:\n  prometheus: {}\n", ["4 sources.prometheus.url: is missing; add it"]],
+    ["no source", "# sources:\n", ["null sources: add at least one of prometheus, scrape, kubernetes, certificates"]],
+    [
+      "an empty list of sources",
+      "sources: {}\n",
+      ["3 sources: add at least one of prometheus, scrape, kubernetes, certificates"],
+    ],
     ["no targets", "sources:\n  scrape: { targets: [] }\n", ["4 sources.scrape.targets: list at least one URL"]],
     [
       "a target that is no URL",
