@@ -287,10 +287,10 @@ async function watch<T>(
     resourceVersion: options.resourceVersion,
     timeoutSeconds: String(options.timeoutSeconds),
   });
-  // Only the head has a deadline; afterwards the watchdog listens for silence.
-  const head = new AbortController();
-  const timer = setTimeout(() => head.abort(), CALL_TIMEOUT_MS);
-  const signal = AbortSignal.any([head.signal, options.signal]);
+  // The head has a deadline, and so has a refusal; in a stream the watchdog listens for silence.
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), CALL_TIMEOUT_MS);
+  const signal = AbortSignal.any([deadline.signal, options.signal]);
   const opened = await open(
     transport,
     "GET",
@@ -298,18 +298,17 @@ async function watch<T>(
     undefined,
     signal,
   );
-  clearTimeout(timer);
   let { resourceVersion } = options;
-  if (!opened.ok)
-    return { end: options.signal.aborted ? "stopped" : "refused", resourceVersion, refusal: opened.failure };
-  const response = opened.value;
-  if (response.statusCode !== 200) {
-    const answer = await bodyOf(response);
-    if (!answer.ok) return { end: "refused", resourceVersion, refusal: answer.failure };
-    const refusal = refusalOf(answer.value);
+  if (!opened.ok || opened.value.statusCode !== 200) {
+    const answer = opened.ok ? await bodyOf(opened.value) : opened;
+    clearTimeout(timer);
+    if (options.signal.aborted) return { end: "stopped", resourceVersion };
+    const refusal = deadline.signal.aborted ? timeout() : answer.ok ? refusalOf(answer.value) : answer.failure;
     const isExpired = refusal.kind === "status" && refusal.code === 410;
     return isExpired ? { end: "expired", resourceVersion } : { end: "refused", resourceVersion, refusal };
   }
+  clearTimeout(timer);
+  const response = opened.value;
   options.onSign();
   let silent = false;
   response.setTimeout(options.silenceMs, () => {
@@ -429,9 +428,7 @@ async function call(transport: Transport, method: string, path: string, patch?: 
   const opened = await open(transport, method, path, patch, deadline);
   const answer = opened.ok ? await bodyOf(opened.value) : opened;
   if (!answer.ok) {
-    return deadline.aborted
-      ? failure({ kind: "timeout", message: `no answer within ${CALL_TIMEOUT_MS / 1_000} s` })
-      : answer;
+    return deadline.aborted ? failure(timeout()) : answer;
   }
   return answer.value.status >= 200 && answer.value.status < 300 ? answer : failure(refusalOf(answer.value));
 }
@@ -519,6 +516,10 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+function timeout(): KubernetesRefusal {
+  return { kind: "timeout", message: `no answer within ${CALL_TIMEOUT_MS / 1_000} s` };
 }
 
 function malformed(message: string): KubernetesRefusal {

@@ -5,8 +5,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { request as httpRequest } from "node:http";
+import { createServer, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -515,6 +516,24 @@ describe("the client", () => {
     expect(await client.deployment("shop", "checkout")).toMatchObject({ ok: false, failure: { kind: "timeout" } });
     client.close();
     await server.stop();
+  });
+
+  it("gives up the refusal of a watch whose body never ends", { timeout: 15_000 }, async () => {
+    const endless = createServer((_request, response) => {
+      response.writeHead(503);
+      response.write('{"code":');
+    });
+    await new Promise<void>((resolve) => endless.listen(0, "127.0.0.1", resolve));
+    const tokenFile = join(folder, "agent-token");
+    writeFileSync(tokenFile, "t");
+    const url = `http://127.0.0.1:${(endless.address() as AddressInfo).port}`;
+    const client = createKubernetesClient({ url, tokenFile, namespaces: ["shop"] });
+    const options = { resourceVersion: "1", timeoutSeconds: 1, silenceMs: 1_000, onChange: () => {}, onSign: () => {} };
+    const end = await client.watch(PODS, "shop", { ...options, signal: new AbortController().signal });
+    expect(end).toMatchObject({ end: "refused", refusal: { kind: "timeout" } });
+    client.close();
+    endless.closeAllConnections();
+    endless.close();
   });
 
   it("tells a token file that is not there, and takes none for an autoscaler group that is not installed", async () => {
