@@ -52,20 +52,22 @@ export interface Agent {
 
 export function startAgent(options: RunOptions): Agent {
   const { config, identity, log } = options;
-  const clock = createClock();
+  const clock = createClock(Date.now, { dataDir: config.dataDir });
+  /** For what is dropped by its age. */
+  const surely = (): Millis | null => (clock.isConfirmed() ? clock.now() : null);
   const spool = openSpool(options);
   const audit = config.audit ? openAudit(config.dataDir, config.cluster, spool.heldWindows()) : null;
   const say = onChange(log);
   let loop: PushLoop | null = null;
   const changed = (): void => loop?.request();
   const onEvent = (event: EventRecord): void => {
-    spool.append([event], clock.now());
+    spool.append([event], surely());
     changed();
   };
   const sink: WindowSink = {
     closedUntil: () => spool.closedUntil,
     close(windows, until) {
-      spool.append(windows, clock.now(), until);
+      spool.append(windows, surely(), until);
       audit?.write(windows);
     },
   };
@@ -179,11 +181,12 @@ function startSources(
 ): Sources {
   const { cluster, dataDir, interval: intervalMs, sources, leases } = config;
   const now = (): Millis => clock.now();
+  const isConfirmed = (): boolean => clock.isConfirmed();
   const mesh =
     sources.prometheus !== undefined
-      ? startPrometheusSource({ config: sources.prometheus, intervalMs, now, sink })
+      ? startPrometheusSource({ config: sources.prometheus, intervalMs, now, isConfirmed, sink })
       : sources.scrape !== undefined
-        ? startScrapeSource({ config: sources.scrape, intervalMs, dataDir, now, sink })
+        ? startScrapeSource({ config: sources.scrape, intervalMs, dataDir, now, isConfirmed, sink })
         : null;
   const all: NamedSource[] = mesh === null ? [] : [mesh];
   const client = sources.kubernetes === undefined ? null : createKubernetesClient(sources.kubernetes);

@@ -41,6 +41,8 @@ interface PrometheusOptions {
   readonly config: PrometheusConfig;
   readonly intervalMs: number;
   readonly now: () => Millis;
+  /** Whether `now` may be acted on: what a wrong clock closes stays closed. */
+  readonly isConfirmed: () => boolean;
   readonly sink: WindowSink;
 }
 
@@ -50,7 +52,7 @@ export interface PrometheusSource extends MeshSource {
 }
 
 export function createPrometheusSource(options: PrometheusOptions): PrometheusSource {
-  const { config, intervalMs, now, sink } = options;
+  const { config, intervalMs, now, isConfirmed, sink } = options;
   const timeoutMs = Math.min(QUERY_TIMEOUT_MAX_MS, Math.floor(intervalMs * 0.8));
   const spanMs = windowSpan(config.scrapeInterval);
   const lookbackMs = Math.max(LIVE_SCRAPES * config.scrapeInterval, intervalMs);
@@ -80,10 +82,12 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
     },
     async closeDue() {
       for (;;) {
+        if (!isConfirmed()) return null;
         const span = dueSpan(sink.closedUntil(), now(), spanMs, config.scrapeInterval + LATE_MS);
         if (span === null) return null;
         const answer = await queryMesh(config, span.until - span.from, span.until, timeoutMs);
         if (!answer.ok) return answer.failure;
+        if (!isConfirmed()) return null;
         sink.close(
           [...answer.value.services].map(([service, counts]) => toWindow(service, span.from, spanMs, counts)),
           span.until,

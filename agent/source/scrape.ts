@@ -28,6 +28,7 @@ import {
 } from "../core/mesh.ts";
 import { failure, success, type Result } from "../core/result.ts";
 import { replaceFile } from "../frames.ts";
+import { believedClosed } from "../core/windows.ts";
 import { detailLine, parseJson, request } from "../http.ts";
 import type { MeshSource, WindowSink } from "./mesh.ts";
 
@@ -54,6 +55,8 @@ interface ScrapeOptions {
   readonly intervalMs: number;
   readonly dataDir: string;
   readonly now: () => Millis;
+  /** Whether `now` may be acted on: what a wrong clock closes stays closed. */
+  readonly isConfirmed: () => boolean;
   readonly sink: WindowSink;
 }
 
@@ -124,7 +127,9 @@ class Scraper implements ScrapeSource {
   }
 
   async scrape(at: Millis): Promise<void> {
-    const { config, now } = this.#options;
+    const { config, now, isConfirmed } = this.#options;
+    // A leap while the clock is in doubt is the clock's: counted at it, the growth would belong to no minute.
+    if (!isConfirmed() && this.#isLeap(at)) return;
     const faults = await this.#scrapeTargets(at);
     const summary = `${faults.length} of ${config.targets.length} targets failed: ${faults.join("; ")}`;
     const detail = faults.length === 0 ? null : detailLine(summary);
@@ -137,8 +142,11 @@ class Scraper implements ScrapeSource {
     this.#state = [...this.#seenAt.values()].includes(at)
       ? { state: "ok", detail, okAt: at }
       : { state: "stale", detail: detail ?? none, okAt: this.#state.okAt };
-    this.#recent = [...this.#recent.filter((copy) => copy.at >= at - this.#lookbackMs), this.#copy(at)];
-    if (at % MINUTE === 0 && now() - at <= BOUNDARY_LATE_MAX_MS + this.#timeoutMs) this.#closeAt(at);
+    const inReach = this.#recent.filter((copy) => copy.at >= at - this.#lookbackMs && copy.at < at);
+    this.#recent = [...inReach, this.#copy(at)];
+    const isOnTime = at % MINUTE === 0 && now() - at <= BOUNDARY_LATE_MAX_MS + this.#timeoutMs;
+    // A boundary that is left out makes the next window longer and loses nothing.
+    if (isOnTime && isConfirmed()) this.#closeAt(at);
   }
 
   /** Scrapes every target for the moment `at`; what went wrong. */
@@ -159,10 +167,17 @@ class Scraper implements ScrapeSource {
     return faults;
   }
 
+  #silenceMaxMs(): number {
+    return this.#scrapedAt === this.#restoredAt ? SPAN_MAX_MS : BLIND_MAX_MS;
+  }
+
+  #isLeap(at: Millis): boolean {
+    return this.#scrapedAt !== null && (at < this.#scrapedAt || at - this.#scrapedAt > this.#silenceMaxMs());
+  }
+
   /** After a time without any scrape the open window would claim to have counted what nobody saw. */
   #forgetBlindTime(at: Millis): void {
-    const silenceMaxMs = this.#scrapedAt === this.#restoredAt ? SPAN_MAX_MS : BLIND_MAX_MS;
-    if (this.#scrapedAt !== null && at - this.#scrapedAt > silenceMaxMs) {
+    if (this.#scrapedAt !== null && at - this.#scrapedAt > this.#silenceMaxMs()) {
       this.#boundary = null;
       this.#recent = [];
     }
@@ -175,7 +190,8 @@ class Scraper implements ScrapeSource {
     const since = this.#boundary;
     saveBoundary(dataDir, at, this.#targets);
     this.#boundary = copy;
-    if (since !== null && at - since.at <= SPAN_MAX_MS && at > (sink.closedUntil() ?? 0)) {
+    const isNew = at > (believedClosed(sink.closedUntil(), at) ?? 0);
+    if (since !== null && at > since.at && at - since.at <= SPAN_MAX_MS && isNew) {
       const counts = [...capServices(difference(copy, since)).kept];
       sink.close(
         counts.map(([service, one]) => toWindow(service, since.at, at - since.at, one)),
@@ -253,8 +269,8 @@ function boundaryPath(dataDir: string, at: Millis): string {
 
 /** Takes up the raw values of the last closed boundary, if its file is there; the sums begin at 0 with it. */
 function restore({ dataDir, now, sink }: ScrapeOptions, targets: Map<string, TargetState>): Totals | null {
-  const closed = sink.closedUntil() ?? 0;
-  const usable = boundaries(dataDir).filter((at) => at >= closed && now() - at <= SPAN_MAX_MS);
+  const closed = believedClosed(sink.closedUntil(), now()) ?? 0;
+  const usable = boundaries(dataDir).filter((at) => at >= closed && at - now() <= MINUTE && now() - at <= SPAN_MAX_MS);
   // The oldest: from a later one the minutes between would never be closed.
   const at = Math.min(...usable);
   if (usable.length === 0) return null;

@@ -116,13 +116,19 @@ interface Started {
   readonly closings: number[];
 }
 
-function start(config: PrometheusConfig, now: () => number = Date.now, closedUntil: number | null = null): Started {
+function start(
+  config: PrometheusConfig,
+  now: () => number = Date.now,
+  closedUntil: number | null = null,
+  isConfirmed: () => boolean = () => true,
+): Started {
   const closed: WindowRecord[] = [];
   const closings: number[] = [];
   const source = createPrometheusSource({
     config,
     intervalMs: 5 * SECOND,
     now,
+    isConfirmed,
     sink: {
       closedUntil: () => closings.at(-1) ?? closedUntil,
       close(windows, until) {
@@ -192,6 +198,24 @@ describe("reading a real Prometheus", () => {
     const { source, closings } = start(reading, () => minute + MINUTE + 15 * SECOND, minute);
     await source.closeDue();
     expect(closings).toEqual([]);
+  });
+
+  it("closes nothing by a clock in doubt", async () => {
+    const minute = minuteOf(Date.now());
+    let isConfirmed = false;
+    const late = (): number => minute + 3 * MINUTE + 16 * SECOND;
+    const { source, closings } = start(reading, late, minute, () => isConfirmed);
+    expect([await source.closeDue(), closings]).toEqual([null, []]);
+    isConfirmed = true;
+    await source.closeDue();
+    expect(closings).toHaveLength(3);
+  });
+
+  it("goes on with the last complete minute when a wrong clock had closed an hour ahead", async () => {
+    const minute = minuteOf(Date.now());
+    const { source, closings } = start(reading, () => minute + 16 * SECOND, minute + 60 * MINUTE);
+    await source.closeDue();
+    expect(closings).toEqual([minute]);
   });
 
   it("that cannot be reached closes nothing and says why", async () => {

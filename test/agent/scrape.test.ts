@@ -19,6 +19,7 @@ let closedUntil: number | null = null;
 let closed: WindowRecord[] = [];
 /** The process is killed before the spool has the window. */
 let isKilled = false;
+let isConfirmed = true;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "scrape-"));
@@ -28,7 +29,7 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/stats/prometheus`;
-  [now, closedUntil, closed, isKilled] = [NOW, null, [], false];
+  [now, closedUntil, closed, isKilled, isConfirmed] = [NOW, null, [], false, true];
 });
 afterEach(() => {
   server.closeAllConnections();
@@ -43,6 +44,7 @@ function start(targets = [url]): ScrapeSource {
     intervalMs: 10 * SECOND,
     dataDir: folder,
     now: () => now,
+    isConfirmed: () => isConfirmed,
     sink: {
       closedUntil: () => closedUntil,
       close(windows, until) {
@@ -171,6 +173,37 @@ describe("scraping a mesh directly", () => {
     expect(closed.map(({ at, spanMs, requests }) => [(at - NOW) / SECOND, spanMs / SECOND, requests])).toEqual([
       [0, 60, 50],
       [60, 120, 110],
+    ]);
+  });
+
+  it("closes nothing by a clock in doubt, and one longer window once it is settled", async () => {
+    const source = start();
+    await scrapeAt(source, 0, metrics(100, 0, 0));
+    isConfirmed = false;
+    await scrapeAt(source, 60, metrics(150, 0, 0));
+    expect(closed).toEqual([]);
+    isConfirmed = true;
+    await scrapeAt(source, 120, metrics(180, 0, 0));
+    expect(closed.map(({ at, spanMs, requests }) => [(at - NOW) / SECOND, spanMs / SECOND, requests])).toEqual([
+      [0, 120, 80],
+    ]);
+  });
+
+  it("reads and closes again at once when a clock that was taken for right an hour ahead is corrected", async () => {
+    const source = start();
+    await scrapeAt(source, 3_600, metrics(100, 0, 0));
+    await scrapeAt(source, 3_660, metrics(110, 0, 0));
+    await scrapeAt(source, 5, metrics(120, 0, 0));
+    await scrapeAt(source, 10, metrics(130, 0, 0));
+    expect((await source.collect()).get("shop/cart")?.reading).toMatchObject({ at: NOW + 10_000, spanMs: 5_000 });
+    closed = [];
+    await scrapeAt(source, 60, metrics(140, 0, 0));
+    await scrapeAt(source, 120, metrics(150, 0, 0));
+    expect(closed.map(({ at, requests }) => [(at - NOW) / SECOND, requests])).toEqual([[60, 10]]);
+    await scrapeAt(start(), 180, metrics(170, 0, 0));
+    expect(closed.map(({ at, requests }) => [(at - NOW) / SECOND, requests])).toEqual([
+      [60, 10],
+      [120, 20],
     ]);
   });
 
