@@ -11,7 +11,7 @@ import {
   maintenanceStatus,
   withReport,
 } from "../../worker/core/maintenance.ts";
-import { clustersToWake, isTellDue } from "../../worker/core/tell.ts";
+import { clustersToWake, isTellDue, toldOf } from "../../worker/core/tell.ts";
 import { NOON, maintenance, tell, told } from "../support/facts.ts";
 
 function result(state: LeaseResult["state"], facts: Partial<LeaseResult> = {}): LeaseResult {
@@ -200,5 +200,5 @@ describe("a tell", () => {
       },
       true,
     ],
-  ] as const)("%s is due: %s → %s", (_name, next, due) => expect(isTellDue(told10, next)).toBe(due));
+  ] as const)("%s is due: %s → %s", (_name, next, due) => expect(isTellDue(toldOf(told10), next)).toBe(due));
 });

@@ -10,7 +10,18 @@ import type { Cluster } from "../../worker/objects/cluster.ts";
 import worker from "../../worker/index.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
 import type { Agent, Receipt } from "./agent.ts";
-import { NO_LEASES, bindings, call, cli, enroll, enrolledAgent, gzip, makeAgent, windowOf } from "./agent.ts";
+import {
+  NO_LEASES,
+  bindings,
+  call,
+  cli,
+  enroll,
+  enrolledAgent,
+  gzip,
+  liveService,
+  makeAgent,
+  windowOf,
+} from "./agent.ts";
 
 const board = boardOf(bindings);
 const FLUSH_MS = Number(bindings.FLUSH_INTERVAL_MS);
@@ -45,7 +56,7 @@ function alarmOf(cluster: string): Promise<number | null> {
 }
 
 /** Has the Board do something else when it is asked; returns what ends that before the test does. */
-async function onBoard<Method extends "identify" | "leasesOf">(
+async function onBoard<Method extends "hear" | "identify" | "leasesOf">(
   method: Method,
   act: Board[Method],
 ): Promise<() => void> {
@@ -224,6 +235,24 @@ describe("a wake", () => {
     await runInDurableObject(clusterOf(bindings, "wake-2"), (_, { storage }) => storage.deleteAlarm());
     await worker.scheduled(createScheduledController({ scheduledTime: Date.now() }), bindings);
     expect(await alarmOf("wake-2")).not.toBeNull();
+  });
+});
+
+describe("with a session open", () => {
+  it("an object that left memory does not tell the Board again what it told before, but what is new", async () => {
+    const agent = await enrolledAgent("told");
+    await openSession(agent);
+    await agent.push({ epoch: agent.epoch });
+    await expect
+      .poll(async () => (await board.operatorView()).tells.some(({ cluster }) => cluster === "told"))
+      .toBe(true);
+    const heard: (string | undefined)[] = [];
+    await onBoard("hear", async ({ services }) => void heard.push(services[0]?.status));
+    await evictDurableObject(clusterOf(bindings, "told"));
+    await agent.push({ epoch: agent.epoch });
+    await evictDurableObject(clusterOf(bindings, "told"));
+    await agent.push({ epoch: agent.epoch }, { services: [liveService(0.3)] });
+    await expect.poll(() => heard).toEqual(["partial_outage"]);
   });
 });
 

@@ -69,7 +69,7 @@ export function asWanted(desired: DesiredState, wanted: readonly Maintenance[], 
   // Of two for one target only the newer can be in force: it was started because the older one was refused.
   for (const maintenance of wanted.toSorted((a, b) => b.createdAt - a.createdAt)) {
     const isFree = !leases.some((lease) => lease.target === maintenance.service);
-    if (maintenance.generation === null || maintenance.generation === 0 || !isFree) continue;
+    if (maintenance.generation === null || !isFree) continue;
     if (leases.length < LEASES_MAX) leases.push(leaseOf(maintenance, maintenance.generation));
   }
   if (kept === desired.leases.length && leases.length === kept) return desired;

@@ -33,7 +33,8 @@ import type { Result } from "../core/result.ts";
 import { failure, success } from "../core/result.ts";
 import { retryDelay } from "../core/retry.ts";
 import type { ServiceStatus } from "../core/service.ts";
-import { isTellDue, silentAt, tellOf } from "../core/tell.ts";
+import { isTellDue, silentAt, tellOf, toldOf } from "../core/tell.ts";
+import type { Told } from "../core/tell.ts";
 import type { Database } from "../store/database.ts";
 import { openDatabase } from "../store/database.ts";
 import { FLUSH_RECORDS_MAX, flushRecords } from "../store/flush.ts";
@@ -75,6 +76,8 @@ interface Attachment {
   readonly keyId: string | null;
   readonly heardAt: Millis | null;
   readonly intervalMs: number;
+  /** What the Board was told last, so that an object that wakes need not tell it again. */
+  readonly told: Told | null;
 }
 
 /** Sockets that have not proved who they are: a hoard of them would keep nothing alive, but memory is shared. */
@@ -102,7 +105,7 @@ export class Cluster extends DurableObject<Env> {
   #statuses: Readonly<Record<string, ServiceStatus>>;
   #edgeKey: Promise<EdgeKey> | null = null;
   #live: Live | null = null;
-  #told: Tell | null = null;
+  #told: Told | null;
   #telling: Promise<void> = Promise.resolve();
   #untold: Untold | null;
   #tellFailures = 0;
@@ -119,6 +122,7 @@ export class Cluster extends DurableObject<Env> {
     this.#desired = this.#memory.read<DesiredState>("desired");
     this.#statuses = this.#memory.read<Record<string, ServiceStatus>>("statuses") ?? {};
     this.#untold = this.#memory.read<Untold>("untold");
+    this.#told = ctx.getWebSockets().map(attachmentOf).find(isProved)?.told ?? null;
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmArmed = (await ctx.storage.getAlarm()) !== null;
@@ -207,7 +211,7 @@ export class Cluster extends DurableObject<Env> {
       if (attachmentOf(socket)?.keyId === keyId) socket.close(SESSION_CLOSE.unauthenticated, "the key was revoked");
     }
     // Whatever is pushed next under another key is news.
-    this.#told = null;
+    this.#keepTold(null);
     await this.#tellIdentity();
     return true;
   }
@@ -392,8 +396,7 @@ export class Cluster extends DurableObject<Env> {
   #hear(push: Push, now: Millis): void {
     for (const socket of this.ctx.getWebSockets()) {
       const attached = attachmentOf(socket);
-      if (attached !== null && attached.keyId !== null)
-        socket.serializeAttachment({ ...attached, heardAt: now, intervalMs: push.intervalMs });
+      if (isProved(attached)) socket.serializeAttachment({ ...attached, heardAt: now, intervalMs: push.intervalMs });
     }
     if (push.live === null || this.#identity === null || push.live.at < (this.#live?.at ?? 0)) return;
     this.#live = push.live;
@@ -409,14 +412,24 @@ export class Cluster extends DurableObject<Env> {
   }
 
   async #tell(tell: Tell): Promise<void> {
-    const before = this.#told;
-    this.#told = tell;
+    const told = toldOf(tell);
+    // At once, so that a push which comes meanwhile does not tell the same.
+    this.#told = told;
     try {
       await boardOf(this.env).hear(tell);
+      if (this.#told === told) this.#keepTold(told);
     } catch (error) {
       // The next push tells again.
-      if (this.#told === tell) this.#told = before;
+      if (this.#told === told) this.#keepTold(null);
       console.warn(JSON.stringify({ event: "tell_failed", cluster: tell.cluster, error: String(error) }));
+    }
+  }
+
+  #keepTold(told: Told | null): void {
+    this.#told = told;
+    for (const socket of this.ctx.getWebSockets()) {
+      const attached = attachmentOf(socket);
+      if (isProved(attached)) socket.serializeAttachment({ ...attached, told });
     }
   }
 
@@ -484,10 +497,10 @@ export class Cluster extends DurableObject<Env> {
     if (signed !== undefined) this.#sendAll({ type: "desired", desired: signed });
   }
 
-  /** The signed desired state, unless `observed` says that the agent has it already, or nothing was ever desired. */
+  /** The signed desired state, unless `observed` says that the agent has it or a newer one, or nothing was ever desired. */
   async #signedDesired(observed: number | null): Promise<SignedDesired | undefined> {
     const desired = this.#desired;
-    if (desired === null || desired.generation === observed) return undefined;
+    if (desired === null || desired.generation <= (observed ?? -1)) return undefined;
     return (await this.#loadedEdgeKey()).sign(canonicalJson(desired));
   }
 
@@ -505,8 +518,8 @@ export class Cluster extends DurableObject<Env> {
     }
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server);
-    const attachment: Attachment = { host: new URL(request.url).host, keyId: null, heardAt: null, intervalMs: 0 };
-    server.serializeAttachment(attachment);
+    const { host } = new URL(request.url);
+    server.serializeAttachment({ host, keyId: null, heardAt: null, intervalMs: 0, told: null } satisfies Attachment);
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -523,12 +536,9 @@ export class Cluster extends DurableObject<Env> {
     for (const other of this.ctx.getWebSockets()) {
       if (other !== socket && isOpen(other)) other.close(SESSION_CLOSE.replaced, "a newer session took over");
     }
-    socket.serializeAttachment({
-      ...attached,
-      keyId,
-      heardAt: this.#told?.heardAt ?? null,
-      intervalMs: this.#told?.intervalMs ?? 0,
-    });
+    const told = this.#told;
+    const { heardAt, intervalMs } = told ?? { heardAt: null, intervalMs: 0 };
+    socket.serializeAttachment({ ...attached, keyId, heardAt, intervalMs, told } satisfies Attachment);
     send(socket, { type: "opened", serverTime: now });
     const desired = await this.#signedDesired(null);
     if (desired !== undefined) send(socket, { type: "desired", desired });
@@ -548,10 +558,11 @@ export class Cluster extends DurableObject<Env> {
   async #tellEnd(socket: WebSocket): Promise<void> {
     const attached = attachmentOf(socket);
     const others = this.ctx.getWebSockets().some((other) => other !== socket && isOpen(other));
-    if (attached === null || attached.keyId === null || attached.heardAt === null || others) return;
-    if (this.#identity === null) return;
+    if (!isProved(attached) || attached.heardAt === null || others || this.#identity === null) return;
     // The next push, should one come, is news again.
-    this.#told = null;
+    this.#keepTold(null);
+    // A tell on its way would otherwise come after the goodbye.
+    await this.#telling;
     await boardOf(this.env).hush(
       this.#identity.cluster,
       attached.heardAt,
@@ -674,9 +685,13 @@ function attachmentOf(socket: WebSocket): Attachment | null {
   return socket.deserializeAttachment() as Attachment | null;
 }
 
+function isProved(attached: Attachment | null): attached is Attachment {
+  return attached !== null && attached.keyId !== null;
+}
+
 /** Whether a session has proved who it is. */
 function isOpen(socket: WebSocket): boolean {
-  return (attachmentOf(socket)?.keyId ?? null) !== null;
+  return isProved(attachmentOf(socket));
 }
 
 function send(socket: WebSocket, message: SessionMessage): void {
