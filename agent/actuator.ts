@@ -28,7 +28,7 @@ import {
   type LeasesConfig,
   type Rivals,
 } from "./core/lease.ts";
-import { nextStep, NO_MEMORY, type Step, type TargetView, type Wish } from "./core/lease-step.ts";
+import { nextStep, NO_MEMORY, NO_TIME, type Step, type TargetView, type Wish } from "./core/lease-step.ts";
 import { success } from "./core/result.ts";
 import { plainLine } from "./core/text.ts";
 import { edgeKeys, openDesired, type DesiredRefusal } from "./desired.ts";
@@ -68,6 +68,8 @@ export interface ActuatorOptions {
   readonly cluster: string;
   readonly dataDir: string;
   readonly now: () => Millis;
+  /** Whether `now` may be acted on; must be so at last, also without the edge. */
+  readonly isTimeKnown: () => boolean;
   /** A result or the observed generation has changed: push it. */
   readonly onChange: () => void;
   readonly onEvent: (event: EventRecord) => void;
@@ -278,7 +280,16 @@ class LeaseActuator implements Actuator {
     const view = viewOf(deployment);
     const { leases: config } = this.#options;
     const step = nextStep(
-      { config, ref, wish, view, memory: this.#target(ref), changes: this.#store.changes, rivals },
+      {
+        config,
+        ref,
+        isTimeKnown: this.#options.isTimeKnown(),
+        wish,
+        view,
+        memory: this.#target(ref),
+        changes: this.#store.changes,
+        rivals,
+      },
       now,
     );
     const patch = patchOf(step, deployment);
@@ -430,6 +441,10 @@ class LeaseActuator implements Actuator {
       if (acknowledged !== null && wish !== null)
         this.#tell(ref, acknowledged.generation, "released", "acknowledged only, and over", null);
       return null;
+    }
+    if (!this.#options.isTimeKnown()) {
+      this.#tell(ref, lease.generation, "pending", NO_TIME, null);
+      return IN_FORCE_POLL_MS;
     }
     const facts = {
       config: this.#options.leases,

@@ -33,6 +33,8 @@ const EXIT_DISK = 74;
 const COLLECT_WITHIN_MS = 3_000;
 /** Between two looks for the first readings, ms. */
 const FIRST_READING_PAUSE_MS = 500;
+/** An expiry waits this long at most for the edge to confirm the time: it must be met within 30 s, ms. */
+const LEASE_PATIENCE_MS = 20_000;
 /** A stop takes at most this long, ms. */
 const LAST_PUSH_MS = 1_500;
 const SESSION_CLOSE_MS = 500;
@@ -181,6 +183,7 @@ function startSources(
 ): Sources {
   const { cluster, dataDir, interval: intervalMs, sources, leases } = config;
   const now = (): Millis => clock.now();
+  const isTimeKnown = (): boolean => clock.isConfirmed(LEASE_PATIENCE_MS);
   const isConfirmed = (): boolean => clock.isConfirmed();
   const mesh =
     sources.prometheus !== undefined
@@ -199,7 +202,7 @@ function startSources(
   if (sources.certificates !== undefined) {
     all.push(named("certificates", startCertificatesSource({ ...sources.certificates, cluster, now, onEvent })));
   }
-  const actuator = startActuator({ client, leases, cluster, dataDir, now, onChange: changed, onEvent });
+  const actuator = startActuator({ client, leases, cluster, dataDir, now, isTimeKnown, onChange: changed, onEvent });
   const stop = (): Promise<unknown> => Promise.all([actuator.stop(), ...all.map((source) => source.stop())]);
   return { mesh, kubernetes, all, actuator, stop };
 }

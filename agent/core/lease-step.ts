@@ -23,6 +23,9 @@ import {
 const REVERTS_MAX = 2;
 /** Pods that are not as wanted for this long are reported as they are, ms. */
 const SETTLE_MAX_MS = 2 * MINUTE;
+/** How soon to look again while the edge's time is waited for, ms. */
+const TIME_LOOK_MS = SECOND;
+export const NO_TIME = "waits to hear from the edge what time it is";
 /** How soon to look again at what waits for a person, ms. */
 const LATER_MS = 5 * SECOND;
 
@@ -79,6 +82,11 @@ export interface Wish {
 export interface StepFacts {
   readonly config: LeasesConfig;
   readonly ref: string;
+  /**
+   * Whether `now` may be acted on. Where not, nothing begins and nothing ends by the time: a clock that is wrong after a
+   * start would end what is in force. What the edge releases ends all the same.
+   */
+  readonly isTimeKnown: boolean;
   /** null: nothing was heard yet, and until expiry a lost edge changes nothing. */
   readonly wish: Wish | null;
   readonly view: TargetView;
@@ -127,7 +135,7 @@ function stepWithout(facts: StepFacts, now: Millis): Step {
   }
   if (memory.ending !== null && isOver(memory.ending, lease))
     return reportEnding(memory.ending, lease.generation, view, now);
-  if (memory.acknowledged?.generation === lease.generation) return stepAcknowledged(lease, now);
+  if (memory.acknowledged?.generation === lease.generation) return stepAcknowledged(lease, facts.isTimeKnown, now);
   if (memory.inForce?.generation === lease.generation) {
     return report(
       lease.generation,
@@ -135,6 +143,7 @@ function stepWithout(facts: StepFacts, now: Millis): Step {
       "the agent's annotations were removed by hand, or the deployment was made anew",
     );
   }
+  if (!facts.isTimeKnown) return report(lease.generation, "pending", NO_TIME, now + TIME_LOOK_MS);
   const verdict = decide(facts, lease, wish.generation, view.replicas, false, now);
   if (!verdict.allow) return report(lease.generation, verdict.state, verdict.reason, verdict.retryAt);
   // At 0 already: its owner stopped it, and no lease may start it again.
@@ -161,13 +170,14 @@ function isOver(ending: Ending, lease: Lease): boolean {
   );
 }
 
-function stepAcknowledged(lease: Lease, now: Millis): Step {
-  if (now >= lease.expiresAt) return report(lease.generation, "expired", "acknowledged only, and over");
+function stepAcknowledged(lease: Lease, isTimeKnown: boolean, now: Millis): Step {
+  const isPast = now >= lease.expiresAt;
+  if (isPast && isTimeKnown) return report(lease.generation, "expired", "acknowledged only, and over");
   return report(
     lease.generation,
     "applied",
     "acknowledged only: the agent has no right to annotate this deployment",
-    lease.expiresAt,
+    isPast ? now + TIME_LOOK_MS : lease.expiresAt,
   );
 }
 
@@ -191,7 +201,7 @@ function stepUnder(facts: StepFacts, mark: LeaseMark, now: Millis): Step {
   if (target === undefined) return restore(mark, view, "released", `leases.targets no longer lists ${ref}`);
   const lease = wish?.lease ?? null;
   const isNewer = lease !== null && lease.generation > mark.generation;
-  if (now >= mark.expiresAt && !isNewer) {
+  if (now >= mark.expiresAt && facts.isTimeKnown && !isNewer) {
     if (target.onExpiry !== "hold") return restore(mark, view, "expired", "ended by its expiry");
     if (wish === null || lease !== null) return observe(facts, mark, "past its end and held: onExpiry is hold", now);
   }
@@ -216,6 +226,7 @@ function stepUnder(facts: StepFacts, mark: LeaseMark, now: Millis): Step {
 function stepReplaced(facts: StepFacts, mark: LeaseMark, lease: Lease, desiredGeneration: number, now: Millis): Step {
   const { view } = facts;
   const prior = mark.priorReplicas ?? view.replicas;
+  if (!facts.isTimeKnown) return report(lease.generation, "pending", NO_TIME, now + TIME_LOOK_MS);
   const isSame = lease.replicas === mark.appliedReplicas;
   const verdict = decide(facts, lease, desiredGeneration, prior, isSame, now);
   if (!verdict.allow)

@@ -91,6 +91,8 @@ export interface TestCluster {
   readonly dataDir: string;
   readonly events: EventRecord[];
   agent(config?: LeasesConfig, client?: KubernetesClient | null): Actuator;
+  /** What the agents take for the time, and whether they know it. */
+  readonly clock: { aheadMs: number; isKnown: boolean };
   /** The deployment in the words of the tests: replicas and the lease's annotations. */
   shows(name?: string): { readonly replicas: number; readonly annotations: Readonly<Record<string, string>> };
   stop(): Promise<void>;
@@ -115,21 +117,24 @@ export async function startCluster(options: Partial<KubernetesServerOptions> = {
   const client = createKubernetesClient({ url: server.url, tokenFile, namespaces: ["shop"] });
   const actuators: Actuator[] = [];
   const events: EventRecord[] = [];
+  const clock = { aheadMs: 0, isKnown: true };
   await until(() => server.deployment("shop", "checkout").status["readyReplicas"] === 3);
   return {
     server,
     client,
     dataDir,
     events,
+    clock,
     agent: (config = leasesConfig(), own: KubernetesClient | null = client) => {
       const onEvent = (event: EventRecord): void => void events.push(event);
-      const now = (): number => Date.now();
+      const now = (): number => Date.now() + clock.aheadMs;
       const actuator = startActuator({
         client: own,
         leases: config,
         cluster: "eu-1",
         dataDir,
         now,
+        isTimeKnown: () => clock.isKnown,
         onChange: () => {},
         onEvent,
       });

@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { HOUR } from "../../protocol/time.ts";
 import {
   desired,
   dyingClient,
@@ -141,6 +142,38 @@ describe("the end", () => {
     rmSync(`${cluster.dataDir}/leases.json`);
     const second = cluster.agent();
     await untilState(second, "expired");
+    expect(cluster.shows().replicas).toBe(3);
+  });
+
+  it("waits after a start until the time is known, and then does not come early", async () => {
+    const first = cluster.agent();
+    first.offer(desired(1, [lease()]));
+    await untilState(first, "applied");
+    await first.stop();
+    Object.assign(cluster.clock, { aheadMs: 2 * HOUR, isKnown: false });
+    const second = cluster.agent();
+    await untilState(second, "applied");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect([patches().length, cluster.shows().replicas]).toEqual([1, 1]);
+    Object.assign(cluster.clock, { aheadMs: 0, isKnown: true });
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    expect(cluster.shows().replicas).toBe(1);
+    // Known, because nobody could be asked for too long.
+    cluster.clock.aheadMs = 2 * HOUR;
+    await untilState(second, "expired");
+    expect(cluster.shows().replicas).toBe(3);
+  });
+
+  it("does not wait for the time where the edge releases", async () => {
+    const agent = cluster.agent();
+    agent.offer(desired(1, [lease()]));
+    await untilState(agent, "applied");
+    cluster.clock.isKnown = false;
+    agent.offer(desired(2, [lease({ generation: 2, replicas: 2 })]));
+    await until(() => resultOf(agent)?.reason === "waits to hear from the edge what time it is");
+    expect(cluster.shows().replicas).toBe(1);
+    agent.offer(desired(3, []));
+    await untilState(agent, "released");
     expect(cluster.shows().replicas).toBe(3);
   });
 

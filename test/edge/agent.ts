@@ -211,6 +211,7 @@ export class EdgeAgent {
       cluster: this.cluster,
       dataDir: this.#dataDir,
       now: Date.now,
+      isTimeKnown: () => true,
       onChange: () => {},
       // What leases do is told elsewhere; here events are counted.
       onEvent: () => {},
