@@ -2,8 +2,10 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { startDatabase } from "../../dev/database/database.ts";
 import type { RunningDatabase } from "../../dev/database/database.ts";
+import type { DesiredState } from "../../protocol/lease.ts";
 import { Edge } from "../support/miniflare.ts";
-import { EdgeAgent } from "./agent.ts";
+import { eventually } from "../support/process.ts";
+import { EdgeAgent, SERVICE } from "./agent.ts";
 import { expectArchived, expectPersisted, openArchive } from "./archive.ts";
 import type { Archive } from "./archive.ts";
 
@@ -122,4 +124,28 @@ it("a Cluster that was rewound to before an epoch adopts it and gives it to nobo
   agent.takeOver();
   await agent.push();
   expect((await agent.marks()).epoch).toBeGreaterThan(epoch);
+});
+
+it("a Cluster that was rewound to before a lease keeps it in force while it is wanted, and takes it back after", async () => {
+  const agent = await startAgent("rewound-lease");
+  const operator = await edge.signIn();
+  const rewind = await remember();
+  const target = `${agent.cluster}/${SERVICE}`;
+  const form = { target, mode: "announce", reason: "new disks", name: "Upgrade", hours: "1" };
+  const maintenance = (await operator.post("/admin/maintenance", form)).headers.get("location") ?? "";
+  const observed = async (generation: number, leases: number, what: string): Promise<void> => {
+    const taken = async (): Promise<boolean> => {
+      await agent.push();
+      const newest = JSON.parse(agent.desired.at(-1)?.payload ?? '{"leases":[]}') as DesiredState;
+      return agent.observedGeneration > generation && newest.leases.length === leases;
+    };
+    await eventually(taken, 10_000, what);
+  };
+  await observed(0, 1, "the lease to reach the agent");
+  const given = agent.observedGeneration;
+  await rewind();
+  await observed(given, 1, "the agent to take in what the rewound Cluster says");
+  const healed = agent.observedGeneration;
+  expect((await operator.post(`${maintenance}/end`, {})).status).toBe(303);
+  await observed(healed, 0, "the lease's end to reach the agent");
 });
