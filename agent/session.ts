@@ -22,6 +22,9 @@ const PONG_WITHIN_MS = 10_000;
 const OPEN_WITHIN_MS = 10_000;
 /** After 4401 and 4409 somebody else must act first, ms. */
 const REFUSED_WAIT_MS = 60_000;
+/** Unless it was the agent's own clock: how often it is looked whether a push has corrected it by this much since, ms. */
+const CLOCK_LOOK_MS = 500;
+const CLOCK_MOVED_MS = 5_000;
 /** A desired state is at most 131,072 characters; longer messages are not read. */
 const MESSAGE_MAX = 262_144;
 
@@ -51,6 +54,14 @@ export function startSession(options: SessionOptions): Session {
   let timer: NodeJS.Timeout | null = null;
   let connection: Connection | null = null;
   let stopped = false;
+  /** Connects when the time has come, or as soon as the clock that `signedSkewMs` speaks of was corrected. */
+  const connectAt = (at: number, signedSkewMs: number | null): void => {
+    const leftMs = at - performance.now();
+    const hasMoved = signedSkewMs !== null && Math.abs(options.clock.skewMs() - signedSkewMs) > CLOCK_MOVED_MS;
+    if (leftMs <= 0 || hasMoved) return connect();
+    const lookMs = signedSkewMs === null ? leftMs : Math.min(leftMs, CLOCK_LOOK_MS);
+    timer = setTimeout(() => connectAt(at, signedSkewMs), lookMs);
+  };
   const connect = (): void => {
     connection = openConnection(options, (end) => {
       connection = null;
@@ -60,7 +71,8 @@ export function startSession(options: SessionOptions): Session {
       const waitMs = retryDelay(failures, options.random()) + (isRefused ? REFUSED_WAIT_MS : 0);
       if (end.wasOpen || failures === 1)
         options.log("info", "the session ended; pushes go on", { code: end.code, reason: end.reason });
-      timer = setTimeout(connect, waitMs);
+      const isUnknown = end.code === SESSION_CLOSE.unauthenticated;
+      connectAt(performance.now() + waitMs, isUnknown ? end.signedSkewMs : null);
     });
   };
   connect();
@@ -83,14 +95,17 @@ interface End {
   readonly code: number;
   readonly reason: string;
   readonly wasOpen: boolean;
+  /** How far the raw clock was thought to be ahead when the proof was signed, ms. */
+  readonly signedSkewMs: number;
 }
 
 function openConnection(options: SessionOptions, onEnd: (end: End) => void): Connection {
-  const { edge, cluster, log } = options;
+  const { edge, cluster, log, clock } = options;
   const socket = new WebSocket(`${edge.replace(/^http/, "ws")}${agentPath(SESSION_PATH, cluster)}`);
   const closed = Promise.withResolvers<void>();
   let isOpen = false;
   let isEnded = false;
+  let signedSkewMs = clock.skewMs();
   let ping: NodeJS.Timeout | null = null;
   let watchdog: NodeJS.Timeout | null = null;
   const end = (code: number, reason: string): void => {
@@ -101,7 +116,7 @@ function openConnection(options: SessionOptions, onEnd: (end: End) => void): Con
     if (ping !== null) clearInterval(ping);
     if (watchdog !== null) clearTimeout(watchdog);
     closed.resolve();
-    onEnd({ code, reason, wasOpen });
+    onEnd({ code, reason, wasOpen, signedSkewMs });
   };
   // A dead network answers no close frame either: the connection is given up at once, not when the peer agrees.
   const giveUp = (reason: string): void => {
@@ -113,7 +128,10 @@ function openConnection(options: SessionOptions, onEnd: (end: End) => void): Con
     watchdog ??= setTimeout(() => giveUp(`no ${what} within ${withinMs} ms`), withinMs);
   };
   expect(OPEN_WITHIN_MS, "answer");
-  socket.addEventListener("open", () => socket.send(JSON.stringify(proof(options))));
+  socket.addEventListener("open", () => {
+    signedSkewMs = clock.skewMs();
+    socket.send(JSON.stringify(proof(options)));
+  });
   socket.addEventListener("message", ({ data }: { readonly data: unknown }) => {
     if (isEnded || typeof data !== "string" || data.length > MESSAGE_MAX) return;
     if (watchdog !== null) clearTimeout(watchdog);

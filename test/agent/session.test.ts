@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createClock } from "../../agent/clock.ts";
+import { createClock, type Clock } from "../../agent/clock.ts";
 import { loadIdentity, type Identity } from "../../agent/identity.ts";
 import { startSession, type Session } from "../../agent/session.ts";
 import { SESSION_CLOSE, SessionOpenSchema, sessionOpenMessage } from "../../protocol/session.ts";
@@ -98,15 +98,17 @@ function close(socket: Duplex, code: number): void {
 
 let desired: unknown[] = [];
 let logged: string[] = [];
+let clock: Clock;
 function start(pingMs = 60_000, pongWithinMs = 60_000): string {
   const edge = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   desired = [];
   logged = [];
+  clock = createClock(() => NOW);
   session = startSession({
     edge,
     cluster: "demo",
     identity,
-    clock: createClock(() => NOW),
+    clock,
     observedGeneration: () => 12,
     onDesired: (state) => desired.push(state),
     random: () => 0,
@@ -184,6 +186,20 @@ describe("the session", () => {
     // Without the longer wait it would be back after 100 ms.
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(sockets).toHaveLength(1);
+  });
+
+  it("comes back at once, and once, when a push has shown that its proof bore a wrong time", async () => {
+    onHeard = (text, socket) => {
+      if (!text.startsWith("close")) close(socket, SESSION_CLOSE.unauthenticated);
+    };
+    start();
+    await vi.waitFor(() => expect(logged).toContain("the session ended; pushes go on"));
+    clock.learn(NOW, NOW, NOW - 3_600_000);
+    await vi.waitFor(() => expect(sockets).toHaveLength(2), { timeout: 2_000 });
+    const proofs = heard.filter((text) => text.startsWith("{"));
+    expect(proofs.map((text) => parse(SessionOpenSchema, JSON.parse(text)).sentAt)).toEqual([NOW, NOW - 3_600_000]);
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(sockets).toHaveLength(2);
   });
 
   it("says goodbye when the agent stops", async () => {
