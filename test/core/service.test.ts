@@ -72,6 +72,7 @@ describe("a verdict", () => {
     ["scaled to zero is not down", [], { ready: 0, desired: 0 }, "unknown"],
     ["ready replicas without traffic are evidence", [], { ready: 2, desired: 3 }, "operational"],
     ["nothing at all is unknown", [], null, "unknown"],
+    ["metrics from a future that a clock believed in are no evidence", [reading("13:00:20", 0)], null, "unknown"],
     ["metrics from before three intervals are no evidence", [reading("11:59:49", 0)], null, "unknown"],
     ["a few requests of which some failed prove nothing", [reading("12:00:20", 0.5, null, 4)], null, "unknown"],
     ["a few requests that all went well are evidence", [reading("12:00:20", 0, null, 2)], null, "operational"],

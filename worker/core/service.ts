@@ -1,5 +1,5 @@
 /** What one service's evidence says: thresholds of the runbook over the last readings, and ready replicas. */
-import { READINGS_MAX, SILENT_INTERVALS } from "../../protocol/limits.ts";
+import { FUTURE_MS, READINGS_MAX, SILENT_INTERVALS } from "../../protocol/limits.ts";
 import { thresholdVerdict } from "../../protocol/latency.ts";
 import type { LiveService, Reading } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -67,9 +67,12 @@ export function serviceVerdict(
   return withReadings(previous, readings, thresholds);
 }
 
-/** The readings that are not too old: a source that fell silent leaves its last ones behind. */
+/**
+ * The readings that are neither too old (a source that fell silent leaves its last ones behind) nor from a future that
+ * a clock once believed in.
+ */
 export function freshReadings(service: LiveService, liveAt: Millis, intervalMs: number): readonly Reading[] {
-  return service.readings.filter((reading) => reading.at > liveAt - SILENT_INTERVALS * intervalMs);
+  return service.readings.filter(({ at }) => at > liveAt - SILENT_INTERVALS * intervalMs && at <= liveAt + FUTURE_MS);
 }
 
 /** Few requests that all went well are evidence; few of which some failed prove nothing, and none at all neither. */

@@ -398,7 +398,9 @@ export class Cluster extends DurableObject<Env> {
       const attached = attachmentOf(socket);
       if (isProved(attached)) socket.serializeAttachment({ ...attached, heardAt: now, intervalMs: push.intervalMs });
     }
-    if (push.live === null || this.#identity === null || push.live.at < (this.#live?.at ?? 0)) return;
+    // A clock that was ahead once must not silence the agent until the world has caught up with it.
+    const newest = Math.min(this.#live?.at ?? 0, now);
+    if (push.live === null || this.#identity === null || push.live.at < newest) return;
     this.#live = push.live;
     const tell = tellOf(this.#identity.cluster, push, push.live, this.#statuses, this.#memory.backlog, now);
     const statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
