@@ -4,6 +4,7 @@ import type { Live, Push } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import type { Backlog, Tell, ToldService } from "./component.ts";
+import { shortHash } from "./hash.ts";
 import type { ServiceStatus } from "./service.ts";
 import { freshReadings, serviceVerdict } from "./service.ts";
 
@@ -75,13 +76,13 @@ export interface Told {
 }
 
 export function toldOf(tell: Tell): Told {
-  return { heardAt: tell.heardAt, intervalMs: tell.intervalMs, news: digest(newsOf(tell)) };
+  return { heardAt: tell.heardAt, intervalMs: tell.intervalMs, news: shortHash(newsOf(tell)) };
 }
 
 /** Whether a tell is news: a verdict, a source, a lease result or the set of services changed, or the last is 30 s old. */
 export function isTellDue(told: Told | null, tell: Tell): boolean {
   if (told === null || tell.heardAt - told.heardAt >= TELL_INTERVAL_MS) return true;
-  return told.news !== digest(newsOf(tell));
+  return told.news !== shortHash(newsOf(tell));
 }
 
 function newsOf({ services, sources, leases, agentVersion }: Tell): string {
@@ -92,15 +93,4 @@ function newsOf({ services, sources, leases, agentVersion }: Tell): string {
     leases.targets.map(({ target, generation, state }) => [target, generation, state]),
     leases.allowed,
   ]);
-}
-
-/** 64 bits in two FNV-1a lanes. Not against an attacker: two states of one agent that look alike are told 30 s late. */
-function digest(text: string): string {
-  let [a, b] = [0x811c9dc5, 0x01000193];
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    a = Math.imul(a ^ c, 0x01000193);
-    b = Math.imul(b ^ c, 0x85ebca6b) + i;
-  }
-  return `${(a >>> 0).toString(36)}.${(b >>> 0).toString(36)}`;
 }

@@ -7,19 +7,16 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import * as v from "valibot";
-import type { ApiErrorCode } from "../../protocol/error.ts";
 import { isUsablePublicKey } from "../../protocol/key.ts";
 import type { DesiredState, SignedDesired } from "../../protocol/lease.ts";
 import { canonicalJson } from "../../protocol/lease.ts";
-import { PUSH_BYTES_MAX, PUSH_DEPTH_MAX } from "../../protocol/limits.ts";
 import type { Enroll, Enrolled, Live, Push, Receipt } from "../../protocol/push.ts";
-import { PushSchema } from "../../protocol/push.ts";
 import type { SessionMessage } from "../../protocol/session.ts";
 import { SESSION_CLOSE, SessionOpenSchema, sessionOpenMessage } from "../../protocol/session.ts";
 import { SIGNATURE_LIFETIME_S } from "../../protocol/signature.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
-import { PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, versionServed } from "../../protocol/version.ts";
+import { versionServed } from "../../protocol/version.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
 import { conflictsOf, openEpoch, step } from "../core/cluster.ts";
 import type { Rejected, Step } from "../core/cluster.ts";
@@ -35,11 +32,9 @@ import { retryDelay } from "../core/retry.ts";
 import type { ServiceStatus } from "../core/service.ts";
 import { isTellDue, silentAt, tellOf, toldOf } from "../core/tell.ts";
 import type { Told } from "../core/tell.ts";
-import type { Database } from "../store/database.ts";
 import { openDatabase } from "../store/database.ts";
-import { FLUSH_RECORDS_MAX, flushRecords } from "../store/flush.ts";
-import { gunzip, parseJson } from "./body.ts";
-import type { Batch } from "./cluster-memory.ts";
+import { FLUSH_RECORDS_MAX } from "../store/flush.ts";
+import { parseJson } from "./body.ts";
 import { ClusterMemory, OUTBOX_BYTES_MAX } from "./cluster-memory.ts";
 import type { EdgeKey } from "./crypto.ts";
 import {
@@ -54,18 +49,11 @@ import {
 } from "./crypto.ts";
 import type { Env } from "./env.ts";
 import { boardOf } from "./env.ts";
+import type { PushRefusal } from "./push-body.ts";
+import { parsePush } from "./push-body.ts";
 import type { SignedHead } from "./signed.ts";
 import { claimedKeyId, isSignedBy } from "./signed.ts";
-
-/** A refusal as the route turns it into an answer. */
-export interface PushRefusal {
-  readonly code: ApiErrorCode;
-  readonly message: string;
-  readonly expected?: number;
-  readonly versions?: readonly [number, number];
-  /** `push_unusable`: what of the push was taken in, as for a push that was usable. */
-  readonly receipt?: Receipt;
-}
+import { storeAll } from "./store-all.ts";
 
 export type PushAnswer = Result<Receipt, PushRefusal>;
 
@@ -265,7 +253,7 @@ export class Cluster extends DurableObject<Env> {
   async push(head: SignedHead, body: Uint8Array): Promise<PushAnswer> {
     const keyId = await this.#authenticate(head, body);
     if (!keyId.ok) return keyId;
-    const push = await this.#parse(body);
+    const push = await parsePush(body);
     if (!push.ok) return push;
     const observed = push.value.live?.leases.observedGeneration ?? null;
     if (observed !== null && isRewound(this.#desired, observed, Date.now())) await this.#healDesired(observed);
@@ -290,30 +278,6 @@ export class Cluster extends DurableObject<Env> {
     if (this.#keyState(key.keyId) !== "pending") return success(key.keyId);
     const message = `The key waits for an operator to compare its fingerprint, ${key.fingerprint}, and to accept it.`;
     return failure({ code: "forbidden", message });
-  }
-
-  async #parse(body: Uint8Array): Promise<Result<Push, PushRefusal>> {
-    const unpacked = await gunzip(body, PUSH_BYTES_MAX);
-    if (!unpacked.ok && unpacked.failure === "too_large") {
-      const message = `The push is larger than ${PUSH_BYTES_MAX} bytes unpacked. Send fewer records.`;
-      return failure({ code: "push_too_large", message });
-    }
-    const json = unpacked.ok ? parseJson(unpacked.value, PUSH_DEPTH_MAX) : unpacked;
-    if (!json.ok)
-      return failure({ code: "push_malformed", message: "The push is not gzip of JSON within the allowed depth." });
-    const version = v.safeParse(v.object({ v: v.number() }), json.value);
-    if (version.success && !versionServed(version.output.v)) {
-      const versions = [PROTOCOL_VERSION_OLDEST, PROTOCOL_VERSION] as const;
-      const message = `Protocol ${version.output.v} is not served here; versions ${versions.join(" to ")} are.`;
-      return failure({ code: "version_unsupported", message, versions });
-    }
-    const parsed = v.safeParse(PushSchema, json.value, { abortEarly: true });
-    if (parsed.success) return success(parsed.output);
-    const [issue] = parsed.issues;
-    return failure({
-      code: "push_malformed",
-      message: `${v.getDotPath(issue) ?? "push"}: ${issue.message}`.slice(0, 300),
-    });
   }
 
   /** The synchronous part: decide, write, answer. No await, so nothing can come between. */
@@ -656,30 +620,6 @@ export class Cluster extends DurableObject<Env> {
     this.#edgeKey ??= loadEdgeKey(this.env.EDGE_SIGNING_KEY);
     return this.#edgeKey;
   }
-}
-
-/**
- * Stores records, and when Postgres can never take their data halves them until the poison one stands alone: it is
- * logged and left out, so that it costs none of its neighbours. False if they have to be sent again.
- */
-async function storeAll(database: Database, cluster: string, records: Batch["records"]): Promise<boolean> {
-  const stored = await flushRecords(database, cluster, records);
-  if (stored.ok) return true;
-  const alone = records.length === 1 && stored.code === "poison";
-  console.warn(
-    JSON.stringify({
-      event: alone ? "record_poison" : "flush_failed",
-      cluster,
-      code: stored.code,
-      message: stored.message,
-    }),
-  );
-  if (stored.code !== "poison" || alone) return alone;
-  const half = Math.ceil(records.length / 2);
-  return (
-    (await storeAll(database, cluster, records.slice(0, half))) &&
-    (await storeAll(database, cluster, records.slice(half)))
-  );
 }
 
 function attachmentOf(socket: WebSocket): Attachment | null {
