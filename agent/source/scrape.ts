@@ -128,6 +128,8 @@ class Scraper implements ScrapeSource {
 
   async scrape(at: Millis): Promise<void> {
     const { config, now, isConfirmed } = this.#options;
+    // The moment was planned before the clock was set: the next one is planned by the clock as it is.
+    if (Math.abs(now() - at) > BOUNDARY_LATE_MAX_MS) return;
     // A leap while the clock is in doubt is the clock's: counted at it, the growth would belong to no minute.
     if (!isConfirmed() && this.#isLeap(at)) return;
     const faults = await this.#scrapeTargets(at);
