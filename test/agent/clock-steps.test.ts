@@ -149,10 +149,15 @@ async function play(stepMs: number, isHeard: boolean): Promise<Told> {
     }
     if (second % 2 === 0) await mesh.closeDue();
     if (second % 10 === 7) {
-      history = remember(history, await scraper.collect(), clock.now(), 10 * SECOND);
+      // One reading as the scraper has it, and one stamped with whatever the clock says.
+      const stamped = { at: clock.now(), spanMs: 20 * SECOND, requests: 20, errors: 0, p95: null };
+      const latest = new Map([...(await scraper.collect()), ["shop/stamped", { reading: stamped, latency: null }]]);
+      history = remember(history, latest, clock.now(), 10 * SECOND);
       spool.append([], surely());
-      const newest = history.get("shop/cart")?.readings.at(-1)?.at ?? 0;
-      if (newest > seen && newest <= truth()) [seen, seenAt] = [newest, second];
+      const newestOf = (service: string): number => history.get(service)?.readings.at(-1)?.at ?? 0;
+      const newest = Math.min(newestOf("shop/cart"), newestOf("shop/stamped"));
+      if (newest > seen && Math.max(newestOf("shop/cart"), newestOf("shop/stamped")) <= truth())
+        [seen, seenAt] = [newest, second];
       longestSilence = Math.max(longestSilence, second - seenAt);
     }
     if (ended === null && endsLease(clock)) ended = second;
@@ -189,7 +194,8 @@ describe.each([
     expect([windows[0]?.[0], windows.at(-1)?.[0]]).toEqual([60, STORY_S - MINUTE / SECOND]);
 
     expect(gaps).toBe(0);
-    expect(longestSilence).toBeLessThanOrEqual(20);
+    // Two looks fall into the doubt: one after the step, one after the step back. Then readings go on.
+    expect(longestSilence).toBeLessThanOrEqual(30);
     expect(ended).toBeGreaterThanOrEqual(EXPIRES_S);
     expect(ended).toBeLessThanOrEqual(EXPIRES_S + 30);
   });
