@@ -29,7 +29,7 @@ import {
   type Rivals,
 } from "./core/lease.ts";
 import { nextStep, NO_MEMORY, NO_TIME, type Step, type TargetView, type Wish } from "./core/lease-step.ts";
-import { success } from "./core/result.ts";
+import { success } from "../protocol/result.ts";
 import { plainLine } from "./core/text.ts";
 import { edgeKeys, openDesired, type DesiredRefusal } from "./desired.ts";
 import {

@@ -1,6 +1,6 @@
 /** `--check`: tries everything that the configuration names and says in plain words what can be reached. */
 import * as v from "valibot";
-import { failure, success, type Result } from "./core/result.ts";
+import { failure, success, type Result } from "../protocol/result.ts";
 import type { AgentConfig } from "./config.ts";
 import { readCode } from "./enrol.ts";
 import { parseJson, request } from "./http.ts";

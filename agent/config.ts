@@ -6,7 +6,7 @@ import { LineCounter, parseDocument, type Document } from "yaml";
 import { ClusterName } from "../protocol/name.ts";
 import { LeasesConfigSchema } from "./core/lease.ts";
 import { REPORTERS } from "./core/mesh.ts";
-import { failure, success, type Result } from "./core/result.ts";
+import { failure, success, type Result } from "../protocol/result.ts";
 import { KubernetesConfigSchema } from "./kubernetes.ts";
 import { CertificatesConfigSchema } from "./source/certificates.ts";
 

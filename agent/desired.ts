@@ -10,7 +10,7 @@ import {
   SignedDesiredSchema,
   type DesiredState,
 } from "../protocol/lease.ts";
-import { failure, success, type Result } from "./core/result.ts";
+import { failure, success, type Result } from "../protocol/result.ts";
 
 /** Levels of a desired state: the state, its leases, one lease. */
 const DEPTH_MAX = 4;

@@ -1,5 +1,5 @@
 /** One HTTP request with a deadline and a bounded answer. What goes wrong on the way is a value that says what in plain words. */
-import { failure, success, type Result } from "./core/result.ts";
+import { failure, success, type Result } from "../protocol/result.ts";
 
 export interface HttpAnswer {
   readonly status: number;

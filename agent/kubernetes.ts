@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
 import * as v from "valibot";
-import { failure, success, type Result } from "./core/result.ts";
+import { failure, success, type Result } from "../protocol/result.ts";
 
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** A service account's token rotates about hourly; its file is read again after this, ms. */

@@ -9,7 +9,7 @@ import * as v from "valibot";
 import type { SourceState } from "../../protocol/push.ts";
 import type { EventRecord } from "../../protocol/record.ts";
 import { HOUR, MINUTE, type Millis } from "../../protocol/time.ts";
-import { failure, success, type Result } from "../core/result.ts";
+import { failure, success, type Result } from "../../protocol/result.ts";
 import { plainLine } from "../core/text.ts";
 
 /** Time limit of one handshake, ms. */

@@ -16,7 +16,7 @@ import {
   type MeshCounts,
   type Reporter,
 } from "../core/mesh.ts";
-import { failure, success, type Result } from "../core/result.ts";
+import { failure, success, type Result } from "../../protocol/result.ts";
 import { dueSpan, windowSpan } from "../core/windows.ts";
 import { detailLine, parseJson, request } from "../http.ts";
 import type { MeshSource, WindowSink } from "./mesh.ts";

@@ -26,7 +26,7 @@ import {
   type Reporter,
   type ServiceReading,
 } from "../core/mesh.ts";
-import { failure, success, type Result } from "../core/result.ts";
+import { failure, success, type Result } from "../../protocol/result.ts";
 import { replaceFile } from "../frames.ts";
 import { believedClosed } from "../core/windows.ts";
 import { detailLine, parseJson, request } from "../http.ts";

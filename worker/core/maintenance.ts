@@ -4,7 +4,7 @@ import { LEASE_HOURS_MAX, LEASE_REPLICAS_MAX } from "../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../protocol/page.ts";
 import { HOUR } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
-import type { Result } from "./result.ts";
+import type { Result } from "../../protocol/result.ts";
 
 /** Only facts: the state is derived, so it cannot go stale. */
 export interface Maintenance {

@@ -21,8 +21,8 @@ import {
   withLeaseGiven,
   withReport,
 } from "../core/maintenance.ts";
-import type { Result } from "../core/result.ts";
-import { failure, success } from "../core/result.ts";
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
 import { retryDelay } from "../core/retry.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange, publicSnapshot } from "../core/snapshot.ts";

@@ -1,8 +1,8 @@
 /** Bytes from outside to a value, with every cap checked before the step that it protects. */
 import { jsonDepth } from "../../protocol/depth.ts";
 import { hasTwinKeys } from "../../protocol/twin.ts";
-import type { Result } from "../core/result.ts";
-import { failure, success } from "../core/result.ts";
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
 
 export type BodyFailure = "too_large" | "malformed";
 

@@ -26,8 +26,8 @@ import { aboveObserved, asWanted, isRewound, withLease, withoutLease } from "../
 import type { Identity } from "../core/identity.ts";
 import { CODE_LIFETIME_MS, hasActiveKey, withCode, withKey, withKeyState } from "../core/identity.ts";
 import type { Maintenance } from "../core/maintenance.ts";
-import type { Result } from "../core/result.ts";
-import { failure, success } from "../core/result.ts";
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
 import { retryDelay } from "../core/retry.ts";
 import type { ServiceStatus } from "../core/service.ts";
 import { isTellDue, silentAt, tellOf, toldOf } from "../core/tell.ts";

@@ -5,8 +5,8 @@ import { PUSH_BYTES_MAX, PUSH_DEPTH_MAX } from "../../protocol/limits.ts";
 import type { Push, Receipt } from "../../protocol/push.ts";
 import { PushSchema } from "../../protocol/push.ts";
 import { PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, versionServed } from "../../protocol/version.ts";
-import type { Result } from "../core/result.ts";
-import { failure, success } from "../core/result.ts";
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
 import { gunzip, parseJson } from "./body.ts";
 
 /** A refusal as the route turns it into an answer. */

@@ -2,8 +2,8 @@
 import { getCookie } from "hono/cookie";
 import { secretsEqual } from "../objects/crypto.ts";
 import { boardOf } from "../objects/env.ts";
-import type { Result } from "../core/result.ts";
-import { failure, success } from "../core/result.ts";
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
 import { refuse } from "./answer.ts";
 import type { AppContext, Route } from "./table.ts";
 
