@@ -2,6 +2,8 @@ import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:net";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer } from "vitest/node";
+import type { TestSpecification } from "vitest/node";
 
 const MINUTES = 60_000;
 
@@ -19,11 +21,20 @@ const signingKey = generateKeyPairSync("ed25519")
   .privateKey.export({ type: "pkcs8", format: "der" })
   .toString("base64");
 
+/** Flow tests wait for minutes of real time: begun last, they would be all that is left to wait for. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => /\/flow\/(kill|prometheus)\.test\.ts$/.test(moduleId);
+    return (await super.sort(files)).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)));
+  }
+}
+
 /** Slow projects start real programs; each file brings its own on ports of its own. */
 export default defineConfig({
   test: {
-    // The kills take five minutes of waiting: they run beside everything else.
+    // Mostly waiting for real programs, so two at a time even on one core; the longest first.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -64,19 +75,9 @@ export default defineConfig({
       },
       {
         test: {
-          name: "kill",
-          include: ["test/flow/kill.test.ts"],
-          testTimeout: 20 * MINUTES,
-          hookTimeout: 3 * MINUTES,
-        },
-      },
-      {
-        test: {
           name: "flow",
           include: ["test/flow/**/*.test.ts"],
-          exclude: ["test/flow/kill.test.ts"],
-          fileParallelism: false,
-          testTimeout: 10 * MINUTES,
+          testTimeout: 20 * MINUTES,
           hookTimeout: 3 * MINUTES,
         },
       },
