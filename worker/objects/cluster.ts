@@ -6,17 +6,11 @@
  * next push, in a row, or in a socket's attachment.
  */
 import { DurableObject } from "cloudflare:workers";
-import * as v from "valibot";
 import { isUsablePublicKey } from "../../protocol/key.ts";
 import type { DesiredState, SignedDesired } from "../../protocol/lease.ts";
 import { canonicalJson } from "../../protocol/lease.ts";
 import type { Enroll, Enrolled, Live, Push, Receipt } from "../../protocol/push.ts";
-import type { SessionMessage } from "../../protocol/session.ts";
-import { SESSION_CLOSE, SessionOpenSchema, sessionOpenMessage } from "../../protocol/session.ts";
-import { SIGNATURE_LIFETIME_S } from "../../protocol/signature.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { SECOND } from "../../protocol/time.ts";
-import { versionServed } from "../../protocol/version.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
 import { conflictsOf, openEpoch, step } from "../core/cluster.ts";
 import type { Rejected, Step } from "../core/cluster.ts";
@@ -34,19 +28,10 @@ import { isTellDue, silentAt, tellOf, toldOf } from "../core/tell.ts";
 import type { Told } from "../core/tell.ts";
 import { openDatabase } from "../store/database.ts";
 import { FLUSH_RECORDS_MAX } from "../store/flush.ts";
-import { parseJson } from "./body.ts";
 import { ClusterMemory, OUTBOX_BYTES_MAX } from "./cluster-memory.ts";
+import { ClusterSessions } from "./cluster-sessions.ts";
 import type { EdgeKey } from "./crypto.ts";
-import {
-  fingerprintOf,
-  freshCode,
-  fromBase64,
-  importPublicKey,
-  keyIdOf,
-  loadEdgeKey,
-  secretHash,
-  verifyEd25519,
-} from "./crypto.ts";
+import { fingerprintOf, freshCode, fromBase64, importPublicKey, keyIdOf, loadEdgeKey, secretHash } from "./crypto.ts";
 import type { Env } from "./env.ts";
 import { boardOf } from "./env.ts";
 import type { PushRefusal } from "./push-body.ts";
@@ -57,22 +42,6 @@ import { storeAll } from "./store-all.ts";
 
 export type PushAnswer = Result<Receipt, PushRefusal>;
 
-/** What is known of a session's socket over hibernation. */
-interface Attachment {
-  readonly host: string;
-  /** The key that it was proved with; null until then. */
-  readonly keyId: string | null;
-  readonly heardAt: Millis | null;
-  readonly intervalMs: number;
-  /** What the Board was told last, so that an object that wakes need not tell it again. */
-  readonly told: Told | null;
-}
-
-/** Sockets that have not proved who they are: a hoard of them would keep nothing alive, but memory is shared. */
-const UNPROVED_SOCKETS_MAX = 8;
-/** Sessions prove themselves within the life of a signature. */
-const OPEN_MAX_AGE_MS = SIGNATURE_LIFETIME_S * SECOND;
-const SESSION_MESSAGE_MAX = 4_096;
 const NO_IDENTITY: PushRefusal = {
   code: "unauthenticated",
   message:
@@ -87,6 +56,7 @@ interface Untold {
 
 export class Cluster extends DurableObject<Env> {
   readonly #memory: ClusterMemory;
+  readonly #sessions: ClusterSessions;
   readonly #keys = new Map<string, Promise<CryptoKey>>();
   #identity: Identity | null;
   #desired: DesiredState | null;
@@ -110,8 +80,12 @@ export class Cluster extends DurableObject<Env> {
     this.#desired = this.#memory.read<DesiredState>("desired");
     this.#statuses = this.#memory.read<Record<string, ServiceStatus>>("statuses") ?? {};
     this.#untold = this.#memory.read<Untold>("untold");
-    this.#told = ctx.getWebSockets().map(attachmentOf).find(isProved)?.told ?? null;
-    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    this.#sessions = new ClusterSessions(ctx, {
+      cluster: () => this.#identity?.cluster ?? null,
+      activeKey: (keyId) => this.#activeKey(keyId),
+      desired: () => this.#signedDesired(null),
+    });
+    this.#told = this.#sessions.kept.told;
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmArmed = (await ctx.storage.getAlarm()) !== null;
       await this.#armIfNeeded();
@@ -195,9 +169,7 @@ export class Cluster extends DurableObject<Env> {
    */
   async revokeKey(keyId: string): Promise<boolean> {
     if (!this.#setKeyState(keyId, "revoked")) return false;
-    for (const socket of this.ctx.getWebSockets()) {
-      if (attachmentOf(socket)?.keyId === keyId) socket.close(SESSION_CLOSE.unauthenticated, "the key was revoked");
-    }
+    this.#sessions.closeKey(keyId);
     // Whatever is pushed next under another key is news.
     this.#keepTold(null);
     await this.#tellIdentity();
@@ -358,10 +330,7 @@ export class Cluster extends DurableObject<Env> {
 
   /** Replaces what the agent says now, and tells the Board if that is news or if it was long ago. */
   #hear(push: Push, now: Millis): void {
-    for (const socket of this.ctx.getWebSockets()) {
-      const attached = attachmentOf(socket);
-      if (isProved(attached)) socket.serializeAttachment({ ...attached, heardAt: now, intervalMs: push.intervalMs });
-    }
+    this.#sessions.keep({ heardAt: now, intervalMs: push.intervalMs });
     // A clock that was ahead once must not silence the agent until the world has caught up with it.
     const newest = Math.min(this.#live?.at ?? 0, now);
     if (push.live === null || this.#identity === null || push.live.at < newest) return;
@@ -393,10 +362,7 @@ export class Cluster extends DurableObject<Env> {
 
   #keepTold(told: Told | null): void {
     this.#told = told;
-    for (const socket of this.ctx.getWebSockets()) {
-      const attached = attachmentOf(socket);
-      if (isProved(attached)) socket.serializeAttachment({ ...attached, told });
-    }
+    this.#sessions.keep({ told });
   }
 
   // ── leases ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -460,7 +426,7 @@ export class Cluster extends DurableObject<Env> {
     this.#desired = desired;
     this.#memory.write("desired", desired);
     const signed = await this.#signedDesired(null);
-    if (signed !== undefined) this.#sendAll({ type: "desired", desired: signed });
+    if (signed !== undefined) this.#sessions.sendAll({ type: "desired", desired: signed });
   }
 
   /** The signed desired state, unless `observed` says that the agent has it or a newer one, or nothing was ever desired. */
@@ -477,37 +443,11 @@ export class Cluster extends DurableObject<Env> {
     if (request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 426 });
     // Nobody can prove anything to a cluster that never was.
     if (this.#identity === null) return new Response(null, { status: 404 });
-    const sockets = this.ctx.getWebSockets();
-    const unproved = sockets.filter((socket) => !isOpen(socket));
-    for (const socket of unproved.slice(0, Math.max(0, unproved.length - UNPROVED_SOCKETS_MAX + 1))) {
-      socket.close(SESSION_CLOSE.unauthenticated, "another session waits");
-    }
-    const { 0: client, 1: server } = new WebSocketPair();
-    this.ctx.acceptWebSocket(server);
-    const { host } = new URL(request.url);
-    server.serializeAttachment({ host, keyId: null, heardAt: null, intervalMs: 0, told: null } satisfies Attachment);
-    return new Response(null, { status: 101, webSocket: client });
+    return this.#sessions.accept(new URL(request.url).host);
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    const attached = attachmentOf(socket);
-    const keyId =
-      attached === null || typeof message !== "string" ? null : await this.#provedKeyId(message, attached.host);
-    // The last look comes after the last await: the key may have been taken away meanwhile.
-    if (attached === null || keyId === null || this.#keyState(keyId) !== "active") {
-      socket.close(SESSION_CLOSE.unauthenticated, "the session could not be proved");
-      return;
-    }
-    const now = Date.now();
-    for (const other of this.ctx.getWebSockets()) {
-      if (other !== socket && isOpen(other)) other.close(SESSION_CLOSE.replaced, "a newer session took over");
-    }
-    const told = this.#told;
-    const { heardAt, intervalMs } = told ?? { heardAt: null, intervalMs: 0 };
-    socket.serializeAttachment({ ...attached, keyId, heardAt, intervalMs, told } satisfies Attachment);
-    send(socket, { type: "opened", serverTime: now });
-    const desired = await this.#signedDesired(null);
-    if (desired !== undefined) send(socket, { type: "desired", desired });
+    await this.#sessions.receive(socket, message);
   }
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
@@ -522,37 +462,13 @@ export class Cluster extends DurableObject<Env> {
 
   /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
   async #tellEnd(socket: WebSocket): Promise<void> {
-    const attached = attachmentOf(socket);
-    const others = this.ctx.getWebSockets().some((other) => other !== socket && isOpen(other));
-    if (!isProved(attached) || attached.heardAt === null || others || this.#identity === null) return;
+    const kept = this.#sessions.endOf(socket);
+    if (kept === null || kept.heardAt === null || this.#identity === null) return;
     // The next push, should one come, is news again.
     this.#keepTold(null);
     // A tell on its way would otherwise come after the goodbye.
     await this.#telling;
-    await boardOf(this.env).hush(
-      this.#identity.cluster,
-      attached.heardAt,
-      silentAt(attached.heardAt, attached.intervalMs),
-    );
-  }
-
-  /** The key that a session's first message is proved with; null if it proves nothing. */
-  async #provedKeyId(message: string, host: string): Promise<string | null> {
-    if (message.length > SESSION_MESSAGE_MAX) return null;
-    const json = parseJson(new TextEncoder().encode(message), 2);
-    const open = json.ok ? v.safeParse(SessionOpenSchema, json.value) : null;
-    if (open === null || !open.success) return null;
-    const { keyId, sentAt, signature } = open.output;
-    const key = this.#identity?.keys.find((known) => known.keyId === keyId && known.state === "active");
-    if (key === undefined || Math.abs(Date.now() - sentAt) > OPEN_MAX_AGE_MS || !versionServed(open.output.v))
-      return null;
-    if (open.output.cluster !== this.#identity?.cluster) return null;
-    const publicKey = await this.#publicKey(keyId, key.publicKey);
-    return (await verifyEd25519(publicKey, signature, sessionOpenMessage(open.output, host))) ? keyId : null;
-  }
-
-  #sendAll(message: SessionMessage): void {
-    for (const socket of this.ctx.getWebSockets()) if (isOpen(socket)) send(socket, message);
+    await boardOf(this.env).hush(this.#identity.cluster, kept.heardAt, silentAt(kept.heardAt, kept.intervalMs));
   }
 
   // ── Postgres ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -610,6 +526,11 @@ export class Cluster extends DurableObject<Env> {
     };
   }
 
+  #activeKey(keyId: string): Promise<CryptoKey> | null {
+    const key = this.#identity?.keys.find((known) => known.keyId === keyId && known.state === "active");
+    return key === undefined ? null : this.#publicKey(keyId, key.publicKey);
+  }
+
   async #publicKey(keyId: string, publicKey: string): Promise<CryptoKey> {
     const known = this.#keys.get(keyId) ?? importPublicKey(fromBase64(publicKey) ?? new Uint8Array());
     this.#keys.set(keyId, known);
@@ -619,27 +540,5 @@ export class Cluster extends DurableObject<Env> {
   async #loadedEdgeKey(): Promise<EdgeKey> {
     this.#edgeKey ??= loadEdgeKey(this.env.EDGE_SIGNING_KEY);
     return this.#edgeKey;
-  }
-}
-
-function attachmentOf(socket: WebSocket): Attachment | null {
-  // Written by `fetch` and `webSocketMessage` above, and by nobody else.
-  return socket.deserializeAttachment() as Attachment | null;
-}
-
-function isProved(attached: Attachment | null): attached is Attachment {
-  return attached !== null && attached.keyId !== null;
-}
-
-/** Whether a session has proved who it is. */
-function isOpen(socket: WebSocket): boolean {
-  return isProved(attachmentOf(socket));
-}
-
-function send(socket: WebSocket, message: SessionMessage): void {
-  try {
-    socket.send(JSON.stringify(message));
-  } catch {
-    // It closed meanwhile; the receipt of the next push carries the same.
   }
 }

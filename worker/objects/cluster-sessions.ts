@@ -1,0 +1,174 @@
+/**
+ * The agent's sessions at its Cluster: hibernating sockets, who proved what on them, and what they remember.
+ *
+ * An object leaves memory between two pushes, but its sockets stay, each with an attachment that costs no row:
+ *
+ *   attachment  { host, keyId, heardAt, intervalMs, told, persisted }      below 2,048 bytes, the runtime's bound
+ *
+ * `keyId` is null until the first message proved who is there. One session speaks for a cluster: a newer one that is
+ * proved takes over, and what the object remembers goes over to it.
+ */
+import * as v from "valibot";
+import type { SignedDesired } from "../../protocol/lease.ts";
+import type { SessionMessage } from "../../protocol/session.ts";
+import { SESSION_CLOSE, SessionOpenSchema, sessionOpenMessage } from "../../protocol/session.ts";
+import { SIGNATURE_LIFETIME_S } from "../../protocol/signature.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
+import { versionServed } from "../../protocol/version.ts";
+import type { Told } from "../core/tell.ts";
+import { parseJson } from "./body.ts";
+import { verifyEd25519 } from "./crypto.ts";
+
+/** Sockets that have not proved who they are: a hoard of them would keep nothing alive, but memory is shared. */
+const UNPROVED_SOCKETS_MAX = 8;
+/** Sessions prove themselves within the life of a signature. */
+const OPEN_MAX_AGE_MS = SIGNATURE_LIFETIME_S * SECOND;
+const SESSION_MESSAGE_MAX = 4_096;
+
+/** What the object remembers on its proved socket: lost with the socket, and never more than a hint. */
+export interface Kept {
+  /** When the agent was heard last; null if never. */
+  readonly heardAt: Millis | null;
+  readonly intervalMs: number;
+  /** What the Board was told last, so that an object that wakes need not tell it again. */
+  readonly told: Told | null;
+  /** Up to where Postgres holds an epoch, so that an object that wakes need not send it again. */
+  readonly persisted: { readonly epoch: number; readonly persisted: number } | null;
+}
+
+interface Attachment extends Kept {
+  readonly host: string;
+  /** The key that it was proved with; null until then. */
+  readonly keyId: string | null;
+}
+
+/** What the sessions ask of their object. */
+export interface SessionOwner {
+  /** The cluster's name; null if it was never made. */
+  cluster(this: void): string | null;
+  /** The public key of this id if it may speak now, else null. */
+  activeKey(this: void, keyId: string): Promise<CryptoKey> | null;
+  /** What the agent should hold; undefined if nothing was ever desired. */
+  desired(this: void): Promise<SignedDesired | undefined>;
+}
+
+const NOTHING: Kept = { heardAt: null, intervalMs: 0, told: null, persisted: null };
+
+export class ClusterSessions {
+  readonly #ctx: DurableObjectState;
+  readonly #owner: SessionOwner;
+  #kept: Kept;
+
+  constructor(ctx: DurableObjectState, owner: SessionOwner) {
+    this.#ctx = ctx;
+    this.#owner = owner;
+    this.#kept = this.#proved().map(attachmentOf).find(isProved) ?? NOTHING;
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+  }
+
+  /** What is remembered: what a proved socket kept, if the object left memory meanwhile. */
+  get kept(): Kept {
+    return this.#kept;
+  }
+
+  /** Remembers these facts. True if a proved socket keeps them, false if they are lost with the object's memory. */
+  keep(facts: Partial<Kept>): boolean {
+    const { heardAt, intervalMs, told, persisted } = { ...this.#kept, ...facts };
+    this.#kept = { heardAt, intervalMs, told, persisted };
+    const proved = this.#proved();
+    for (const socket of proved) attach(socket, this.#kept);
+    return proved.length > 0;
+  }
+
+  /** Takes a socket in. It has the life of a signature to prove who it is. */
+  accept(host: string): Response {
+    const unproved = this.#ctx.getWebSockets().filter((socket) => !isOpen(socket));
+    for (const socket of unproved.slice(0, Math.max(0, unproved.length - UNPROVED_SOCKETS_MAX + 1))) {
+      socket.close(SESSION_CLOSE.unauthenticated, "another session waits");
+    }
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.#ctx.acceptWebSocket(server);
+    server.serializeAttachment({ ...NOTHING, host, keyId: null } satisfies Attachment);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  async receive(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const attached = attachmentOf(socket);
+    const keyId = attached === null || typeof message !== "string" ? null : await this.#prove(message, attached.host);
+    // The last look comes after the last await: the key may have been taken away meanwhile.
+    if (attached === null || keyId === null || this.#owner.activeKey(keyId) === null) {
+      socket.close(SESSION_CLOSE.unauthenticated, "the session could not be proved");
+      return;
+    }
+    for (const other of this.#proved()) {
+      if (other !== socket) other.close(SESSION_CLOSE.replaced, "a newer session took over");
+    }
+    socket.serializeAttachment({ ...attached, ...this.#kept, keyId } satisfies Attachment);
+    send(socket, { type: "opened", serverTime: Date.now() });
+    const desired = await this.#owner.desired();
+    if (desired !== undefined) send(socket, { type: "desired", desired });
+  }
+
+  /** What a socket that ended had kept, if it was the one session that spoke for the cluster; else null. */
+  endOf(socket: WebSocket): Kept | null {
+    const attached = attachmentOf(socket);
+    return isProved(attached) && this.#proved().every((other) => other === socket) ? attached : null;
+  }
+
+  /** Ends the sessions of a key that may speak no more. */
+  closeKey(keyId: string): void {
+    for (const socket of this.#ctx.getWebSockets()) {
+      if (attachmentOf(socket)?.keyId === keyId) socket.close(SESSION_CLOSE.unauthenticated, "the key was revoked");
+    }
+  }
+
+  sendAll(message: SessionMessage): void {
+    for (const socket of this.#proved()) send(socket, message);
+  }
+
+  #proved(): readonly WebSocket[] {
+    return this.#ctx.getWebSockets().filter(isOpen);
+  }
+
+  /** The key that a session's first message is proved with; null if it proves nothing. */
+  async #prove(message: string, host: string): Promise<string | null> {
+    if (message.length > SESSION_MESSAGE_MAX) return null;
+    const json = parseJson(new TextEncoder().encode(message), 2);
+    const open = json.ok ? v.safeParse(SessionOpenSchema, json.value) : null;
+    if (open === null || !open.success) return null;
+    const { v: version, cluster, keyId, sentAt, signature } = open.output;
+    if (Math.abs(Date.now() - sentAt) > OPEN_MAX_AGE_MS || !versionServed(version)) return null;
+    if (cluster !== this.#owner.cluster()) return null;
+    const publicKey = await this.#owner.activeKey(keyId);
+    if (publicKey === null) return null;
+    return (await verifyEd25519(publicKey, signature, sessionOpenMessage(open.output, host))) ? keyId : null;
+  }
+}
+
+function attachmentOf(socket: WebSocket): Attachment | null {
+  // Written by `ClusterSessions` above, and by nobody else.
+  return socket.deserializeAttachment() as Attachment | null;
+}
+
+function attach(socket: WebSocket, kept: Kept): void {
+  const attached = attachmentOf(socket);
+  if (attached !== null) socket.serializeAttachment({ ...attached, ...kept } satisfies Attachment);
+}
+
+function isProved(attached: Attachment | null): attached is Attachment {
+  return attached !== null && attached.keyId !== null;
+}
+
+/** Whether a session has proved who it is. */
+function isOpen(socket: WebSocket): boolean {
+  return isProved(attachmentOf(socket));
+}
+
+function send(socket: WebSocket, message: SessionMessage): void {
+  try {
+    socket.send(JSON.stringify(message));
+  } catch {
+    // It closed meanwhile; the receipt of the next push carries the same.
+  }
+}
