@@ -24,7 +24,8 @@ const signingKey = generateKeyPairSync("ed25519")
 /** Flow tests wait for minutes of real time: begun last, they would be all that is left to wait for. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLong = ({ moduleId }: TestSpecification): boolean => /\/flow\/(kill|prometheus)\.test\.ts$/.test(moduleId);
+    const isLong = ({ moduleId }: TestSpecification): boolean =>
+      /\/(kill|prometheus|versions)\.test\.ts$/.test(moduleId);
     return (await super.sort(files)).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)));
   }
 }

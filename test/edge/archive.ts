@@ -12,6 +12,8 @@ export interface Archive {
   events(cluster: string): Promise<string[]>;
   /** Numbers that were ever stored: more than facts means that a fact came under two numbers. */
   numbers(cluster: string): Promise<string[]>;
+  /** The windows of all clusters that cover a minute which another one covers too. */
+  twice(): Promise<string[]>;
   /** Bodies of the board's facts of one kind, oldest first. */
   board(kind: string): Promise<Readonly<Record<string, unknown>>[]>;
   close(): Promise<void>;
@@ -41,6 +43,15 @@ export function openArchive(url: string): Archive {
           [cluster],
         )
       ).map(({ number }) => number),
+    twice: async () =>
+      (
+        await rows<{ key: string }>(
+          `SELECT a.cluster_id || '/' || a.service_id || ' ' || a.minute AS key
+          FROM minute_window a JOIN minute_window b USING (cluster_id, service_id)
+          WHERE b.minute > a.minute AND b.minute < a.minute + a.span_ms * interval '1 ms'`,
+          [],
+        )
+      ).map(({ key }) => key),
     board: async (kind) =>
       (
         await rows<{ body: Record<string, unknown> }>("SELECT body FROM board_fact WHERE kind = $1 ORDER BY at", [kind])

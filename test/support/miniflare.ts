@@ -25,6 +25,8 @@ export interface EdgeOptions {
   readonly databaseEndpoint: string;
   /** How long received facts wait before they are sent to Postgres, ms. */
   readonly flushMs: number;
+  /** The Worker to run, in one module; this tree's unless said. */
+  readonly script?: string;
 }
 
 /** One edge on a port and in a folder of its own. Both outlive its deaths. */
@@ -34,13 +36,14 @@ export class Edge {
   /** What agents pin. */
   readonly publicKey = edgePublicKey(this.secrets.EDGE_SIGNING_KEY);
   readonly #directory = mkdtempSync(join(tmpdir(), "observatory-miniflare-"));
-  readonly #config: MiniflareOptions;
+  readonly #variables: Readonly<Record<string, string>>;
   readonly #log: string[] = [];
+  #config: MiniflareOptions;
   #miniflare: Miniflare | null = null;
 
   private constructor(port: number, script: string, options: EdgeOptions) {
     this.url = `http://127.0.0.1:${port}`;
-    const variables = {
+    this.#variables = {
       ...this.secrets,
       DATABASE_URL: "postgres://observatory:observatory@localhost/observatory",
       NEON_FETCH_ENDPOINT: options.databaseEndpoint,
@@ -54,12 +57,12 @@ export class Edge {
       log: new Log(LogLevel.NONE),
       handleStructuredLogs: ({ message }) => void this.#log.push(message),
       resourcePersistencePath: this.#files,
-      workers: [{ config: workerConfig(script, variables) }],
+      workers: [{ config: workerConfig(script, this.#variables) }],
     };
   }
 
   static async start(options: EdgeOptions): Promise<Edge> {
-    const edge = new Edge(await freePort(), await bundle(), options);
+    const edge = new Edge(await freePort(), options.script ?? (await bundle()), options);
     await edge.start();
     return edge;
   }
@@ -77,6 +80,16 @@ export class Edge {
 
   async restart(): Promise<void> {
     await this.kill();
+    await this.start();
+  }
+
+  /** A deploy: from now on another release runs on the same objects. This tree's unless said. */
+  async deploy(script?: string): Promise<void> {
+    await this.kill();
+    this.#config = {
+      ...this.#config,
+      workers: [{ config: workerConfig(script ?? (await bundle()), this.#variables) }],
+    };
     await this.start();
   }
 
