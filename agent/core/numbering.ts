@@ -1,8 +1,8 @@
-/** Which records get the next numbers: events oldest first, then windows newest first, so that "now" never waits behind a backlog. */
+/** Which records get the next numbers: events, then what is recent, so that "now" never waits behind a backlog, then the backlog. */
 import { MINUTE, type Millis } from "../../protocol/time.ts";
 
-/** Windows that are older than the newest one by more than this are backfill. */
-const BACKFILL_AGE_MS = 10 * MINUTE;
+/** Windows that are older than the newest one by more than this are backlog, ms. */
+export const RECENT_MS = 10 * MINUTE;
 
 /** A record that waits for its number. */
 export interface Waiting {
@@ -12,9 +12,11 @@ export interface Waiting {
 }
 
 /**
- * The records to number now, in the order of their numbers, within both bounds. `events` and `windows` are sorted
- * oldest first. Backfill takes at most half of the room, so that a long outage leaves room for what closes meanwhile.
- * Always at least one record, if any waits and `recordsMax` allows one.
+ * The records to number now, in the order of their numbers, within both bounds: events oldest first; the windows of the
+ * last ten minutes newest first; the backlog oldest first, because what is oldest is next to be lost to the bounds of
+ * the spool. The backlog takes at most half of each bound, so that a long outage leaves room for what closes meanwhile:
+ * a number that is given is never taken back. `events` and `windows` are sorted oldest first. Always at least one
+ * record, if any waits and `recordsMax` allows one.
  */
 export function chooseForNumbering(
   events: readonly Waiting[],
@@ -24,23 +26,20 @@ export function chooseForNumbering(
 ): readonly Waiting[] {
   const chosen: Waiting[] = [];
   let bytes = 0;
-  const fits = (record: Waiting): boolean =>
-    chosen.length < recordsMax && (bytes + record.bytes <= bytesMax || chosen.length === 0);
-  const take = (record: Waiting): void => {
+  const take = (record: Waiting | undefined, records: number, within: number): boolean => {
+    if (record === undefined || chosen.length >= records) return false;
+    if (chosen.length > 0 && bytes + record.bytes > within) return false;
     chosen.push(record);
     bytes += record.bytes;
+    return true;
   };
-  for (const event of events) {
-    if (!fits(event)) return chosen;
-    take(event);
-  }
-  const newestAt = windows.at(-1)?.at ?? 0;
-  let backfill = Math.max(1, Math.floor(recordsMax / 2));
-  for (let i = windows.length - 1; i >= 0; i--) {
-    const window = windows[i];
-    if (window === undefined || !fits(window)) break;
-    if (window.at < newestAt - BACKFILL_AGE_MS && backfill-- <= 0) break;
-    take(window);
-  }
+  for (const event of events) if (!take(event, recordsMax, bytesMax)) return chosen;
+  const recentFrom = (windows.at(-1)?.at ?? 0) - RECENT_MS;
+  let first = windows.length;
+  while ((windows[first - 1]?.at ?? Number.NEGATIVE_INFINITY) >= recentFrom) first--;
+  for (let i = windows.length - 1; i >= first; i--) if (!take(windows[i], recordsMax, bytesMax)) return chosen;
+  const records = Math.min(recordsMax, chosen.length + Math.max(1, Math.floor(recordsMax / 2)));
+  const within = Math.min(bytesMax, bytes + bytesMax / 2);
+  for (let i = 0; i < first; i++) if (!take(windows[i], records, within)) return chosen;
   return chosen;
 }

@@ -61,14 +61,30 @@ describe("a spool", () => {
     expect(keys(all(spool))).toEqual(["pod.oom_killed", "pod.oom_killed", "shop/cart 2", "shop/cart 1", "shop/cart 0"]);
   });
 
-  it("gives at most half of a batch to backfill", () => {
+  it("numbers what is recent newest first, then the backlog oldest first in at most half of a batch", () => {
     const spool = open();
     spool.append(
       Array.from({ length: 100 }, (_, i) => window(i)),
       NOW,
     );
     // Minutes 89 to 99 are recent, and of the older ones half of 40 go along.
-    expect(spool.batch(1, 40, 1e9).items).toHaveLength(31);
+    const recent = Array.from({ length: 11 }, (_, i) => `shop/cart ${99 - i}`);
+    const backlog = Array.from({ length: 20 }, (_, i) => `shop/cart ${i}`);
+    expect(keys(spool.batch(1, 40, 1e9).items)).toEqual([...recent, ...backlog]);
+    expect(keys(spool.batch(32, 40, 1e9).items)).toEqual(backlog.map((_, i) => `shop/cart ${20 + i}`));
+  });
+
+  it("gives the backlog at most half of a batch's bytes", () => {
+    const spool = open();
+    spool.append(
+      Array.from({ length: 100 }, (_, i) => window(i)),
+      NOW,
+    );
+    const bytes = (items: readonly FactRecord[]): number => JSON.stringify(items).length;
+    const { items } = spool.batch(1, 500, 8_000);
+    const backlog = items.slice(11);
+    expect(bytes(backlog)).toBeGreaterThan(2_000);
+    expect(bytes(backlog)).toBeLessThan(4_000);
   });
 
   it("keeps numbers and records over a restart and sends the very same again", () => {
