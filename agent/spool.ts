@@ -110,9 +110,10 @@ export class Spool {
         bytes += entry.bytes;
         items.push(this.#read(seq, entry));
       }
-      const chosen = chooseForNumbering(this.#events, this.#windows, room - items.length, bytesMax - bytes);
-      if (chosen.length === 0 || (items.length > 0 && (chosen[0]?.bytes ?? 0) > bytesMax - bytes))
-        return { first, items };
+      const closedUntil = this.closedUntil ?? this.#windows.at(-1)?.at ?? 0;
+      const left = bytesMax - bytes;
+      const chosen = chooseForNumbering(this.#events, this.#windows, closedUntil, room - items.length, left);
+      if (chosen.length === 0 || (items.length > 0 && (chosen[0]?.bytes ?? 0) > left)) return { first, items };
       const firstNew = this.next;
       this.#numbers.assign(chosen.map(({ id }) => id));
       this.#dequeue(new Set(chosen.map(({ id }) => id)));

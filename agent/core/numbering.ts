@@ -1,7 +1,7 @@
 /** Which records get the next numbers: events, then what is recent, so that "now" never waits behind a backlog, then the backlog. */
 import { MINUTE, type Millis } from "../../protocol/time.ts";
 
-/** Windows that are older than the newest one by more than this are backlog, ms. */
+/** Windows that began earlier than this before the last closed moment are backlog, ms. */
 export const RECENT_MS = 10 * MINUTE;
 
 /** A record that waits for its number. */
@@ -15,12 +15,13 @@ export interface Waiting {
  * The records to number now, in the order of their numbers, within both bounds: events oldest first; the windows of the
  * last ten minutes newest first; the backlog oldest first, because what is oldest is next to be lost to the bounds of
  * the spool. The backlog takes at most half of each bound, so that a long outage leaves room for what closes meanwhile:
- * a number that is given is never taken back. `events` and `windows` are sorted oldest first. Always at least one
- * record, if any waits and `recordsMax` allows one.
+ * a number that is given is never taken back. `events` and `windows` are sorted oldest first; windows are closed until
+ * `closedUntil`. Always at least one record, if any waits and `recordsMax` allows one.
  */
 export function chooseForNumbering(
   events: readonly Waiting[],
   windows: readonly Waiting[],
+  closedUntil: Millis,
   recordsMax: number,
   bytesMax: number,
 ): readonly Waiting[] {
@@ -34,7 +35,7 @@ export function chooseForNumbering(
     return true;
   };
   for (const event of events) if (!take(event, recordsMax, bytesMax)) return chosen;
-  const recentFrom = (windows.at(-1)?.at ?? 0) - RECENT_MS;
+  const recentFrom = closedUntil - RECENT_MS;
   let first = windows.length;
   while ((windows[first - 1]?.at ?? Number.NEGATIVE_INFINITY) >= recentFrom) first--;
   for (let i = windows.length - 1; i >= first; i--) if (!take(windows[i], recordsMax, bytesMax)) return chosen;
