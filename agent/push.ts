@@ -167,7 +167,9 @@ export class Pusher {
 
   #retry(reason: string): PushOutcome {
     this.#failures++;
-    return outcome(retryDelay(this.#failures, this.#options.random()), { held: true, reason });
+    const { random, intervalMs } = this.#options;
+    // An edge that comes back hears of what is now within one interval: asking that often is what a healthy agent does.
+    return outcome(Math.min(retryDelay(this.#failures, random()), intervalMs), { held: true, reason });
   }
 
   #accept(receipt: Receipt, sent: Sent): PushOutcome {

@@ -5,18 +5,15 @@
  * The moments come from a seed, which is printed; the claim holds for every one of them. `KILL_MINUTES` and
  * `KILL_SEED` play it longer, or the same again.
  */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Mesh } from "../../dev/mesh/mesh.ts";
 import { startMesh } from "../../dev/mesh/mesh.ts";
 import { startPostgres } from "../support/postgres.ts";
 import type { RealPostgres } from "../support/postgres.ts";
 import type { RunningProgram } from "../support/process.ts";
-import { eventually } from "../support/process.ts";
 import { System } from "../support/system.ts";
+import { closedWindows, expectWindowsOnce } from "../support/windows.ts";
 
 const MINUTE = 60_000;
 const MINUTES = Number(process.env["KILL_MINUTES"] ?? 5);
@@ -64,36 +61,6 @@ afterAll(async () => {
   await postgres?.stop();
 });
 
-/** The keys of the windows that the agent says it closed. */
-function closed(): readonly string[] {
-  return readFileSync(join(agentDirectory, "windows.log"), "utf8").trim().split("\n");
-}
-
-interface StoredWindow {
-  readonly key: string;
-  readonly service: string;
-  readonly from: number;
-  readonly to: number;
-  readonly requests: number;
-}
-
-/** The windows as Postgres holds them, by service and time. */
-async function stored(): Promise<readonly StoredWindow[]> {
-  const client = new pg.Client({ connectionString: postgres.url });
-  await client.connect();
-  try {
-    const { rows } = await client.query<StoredWindow>(
-      `SELECT cluster_id || '/' || service_id || ' ' || to_char(minute AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS key,
-        service_id AS service, (extract(epoch FROM minute) * 1000)::float8 AS "from",
-        (extract(epoch FROM minute) * 1000 + span_ms)::float8 AS "to", requests
-      FROM minute_window ORDER BY service_id, minute`,
-    );
-    return rows;
-  } finally {
-    await client.end();
-  }
-}
-
 /** Requests that the mesh itself has counted for a service. */
 async function served(service: string): Promise<number> {
   const text = await (await fetch(mesh.metricsUrl)).text();
@@ -137,22 +104,8 @@ it(`no window is lost or doubled over ${MINUTES} minutes of kill -9 (seed ${SEED
     await victims[victim]();
   }
   const rate = ((await served("storefront")) - before.requests) / (Date.now() - before.at);
-  const keys = closed();
-  expect(new Set(keys).size).toBe(keys.length);
-  await eventually(
-    async () => {
-      const held = new Set((await stored()).map(({ key }) => key));
-      return keys.every((key) => held.has(key));
-    },
-    2 * MINUTE,
-    "every closed window to be in Postgres",
-  );
-  const held = await stored();
-  const later = new Set(closed());
-  expect(held.filter(({ key }) => !later.has(key))).toEqual([]);
-  // No minute is missing or counted in two windows: each begins where the one before it ends.
-  const torn = held.filter((window, i) => window.service === held[i - 1]?.service && window.from !== held[i - 1]?.to);
-  expect(torn).toEqual([]);
+  const keys = closedWindows(agentDirectory);
+  const held = await expectWindowsOnce(postgres.url, agentDirectory, 2 * MINUTE);
   // And what is in them is what the mesh served: not twice, and not a counter's whole life.
   const storefront = held.filter(({ service }) => service === "shop/storefront");
   const counted = storefront.reduce((sum, { requests }) => sum + requests, 0);

@@ -1,13 +1,12 @@
 /** A real Prometheus scrapes the demo mesh, the agent reads it, visitors see it: JSON, a fresh page, and an open tab. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Mesh } from "../../dev/mesh/mesh.ts";
 import { startMesh } from "../../dev/mesh/mesh.ts";
 import { openPage, startBrowser } from "../support/browser.ts";
-import { eventually, freePort, RunningProgram } from "../support/process.ts";
-import { program } from "../support/programs.ts";
+import { eventually } from "../support/process.ts";
+import type { RunningProgram } from "../support/process.ts";
+import { startPrometheus } from "../support/prometheus.ts";
 import { System, untilStatus } from "../support/system.ts";
 
 const INTERVAL_MS = 10_000;
@@ -26,33 +25,6 @@ let mesh: Mesh;
 let prometheus: RunningProgram;
 let agent: RunningProgram;
 let browser: Browser;
-
-async function startPrometheus(directory: string, target: string): Promise<{ program: RunningProgram; url: string }> {
-  const port = await freePort();
-  const home = join(directory, "prometheus");
-  mkdirSync(home, { recursive: true });
-  const { host, pathname } = new URL(target);
-  writeFileSync(
-    join(home, "prometheus.yml"),
-    JSON.stringify({
-      global: { scrape_interval: "5s" },
-      scrape_configs: [{ job_name: "mesh", metrics_path: pathname, static_configs: [{ targets: [host] }] }],
-    }),
-  );
-  const url = `http://127.0.0.1:${port}`;
-  const running = new RunningProgram({
-    command: [
-      program("prometheus"),
-      `--config.file=${home}/prometheus.yml`,
-      `--storage.tsdb.path=${home}/data`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    logFile: join(home, "prometheus.log"),
-    isReady: async () => (await fetch(`${url}/-/ready`)).ok,
-  });
-  await running.start();
-  return { program: running, url };
-}
 
 beforeAll(async () => {
   [system, mesh, browser] = await Promise.all([System.start(), startMesh(), startBrowser()]);

@@ -32,18 +32,26 @@ export class RunningProgram {
     this.#log = createWriteStream(program.logFile, { flags: "a" });
   }
 
+  /** Starts it and waits until it does its work. */
   async start(): Promise<void> {
+    this.launch();
+    await this.untilReady();
+  }
+
+  /** Starts it and does not wait: what it needs may not be there. */
+  launch(): void {
     const [file, ...args] = this.#program.command;
     const env = { ...process.env, WRANGLER_SEND_METRICS: "false", NO_COLOR: "1", CI: "1", ...this.#program.env };
     const child = spawn(file, args, { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.pipe(this.#log, { end: false });
     child.stderr.pipe(this.#log, { end: false });
     this.#child = child;
-    await eventually(
-      () => this.#program.isReady(),
-      READY_TIMEOUT_MS,
-      `${file} ${args[0]} to be ready; see ${this.#program.logFile}`,
-    );
+  }
+
+  async untilReady(): Promise<void> {
+    const [file, argument] = this.#program.command;
+    const what = `${file} ${argument} to be ready; see ${this.#program.logFile}`;
+    await eventually(() => this.#program.isReady(), READY_TIMEOUT_MS, what);
   }
 
   /** The whole group at once, without a word. */

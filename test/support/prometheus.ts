@@ -1,0 +1,36 @@
+/** A real Prometheus that scrapes one target. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort, RunningProgram } from "./process.ts";
+import { program } from "./programs.ts";
+
+/** Starts it with its files in `directory`, scraping `target` every 5 s; resolves once it answers. */
+export async function startPrometheus(
+  directory: string,
+  target: string,
+): Promise<{ readonly program: RunningProgram; readonly url: string }> {
+  const port = await freePort();
+  const home = join(directory, "prometheus");
+  mkdirSync(home, { recursive: true });
+  const { host, pathname } = new URL(target);
+  writeFileSync(
+    join(home, "prometheus.yml"),
+    JSON.stringify({
+      global: { scrape_interval: "5s" },
+      scrape_configs: [{ job_name: "mesh", metrics_path: pathname, static_configs: [{ targets: [host] }] }],
+    }),
+  );
+  const url = `http://127.0.0.1:${port}`;
+  const running = new RunningProgram({
+    command: [
+      program("prometheus"),
+      `--config.file=${home}/prometheus.yml`,
+      `--storage.tsdb.path=${home}/data`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
+    logFile: join(home, "prometheus.log"),
+    isReady: async () => (await fetch(`${url}/-/ready`)).ok,
+  });
+  await running.start();
+  return { program: running, url };
+}
