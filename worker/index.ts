@@ -1,6 +1,5 @@
 /** The whole surface on one screen: routes, objects, cron. */
 import { Hono } from "hono";
-import { clustersToWake } from "./core/tell.ts";
 import type { Env } from "./objects/env.ts";
 import { boardOf, clusterOf } from "./objects/env.ts";
 import { adminRoutes } from "./routes/admin.ts";
@@ -42,11 +41,9 @@ app.onError((error, c) => {
 
 export default {
   fetch: app.fetch,
-  /** Every minute: a Board or a Cluster whose alarm was lost finds it again. */
-  async scheduled(controller, env) {
-    await boardOf(env).wake();
-    const { tells } = await boardOf(env).operatorView();
-    const clusters = clustersToWake(tells, controller.scheduledTime);
+  /** Every minute: the Board closes its books, and it or a Cluster whose alarm was lost finds it again. */
+  async scheduled(_, env) {
+    const clusters = await boardOf(env).tick();
     const woken = await Promise.allSettled(clusters.map((cluster) => clusterOf(env, cluster).wake()));
     const failed = woken.filter((result) => result.status === "rejected").length;
     if (failed > 0) console.warn(JSON.stringify({ event: "wake_failed", clusters: failed }));

@@ -82,6 +82,23 @@ export function splitService(ref: string): { readonly cluster: string; readonly 
   return { cluster: ref.slice(0, slash), service: ref.slice(slash + 1) };
 }
 
+/** The components that a cluster's evidence says something of, by cluster. */
+export function componentsByCluster(components: readonly Component[]): ReadonlyMap<string, readonly Component[]> {
+  const found = new Map<string, Component[]>();
+  for (const component of components) {
+    for (const cluster of clustersOf(component)) {
+      const members = found.get(cluster) ?? [];
+      members.push(component);
+      found.set(cluster, members);
+    }
+  }
+  return found;
+}
+
+function clustersOf(component: Component): ReadonlySet<string> {
+  return new Set(component.services.map((ref) => splitService(ref).cluster));
+}
+
 /** The told services behind a component whose evidence is still good at `at`. */
 export function freshServices(component: Component, tells: Evidence["tells"], at: Millis): ToldService[] {
   return component.services.flatMap((ref) => freshService(ref, tells, at) ?? []);
@@ -157,8 +174,7 @@ export function outlook(
 }
 
 function turningPoints(component: Component, evidence: Evidence, from: Millis): Millis[] {
-  const clusters = new Set(component.services.map((ref) => splitService(ref).cluster));
-  const expiries = [...clusters].flatMap((cluster) => evidence.tells.get(cluster)?.expiresAt ?? []);
+  const expiries = [...clustersOf(component)].flatMap((cluster) => evidence.tells.get(cluster)?.expiresAt ?? []);
   const windows = evidence.maintenances
     .filter((maintenance) => component.services.includes(`${maintenance.cluster}/${maintenance.service}`))
     .flatMap((maintenance) => [maintenance.startsAt, coversUntil(maintenance)]);

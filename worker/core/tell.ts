@@ -85,6 +85,11 @@ export function isTellDue(told: Told | null, tell: Tell): boolean {
   return told.news !== shortHash(newsOf(tell));
 }
 
+/** Whether a tell says anything else than the one before it, numbers and times aside. */
+export function isNews(held: Tell | null, tell: Tell): boolean {
+  return held === null || newsOf(held) !== newsOf(tell);
+}
+
 function newsOf({ services, sources, leases, agentVersion }: Tell): string {
   return JSON.stringify([
     agentVersion,

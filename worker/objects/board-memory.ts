@@ -1,18 +1,20 @@
 /**
- * What the Board keeps on disk, and all of it in memory beside:
+ * What the Board keeps on disk besides tells, and most of it in memory too:
  *
- *   doc     (kind, key, body)                what people wrote and what Clusters told, each the latest
+ *   doc     (kind, key, body)                what people wrote and who may speak, each the latest
  *   change  (component, at, status)          the journal of statuses: what history is drawn from
  *   outbox  (kind, key, revision, at, body)  rows on their way to Postgres; the newest revision of each key
  *   errand  (key, body)                      calls to Clusters that are not yet answered
  */
 import type { Link, ReadToken, Session } from "../core/access.ts";
 import type { ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
+import { componentsByCluster } from "../core/component.ts";
 import type { Maintenance } from "../core/maintenance.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { BoardRow } from "../store/board.ts";
 import { freshId } from "./crypto.ts";
+import type { Meter } from "./meter.ts";
 
 /** The documents by kind. Each is a JSON value under its own key. */
 interface Documents {
@@ -20,7 +22,6 @@ interface Documents {
   readonly component: Component;
   readonly maintenance: Maintenance;
   readonly cluster: ClusterIdentity;
-  readonly tell: Tell;
   readonly link: Link;
   readonly session: Session;
   readonly token: ReadToken;
@@ -38,20 +39,21 @@ export interface Errand {
 }
 
 export class BoardMemory {
-  readonly #sql: SqlStorage;
+  readonly #sql: Meter;
   readonly #docs: Shelf = {
     page: new Map(),
     component: new Map(),
     maintenance: new Map(),
     cluster: new Map(),
-    tell: new Map(),
     link: new Map(),
     session: new Map(),
     token: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
+  /** Null after a component came, changed or went: made again when somebody asks. */
+  #byCluster: ReadonlyMap<string, readonly Component[]> | null = null;
 
-  constructor(sql: SqlStorage, changesSince: Millis) {
+  constructor(sql: Meter, changesSince: Millis) {
     this.#sql = sql;
     for (const table of [
       "doc (kind TEXT, key TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, key))",
@@ -79,11 +81,26 @@ export class BoardMemory {
   put<K extends Kind>(kind: K, key: string, body: Documents[K]): void {
     this.#sql.exec("INSERT OR REPLACE INTO doc (kind, key, body) VALUES (?, ?, ?)", kind, key, JSON.stringify(body));
     this.#docs[kind].set(key, body);
+    if (kind === "component") this.#byCluster = null;
   }
 
   remove(kind: Kind, key: string): void {
     this.#sql.exec("DELETE FROM doc WHERE kind = ? AND key = ?", kind, key);
     this.#docs[kind].delete(key);
+    if (kind === "component") this.#byCluster = null;
+  }
+
+  /** The components that a cluster's evidence says something of. */
+  componentsOf(cluster: string): readonly Component[] {
+    this.#byCluster ??= componentsByCluster(this.all("component"));
+    return this.#byCluster.get(cluster) ?? [];
+  }
+
+  /** Takes out what earlier versions kept of tells: a row each. */
+  takeOldTells(): readonly Tell[] {
+    const rows = this.#sql.exec<{ body: string }>("SELECT body FROM doc WHERE kind = 'tell'");
+    if (rows.length > 0) this.#sql.exec("DELETE FROM doc WHERE kind = 'tell'");
+    return rows.map(({ body }) => JSON.parse(body) as Tell);
   }
 
   get changes(): ReadonlyMap<string, readonly StatusChange[]> {
@@ -140,7 +157,6 @@ export class BoardMemory {
         "SELECT kind, key, revision, at, body FROM outbox ORDER BY at LIMIT ?",
         limit,
       )
-      .toArray()
       .map((row) => ({ ...row, body: JSON.parse(row.body) as BoardRow["body"] }));
   }
 
@@ -152,10 +168,15 @@ export class BoardMemory {
   }
 
   backlog(): { readonly waiting: number; readonly since: Millis | null } {
-    const { waiting, since } = this.#sql
-      .exec<{ waiting: number; since: number | null }>("SELECT count(*) AS waiting, min(at) AS since FROM outbox")
-      .one();
-    return { waiting, since };
+    const [row] = this.#sql.exec<{ waiting: number; since: number | null }>(
+      "SELECT count(*) AS waiting, min(at) AS since FROM outbox",
+    );
+    return row ?? { waiting: 0, since: null };
+  }
+
+  /** Whether a call to a Cluster or a row for Postgres waits. Asked after every change, so it reads a row at most. */
+  hasErrands(): boolean {
+    return this.#sql.exec("SELECT 1 FROM errand UNION ALL SELECT 1 FROM outbox LIMIT 1").length > 0;
   }
 
   send(errand: Errand): void {
@@ -166,7 +187,6 @@ export class BoardMemory {
   errands(): readonly Errand[] {
     return this.#sql
       .exec<{ body: string }>("SELECT body FROM errand ORDER BY key DESC")
-      .toArray()
       .map(({ body }) => JSON.parse(body) as Errand)
       .toSorted((a, b) => a.at - b.at);
   }
@@ -177,7 +197,7 @@ export class BoardMemory {
 
   #load(changesSince: Millis): void {
     for (const { kind, key, body } of this.#sql.exec<{ kind: Kind; key: string; body: string }>(
-      "SELECT kind, key, body FROM doc",
+      "SELECT kind, key, body FROM doc WHERE kind <> 'tell'",
     )) {
       // Written by `put` above: each kind has one type.
       (this.#docs[kind] as Map<string, unknown>).set(key, JSON.parse(body));

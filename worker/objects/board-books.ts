@@ -1,0 +1,137 @@
+/**
+ * The Board's books: the evidence held, the journal of what it made true, and what open pages are told of both. Every
+ * change of evidence goes through `change`, which settles the components that it can touch, and no others.
+ */
+import type { Millis } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
+import { isTimeZone } from "../core/calendar.ts";
+import type { Component } from "../core/component.ts";
+import { changesAt, changesUntil } from "../core/component.ts";
+import type { PageFacts } from "../core/snapshot.ts";
+import { publicChange } from "../core/snapshot.ts";
+import type { BoardMemory } from "./board-memory.ts";
+import type { BoardTells } from "./board-tells.ts";
+import { freshId } from "./crypto.ts";
+import type { Env } from "./env.ts";
+import { RELAY_SHARDS } from "./relay.ts";
+
+/** Numbers move every 30 s a cluster; open pages are told of them at most this often. Statuses go out at once. */
+const PUBLISH_NUMBERS_MS = 5 * SECOND;
+
+export class BoardBooks {
+  readonly #ctx: DurableObjectState;
+  readonly #env: Env;
+  readonly #memory: BoardMemory;
+  readonly #tells: BoardTells;
+  /** Looks whether a change left something to do for the alarm or for an errand. */
+  readonly #afterChange: () => void;
+  /** Never one that an earlier life gave to other content: a browser would be told that its old page is unchanged. */
+  #version: number;
+  #publishedAt: Millis = 0;
+  /** Set while a change is applied that open pages must hear of at once. */
+  #urgent = false;
+  #judged = 0;
+
+  constructor(
+    ctx: DurableObjectState,
+    env: Env,
+    held: { readonly memory: BoardMemory; readonly tells: BoardTells },
+    now: Millis,
+    afterChange: () => void,
+  ) {
+    this.#ctx = ctx;
+    this.#env = env;
+    this.#memory = held.memory;
+    this.#tells = held.tells;
+    this.#version = now;
+    this.#afterChange = afterChange;
+  }
+
+  /** Components judged since the object woke. */
+  get judged(): number {
+    return this.#judged;
+  }
+
+  /**
+   * Closes the books on the old evidence, applies a change, opens them on the new, and tells the open pages.
+   *
+   * @param cluster whose evidence or maintenance changes; null if components themselves do
+   */
+  change(now: Millis, cluster: string | null, apply: () => void): void {
+    const before = this.#version;
+    let changed = false;
+    this.#urgent = false;
+    this.#ctx.storage.transactionSync(() => {
+      changed = this.#settle(changesUntil, cluster, now);
+      apply();
+      changed = this.#settle(changesAt, cluster, now) || changed;
+    });
+    this.#version = Math.max(before + 1, now);
+    if (changed || this.#urgent || now - this.#publishedAt >= PUBLISH_NUMBERS_MS) this.#publish(now);
+    this.#afterChange();
+  }
+
+  /** What is being changed is news to open pages, whatever it makes true. */
+  mark(): void {
+    this.#urgent = true;
+  }
+
+  /** Writes down what time alone made true: evidence that expired, maintenance that began or ended. */
+  settle(now: Millis): void {
+    this.#ctx.storage.transactionSync(() => this.#settle(changesUntil, null, now));
+  }
+
+  facts(): PageFacts {
+    return {
+      version: this.#version,
+      page: this.page(),
+      components: this.#memory.all("component"),
+      tells: this.#tells.map,
+      maintenances: this.#memory.all("maintenance"),
+      changes: this.#memory.changes,
+    };
+  }
+
+  page(): PageFacts["page"] {
+    const kept = this.#memory.get("page", "page") ?? { id: freshId(), name: "", timeZone: "", createdAt: Date.now() };
+    if (this.#memory.get("page", "page") === null) this.#memory.put("page", "page", kept);
+    const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
+    return { ...kept, name: this.#env.PAGE_NAME, timeZone };
+  }
+
+  /** Passes a frame on to one shard of open pages. */
+  speak(shard: string, frame: string): void {
+    const spoken = this.#env.RELAY.getByName(shard).publish(frame);
+    // A shard that cannot be reached leaves its pages with what they have; they age by themselves.
+    this.#ctx.waitUntil(
+      spoken.catch((error: unknown) => console.warn(JSON.stringify({ event: "publish_failed", error: String(error) }))),
+    );
+  }
+
+  #publish(now: Millis): void {
+    this.#publishedAt = now;
+    const frame = JSON.stringify(publicChange(this.facts(), now));
+    for (let shard = 0; shard < RELAY_SHARDS; shard++) this.speak(String(shard), frame);
+  }
+
+  /** Records what became true of each component that the change can touch. True if anything did. */
+  #settle(changesOf: typeof changesUntil, cluster: string | null, now: Millis): boolean {
+    const components = this.#touched(cluster);
+    const evidence = { tells: this.#tells.map, maintenances: this.#memory.all("maintenance") };
+    this.#judged += components.length;
+    let changed = false;
+    for (const component of components) {
+      for (const change of changesOf(component, evidence, this.#memory.lastChange(component.id), now)) {
+        this.#memory.record(change);
+        const key = `${change.component}:${change.at}`;
+        this.#memory.queue({ kind: "status_change", key, revision: 1, at: change.at, body: { ...change } });
+        changed = true;
+      }
+    }
+    return changed;
+  }
+
+  #touched(cluster: string | null): readonly Component[] {
+    return cluster === null ? this.#memory.all("component") : this.#memory.componentsOf(cluster);
+  }
+}

@@ -1,0 +1,90 @@
+/** Components: what operators publish, change and take off the page. */
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { Component, Rule } from "../core/component.ts";
+import type { BoardBooks } from "./board-books.ts";
+import type { BoardMemory } from "./board-memory.ts";
+import { freshId } from "./crypto.ts";
+
+/** A component as the command line or a form asks for it; (group, name) is what it is known by. */
+export interface ComponentRequest {
+  readonly name: string;
+  readonly group: string | null;
+  readonly description: string | null;
+  readonly services: readonly string[];
+  readonly rule: Rule;
+}
+
+const COMPONENTS_MAX = 1_000;
+
+export class BoardComponents {
+  readonly #memory: BoardMemory;
+  readonly #books: BoardBooks;
+
+  constructor(memory: BoardMemory, books: BoardBooks) {
+    this.#memory = memory;
+    this.#books = books;
+  }
+
+  putAll(requests: readonly ComponentRequest[], by: string): Result<readonly Component[], "too_many"> {
+    const fresh = requests.filter((request) => this.#named(request) === undefined);
+    if (this.#memory.map("component").size + fresh.length > COMPONENTS_MAX) return failure("too_many");
+    const now = Date.now();
+    const components: Component[] = [];
+    this.#books.change(now, null, () => {
+      for (const request of requests) components.push(this.#put(request, by, now));
+    });
+    return success(components);
+  }
+
+  add(request: ComponentRequest, by: string): Result<readonly Component[], "too_many" | "exists"> {
+    return this.#named(request) === undefined ? this.putAll([request], by) : failure("exists");
+  }
+
+  remove(id: string, by: string): boolean {
+    const component = this.#memory.get("component", id);
+    if (component === null) return false;
+    const now = Date.now();
+    this.#books.change(now, null, () => {
+      this.#books.mark();
+      this.#memory.remove("component", id);
+      this.#memory.queue({
+        kind: "component",
+        key: id,
+        revision: now,
+        at: now,
+        body: { ...component, removedAt: now },
+      });
+      this.#memory.audit("component.remove", id, by, now);
+    });
+    return true;
+  }
+
+  #named({ group, name }: Pick<Component, "group" | "name">): Component | undefined {
+    return this.#memory.all("component").find((known) => known.group === group && known.name === name);
+  }
+
+  #put(request: ComponentRequest, by: string, now: Millis): Component {
+    const all = this.#memory.all("component");
+    const known = this.#named(request);
+    const position = known?.position ?? Math.max(0, ...all.map((component) => component.position)) + 1;
+    const component = {
+      ...request,
+      id: known?.id ?? freshId(),
+      position,
+      createdAt: known?.createdAt ?? now,
+      updatedAt: now,
+    };
+    if (
+      known !== undefined &&
+      JSON.stringify({ ...component, updatedAt: 0 }) === JSON.stringify({ ...known, updatedAt: 0 })
+    )
+      return known;
+    this.#books.mark();
+    this.#memory.put("component", component.id, component);
+    this.#memory.queue({ kind: "component", key: component.id, revision: now, at: now, body: { ...component } });
+    this.#memory.audit(known === undefined ? "component.publish" : "component.change", component.id, by, now);
+    return component;
+  }
+}
