@@ -6,7 +6,8 @@ const HELP = `
 DATABASE_URL=postgres://user:password@host/database npm run -s migrate
 
 Brings the database to the newest schema, in one transaction; again does nothing. Run it before each deploy: a schema is
-safe beside the Worker of the version before. The role needs to own the tables; the Worker's own role does not.
+safe beside the Worker of the version before. The role needs to own the tables; the Worker's own role does not, and has
+the same rights on new tables as on the old ones.
 `;
 
 await command(HELP, {}, async () => {

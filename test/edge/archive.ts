@@ -39,7 +39,8 @@ export function openArchive(url: string): Archive {
     numbers: async (cluster) =>
       (
         await rows<{ number: string }>(
-          "SELECT epoch || ':' || seq AS number FROM ingest WHERE cluster_id = $1 ORDER BY epoch, seq",
+          `SELECT epoch || ':' || seq AS number FROM received, unnest(numbers) AS range,
+            generate_series(lower(range), upper(range) - 1) AS seq WHERE cluster_id = $1 ORDER BY epoch, seq`,
           [cluster],
         )
       ).map(({ number }) => number),

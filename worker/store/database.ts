@@ -8,11 +8,12 @@ const DATABASE_TIMEOUT_MS = 12_000;
 
 /**
  * `unavailable`: try again later, the statement may or may not have run. `poison`: the data of it can never be stored.
- * `refused`: it did not run, and not for its data: a missing table, a missing right. Somebody has to mend that.
+ * `unprepared`: a row's partition is missing, `prepareStorage` makes it. `refused`: it did not run, and not for its data:
+ * a missing table, a missing right. Somebody has to mend that.
  */
 interface StoreFailure {
   readonly ok: false;
-  readonly code: "unavailable" | "poison" | "refused";
+  readonly code: "unavailable" | "poison" | "unprepared" | "refused";
   /** For the operator. Carries no parameters of the statement. */
   readonly message: string;
 }
@@ -72,6 +73,9 @@ const TRANSIENT = /^(?:08|53|57P|57014|40001|40P01|55P03|25006)/;
 /** Data exceptions and violated constraints: what no repetition mends. */
 const POISON = /^(?:22|23)/;
 
+/** A violated check without a constraint is "no partition of relation … found for row". */
+const CHECK_VIOLATION = "23514";
+
 function failureOf(error: unknown): StoreFailure {
   // Drizzle's own error prints the statement with its parameters; the cause within says what went wrong.
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
@@ -79,6 +83,11 @@ function failureOf(error: unknown): StoreFailure {
   const sqlState = cause instanceof NeonDbError ? cause.code : undefined;
   // No SQLSTATE means no verdict of Postgres: refused connection, timeout, a proxy's 5xx, a torn answer.
   if (sqlState === undefined) return { ok: false, code: "unavailable", message };
-  const code = TRANSIENT.test(sqlState) ? "unavailable" : POISON.test(sqlState) ? "poison" : "refused";
-  return { ok: false, code, message: `${message} (${sqlState})` };
+  const unprepared = sqlState === CHECK_VIOLATION && cause instanceof NeonDbError && !cause.constraint;
+  return { ok: false, code: unprepared ? "unprepared" : codeOf(sqlState), message: `${message} (${sqlState})` };
+}
+
+function codeOf(sqlState: string): StoreFailure["code"] {
+  if (TRANSIENT.test(sqlState)) return "unavailable";
+  return POISON.test(sqlState) ? "poison" : "refused";
 }

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { FactRecord } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Database, StoreResult } from "./database.ts";
+import { prepareStorage } from "./partitions.ts";
 
 /** Records a call. 2,000 windows with histograms are about 1 MB of JSON, a tenth of what Neon takes in one request. */
 export const FLUSH_RECORDS_MAX = 2_000;
@@ -31,6 +32,8 @@ interface IncomingRow {
  *
  * Two lines of defence: the number (cluster, epoch, seq) stops replays, the natural key stops the same fact under
  * another number, as a spool that was numbered anew sends it. The same number twice: the first wins.
+ *
+ * Windows of a day that has no partition yet get one, and the statement runs again: nothing of it had been stored.
  */
 export async function flushRecords(
   db: Database,
@@ -40,7 +43,14 @@ export async function flushRecords(
   if (records.length > FLUSH_RECORDS_MAX) throw new RangeError(`${records.length} records in one flush`);
   if (records.length === 0) return { ok: true, value: { fresh: 0 } };
   const rows = JSON.stringify(firstOfEachNumber(records).map(rowOf));
-  const result = await db.run((drizzle) => drizzle.execute<{ fresh: number }>(flushStatement(cluster, rows)));
+  const flush = () => db.run((drizzle) => drizzle.execute<{ fresh: number }>(flushStatement(cluster, rows)));
+  let result = await flush();
+  if (!result.ok && result.code === "unprepared") {
+    const windows = records.flatMap(({ record }) => (record.kind === "window" ? record.at : []));
+    const prepared = await prepareStorage(db, windows);
+    if (!prepared.ok) return prepared;
+    result = await flush();
+  }
   return result.ok ? { ok: true, value: { fresh: result.value.rows[0]?.fresh ?? 0 } } : result;
 }
 
@@ -71,8 +81,17 @@ function rowOf({ epoch, seq, record }: NumberedRecord): IncomingRow {
 }
 
 /**
+ * Ranges of numbers an epoch may be held in. Holes are records that were refused, so there are few; an agent that makes
+ * many on purpose has its oldest ranges forgotten, and its replays meet the natural keys.
+ */
+const RANGES_MAX = 1_000;
+
+/**
+ * Which numbers are fresh is decided by the one row that the epoch has in `received`: a second flush waits for the
+ * first at this row, sees what that added, and takes the rest. `added` carries the difference to RETURNING.
+ *
  * DISTINCT ON, because one DO UPDATE may not touch a row twice. Inserts are sorted, so that two flushes of the same
- * rows wait for each other instead of dying in a deadlock.
+ * rows wait for each other instead of dying in a deadlock. Rollups follow by triggers on `minute_window`.
  */
 function flushStatement(cluster: string, rows: string) {
   return sql`
@@ -80,13 +99,25 @@ function flushStatement(cluster: string, rows: string) {
       SELECT ${cluster}::text AS cluster_id, epoch, seq, kind, to_timestamp(at / 1000.0) AS at, key, subject, body
       FROM jsonb_to_recordset(${rows}::jsonb)
         AS r(epoch bigint, seq bigint, kind text, at bigint, key text, subject text, body jsonb)
+    ), taken AS (
+      INSERT INTO received AS r (cluster_id, epoch, numbers, added)
+      SELECT cluster_id, epoch, n.numbers, n.numbers FROM (
+        SELECT cluster_id, epoch, range_agg(int8range(seq, seq, '[]')) AS numbers
+        FROM incoming GROUP BY cluster_id, epoch
+      ) AS n ORDER BY epoch
+      ON CONFLICT (cluster_id, epoch) DO UPDATE SET added = excluded.numbers - r.numbers, numbers = CASE
+        WHEN (SELECT count(*) FROM unnest(r.numbers + excluded.numbers)) <= ${sql.raw(String(RANGES_MAX))}
+        THEN r.numbers + excluded.numbers
+        ELSE (SELECT range_agg(range) FROM (
+          SELECT range FROM unnest(r.numbers + excluded.numbers) AS range
+          ORDER BY range DESC LIMIT ${sql.raw(String(RANGES_MAX / 2))}
+        ) AS newest)
+      END
+      RETURNING epoch, added
     ), fresh AS (
-      INSERT INTO ingest (cluster_id, epoch, seq)
-      SELECT cluster_id, epoch, seq FROM incoming ORDER BY epoch, seq
-      ON CONFLICT DO NOTHING RETURNING epoch, seq
+      SELECT incoming.* FROM incoming JOIN taken ON taken.epoch = incoming.epoch AND taken.added @> incoming.seq
     ), facts AS (
-      SELECT DISTINCT ON (kind, key, at) incoming.* FROM incoming JOIN fresh USING (epoch, seq)
-      ORDER BY kind, key, at, epoch DESC, seq DESC
+      SELECT DISTINCT ON (kind, key, at) * FROM fresh ORDER BY kind, key, at, epoch DESC, seq DESC
     ), windows AS (
       INSERT INTO minute_window AS w
         (cluster_id, service_id, minute, span_ms, epoch, seq, requests, errors, latency)
