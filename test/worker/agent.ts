@@ -1,11 +1,17 @@
 /** An agent as the edge sees it: a key, signed requests, pushes. Runs in workerd beside the Worker. */
+import { runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
+import { onTestFinished } from "vitest";
 import type { Live, Receipt } from "../../protocol/push.ts";
-import { agentPath, ENROLL_PATH, PUSH_PATH } from "../../protocol/path.ts";
+import { agentPath, ENROLL_PATH, PUSH_PATH, SESSION_PATH } from "../../protocol/path.ts";
+import { sessionOpenMessage } from "../../protocol/session.ts";
+import type { SessionMessage } from "../../protocol/session.ts";
 import { signatureBase, signatureHeaders } from "../../protocol/signature.ts";
 import { base64, keyIdOf, sha256 } from "../../worker/objects/crypto.ts";
 import type * as main from "../../worker/index.ts";
+import type { Board } from "../../worker/objects/board.ts";
 import type { Env } from "../../worker/objects/env.ts";
+import { boardOf } from "../../worker/objects/env.ts";
 
 declare global {
   // oxlint-disable-next-line typescript/no-namespace -- how workers-types learns what the Worker exports
@@ -103,7 +109,100 @@ export function enroll(agent: Agent, code: string): Promise<Response> {
   return agent.request(ENROLL_PATH, body);
 }
 
+/** A session as its agent sees it. */
+export interface TestSession {
+  /** Every message but "pong", as it came. */
+  readonly heard: readonly SessionMessage[];
+  /** Resolves to its close code. */
+  readonly closed: Promise<number>;
+  send(frame: string | Uint8Array): void;
+  /** Pushes and waits for the answer to that push. */
+  push(facts?: object, live?: Partial<Live> | null): Promise<SessionMessage>;
+  /** Sends these bytes and waits for whatever is answered next. */
+  answerTo(frame: Uint8Array): Promise<SessionMessage>;
+  close(): void;
+}
+
+/** A socket that has proved nothing yet. */
+export async function connectSession(cluster: string): Promise<TestSession> {
+  const socket = (await call(agentPath(SESSION_PATH, cluster), { headers: { upgrade: "websocket" } })).webSocket;
+  if (socket === null) throw new Error("no upgrade");
+  const heard: SessionMessage[] = [];
+  let wake = Promise.withResolvers<void>();
+  socket.addEventListener("message", ({ data }) => {
+    heard.push(JSON.parse(String(data)));
+    wake.resolve();
+    wake = Promise.withResolvers();
+  });
+  const closed = new Promise<number>((resolve) => {
+    socket.addEventListener("close", ({ code }) => resolve(code));
+  });
+  socket.accept();
+  const answer = async (from: number, isIt: (message: SessionMessage) => boolean): Promise<SessionMessage> => {
+    for (;;) {
+      const found = heard.slice(from).find(isIt);
+      if (found !== undefined) return found;
+      const code = await Promise.race([wake.promise, closed]);
+      if (typeof code === "number") throw new Error(`closed: ${code}`);
+    }
+  };
+  let id = 0;
+  return {
+    heard,
+    closed,
+    send: (frame) => socket.send(frame),
+    async push(facts = {}, live = {}) {
+      const mine = ++id;
+      const frame = await gzip(JSON.stringify({ type: "push", id: mine, push: pushBody(facts, live) }));
+      const from = heard.length;
+      socket.send(frame);
+      return answer(from, (message) => "id" in message && (message.id === mine || message.id === null));
+    },
+    answerTo(frame) {
+      const from = heard.length;
+      socket.send(frame);
+      return answer(from, () => true);
+    },
+    close: () => socket.close(1000),
+  };
+}
+
+/** Opens a session and proves it; resolves once the edge has said so. */
+export async function openSession(agent: Agent): Promise<TestSession> {
+  const session = await connectSession(agent.cluster);
+  const open = {
+    v: 1,
+    cluster: agent.cluster,
+    keyId: agent.keyId,
+    sentAt: Date.now(),
+    nonce: "0".repeat(32),
+    observedGeneration: 0,
+  };
+  const signature = await agent.sign(sessionOpenMessage(open, new URL(ORIGIN).host));
+  session.send(JSON.stringify({ type: "open", ...open, signature }));
+  const opened = async (): Promise<void> => {
+    while (session.heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  await Promise.race([opened(), session.closed]);
+  return session;
+}
+
 export type { Receipt };
+
+/** Has the Board do something else when it is asked; returns what ends that before the test does. */
+export async function onBoard<Method extends "hear" | "hush" | "identify" | "leasesOf">(
+  method: Method,
+  act: Board[Method],
+): Promise<() => void> {
+  const restore = await runInDurableObject(boardOf(bindings), (instance: Board) => {
+    const prototype = Object.getPrototypeOf(instance) as Board;
+    const own = prototype[method];
+    prototype[method] = act;
+    return () => void (prototype[method] = own);
+  });
+  onTestFinished(restore);
+  return restore;
+}
 
 export async function gzip(text: string | Uint8Array): Promise<Uint8Array> {
   const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));

@@ -1,11 +1,9 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { createScheduledController } from "cloudflare:test";
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { DesiredState } from "../../protocol/lease.ts";
 import { agentPath, PUSH_PATH, SESSION_PATH } from "../../protocol/path.ts";
-import { sessionOpenMessage } from "../../protocol/session.ts";
 import type { SignedDesired } from "../../protocol/lease.ts";
-import type { Board } from "../../worker/objects/board.ts";
 import type { Cluster } from "../../worker/objects/cluster.ts";
 import worker from "../../worker/index.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
@@ -20,6 +18,8 @@ import {
   gzip,
   liveService,
   makeAgent,
+  onBoard,
+  openSession,
   windowOf,
 } from "./agent.ts";
 
@@ -55,48 +55,8 @@ function alarmOf(cluster: string): Promise<number | null> {
   return runInDurableObject(clusterOf(bindings, cluster), (_, { storage }) => storage.getAlarm());
 }
 
-/** Has the Board do something else when it is asked; returns what ends that before the test does. */
-async function onBoard<Method extends "hear" | "identify" | "leasesOf">(
-  method: Method,
-  act: Board[Method],
-): Promise<() => void> {
-  const restore = await runInDurableObject(board, (instance: Board) => {
-    const prototype = Object.getPrototypeOf(instance) as Board;
-    const own = prototype[method];
-    prototype[method] = act;
-    return () => void (prototype[method] = own);
-  });
-  onTestFinished(restore);
-  return restore;
-}
-
 async function isDown(): Promise<never> {
   throw new Error("the board is down");
-}
-
-/** Opens a session and proves it; resolves once the edge has said so. `closed` is its close code. */
-async function openSession(agent: Agent): Promise<{ readonly closed: Promise<number> }> {
-  const path = agentPath(SESSION_PATH, agent.cluster);
-  const socket = (await call(path, { headers: { upgrade: "websocket" } })).webSocket;
-  if (socket === null) throw new Error("no upgrade");
-  const opened = Promise.withResolvers<void>();
-  const closed = new Promise<number>((resolve) => {
-    socket.addEventListener("close", ({ code }) => resolve(code));
-  });
-  socket.addEventListener("message", () => opened.resolve());
-  socket.accept();
-  const open = {
-    v: 1,
-    cluster: agent.cluster,
-    keyId: agent.keyId,
-    sentAt: Date.now(),
-    nonce: "0".repeat(32),
-    observedGeneration: 0,
-  };
-  const signature = await agent.sign(sessionOpenMessage(open, "status.test"));
-  socket.send(JSON.stringify({ type: "open", ...open, signature }));
-  await Promise.race([opened.promise, closed]);
-  return { closed };
 }
 
 describe("with the outbox full", () => {

@@ -1,5 +1,6 @@
 /**
- * The agent's sessions at its Cluster: hibernating sockets, who proved what on them, and what they remember.
+ * The agent's sessions at its Cluster: hibernating sockets, who proved what on them, what they remember, and the pushes
+ * that come over them.
  *
  * An object leaves memory between two pushes, but its sockets stay, each with an attachment that costs no row:
  *
@@ -10,21 +11,35 @@
  */
 import * as v from "valibot";
 import type { SignedDesired } from "../../protocol/lease.ts";
+import type { Push } from "../../protocol/push.ts";
 import type { SessionMessage } from "../../protocol/session.ts";
 import { SESSION_CLOSE, SessionOpenSchema, sessionOpenMessage } from "../../protocol/session.ts";
 import { SIGNATURE_LIFETIME_S } from "../../protocol/signature.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { versionServed } from "../../protocol/version.ts";
+import { RESTED, withPush } from "../core/pace.ts";
+import { REFUSAL_STATUS, RETRY_AFTER_S } from "../core/refusal.ts";
 import type { Told } from "../core/tell.ts";
 import { parseJson } from "./body.ts";
 import { verifyEd25519 } from "./crypto.ts";
+import type { PushAnswer, PushRefusal } from "./push-body.ts";
+import { parseFrame } from "./push-body.ts";
 
 /** Sockets that have not proved who they are: a hoard of them would keep nothing alive, but memory is shared. */
 const UNPROVED_SOCKETS_MAX = 8;
 /** Sessions prove themselves within the life of a signature. */
 const OPEN_MAX_AGE_MS = SIGNATURE_LIFETIME_S * SECOND;
+/** A text message of the agent's, characters. */
 const SESSION_MESSAGE_MAX = 4_096;
+/** Pushes of a session that wait for the one before. An agent has one under way. */
+const PUSHES_WAITING_MAX = 4;
+/** A session that pushes too fast is told to rest for this long, ms. */
+const TOO_FAST_WAIT_MS = 5_000;
+const TOO_FAST: PushRefusal = {
+  code: "too_many_attempts",
+  message: "Pushes come too fast. Send one, and wait for its answer.",
+};
 
 /** What the object remembers on its proved socket: lost with the socket, and never more than a hint. */
 export interface Kept {
@@ -51,6 +66,8 @@ export interface SessionOwner {
   activeKey(this: void, keyId: string): Promise<CryptoKey> | null;
   /** What the agent should hold; undefined if nothing was ever desired. */
   desired(this: void): Promise<SignedDesired | undefined>;
+  /** Takes a push in, as one that was signed with this key. */
+  push(this: void, keyId: string, push: Push): Promise<PushAnswer>;
 }
 
 const NOTHING: Kept = { heardAt: null, intervalMs: 0, told: null, persisted: null };
@@ -59,6 +76,10 @@ export class ClusterSessions {
   readonly #ctx: DurableObjectState;
   readonly #owner: SessionOwner;
   #kept: Kept;
+  #pace = RESTED;
+  /** Pushes of sessions, one after the other: no second one overtakes a first that waits for the Board. */
+  #turn: Promise<void> = Promise.resolve();
+  #waiting = 0;
 
   constructor(ctx: DurableObjectState, owner: SessionOwner) {
     this.#ctx = ctx;
@@ -93,19 +114,56 @@ export class ClusterSessions {
     return new Response(null, { status: 101, webSocket: client });
   }
 
+  /** A text message proves who is there; a binary one is a push of whoever that was. */
   async receive(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    if (typeof message === "string") return this.#open(socket, message);
+    if (!isOpen(socket)) return socket.close(SESSION_CLOSE.unauthenticated, "the session was not proved");
+    const pace = withPush(this.#pace, Date.now());
+    if (pace === null || this.#waiting >= PUSHES_WAITING_MAX) {
+      return send(socket, refused(null, TOO_FAST, TOO_FAST_WAIT_MS));
+    }
+    this.#pace = pace;
+    this.#waiting++;
+    const taken = this.#turn.then(() => this.#push(socket, new Uint8Array(message)));
+    this.#turn = taken.finally(() => void this.#waiting--);
+    await taken;
+  }
+
+  /** One push. Never throws: a session that only fell silent would cost the agent its time-out. */
+  async #push(socket: WebSocket, frame: Uint8Array): Promise<void> {
+    let id: number | null = null;
+    try {
+      const parsed = await parseFrame(frame);
+      if (!parsed.ok) return send(socket, refused(parsed.failure.id, parsed.failure.refusal));
+      ({ id } = parsed.value);
+      // Looked at now: meanwhile a newer session may have taken over. The key is looked at when the push is taken in.
+      const keyId = attachmentOf(socket)?.keyId ?? null;
+      if (keyId === null) return;
+      const answer = await this.#owner.push(keyId, parsed.value.push);
+      if (answer.ok) return send(socket, { type: "receipt", id, receipt: answer.value });
+      if (answer.failure.code !== "unauthenticated") return send(socket, refused(id, answer.failure));
+      socket.close(SESSION_CLOSE.unauthenticated, "the key may not speak");
+    } catch (error) {
+      console.error(JSON.stringify({ event: "push_failed", cluster: this.#owner.cluster(), error: String(error) }));
+      send(socket, refused(id, { code: "internal", message: "Something went wrong here. Send the same again." }));
+    }
+  }
+
+  async #open(socket: WebSocket, message: string): Promise<void> {
     const attached = attachmentOf(socket);
-    const keyId = attached === null || typeof message !== "string" ? null : await this.#prove(message, attached.host);
+    const keyId = attached === null ? null : await this.#prove(message, attached.host);
     // The last look comes after the last await: the key may have been taken away meanwhile.
     if (attached === null || keyId === null || this.#owner.activeKey(keyId) === null) {
       socket.close(SESSION_CLOSE.unauthenticated, "the session could not be proved");
       return;
     }
     for (const other of this.#proved()) {
-      if (other !== socket) other.close(SESSION_CLOSE.replaced, "a newer session took over");
+      if (other === socket) continue;
+      attach(other, { keyId: null });
+      other.close(SESSION_CLOSE.replaced, "a newer session took over");
     }
     socket.serializeAttachment({ ...attached, ...this.#kept, keyId } satisfies Attachment);
-    send(socket, { type: "opened", serverTime: Date.now() });
+    send(socket, { type: "opened", serverTime: Date.now(), push: true });
     const desired = await this.#owner.desired();
     if (desired !== undefined) send(socket, { type: "desired", desired });
   }
@@ -151,9 +209,9 @@ function attachmentOf(socket: WebSocket): Attachment | null {
   return socket.deserializeAttachment() as Attachment | null;
 }
 
-function attach(socket: WebSocket, kept: Kept): void {
+function attach(socket: WebSocket, facts: Partial<Attachment>): void {
   const attached = attachmentOf(socket);
-  if (attached !== null) socket.serializeAttachment({ ...attached, ...kept } satisfies Attachment);
+  if (attached !== null) socket.serializeAttachment({ ...attached, ...facts } satisfies Attachment);
 }
 
 function isProved(attached: Attachment | null): attached is Attachment {
@@ -165,10 +223,31 @@ function isOpen(socket: WebSocket): boolean {
   return isProved(attachmentOf(socket));
 }
 
+function refused(
+  id: number | null,
+  { code, message, expected, versions, receipt }: PushRefusal,
+  retryAfterMs = (RETRY_AFTER_S[code] ?? 0) * SECOND,
+): SessionMessage {
+  return {
+    type: "refused",
+    id,
+    status: REFUSAL_STATUS[code],
+    ...(retryAfterMs === 0 ? {} : { retryAfterMs }),
+    error: {
+      code,
+      message,
+      ...(expected === undefined ? {} : { expected }),
+      ...(versions === undefined ? {} : { versions }),
+    },
+    ...(receipt === undefined ? {} : { receipt }),
+    serverTime: Date.now(),
+  };
+}
+
 function send(socket: WebSocket, message: SessionMessage): void {
   try {
     socket.send(JSON.stringify(message));
   } catch {
-    // It closed meanwhile; the receipt of the next push carries the same.
+    // It closed meanwhile. The agent takes a push without an answer for unknown, and the next receipt carries the rest.
   }
 }

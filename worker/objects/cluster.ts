@@ -34,13 +34,11 @@ import type { EdgeKey } from "./crypto.ts";
 import { fingerprintOf, freshCode, fromBase64, importPublicKey, keyIdOf, loadEdgeKey, secretHash } from "./crypto.ts";
 import type { Env } from "./env.ts";
 import { boardOf } from "./env.ts";
-import type { PushRefusal } from "./push-body.ts";
+import type { PushAnswer, PushRefusal } from "./push-body.ts";
 import { parsePush } from "./push-body.ts";
 import type { SignedHead } from "./signed.ts";
 import { claimedKeyId, isSignedBy } from "./signed.ts";
 import { storeAll } from "./store-all.ts";
-
-export type PushAnswer = Result<Receipt, PushRefusal>;
 
 const NO_IDENTITY: PushRefusal = {
   code: "unauthenticated",
@@ -84,6 +82,7 @@ export class Cluster extends DurableObject<Env> {
       cluster: () => this.#identity?.cluster ?? null,
       activeKey: (keyId) => this.#activeKey(keyId),
       desired: () => this.#signedDesired(null),
+      push: (keyId, push) => this.#takeIn(keyId, push),
     });
     this.#told = this.#sessions.kept.told;
     void ctx.blockConcurrencyWhile(async () => {
@@ -226,11 +225,15 @@ export class Cluster extends DurableObject<Env> {
     const keyId = await this.#authenticate(head, body);
     if (!keyId.ok) return keyId;
     const push = await parsePush(body);
-    if (!push.ok) return push;
-    const observed = push.value.live?.leases.observedGeneration ?? null;
+    return push.ok ? this.#takeIn(keyId.value, push.value) : push;
+  }
+
+  /** Takes in a push that this key has signed, or that came over a session which it has proved. */
+  async #takeIn(keyId: string, push: Push): Promise<PushAnswer> {
+    const observed = push.live?.leases.observedGeneration ?? null;
     if (observed !== null && isRewound(this.#desired, observed, Date.now())) await this.#healDesired(observed);
     const desired = await this.#signedDesired(observed);
-    return this.#take(keyId.value, push.value, desired, Date.now());
+    return this.#take(keyId, push, desired, Date.now());
   }
 
   /** The key that signed, if it may speak. */

@@ -1,9 +1,10 @@
-/** A push's bytes to a push, each cap before the step that it protects. */
+/** A push's bytes to a push, each cap before the step that it protects: of a POST's body and of a session's frame. */
 import * as v from "valibot";
 import type { ApiErrorCode } from "../../protocol/error.ts";
 import { PUSH_BYTES_MAX, PUSH_DEPTH_MAX } from "../../protocol/limits.ts";
 import type { Push, Receipt } from "../../protocol/push.ts";
 import { PushSchema } from "../../protocol/push.ts";
+import { FRAME_BYTES_MAX, FRAME_DEPTH_MAX, PushFrameSchema } from "../../protocol/session.ts";
 import { PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, versionServed } from "../../protocol/version.ts";
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
@@ -19,23 +20,53 @@ export interface PushRefusal {
   readonly receipt?: Receipt;
 }
 
-/** The envelope alone: its records are judged one by one, so that a poison one costs none of its neighbours. */
+export type PushAnswer = Result<Receipt, PushRefusal>;
+
+/** A POST's body. */
 export async function parsePush(body: Uint8Array): Promise<Result<Push, PushRefusal>> {
-  const unpacked = await gunzip(body, PUSH_BYTES_MAX);
+  const json = await unpack(body, PUSH_BYTES_MAX, PUSH_DEPTH_MAX);
+  return json.ok ? checkPush(json.value) : json;
+}
+
+/** A session's binary frame. A refusal's `id` is null where the frame did not become readable so far. */
+export async function parseFrame(
+  frame: Uint8Array,
+): Promise<
+  Result<{ readonly id: number; readonly push: Push }, { readonly id: number | null; readonly refusal: PushRefusal }>
+> {
+  const json = await unpack(frame, FRAME_BYTES_MAX, FRAME_DEPTH_MAX);
+  if (!json.ok) return failure({ id: null, refusal: json.failure });
+  const parsed = v.safeParse(PushFrameSchema, json.value, { abortEarly: true });
+  if (!parsed.success) {
+    const refusal: PushRefusal = { code: "push_malformed", message: "The frame is not { type, id, push }." };
+    return failure({ id: null, refusal });
+  }
+  const { id } = parsed.output;
+  const push = checkPush(parsed.output.push);
+  return push.ok ? success({ id, push: push.value }) : failure({ id, refusal: push.failure });
+}
+
+async function unpack(bytes: Uint8Array, bytesMax: number, depthMax: number): Promise<Result<unknown, PushRefusal>> {
+  // A POST that is longer than this packed is refused by its route already.
+  const unpacked = bytes.byteLength > PUSH_BYTES_MAX ? failure("too_large") : await gunzip(bytes, bytesMax);
   if (!unpacked.ok && unpacked.failure === "too_large") {
     const message = `The push is larger than ${PUSH_BYTES_MAX} bytes unpacked. Send fewer records.`;
     return failure({ code: "push_too_large", message });
   }
-  const json = unpacked.ok ? parseJson(unpacked.value, PUSH_DEPTH_MAX) : unpacked;
-  if (!json.ok)
-    return failure({ code: "push_malformed", message: "The push is not gzip of JSON within the allowed depth." });
-  const version = v.safeParse(v.object({ v: v.number() }), json.value);
+  const json = unpacked.ok ? parseJson(unpacked.value, depthMax) : unpacked;
+  if (json.ok) return json;
+  return failure({ code: "push_malformed", message: "The push is not gzip of JSON within the allowed depth." });
+}
+
+/** The envelope alone: its records are judged one by one, so that a poison one costs none of its neighbours. */
+function checkPush(json: unknown): Result<Push, PushRefusal> {
+  const version = v.safeParse(v.object({ v: v.number() }), json);
   if (version.success && !versionServed(version.output.v)) {
     const versions = [PROTOCOL_VERSION_OLDEST, PROTOCOL_VERSION] as const;
     const message = `Protocol ${version.output.v} is not served here; versions ${versions.join(" to ")} are.`;
     return failure({ code: "version_unsupported", message, versions });
   }
-  const parsed = v.safeParse(PushSchema, json.value, { abortEarly: true });
+  const parsed = v.safeParse(PushSchema, json, { abortEarly: true });
   if (parsed.success) return success(parsed.output);
   const [issue] = parsed.issues;
   return failure({

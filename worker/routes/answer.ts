@@ -1,37 +1,9 @@
 /** Answers in the shapes that every route shares. */
 import type { Context } from "hono";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { ApiError, ApiErrorCode } from "../../protocol/error.ts";
+import { REFUSAL_STATUS, RETRY_AFTER_S } from "../core/refusal.ts";
 import { renderProblem } from "../../web/view/problem.ts";
 import { documentHeaders } from "./document.ts";
-
-const HTTP_STATUS = {
-  push_malformed: 400,
-  push_too_large: 413,
-  push_unusable: 422,
-  version_unsupported: 415,
-  unauthenticated: 401,
-  forbidden: 403,
-  fenced: 409,
-  gap: 409,
-  outbox_full: 429,
-  unavailable: 503,
-  request_malformed: 400,
-  request_too_large: 413,
-  not_found: 404,
-  method_not_allowed: 405,
-  conflict: 409,
-  cross_site: 403,
-  too_many_attempts: 429,
-  internal: 500,
-} as const satisfies Record<ApiErrorCode, ContentfulStatusCode>;
-
-/** Whoever is told to come back is told when, s. */
-const RETRY_AFTER: Partial<Record<ApiErrorCode, string>> = {
-  outbox_full: "30",
-  unavailable: "10",
-  too_many_attempts: "60",
-};
 
 /** Answers a refusal: as a page to a browser that asked for one, as JSON to everything else. */
 export function refuse(
@@ -40,9 +12,9 @@ export function refuse(
   message: string,
   facts: Pick<ApiError["error"], "expected" | "versions"> = {},
 ): Response {
-  const status = HTTP_STATUS[code];
-  const retryAfter = RETRY_AFTER[code];
-  if (retryAfter !== undefined) c.header("retry-after", retryAfter);
+  const status = REFUSAL_STATUS[code];
+  const retryAfterS = RETRY_AFTER_S[code];
+  if (retryAfterS !== undefined) c.header("retry-after", String(retryAfterS));
   c.header("cache-control", "no-store");
   if (wantsPage(c)) {
     return c.html(renderProblem({ status, title: TITLES[status] ?? "Something went wrong", message }), status, {
