@@ -45,6 +45,7 @@ export default defineConfig({
           hookTimeout: MINUTES,
         },
       },
+      { test: { name: "simulator", include: ["test/simulator/**/*.test.ts"], testTimeout: 5 * MINUTES } },
       { test: { name: "agent", include: ["test/agent/**/*.test.ts"], testTimeout: 2 * MINUTES, hookTimeout: MINUTES } },
       { test: { name: "store", include: ["test/store/**/*.test.ts"], testTimeout: MINUTES, hookTimeout: 2 * MINUTES } },
       {

@@ -1,0 +1,95 @@
+/** What truly happened in a cluster, and what the world took away: the oracle compares Postgres with this. */
+import type { EventRecord, FactRecord, GapRecord, WindowRecord } from "../../protocol/record.ts";
+import { MINUTE, type Millis } from "../../protocol/time.ts";
+
+export interface Fact {
+  readonly record: WindowRecord | EventRecord;
+  /** Whether an append with it ever returned. */
+  closed: boolean;
+  /** Why it may be missing; null if it may not. */
+  excuse: string | null;
+}
+
+/** A window of one minute whose count follows from the service and the minute, so that any two readers agree on it. */
+export function windowAt(service: string, at: Millis): WindowRecord {
+  const minute = at / MINUTE;
+  const requests = 1 + ((Math.imul(minute ^ (service.length << 20), 0x9e3779b1) >>> 12) & 0xffff);
+  return { kind: "window", service, at, spanMs: MINUTE, requests, errors: 0, latency: null };
+}
+
+/** 32 hex digits that differ with the text. Not a good hash, but the worlds are small. */
+export function idOf(text: string): string {
+  let [a, b] = [0x811c9dc5, 0x01000193];
+  for (let i = 0; i < text.length; i++) {
+    a = Math.imul(a ^ text.charCodeAt(i), 0x01000193);
+    b = Math.imul(b + text.charCodeAt(i), 0x85ebca6b) ^ (a >>> 7);
+  }
+  const hex = (a >>> 0).toString(16).padStart(8, "0") + (b >>> 0).toString(16).padStart(8, "0");
+  return hex + hex;
+}
+
+export class Ledger {
+  readonly facts: Fact[] = [];
+  readonly #byKey = new Map<string, number>();
+  /** The facts that a record carries or, for a gap, declares lost. */
+  readonly #of = new Map<FactRecord, readonly number[]>();
+  /** The facts that gaps with an id declare, as the agent that wrote them knows. */
+  readonly gaps = new Map<string, { readonly count: number; readonly facts: readonly number[] }>();
+
+  /** The window that a service had in a minute: the same one whoever reads it, however often. */
+  window(service: string, at: Millis): WindowRecord {
+    const key = `${service} ${at}`;
+    const known = this.#byKey.get(key);
+    const record = known === undefined ? windowAt(service, at) : this.facts[known]?.record;
+    return this.#learn(key, record?.kind === "window" ? record : windowAt(service, at));
+  }
+
+  event(record: EventRecord): EventRecord {
+    return this.#learn(record.id, record);
+  }
+
+  /** A record that stands for others: their sum, or the word that they are lost. */
+  standsFor(record: FactRecord, others: readonly FactRecord[]): void {
+    const facts = [...new Set(others.flatMap((other) => this.factsOf(other)))];
+    this.#of.set(record, facts);
+    if (record.kind === "gap") this.gaps.set(record.id, { count: record.count, facts });
+  }
+
+  factsOf(record: FactRecord): readonly number[] {
+    return this.#of.get(record) ?? [];
+  }
+
+  close(record: FactRecord): void {
+    for (const index of this.factsOf(record)) {
+      const fact = this.facts[index];
+      if (fact !== undefined) fact.closed = true;
+    }
+  }
+
+  /** An event, or the facts that a gap declares, are no longer kept anywhere, by design. */
+  forget(id: string): void {
+    const own = this.#byKey.get(id);
+    for (const index of [...(own === undefined ? [] : [own]), ...(this.gaps.get(id)?.facts ?? [])]) {
+      const fact = this.facts[index];
+      if (fact !== undefined) fact.excuse ??= "kept for 48 h only";
+    }
+  }
+
+  excuse(record: FactRecord, why: string): void {
+    for (const index of this.factsOf(record)) {
+      const fact = this.facts[index];
+      if (fact !== undefined) fact.excuse ??= why;
+    }
+  }
+
+  #learn<R extends WindowRecord | EventRecord>(key: string, record: R): R {
+    if (!this.#byKey.has(key)) {
+      this.#byKey.set(key, this.facts.length);
+      this.#of.set(record, [this.facts.length]);
+      this.facts.push({ record, closed: false, excuse: null });
+    }
+    return record;
+  }
+}
+
+export type Loss = GapRecord["reason"];

@@ -1,0 +1,122 @@
+/**
+ * What the flush statement does to Postgres: mirrors `worker/store/flush.ts` and the rollup triggers of `migrations/`.
+ * One `Archive` a cluster; the whole of it can go back to an earlier copy, as a restore does.
+ */
+import type { FactRecord } from "../../protocol/record.ts";
+import { HOUR, MINUTE, type Millis } from "../../protocol/time.ts";
+import type { Rules } from "./rules.ts";
+
+export interface Numbered {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly record: FactRecord;
+}
+
+export interface WindowRow {
+  readonly service: string;
+  readonly at: number;
+  readonly spanMs: number;
+  readonly requests: number;
+  readonly epoch: number;
+  readonly seq: number;
+  /** More than one only without unique keys. */
+  readonly copies: number;
+}
+
+export interface EventRow {
+  readonly id: string;
+  readonly gapCount: number | null;
+  /** When it came here first. */
+  readonly storedAt: Millis;
+  readonly copies: number;
+}
+
+export class Archive {
+  readonly received: Map<number, Set<number>>;
+  readonly windows: Map<string, WindowRow>;
+  readonly events: Map<string, EventRow>;
+  /** Requests by service and hour. */
+  readonly hours: Map<string, number>;
+
+  constructor(from?: Archive) {
+    this.received = new Map(from?.received);
+    for (const [epoch, numbers] of this.received) this.received.set(epoch, new Set(numbers));
+    this.windows = new Map(from?.windows);
+    this.events = new Map(from?.events);
+    this.hours = new Map(from?.hours);
+  }
+
+  /** One statement: all of it or, where the world does not call this, nothing. */
+  flush(rules: Rules, incoming: readonly Numbered[], now: Millis): void {
+    const fresh = new Map<string, Numbered>();
+    for (const numbered of incoming) {
+      const isFresh = this.#receive(numbered);
+      const { record } = numbered;
+      if (!isFresh && !rules.rollupFresh && record.kind === "window")
+        this.#count(record.service, record.at, record.requests);
+      if (!isFresh && rules.numbersUnique) continue;
+      const key = rules.keysUnique ? keyOf(record) : `${keyOf(record)} ${fresh.size}`;
+      const known = fresh.get(key);
+      if (known === undefined || isBefore(known, numbered)) fresh.set(key, numbered);
+    }
+    for (const numbered of fresh.values()) {
+      if (numbered.record.kind === "window") this.#upsert(rules, numbered, numbered.record);
+      else this.#insert(rules, numbered.record, now);
+    }
+  }
+
+  #receive({ epoch, seq }: Numbered): boolean {
+    let numbers = this.received.get(epoch);
+    if (numbers === undefined) this.received.set(epoch, (numbers = new Set()));
+    if (numbers.has(seq)) return false;
+    numbers.add(seq);
+    return true;
+  }
+
+  #upsert(rules: Rules, numbered: Numbered, record: Extract<FactRecord, { kind: "window" }>): void {
+    const { service, at, spanMs, requests } = record;
+    const { epoch, seq } = numbered;
+    const key = `${service} ${at}`;
+    const held = this.windows.get(key);
+    if (held !== undefined && !rules.keysUnique) {
+      this.windows.set(key, { ...held, copies: held.copies + 1 });
+      this.#count(service, at, requests);
+      return;
+    }
+    if (held !== undefined && !isBefore(held, numbered)) return;
+    this.windows.set(key, { service, at, spanMs, requests, epoch, seq, copies: 1 });
+    this.#count(service, at, requests - (held?.requests ?? 0));
+  }
+
+  #insert(rules: Rules, record: Exclude<FactRecord, { kind: "window" }>, storedAt: Millis): void {
+    const held = this.events.get(record.id);
+    const gapCount = record.kind === "gap" ? record.count : null;
+    if (held === undefined) this.events.set(record.id, { id: record.id, gapCount, storedAt, copies: 1 });
+    else if (!rules.keysUnique) this.events.set(record.id, { ...held, copies: held.copies + 1 });
+  }
+
+  #count(service: string, at: number, requests: number): void {
+    const hour = hourOf(service, at);
+    this.hours.set(hour, (this.hours.get(hour) ?? 0) + requests);
+  }
+}
+
+export function hourOf(service: string, at: number): string {
+  return `${service} ${Math.floor(at / HOUR)}`;
+}
+
+/** The minutes that a window covers, as whole minutes of Unix time. */
+export function minutesOf({ at, spanMs }: { readonly at: number; readonly spanMs: number }): readonly number[] {
+  return Array.from({ length: spanMs / MINUTE }, (_, i) => at / MINUTE + i);
+}
+
+function keyOf(record: FactRecord): string {
+  return record.kind === "window" ? `${record.service} ${record.at}` : record.id;
+}
+
+function isBefore(
+  a: { readonly epoch: number; readonly seq: number },
+  b: { readonly epoch: number; readonly seq: number },
+): boolean {
+  return a.epoch < b.epoch || (a.epoch === b.epoch && a.seq < b.seq);
+}

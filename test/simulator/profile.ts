@@ -1,0 +1,61 @@
+/** Which troubles a world has: few at a time, so that each is met alone and in company, and small bounds so that they are reached. */
+import { MINUTE, SECOND } from "../../protocol/time.ts";
+import type { Dice } from "./dice.ts";
+
+export interface Profile {
+  readonly clusters: number;
+  readonly services: readonly string[];
+  readonly steps: number;
+  readonly batchMax: number;
+  readonly spoolRecordsMax: number;
+  readonly outboxRecordsMax: number;
+  readonly flushRecordsMax: number;
+  readonly flushIntervalMs: number;
+  readonly lossyNet: boolean;
+  readonly sessions: boolean;
+  readonly crashes: boolean;
+  readonly diskLoss: boolean;
+  readonly zombies: boolean;
+  readonly copies: boolean;
+  readonly agentClock: boolean;
+  readonly edgeClock: boolean;
+  readonly evictions: boolean;
+  /** Either the object or Postgres goes back in time, never both: with both, what each was to keep for the other is gone. */
+  readonly disaster: "none" | "rewind" | "restore";
+  readonly postgresDown: boolean;
+  readonly slowPostgres: boolean;
+  readonly badRecords: boolean;
+  readonly damage: boolean;
+  readonly longPauses: boolean;
+}
+
+const UNBOUNDED = 10_000;
+
+export function profileOf(dice: Dice): Profile {
+  const isTight = dice.chance(40);
+  return {
+    clusters: dice.chance(85) ? 1 : dice.between(2, 3),
+    services: isTight || dice.chance(60) ? ["shop/web"] : ["shop/web", "shop/pay"],
+    steps: dice.between(30, 90),
+    batchMax: dice.between(2, 6),
+    spoolRecordsMax: isTight ? dice.between(12, 18) : UNBOUNDED,
+    outboxRecordsMax: dice.chance(15) ? dice.between(4, 10) : UNBOUNDED,
+    flushRecordsMax: dice.between(3, 12),
+    flushIntervalMs: dice.chance(50) ? 10 * SECOND : MINUTE,
+    lossyNet: dice.chance(60),
+    sessions: dice.chance(40),
+    crashes: dice.chance(60),
+    diskLoss: dice.chance(15),
+    zombies: !isTight && dice.chance(40),
+    copies: !isTight && dice.chance(20),
+    agentClock: !isTight && dice.chance(20),
+    edgeClock: dice.chance(4),
+    evictions: dice.chance(60),
+    disaster: dice.chance(30) ? "rewind" : dice.chance(35) ? "restore" : "none",
+    postgresDown: dice.chance(20),
+    slowPostgres: dice.chance(50),
+    badRecords: dice.chance(15),
+    damage: dice.chance(6),
+    longPauses: dice.chance(12),
+  };
+}
