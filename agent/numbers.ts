@@ -2,8 +2,8 @@
  * The spool's book of numbers, apart from its records: who the spool is, its epoch, which record got which number, and
  * up to where Postgres has them. Records can all be gone and the next number still never starts over.
  *
- *   numbers.log   { spool, epoch, next, persisted, held, freed }     the first frame: everything so far
- *                 { first, ids } | { persisted }                      and what happened since
+ *   numbers.log   { spool, epoch, next, persisted, held, freed, exposed }     the first frame: everything so far
+ *                 { first, ids } | { persisted }                               and what happened since
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, fsyncSync } from "node:fs";
@@ -11,8 +11,8 @@ import * as v from "valibot";
 import { encodeFrame } from "./core/frame.ts";
 import { openFrameFile, replaceFile, scanFile, type FrameFile, type Fsync } from "./frames.ts";
 
-/** The book is written anew above this, bytes. */
-const LOG_BYTES_MAX = 262_144;
+/** The book is written anew when its lines take more than this, bytes. */
+const LINES_BYTES_MAX = 262_144;
 
 const Whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Pair = v.tuple([Whole, Whole]);
@@ -21,10 +21,15 @@ const SnapshotSchema = v.object({
   epoch: v.nullable(Whole),
   next: Whole,
   persisted: Whole,
-  /** [number, record id] of each record that has a number and is not persisted. */
-  held: v.array(Pair),
+  /**
+   * [number, id, count] of records that have a number and are not persisted: numbers rise by one and ids with them, or
+   * fall if `count` is negative. Half a million pairs would not fit into a frame. Agents before 0.2 wrote pairs.
+   */
+  held: v.array(v.union([v.tuple([Whole, Whole, v.pipe(v.number(), v.safeInteger())]), Pair])),
   /** [first, last] record ids that are persisted and whose bytes are still in a segment. */
   freed: v.array(Pair),
+  /** [first, last] record ids that had a number in a former epoch. Agents before 0.2 did not write it. */
+  exposed: v.optional(v.array(Pair)),
 });
 const LineSchema = v.union([v.object({ first: Whole, ids: v.array(Whole) }), v.object({ persisted: Whole })]);
 
@@ -36,17 +41,33 @@ export class Numbers {
   /** Record ids by number, of every number in [persisted, next). */
   readonly held = new Map<number, number>();
   readonly freed = new Set<number>();
+  /** Ids of records that had a number in a former epoch. They may be in Postgres: they must never change. */
+  readonly exposed = new Set<number>();
+  /** Whether `exposed` can be relied on; else any record of before may have had a number. */
+  knowsExposed: boolean;
   /** Why the book could not be trusted and a new identity was taken, if so. */
   renewedBecause: string | null = null;
   readonly #path: string;
   readonly #fsync: Fsync;
   #file: FrameFile | null = null;
+  /** What the book took when it was written anew, bytes. */
+  #snapshotBytes = 0;
 
   constructor(path: string, fsync: Fsync = fsyncSync) {
     this.#path = path;
     this.#fsync = fsync;
     this.spool = randomBytes(16).toString("hex");
-    if (existsSync(path)) this.#load();
+    this.knowsExposed = existsSync(path);
+    const end = this.knowsExposed ? this.#load() : null;
+    // A sound book is not written anew: the disk may be full, and the agent must come up to send what frees it.
+    if (end === null) this.rewrite();
+    else this.#file = openFrameFile(path, end, fsync);
+  }
+
+  /** Says of records that they may have had a number. */
+  expose(ids: Iterable<number>): void {
+    for (const id of ids) this.exposed.add(id);
+    this.knowsExposed = true;
     this.rewrite();
   }
 
@@ -64,6 +85,7 @@ export class Numbers {
 
   /** Takes all numbers back and begins under `epoch` (null: to be asked for), as a new spool if `renew`. `next` goes on rising, to at least `nextMin`. */
   begin(epoch: number | null, renew: boolean, nextMin = 1): void {
+    for (const id of this.held.values()) this.exposed.add(id);
     this.held.clear();
     this.next = Math.max(this.next, nextMin);
     this.persisted = this.next;
@@ -72,9 +94,12 @@ export class Numbers {
     this.rewrite();
   }
 
-  /** Forgets freed records whose bytes are gone. */
+  /** Forgets records whose bytes are gone. */
   forget(ids: Iterable<number>): void {
-    for (const id of ids) this.freed.delete(id);
+    for (const id of ids) {
+      this.freed.delete(id);
+      this.exposed.delete(id);
+    }
   }
 
   sync(): void {
@@ -88,12 +113,14 @@ export class Numbers {
       epoch: this.epoch,
       next: this.next,
       persisted: this.persisted,
-      held: [...this.held],
-      freed: ranges([...this.freed].toSorted((a, b) => a - b)),
+      held: heldRuns(this.held),
+      freed: ranges(this.freed),
+      exposed: ranges(this.exposed),
     } satisfies v.InferOutput<typeof SnapshotSchema>;
     const frame = encodeFrame(Buffer.from(JSON.stringify(snapshot)));
     replaceFile(this.#path, frame, this.#fsync);
     this.#file = openFrameFile(this.#path, frame.length, this.#fsync);
+    this.#snapshotBytes = frame.length;
   }
 
   close(): void {
@@ -101,7 +128,7 @@ export class Numbers {
   }
 
   #append(line: string, durable: boolean): void {
-    if ((this.#file?.size() ?? 0) > LOG_BYTES_MAX) this.rewrite();
+    if ((this.#file?.size() ?? 0) > this.#snapshotBytes + LINES_BYTES_MAX) this.rewrite();
     this.#file?.append([line], durable);
   }
 
@@ -123,15 +150,19 @@ export class Numbers {
     return ids;
   }
 
-  #load(): void {
-    const { frames, damaged, tailDecayed } = scanFile(this.#path);
+  /** Reads the book; the end of what is sound, or null if it has to be written anew. */
+  #load(): number | null {
+    const { frames, end, damaged, tailDecayed } = scanFile(this.#path);
     const texts = frames.map((frame) => Buffer.from(frame.payload).toString());
     const snapshot = v.safeParse(SnapshotSchema, parse(texts[0]));
     if (snapshot.success) {
-      const { spool, epoch, next, persisted, held, freed } = snapshot.output;
+      const { spool, epoch, next, persisted, held, freed, exposed } = snapshot.output;
       Object.assign(this, { spool, epoch, next, persisted });
-      for (const [seq, id] of held) this.held.set(seq, id);
+      for (const [seq, id, count = 1] of held)
+        for (let i = 0; i < Math.abs(count); i++) this.held.set(seq + i, id + i * Math.sign(count));
       for (const [from, to] of freed) for (let id = from; id <= to; id++) this.freed.add(id);
+      for (const [from, to] of exposed ?? []) for (let id = from; id <= to; id++) this.exposed.add(id);
+      this.knowsExposed = exposed !== undefined;
     }
     for (const text of texts.slice(1)) {
       const line = v.safeParse(LineSchema, parse(text));
@@ -139,7 +170,7 @@ export class Numbers {
       if ("first" in line.output) this.#assign(line.output.first, line.output.ids);
       else this.#free(line.output.persisted);
     }
-    if (snapshot.success && !damaged && !tailDecayed) return;
+    if (snapshot.success && !damaged && !tailDecayed) return end;
     // A number may have left that this book no longer knows. Under a new identity none can be given twice, and the
     // natural keys of the records catch what is sent again.
     this.renewedBecause = "the book of numbers was damaged";
@@ -147,7 +178,22 @@ export class Numbers {
     this.persisted = this.next;
     this.epoch = null;
     this.spool = randomBytes(16).toString("hex");
+    this.knowsExposed = false;
+    return null;
   }
+}
+
+function heldRuns(held: ReadonlyMap<number, number>): [number, number, number][] {
+  const runs: [number, number, number][] = [];
+  for (const [seq, id] of held) {
+    const run = runs.at(-1);
+    const length = run === undefined ? 0 : Math.abs(run[2]);
+    const step = run === undefined ? 0 : length === 1 ? id - run[1] : Math.sign(run[2]);
+    if (run !== undefined && seq === run[0] + length && Math.abs(step) === 1 && id === run[1] + length * step)
+      run[2] = (length + 1) * step;
+    else runs.push([seq, id, 1]);
+  }
+  return runs;
 }
 
 function parse(text: string | undefined): unknown {
@@ -158,10 +204,10 @@ function parse(text: string | undefined): unknown {
   }
 }
 
-/** Sorted numbers as [first, last] runs. */
-export function ranges(sorted: readonly number[]): [number, number][] {
+/** Numbers as sorted [first, last] runs. */
+export function ranges(values: Iterable<number>): [number, number][] {
   const runs: [number, number][] = [];
-  for (const value of sorted) {
+  for (const value of [...values].toSorted((a, b) => a - b)) {
     const run = runs.at(-1);
     if (run !== undefined && run[1] === value - 1) run[1] = value;
     else runs.push([value, value]);

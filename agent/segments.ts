@@ -1,30 +1,31 @@
 /**
  * The spool's records on disk: segments of frames, appended to in transactions and read back when the agent starts.
  *
- *   00000001.segment   { segment, firstId, closedUntil }        header
- *                      { id, record } …                          the records of one transaction
- *                      { commit, closedUntil, dropped }          what makes them count
+ *   00000001.segment   { segment, firstId, closedUntil, closedMax }   header
+ *                      { id, record | w, … } …                         the records of one transaction (core/packed.ts)
+ *                      { commit, closedUntil, dropped }                 what makes them count
  *
  * A transaction without its commit frame never happened: so all windows of a minute and the note that the minute is
- * closed come to be together, or not at all. Ids rise by one, so an id that is missing is a record that was damaged.
- * The same id further on replaces the record (a gap in its place, or a move out of an old segment).
+ * closed come to be together, or not at all; so do a coarser window and the end of those that it is made of. Ids rise by
+ * one, so an id that is missing is a record that was damaged. The same id further on replaces the record (a gap in its
+ * place, or a move out of an old segment).
  */
 import { existsSync, fsyncSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { FactRecord } from "../protocol/record.ts";
+import { indexRecord, packRecord, unpackRecord, type Indexed, type Placed } from "./core/packed.ts";
 import { openFrameFile, readFrameOf, removeFile, scanFile, syncFolder, type FrameFile, type Fsync } from "./frames.ts";
 
 /** A new segment begins above this, bytes: small enough that freed ones go soon. */
 const SEGMENT_BYTES = 4 * 1_048_576;
 
-export interface Entry {
-  readonly id: number;
-  readonly isWindow: boolean;
-  readonly at: number;
+export interface Entry extends Indexed {
   readonly segment: number;
   readonly offset: number;
   /** The whole frame's bytes. */
+  readonly length: number;
+  /** What the record takes in a push, bytes, at most. */
   readonly bytes: number;
 }
 
@@ -38,8 +39,13 @@ export interface Segment {
 
 const Whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Ranges = v.array(v.tuple([Whole, Whole]));
-const RecordFrame = v.object({ id: Whole, record: v.looseObject({ kind: v.string(), at: Whole }) });
-const HeaderFrame = v.object({ segment: Whole, firstId: Whole, closedUntil: v.nullable(Whole) });
+const HeaderFrame = v.object({
+  segment: Whole,
+  firstId: Whole,
+  closedUntil: v.nullable(Whole),
+  /** Agents before 0.2 did not write it. */
+  closedMax: v.optional(v.nullable(Whole)),
+});
 const CommitFrame = v.object({ commit: v.literal(true), closedUntil: v.nullable(Whole), dropped: Ranges });
 
 const FRAME_HEADER_BYTES = 8;
@@ -48,13 +54,18 @@ export class Segments {
   readonly entries = new Map<number, Entry>();
   readonly list: Segment[] = [];
   readonly dropped = new Set<number>();
+  /** Until when windows are closed. It goes back if a clock that was wrong had put it into the future. */
   closedUntil: number | null = null;
+  /** The latest that `closedUntil` ever was: a window that begins before it may be a minute's second. */
+  closedMax = 0;
   nextId = 1;
   /** Ids below this are not expected in any segment. */
   firstId: number | null = null;
   readonly #folder: string;
   readonly #fsync: Fsync;
   #active: FrameFile | null = null;
+  /** One copy of each service's name and bounds: there are as many mentions as windows. */
+  readonly #texts = new Map<string, string>();
 
   constructor(folder: string, fsync: Fsync = fsyncSync) {
     this.#folder = folder;
@@ -63,7 +74,11 @@ export class Segments {
     const names = readdirSync(folder)
       .filter((name) => /^\d{8}\.segment$/.test(name))
       .toSorted();
-    names.forEach((name, i) => this.#load(Number(name.slice(0, 8)), i === names.length - 1));
+    const numbers = names.map((name) => Number(name.slice(0, 8)));
+    // The disk was full when the last one was to begin: it may still be, and the one before has room to begin with.
+    while (numbers.length > 1 && scanFile(this.#pathOf(numbers.at(-1) ?? 0)).frames.length === 0)
+      removeFile(this.#pathOf(numbers.pop() ?? 0));
+    numbers.forEach((number, i) => this.#load(number, i === numbers.length - 1));
     if (this.list.length === 0) this.rotate();
   }
 
@@ -73,51 +88,47 @@ export class Segments {
 
   /** Writes records under their ids, in one transaction; returns when the disk has them. */
   commit(
-    records: readonly { readonly id: number; readonly record: FactRecord }[],
+    records: readonly Placed[],
     closedUntil: number | null,
-    dropped: readonly [number, number][],
+    dropped: readonly (readonly [number, number])[],
   ): void {
     if ((this.#active?.size() ?? 0) > SEGMENT_BYTES) this.rotate();
     const segment = this.list.at(-1);
     const file = this.#active;
     if (segment === undefined || file === null) throw new Error("the spool is closed");
     const closed = closedUntil ?? this.closedUntil;
-    const payloads = records.map(({ id, record }) => JSON.stringify({ id, record }));
+    const payloads = records.map(packRecord);
     const offsets = file.append([...payloads, JSON.stringify({ commit: true, closedUntil: closed, dropped })], true);
-    records.forEach(({ id, record }, i) => {
+    records.forEach((_, i) => {
       const offset = offsets[i] ?? 0;
-      this.#place(
-        {
-          id,
-          isWindow: record.kind === "window",
-          at: record.at,
-          segment: segment.number,
-          offset,
-          bytes: (offsets[i + 1] ?? 0) - offset,
-        },
-        segment,
+      const entry = this.#entry(
+        JSON.parse(payloads[i] ?? "null"),
+        segment.number,
+        offset,
+        (offsets[i + 1] ?? 0) - offset,
       );
+      if (entry !== null) this.#place(entry, segment);
     });
     segment.bytes = file.size();
-    this.closedUntil = closed;
-    for (const [from, to] of dropped) for (let id = from; id <= to; id++) this.#drop(id);
+    this.#close(closed);
+    this.#drop(dropped);
   }
 
   /** The record of an entry, or null if the disk does not give it back. */
   read(entry: Entry): FactRecord | null {
     const active = this.list.at(-1)?.number === entry.segment ? this.#active : null;
-    const path = join(this.#folder, nameOf(entry.segment));
     const text =
-      active === null ? readFrameOf(path, entry.offset, entry.bytes) : active.read(entry.offset, entry.bytes);
-    // It was typed when it was written, and the checksum says that these are the bytes.
-    return text === null ? null : (JSON.parse(text) as { record: FactRecord }).record;
+      active === null
+        ? readFrameOf(this.#pathOf(entry.segment), entry.offset, entry.length)
+        : active.read(entry.offset, entry.length);
+    return text === null ? null : unpackRecord(JSON.parse(text));
   }
 
   /** Begins a new segment. Its header repeats what must outlive the older ones. */
   rotate(): void {
     this.#active?.close();
     const number = (this.list.at(-1)?.number ?? 0) + 1;
-    const path = join(this.#folder, nameOf(number));
+    const path = this.#pathOf(number);
     this.list.push({ number, path, ids: [], bytes: 0 });
     this.#open(path, 0);
   }
@@ -146,66 +157,79 @@ export class Segments {
     const segment = this.list.at(-1);
     if (segment === undefined) return;
     if (cutTo === 0) {
-      const header = { segment: segment.number, firstId: this.nextId, closedUntil: this.closedUntil };
-      this.#active.append([JSON.stringify(header)], true);
+      const { nextId: firstId, closedUntil, closedMax } = this;
+      this.#active.append([JSON.stringify({ segment: segment.number, firstId, closedUntil, closedMax })], true);
       syncFolder(this.#folder, this.#fsync);
       this.firstId ??= this.nextId;
     }
     segment.bytes = this.#active.size();
   }
 
+  #entry(frame: unknown, segment: number, offset: number, length: number): Entry | null {
+    const indexed = indexRecord(frame, (text) => {
+      const known = this.#texts.get(text) ?? text;
+      this.#texts.set(known, known);
+      return known;
+    });
+    return indexed && { ...indexed, segment, offset, length, bytes: length + indexed.unpackedBytes };
+  }
+
   #place(entry: Entry, segment: Segment): void {
     this.entries.set(entry.id, entry);
     segment.ids.push(entry.id);
     this.nextId = Math.max(this.nextId, entry.id + 1);
+    this.#drop(entry.merged);
   }
 
-  #drop(id: number): void {
-    this.entries.delete(id);
-    this.dropped.add(id);
-    this.nextId = Math.max(this.nextId, id + 1);
+  #drop(ranges: readonly (readonly [number, number])[]): void {
+    for (const [from, to] of ranges)
+      for (let id = from; id <= to; id++) {
+        this.entries.delete(id);
+        this.dropped.add(id);
+        this.nextId = Math.max(this.nextId, id + 1);
+      }
+  }
+
+  #close(until: number | null): void {
+    this.closedUntil = until ?? this.closedUntil;
+    this.closedMax = Math.max(this.closedMax, until ?? 0);
   }
 
   #load(number: number, isLast: boolean): void {
-    const path = join(this.#folder, nameOf(number));
+    const path = this.#pathOf(number);
     const { frames, end } = scanFile(path);
     const segment: Segment = { number, path, ids: [], bytes: end };
     this.list.push(segment);
     let pending: Entry[] = [];
     let committedEnd = 0;
     frames.forEach(({ offset, payload }) => {
-      const bytes = payload.length + FRAME_HEADER_BYTES;
+      const length = payload.length + FRAME_HEADER_BYTES;
       const frame: unknown = JSON.parse(Buffer.from(payload).toString());
-      if (v.is(RecordFrame, frame)) {
-        pending.push({
-          id: frame.id,
-          isWindow: frame.record.kind === "window",
-          at: frame.record.at,
-          segment: number,
-          offset,
-          bytes,
-        });
+      const entry = this.#entry(frame, number, offset, length);
+      if (entry !== null) {
+        pending.push(entry);
         return;
       }
       if (v.is(HeaderFrame, frame)) {
         this.firstId ??= frame.firstId;
         this.nextId = Math.max(this.nextId, frame.firstId);
-        this.closedUntil = frame.closedUntil ?? this.closedUntil;
+        this.#close(frame.closedUntil);
+        this.closedMax = Math.max(this.closedMax, frame.closedMax ?? 0);
       } else if (v.is(CommitFrame, frame)) {
-        for (const entry of pending) this.#place(entry, segment);
+        for (const each of pending) this.#place(each, segment);
         pending = [];
         // The last word, not the latest time: it went back if a wrong clock had put it into the future.
-        this.closedUntil = frame.closedUntil ?? this.closedUntil;
-        for (const [from, to] of frame.dropped) for (let id = from; id <= to; id++) this.#drop(id);
+        this.#close(frame.closedUntil);
+        this.#drop(frame.dropped);
       }
-      committedEnd = offset + bytes;
+      committedEnd = offset + length;
     });
     // The tail of the last segment was never acknowledged to anybody; an older one was complete before the next began.
     if (isLast) this.#open(path, committedEnd);
     else for (const entry of pending) this.#place(entry, segment);
   }
-}
 
-function nameOf(number: number): string {
-  return `${String(number).padStart(8, "0")}.segment`;
+  #pathOf(number: number): string {
+    return join(this.#folder, `${String(number).padStart(8, "0")}.segment`);
+  }
 }

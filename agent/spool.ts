@@ -4,21 +4,22 @@
  * It keeps four promises over a kill at any byte: what `append` returned from is not lost; a number is given once; a
  * record leaves only after the disk has its number; and it is freed only at `persisted`.
  */
-import { createHash } from "node:crypto";
 import { fsyncSync } from "node:fs";
 import { join } from "node:path";
-import { RECORDS_MAX, TOO_OLD_MS } from "../protocol/limits.ts";
-import type { FactRecord, GapRecord, WindowRecord } from "../protocol/record.ts";
+import { RECORDS_MAX } from "../protocol/limits.ts";
+import type { FactRecord, WindowRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
 import { chooseForNumbering } from "./core/numbering.ts";
+import type { Placed } from "./core/packed.ts";
 import type { Fsync } from "./frames.ts";
+import { gapInPlace, gapOf, type Loss } from "./gaps.ts";
 import { Numbers, ranges } from "./numbers.ts";
+import { Room } from "./room.ts";
 import { Segments, type Entry } from "./segments.ts";
+import { Waiting } from "./waiting.ts";
 
 /** The spool's size on disk, bytes: `reference/delivery.md` 2. */
 const SPOOL_BYTES_MAX = 64 * 1_048_576;
-/** Events may exceed the bound by this share before the oldest go, too. */
-const EVENTS_EXCESS = 1.25;
 
 export interface SpoolOptions {
   readonly dataDir: string;
@@ -37,21 +38,20 @@ export interface Batch {
 export class Spool {
   readonly #segments: Segments;
   readonly #numbers: Numbers;
-  readonly #bytesMax: number;
+  readonly #waiting = new Waiting();
+  readonly #room: Room;
   readonly #fail: (message: string) => never;
-  /** What waits for a number, oldest first. */
-  #events: Entry[] = [];
-  #windows: Entry[] = [];
   /** Records that were found damaged when the spool was opened; each is declared in a gap record. */
   readonly damagedAtStart: number;
 
   constructor(options: SpoolOptions) {
-    this.#bytesMax = options.bytesMax ?? SPOOL_BYTES_MAX;
     this.#fail = options.fail;
     const fsync = options.fsync ?? fsyncSync;
     this.#segments = new Segments(join(options.dataDir, "spool"), fsync);
     this.#numbers = new Numbers(join(options.dataDir, "spool", "numbers.log"), fsync);
+    this.#room = new Room(this.#segments, this.#numbers, this.#waiting, options.bytesMax ?? SPOOL_BYTES_MAX);
     for (const id of this.#numbers.held.values()) this.#segments.nextId = Math.max(this.#segments.nextId, id + 1);
+    if (!this.#numbers.knowsExposed) this.#guarded(() => this.#numbers.expose(this.#segments.entries.keys()));
     this.damagedAtStart = this.#guarded(() => this.#declareDamage());
     this.#queueWaiting();
   }
@@ -75,7 +75,7 @@ export class Spool {
   }
   /** How many records wait for their number. */
   get waiting(): number {
-    return this.#events.length + this.#windows.length;
+    return this.#waiting.size;
   }
   /** Why the spool took a new identity when it was opened; null if it did not. */
   get renewedBecause(): string | null {
@@ -88,12 +88,13 @@ export class Spool {
    */
   append(records: readonly FactRecord[], now: Millis | null, closedUntil: Millis | null = null): void {
     this.#guarded(() => {
-      const taken = this.#isStuck() ? declareRefusal(this.id, records) : records;
-      const firstId = this.#segments.nextId;
-      const placed = taken.map((record, i) => ({ id: firstId + i, record }));
-      this.#segments.commit(placed, closedUntil, []);
-      for (const { id } of placed) this.#enqueue(id);
-      this.#shrink(now);
+      const { taken, stale } = this.#settle(this.#room.admit(records));
+      this.#segments.commit(taken, closedUntil, ranges(stale));
+      this.#waiting.change(
+        new Set(stale),
+        taken.flatMap(({ id }) => this.#segments.entries.get(id) ?? []),
+      );
+      this.#room.shrink(now);
     });
   }
 
@@ -108,16 +109,17 @@ export class Spool {
         const entry = this.#entryOf(seq);
         if (items.length > 0 && bytes + entry.bytes > bytesMax) return { first, items };
         bytes += entry.bytes;
-        items.push(this.#read(seq, entry));
+        items.push(this.#read(seq));
       }
-      const closedUntil = this.closedUntil ?? this.#windows.at(-1)?.at ?? 0;
+      const { events, windows } = this.#waiting;
+      const closedUntil = this.closedUntil ?? windows.at(-1)?.at ?? 0;
       const left = bytesMax - bytes;
-      const chosen = chooseForNumbering(this.#events, this.#windows, closedUntil, room - items.length, left);
+      const chosen = chooseForNumbering(events, windows, closedUntil, room - items.length, left);
       if (chosen.length === 0 || (items.length > 0 && (chosen[0]?.bytes ?? 0) > left)) return { first, items };
       const firstNew = this.next;
       this.#numbers.assign(chosen.map(({ id }) => id));
-      this.#dequeue(new Set(chosen.map(({ id }) => id)));
-      chosen.forEach((_, i) => items.push(this.#read(firstNew + i, this.#entryOf(firstNew + i))));
+      this.#waiting.change(new Set(chosen.map(({ id }) => id)), []);
+      chosen.forEach((_, i) => items.push(this.#read(firstNew + i)));
       return { first, items };
     });
   }
@@ -127,7 +129,7 @@ export class Spool {
     if (persisted <= this.base) return;
     this.#guarded(() => {
       this.#numbers.free(Math.min(persisted, this.next));
-      this.#removeFreed();
+      this.#room.removeFreed();
     });
   }
 
@@ -135,35 +137,36 @@ export class Spool {
   setAside(seq: number): void {
     this.#guarded(() => {
       const entry = this.#entryOf(seq);
-      this.#replace(entry.id, gapFor(this.id, `refused ${seq}`, "refused", entry.at, entry.at, 1));
+      this.#segments.commit([{ id: entry.id, record: gapInPlace(this.id, "refused", "refused", entry) }], null, []);
     });
   }
 
   /** Takes the epoch that the edge gave. In another epoch than before, what is held is numbered anew, from `nextMin` at least. */
   adopt(epoch: number, nextMin: number): void {
     if (epoch === this.epoch) return;
-    this.#guarded(() => this.#numbers.begin(epoch, false, nextMin));
+    this.#guarded(() => {
+      // Numbers that this book never gave: the spool was restored from a copy, and anything in it may have left since.
+      if (nextMin > this.next) this.#numbers.expose(this.#segments.entries.keys());
+      this.#numbers.begin(epoch, false, nextMin);
+    });
     this.#queueWaiting();
   }
 
   /** Becomes a new spool that has to ask for its epoch: when the edge knows numbers that this one never gave. */
   renew(): void {
-    this.#guarded(() => this.#numbers.begin(null, true));
+    this.#guarded(() => {
+      this.#numbers.expose(this.#segments.entries.keys());
+      this.#numbers.begin(null, true);
+    });
     this.#queueWaiting();
   }
 
   /** The windows that are held, numbered or not. Reads all of the spool. */
   heldWindows(): readonly WindowRecord[] {
     return [...this.#segments.entries.values()]
-      .filter(({ id, isWindow }) => isWindow && !this.#numbers.freed.has(id))
+      .filter(({ id, window }) => window !== null && !this.#numbers.freed.has(id))
       .flatMap((entry) => this.#segments.read(entry) ?? [])
       .filter((record) => record.kind === "window");
-  }
-
-  /** Asks for the epoch again under the same identity. */
-  reopen(): void {
-    this.#guarded(() => this.#numbers.begin(null, false));
-    this.#queueWaiting();
   }
 
   close(): void {
@@ -185,100 +188,39 @@ export class Spool {
     return entry;
   }
 
-  #read(seq: number, entry: Entry): FactRecord {
+  #read(seq: number): FactRecord {
+    const entry = this.#entryOf(seq);
     const record = this.#segments.read(entry);
     if (record !== null) return record;
-    const gap = gapFor(this.id, `damaged ${entry.id}`, "damaged", entry.at, entry.at, 1);
-    this.#replace(entry.id, gap);
+    const gap = gapInPlace(this.id, "damaged", "damaged", entry);
+    this.#segments.commit([{ id: entry.id, record: gap }], null, []);
     return this.#segments.read(this.#entryOf(seq)) ?? gap;
-  }
-
-  #replace(id: number, record: GapRecord): void {
-    this.#segments.commit([{ id, record }], null, []);
   }
 
   #queueWaiting(): void {
     const numbered = new Set(this.#numbers.held.values());
-    const waiting = [...this.#segments.entries.values()].filter(
-      ({ id }) => !numbered.has(id) && !this.#numbers.freed.has(id),
-    );
-    waiting.sort((a, b) => a.at - b.at || a.id - b.id);
-    this.#windows = waiting.filter((entry) => entry.isWindow);
-    this.#events = waiting.filter((entry) => !entry.isWindow).sort((a, b) => a.id - b.id);
+    const isWaiting = ({ id }: Entry): boolean => !numbered.has(id) && !this.#numbers.freed.has(id);
+    this.#waiting.reset([...this.#segments.entries.values()].filter(isWaiting));
   }
 
-  #enqueue(id: number): void {
-    const entry = this.#segments.entries.get(id);
-    if (entry === undefined) return;
-    const queue = entry.isWindow ? this.#windows : this.#events;
-    const ordered = (queue.at(-1)?.at ?? 0) <= entry.at || !entry.isWindow;
-    queue.push(entry);
-    if (!ordered) queue.sort((a, b) => a.at - b.at || a.id - b.id);
-  }
-
-  #dequeue(ids: ReadonlySet<number>): void {
-    this.#events = this.#events.filter(({ id }) => !ids.has(id));
-    this.#windows = this.#windows.filter(({ id }) => !ids.has(id));
-  }
-
-  #removeFreed(): void {
-    while (this.#segments.list.length > 1) {
-      const oldest = this.#segments.list[0];
-      if (oldest === undefined || this.#survivors(oldest.number, oldest.ids).length > 0) return;
-      // Before the bytes go the disk must know that they were freed, or the next start would take them for damaged.
-      this.#numbers.sync();
-      this.#numbers.forget(this.#segments.removeOldest());
-    }
-  }
-
-  #survivors(segment: number, ids: readonly number[]): Entry[] {
-    return ids.flatMap((id) => {
-      const entry = this.#segments.entries.get(id);
-      return entry?.segment === segment && !this.#numbers.freed.has(id) ? [entry] : [];
+  /**
+   * A minute that is closed a second time, because a clock that was wrong had closed it before: the new window takes the
+   * place of what waits, and never becomes coarser, because the former one may be in Postgres under its key.
+   */
+  #settle(placed: readonly Placed[]): { readonly taken: readonly Placed[]; readonly stale: readonly number[] } {
+    const { closedMax } = this.#segments;
+    if (!placed.some(({ record }) => record.kind === "window" && record.at < closedMax))
+      return { taken: placed, stale: [] };
+    const stale: number[] = [];
+    const taken = placed.map((each) => {
+      const { record } = each;
+      if (record.kind !== "window" || record.at >= closedMax) return each;
+      const until = record.at + record.spanMs;
+      for (const { id, at, window } of this.#waiting.windows)
+        if (window?.service === record.service && at >= record.at && at + window.spanMs <= until) stale.push(id);
+      return { ...each, again: true };
     });
-  }
-
-  /** Full, and nothing in it may be dropped: every record has its number already. */
-  #isStuck(): boolean {
-    return this.#segments.bytes > this.#bytesMax && this.#windows.length === 0 && this.#numbers.freed.size === 0;
-  }
-
-  /** Brings the spool back into its bounds: the oldest windows without a number go first, counted in a gap record. */
-  #shrink(now: Millis | null): void {
-    for (let rounds = this.#segments.list.length + 1; rounds > 0; rounds--) {
-      const isFull = this.#segments.bytes > this.#bytesMax;
-      const tooOld = now === null ? Number.NEGATIVE_INFINITY : now - TOO_OLD_MS;
-      const hasOld = (this.#windows[0]?.at ?? Number.POSITIVE_INFINITY) < tooOld;
-      if ((!isFull || this.#isStuck()) && !hasOld) return;
-      const eventsToo = this.#segments.bytes > this.#bytesMax * EVENTS_EXCESS && this.#windows.length === 0;
-      const waiting = new Set([...this.#windows, ...(eventsToo ? this.#events : [])].map(({ id }) => id));
-      // Too old: the edge would refuse them, room or not.
-      const reason = isFull ? "spool_full" : "refused";
-      this.#compactOldest((entry) => waiting.has(entry.id) && (isFull || entry.at < tooOld), reason);
-    }
-  }
-
-  /** Moves what is still needed out of the oldest segment, declares what `isDropped`, and removes the segment: one transaction before, none after. */
-  #compactOldest(isDropped: (entry: Entry) => boolean, reason: GapRecord["reason"]): void {
-    if (this.#segments.list.length === 1) this.#segments.rotate();
-    const oldest = this.#segments.list[0];
-    if (oldest === undefined) return;
-    const survivors = this.#survivors(oldest.number, oldest.ids);
-    const dropped = survivors.filter(isDropped);
-    const kept = survivors.filter((entry) => !isDropped(entry));
-    const moved = kept.map((entry) => ({
-      id: entry.id,
-      record: this.#segments.read(entry) ?? gapFor(this.id, `damaged ${entry.id}`, "damaged", entry.at, entry.at, 1),
-    }));
-    const gap = dropped.length === 0 ? [] : [{ id: this.#segments.nextId, record: gapOver(this.id, dropped, reason) }];
-    this.#segments.commit([...moved, ...gap], null, ranges(dropped.map(({ id }) => id).toSorted((a, b) => a - b)));
-    this.#numbers.sync();
-    this.#numbers.forget(this.#segments.removeOldest());
-    const gone = new Set(survivors.map(({ id }) => id));
-    this.#dequeue(gone);
-    const numbered = new Set(this.#numbers.held.values());
-    for (const { id } of [...kept, ...gap]) if (!numbered.has(id)) this.#enqueue(id);
-    this.#events.sort((a, b) => a.id - b.id);
+    return { taken, stale };
   }
 
   /** Finds the ids that no segment gives back and puts gap records in their place; how many were lost. */
@@ -291,51 +233,26 @@ export class Spool {
       if (isLost(id) && !seqs.has(id)) lost.push(id);
     if (lost.length === 0) return 0;
     const known = [...entries.values()].toSorted((a, b) => a.id - b.id);
-    const around = (from: number, to: number): readonly [number, number] => {
-      const before = known.findLast((entry) => entry.id < from)?.at ?? known[0]?.at ?? 0;
-      return [before, Math.max(before, known.find((entry) => entry.id > to)?.at ?? before)];
+    const around = (from: number, to: number): Loss => {
+      const at = known.findLast((entry) => entry.id < from)?.at ?? known[0]?.at ?? 0;
+      return { at, until: known.find((entry) => entry.id > to)?.at ?? at, count: to - from + 1 };
     };
-    const numbered = lost.filter((id) => seqs.has(id));
-    const runs = ranges(lost.filter((id) => !seqs.has(id)).toSorted((a, b) => a - b));
-    const inPlace = numbered.map((id) => ({
-      id,
-      record: gapFor(this.id, `damaged ${id}`, "damaged", ...around(id, id), 1),
-    }));
     const firstId = this.#segments.nextId;
+    const inPlace = lost
+      .filter((id) => seqs.has(id))
+      .map((id) => ({ id, what: `damaged ${id}`, loss: around(id, id) }));
+    const runs = ranges(lost.filter((id) => !seqs.has(id)));
     const declared = runs.map(([from, to], i) => ({
       id: firstId + i,
-      record: gapFor(this.id, `damaged ${from}-${to}`, "damaged", ...around(from, to), to - from + 1),
+      what: `damaged ${from}-${to}`,
+      loss: around(from, to),
     }));
-    this.#segments.commit([...inPlace, ...declared], null, runs);
+    const gaps = [...inPlace, ...declared];
+    this.#segments.commit(
+      gaps.map(({ id, what, loss }) => ({ id, record: gapOf(this.id, what, "damaged", loss) })),
+      null,
+      runs,
+    );
     return lost.length;
   }
-}
-
-function gapFor(
-  spool: string,
-  what: string,
-  reason: GapRecord["reason"],
-  at: Millis,
-  until: Millis,
-  count: number,
-): GapRecord {
-  const id = createHash("sha256").update(`${spool} ${what}`).digest("hex").slice(0, 32);
-  return { kind: "gap", id, at, until: Math.max(at, until), reason, count };
-}
-
-function gapOver(spool: string, dropped: readonly Entry[], reason: GapRecord["reason"]): GapRecord {
-  const times = dropped.map(({ at }) => at);
-  const ids = dropped.map(({ id }) => id);
-  const what = `dropped ${Math.min(...ids)}-${Math.max(...ids)}`;
-  return gapFor(spool, what, reason, Math.min(...times), Math.max(...times), dropped.length);
-}
-
-/** The records with one gap in the place of the windows. */
-function declareRefusal(spool: string, records: readonly FactRecord[]): readonly FactRecord[] {
-  const windows = records.filter((record) => record.kind === "window");
-  if (windows.length === 0) return records;
-  const ends = windows.map((window) => window.at + window.spanMs);
-  const at = Math.min(...windows.map((window) => window.at));
-  const gap = gapFor(spool, `no room ${at} ${windows.length}`, "spool_full", at, Math.max(...ends), windows.length);
-  return [...records.filter((record) => record.kind !== "window"), gap];
 }

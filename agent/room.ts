@@ -1,0 +1,239 @@
+/**
+ * Keeps the spool within its bounds.
+ *
+ * What is not freed may take 80 % of them; above, windows that never had a number become coarser, oldest first; where
+ * nothing is left to merge and 90 % are taken, the oldest windows without a number are dropped and declared; and
+ * where every window has its number, new ones are refused and declared. Events go last, at 125 %. Bytes of what is gone
+ * come back when segments are rewritten, oldest first, once they are worth it.
+ */
+import { TOO_OLD_MS } from "../protocol/limits.ts";
+import type { FactRecord, GapRecord, WindowRecord } from "../protocol/record.ts";
+import { MINUTE, type Millis } from "../protocol/time.ts";
+import { chooseRuns, mergeRun, type Mergeable, type Run } from "./core/coarsen.ts";
+import type { Placed } from "./core/packed.ts";
+import { gapInPlace, gapOf, isWindow, lossOf, sumOf, type Loss } from "./gaps.ts";
+import { ranges, type Numbers } from "./numbers.ts";
+import type { Entry, Segments } from "./segments.ts";
+import type { Waiting } from "./waiting.ts";
+
+/** Shares of the bound, of what is not freed: above the first windows become coarser, above the second the oldest go. */
+const COARSEN_SHARE = 0.8;
+const DROP_SHARE = 0.9;
+/** What is made room for goes on until this share is free below either, so that it is not done with each minute. */
+const SLACK_SHARE = 0.04;
+/** Events may exceed the bound by this share before the oldest go, too. */
+const EVENTS_SHARE = 1.25;
+/** Segments are rewritten when they take the first share of the bound, and the second of it is freed. */
+const REWRITE_SHARE = 0.95;
+const FREED_SHARE = 0.04;
+/** Windows that are merged between two looks at which come next, and runs a transaction. */
+const MERGE_WINDOWS = 16_000;
+const MERGE_RUNS = 400;
+
+/** Losses of a kind that touch each other are one gap, as long as it has no number. */
+type LossKind = "dropped" | "no room" | "too old" | "events";
+const REASONS = {
+  dropped: "spool_full",
+  "no room": "spool_full",
+  "too old": "refused",
+  events: "spool_full",
+} as const satisfies Record<LossKind, GapRecord["reason"]>;
+
+export class Room {
+  readonly #segments: Segments;
+  readonly #numbers: Numbers;
+  readonly #waiting: Waiting;
+  readonly #bytesMax: number;
+  readonly #declared = new Map<LossKind, { readonly id: number; readonly gap: GapRecord }>();
+
+  constructor(segments: Segments, numbers: Numbers, waiting: Waiting, bytesMax: number) {
+    this.#segments = segments;
+    this.#numbers = numbers;
+    this.#waiting = waiting;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** New records as they may be taken: without their windows, which are declared, if there is no room that could be made. */
+  admit(records: readonly FactRecord[]): readonly Placed[] {
+    const windows = records.filter(isWindow);
+    const firstId = this.#segments.nextId;
+    const isStuck = windows.length > 0 && this.#waiting.windows.length === 0 && this.#isAbove(DROP_SHARE);
+    if (!isStuck) return records.map((record, i) => ({ id: firstId + i, record }));
+    const rest = records.filter((record) => !isWindow(record));
+    const loss = sumOf(windows.map(lossOfWindow));
+    return [
+      ...rest.map((record, i) => ({ id: firstId + i, record })),
+      this.#declare("no room", loss, firstId + rest.length),
+    ];
+  }
+
+  /** Brings the spool back into its bounds. `now` is null while nobody knows the time: then nothing is too old. */
+  shrink(now: Millis | null): void {
+    if (now !== null) {
+      const old = this.#waiting.windows.findIndex(({ at }) => at >= now - TOO_OLD_MS);
+      this.#drop("too old", this.#waiting.windows.slice(0, old === -1 ? this.#waiting.windows.length : old));
+    }
+    if (!this.#isAbove(COARSEN_SHARE)) return this.#rewriteIfWorthwhile();
+    this.#coarsen((COARSEN_SHARE - SLACK_SHARE) * this.#bytesMax);
+    const share = DROP_SHARE - SLACK_SHARE;
+    if (this.#isAbove(DROP_SHARE)) this.#drop("dropped", this.#oldest(this.#waiting.windows, share));
+    if (this.#isAbove(EVENTS_SHARE) && this.#waiting.windows.length === 0)
+      this.#drop("events", this.#oldest(this.#waiting.events, EVENTS_SHARE - SLACK_SHARE));
+    this.#rewriteIfWorthwhile();
+  }
+
+  /** Removes segments in which nothing is needed any more. */
+  removeFreed(): void {
+    while (this.#segments.list.length > 1 && !this.#hasSurvivors()) this.#removeOldest();
+  }
+
+  #isAbove(share: number): boolean {
+    const bound = share * this.#bytesMax;
+    return this.#segments.bytes > bound && this.#needed() > bound;
+  }
+
+  /** The bytes of all records that are not freed. */
+  #needed(): number {
+    let bytes = 0;
+    for (const { id, length } of this.#segments.entries.values()) if (!this.#numbers.freed.has(id)) bytes += length;
+    return bytes;
+  }
+
+  #coarsen(target: number): void {
+    const { closedUntil } = this.#segments;
+    if (closedUntil === null) return;
+    // Each round takes at least one window away.
+    for (let rounds = this.#waiting.windows.length; rounds > 0; rounds--) {
+      const runs = chooseRuns(this.#mergeable(), closedUntil, MERGE_WINDOWS);
+      if (runs.length === 0) return;
+      for (let i = 0; i < runs.length; i += MERGE_RUNS) {
+        this.#merge(runs.slice(i, i + MERGE_RUNS));
+        if (this.#needed() <= target) return;
+      }
+    }
+  }
+
+  /** The windows that never had a number, and of which no former version can have had one. */
+  #mergeable(): readonly Mergeable[] {
+    return this.#waiting.windows.flatMap(({ id, at, window, again }) =>
+      window === null || again || this.#numbers.exposed.has(id) ? [] : [{ id, at, ...window }],
+    );
+  }
+
+  /** Puts one window in the place of each run: all in one transaction, so that no minute is there twice or not at all. */
+  #merge(runs: readonly Run[]): void {
+    const placed: Placed[] = [];
+    const gone: number[] = [];
+    for (const run of runs) {
+      const entries = run.flatMap(({ id }) => this.#segments.entries.get(id) ?? []);
+      const records = entries.map((entry) => this.#segments.read(entry));
+      const windows = records.flatMap((record) => (record?.kind === "window" ? [record] : []));
+      if (windows.length === run.length) {
+        const ids = entries.map(({ id }) => id);
+        placed.push({ id: this.#segments.nextId + placed.length, record: mergeRun(windows), merged: ranges(ids) });
+        gone.push(...ids);
+      }
+      // Decay on the disk: the rest of the run merges without it the next time.
+      for (const [i, entry] of entries.entries())
+        if (records[i] === null) {
+          const record = gapInPlace(this.#numbers.spool, "damaged", "damaged", entry);
+          this.#segments.commit([{ id: entry.id, record }], null, []);
+          this.#waiting.change(new Set([entry.id]), this.#entriesOf([entry.id]));
+        }
+    }
+    this.#commit(placed, gone);
+  }
+
+  /** The oldest of these without which the rest takes `share` of the bound. */
+  #oldest(entries: readonly Entry[], share: number): readonly Entry[] {
+    let excess = this.#needed() - share * this.#bytesMax;
+    const count = entries.findIndex(({ length }) => (excess -= length) <= 0);
+    return entries.slice(0, count === -1 ? entries.length : count + 1);
+  }
+
+  #drop(kind: LossKind, entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    const gone = entries.map(({ id }) => id);
+    const loss = sumOf(entries.map((entry) => this.#lossOf(entry)));
+    this.#commit([this.#declare(kind, loss, this.#segments.nextId)], gone);
+  }
+
+  #lossOf(entry: Entry): Loss {
+    const record = entry.window === null ? this.#segments.read(entry) : null;
+    return record?.kind === "gap" ? record : lossOf(entry);
+  }
+
+  /** A loss as a gap record: a new one, or the former one of the kind made longer. */
+  #declare(kind: LossKind, loss: Loss, newId: number): Placed {
+    const former = this.#declared.get(kind);
+    const touches =
+      former !== undefined && loss.at <= former.gap.until + MINUTE && loss.until >= former.gap.at - MINUTE;
+    const isFree =
+      touches && !this.#numbers.exposed.has(former.id) && this.#waiting.events.some(({ id }) => id === former.id);
+    const id = isFree ? former.id : newId;
+    const gap = gapOf(this.#numbers.spool, `${kind} ${id}`, REASONS[kind], isFree ? sumOf([former.gap, loss]) : loss);
+    this.#declared.set(kind, { id, gap });
+    return { id, record: gap };
+  }
+
+  #commit(placed: readonly Placed[], gone: readonly number[]): void {
+    if (placed.length === 0) return;
+    this.#segments.commit(placed, null, ranges(gone));
+    this.#waiting.change(new Set(gone), this.#entriesOf(placed.map(({ id }) => id)));
+  }
+
+  #entriesOf(ids: readonly number[]): readonly Entry[] {
+    return ids.flatMap((id) => this.#segments.entries.get(id) ?? []);
+  }
+
+  #rewriteIfWorthwhile(): void {
+    if (this.#segments.bytes <= REWRITE_SHARE * this.#bytesMax) return;
+    const needed = this.#needed();
+    const isWorthIt = (): boolean => this.#segments.bytes - needed > FREED_SHARE * this.#bytesMax;
+    for (let rounds = this.#segments.list.length; rounds > 0 && isWorthIt(); rounds--) this.#rewriteOldest();
+  }
+
+  /** Moves what is still needed out of the oldest segment and removes it: one transaction before, none after. */
+  #rewriteOldest(): void {
+    if (this.#segments.list.length === 1) this.#segments.rotate();
+    const moved = this.#survivors();
+    const placed = moved.map((entry) => {
+      const record = this.#segments.read(entry) ?? gapInPlace(this.#numbers.spool, "damaged", "damaged", entry);
+      return { id: entry.id, record, again: entry.again };
+    });
+    if (placed.length > 0) this.#segments.commit(placed, null, []);
+    this.#removeOldest();
+    const waits = new Set([...this.#waiting.events, ...this.#waiting.windows].map(({ id }) => id));
+    const ids = moved.map(({ id }) => id).filter((id) => waits.has(id));
+    this.#waiting.change(new Set(ids), this.#entriesOf(ids));
+  }
+
+  #removeOldest(): void {
+    // Before the bytes go the disk must know that they were freed, or the next start would take them for damaged.
+    this.#numbers.sync();
+    this.#numbers.forget(this.#segments.removeOldest());
+  }
+
+  #hasSurvivors(): boolean {
+    const oldest = this.#segments.list[0];
+    const { entries } = this.#segments;
+    const isNeeded = (id: number): boolean =>
+      entries.get(id)?.segment === oldest?.number && !this.#numbers.freed.has(id);
+    // From the end: what was written first is mostly freed first.
+    return oldest?.ids.findLast(isNeeded) !== undefined;
+  }
+
+  /** What is still needed of the oldest segment. */
+  #survivors(): readonly Entry[] {
+    const oldest = this.#segments.list[0];
+    // A record that was replaced in its segment is named twice.
+    return [...new Set(oldest?.ids)].flatMap((id) => {
+      const entry = this.#segments.entries.get(id);
+      return entry?.segment === oldest?.number && entry !== undefined && !this.#numbers.freed.has(id) ? [entry] : [];
+    });
+  }
+}
+
+function lossOfWindow({ at, spanMs }: WindowRecord): Loss {
+  return { at, until: at + spanMs, count: spanMs / MINUTE };
+}

@@ -1,0 +1,307 @@
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { is } from "valibot";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Spool } from "../../agent/spool.ts";
+import { RecordSchema, type EventRecord, type FactRecord, type WindowRecord } from "../../protocol/record.ts";
+import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
+
+/** A whole hour. */
+const NOON = 1_795_392_000_000;
+let folder = "";
+beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "room-"))));
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function open(bytesMax: number, dataDir = folder, fsync?: (fd: number) => void): Spool {
+  const fail = (message: string): never => {
+    throw new Error(message);
+  };
+  return new Spool({ dataDir, bytesMax, fail, ...(fsync !== undefined && { fsync }) });
+}
+
+/** A window as Prometheus' `increase` makes it: seven counts of 17 digits. Counts differ by minute, whole in the sum. */
+function window(minute: number, service = 0): WindowRecord {
+  const scale = 60 / (45 + (minute % 7) / 1_000);
+  const counts = [0, 0, 0, 0, 59, 331, 975, 1_853, 804, 250, 36, 0, 0, 0, 0, 0, 0, 0, 0, 0].map((n) => n * scale);
+  return {
+    kind: "window",
+    service: `shop-production/checkout-${service}`,
+    at: NOON + minute * MINUTE,
+    spanMs: MINUTE,
+    requests: 4_308,
+    errors: 9 * scale,
+    latency: { scheme: "explicit", bounds: "istio", counts, sum: 878_552.789 * scale },
+  };
+}
+
+function event(n: number): EventRecord {
+  return { kind: "pod.oom_killed", id: n.toString(16).padStart(32, "0"), at: NOON + n, subject: "shop/cart", body: {} };
+}
+
+/** Closes minutes [from, until) of some services, ten minutes a transaction. */
+function close(spool: Spool, from: number, until: number, services: number): void {
+  for (let minute = from; minute < until; minute += 10) {
+    const end = Math.min(minute + 10, until);
+    const windows = Array.from({ length: (end - minute) * services }, (_, i) =>
+      window(minute + Math.floor(i / services), i % services),
+    );
+    spool.append(windows, NOON + end * MINUTE, NOON + end * MINUTE);
+  }
+}
+
+/** Everything that the spool holds, as it leaves. */
+function drain(spool: Spool): FactRecord[] {
+  const records: FactRecord[] = [];
+  for (let from = spool.base; ;) {
+    const { first, items } = spool.batch(from, 500, 1e9);
+    if (items.length === 0) return records;
+    records.push(...items);
+    from = first + items.length;
+  }
+}
+
+function windowsOf(records: readonly FactRecord[]): WindowRecord[] {
+  return records.flatMap((record) => (record.kind === "window" ? [record] : []));
+}
+
+function bytesOnDisk(dataDir = folder): number {
+  const names = readdirSync(join(dataDir, "spool"));
+  return names.reduce((sum, name) => sum + statSync(join(dataDir, "spool", name)).size, 0);
+}
+
+interface Sums {
+  readonly minutes: number;
+  readonly requests: number;
+  readonly lost: number;
+}
+
+/** How many minutes of services are there, which must be no more than once each, and how many are declared lost. */
+function sums(records: readonly FactRecord[]): Sums {
+  const seen = new Set<string>();
+  let [requests, lost] = [0, 0];
+  for (const record of records) {
+    expect(is(RecordSchema, record), JSON.stringify(record)).toBe(true);
+    if (record.kind === "gap") lost += record.count;
+    if (record.kind !== "window") continue;
+    requests += record.requests;
+    for (let at = record.at; at < record.at + record.spanMs; at += MINUTE) {
+      const key = `${record.service} ${at}`;
+      expect(seen.has(key), `${key} is there twice`).toBe(false);
+      seen.add(key);
+    }
+  }
+  return { minutes: seen.size, requests, lost };
+}
+
+/** How many windows there are of each length in minutes. */
+function lengths(records: readonly FactRecord[]): Record<string, number> {
+  const counted: Record<string, number> = {};
+  for (const { spanMs } of windowsOf(records)) counted[spanMs / MINUTE] = (counted[spanMs / MINUTE] ?? 0) + 1;
+  return counted;
+}
+
+describe("a spool that runs out of room", () => {
+  it("makes the oldest windows five minutes long, and loses no request", () => {
+    const spool = open(100_000);
+    close(spool, 0, 600, 1);
+    expect(bytesOnDisk()).toBeLessThan(110_000);
+    spool.close();
+    const reopened = open(100_000);
+    expect(reopened.damagedAtStart).toBe(0);
+    const records = drain(reopened);
+    expect(sums(records)).toEqual({ minutes: 600, requests: 600 * 4_308, lost: 0 });
+    expect(Object.keys(lengths(records))).toEqual(["1", "5"]);
+    const oldestWhole = Math.min(
+      ...windowsOf(records)
+        .filter(({ spanMs }) => spanMs === MINUTE)
+        .map(({ at }) => at),
+    );
+    const newestCoarse = Math.max(
+      ...windowsOf(records)
+        .filter(({ spanMs }) => spanMs > MINUTE)
+        .map(({ at }) => at),
+    );
+    expect(newestCoarse).toBeLessThan(oldestWhole);
+  });
+
+  it("makes hours of them only once all but the last minutes are five minutes long", () => {
+    const spool = open(100_000);
+    close(spool, 0, 3_000, 1);
+    const records = drain(spool);
+    expect(sums(records)).toEqual({ minutes: 3_000, requests: 3_000 * 4_308, lost: 0 });
+    expect(lengths(records)).toMatchObject({ 60: expect.any(Number) as number, 5: expect.any(Number) as number });
+    const newestHour = Math.max(
+      ...windowsOf(records)
+        .filter(({ spanMs }) => spanMs === HOUR)
+        .map(({ at }) => at),
+    );
+    const oldestFive = Math.min(
+      ...windowsOf(records)
+        .filter(({ spanMs }) => spanMs === 5 * MINUTE)
+        .map(({ at }) => at),
+    );
+    expect(newestHour).toBeLessThan(oldestFive);
+  });
+
+  it("holds seven days in a sixteenth of its room for a sixteenth of 50 services, and nothing is lost", () => {
+    const spool = open(4 * 1_048_576);
+    close(spool, 0, 7 * 1_440, 3);
+    expect(bytesOnDisk()).toBeLessThan(4.1 * 1_048_576);
+    const records = drain(spool);
+    expect(sums(records)).toEqual({ minutes: 7 * 1_440 * 3, requests: 7 * 1_440 * 3 * 4_308, lost: 0 });
+    expect(Object.keys(lengths(records))).toEqual(["1", "5"]);
+  });
+
+  it("holds three days of 50 services whole even if every window has its number, so that none may be merged", () => {
+    const spool = open(4 * 1_048_576);
+    for (let minute = 0; minute < 3 * 1_440; minute += 10) {
+      close(spool, minute, minute + 10, 3);
+      while (spool.waiting > 0) spool.batch(spool.next, 500, 1e9);
+    }
+    const records = drain(spool);
+    expect(sums(records)).toMatchObject({ minutes: 3 * 1_440 * 3, lost: 0 });
+    expect(lengths(records)).toEqual({ 1: 3 * 1_440 * 3 });
+  });
+
+  it("then drops the oldest in one gap that counts minutes, and keeps every event", () => {
+    const spool = open(60_000);
+    for (let n = 0; n < 20; n++) spool.append([event(n)], NOON);
+    close(spool, 0, 3 * 1_440, 3);
+    expect(bytesOnDisk()).toBeLessThan(65_000);
+    spool.close();
+    const reopened = open(60_000);
+    const records = drain(reopened);
+    const { minutes, lost } = sums(records);
+    expect(minutes + lost).toBe(3 * 1_440 * 3);
+    expect(minutes).toBeGreaterThan(4_000);
+    expect(records.filter(({ kind }) => kind === "pod.oom_killed")).toHaveLength(20);
+    const gaps = records.filter((record) => record.kind === "gap");
+    expect(gaps).toMatchObject([{ reason: "spool_full", at: NOON }]);
+    // It ends where the first window begins that is still held.
+    expect(gaps[0]?.until).toBeLessThanOrEqual(Math.min(...windowsOf(records).map(({ at }) => at)) + HOUR);
+  });
+
+  it("refuses new windows in one gap while all that it holds has its number", () => {
+    const spool = open(30_000);
+    while (bytesOnDisk() < 30_000) {
+      close(spool, spool.next, spool.next + 5, 1);
+      drain(spool);
+    }
+    const held = drain(spool);
+    const first = spool.next + 100;
+    close(spool, first, first + 40, 1);
+    const gaps = drain(spool).slice(held.length);
+    expect(gaps).toMatchObject([
+      { kind: "gap", reason: "spool_full", count: 40, at: NOON + first * MINUTE, until: NOON + (first + 40) * MINUTE },
+    ]);
+    spool.acknowledge(spool.next);
+    close(spool, first + 40, first + 50, 1);
+    expect(windowsOf(drain(spool))).toHaveLength(10);
+  });
+
+  it("drops what is older than a week, counted by its minutes", () => {
+    const spool = open(100_000);
+    close(spool, 0, 600, 1);
+    const later = NOON + 7 * DAY + 300 * MINUTE;
+    spool.append([], later, later);
+    spool.append([], later + 10 * MINUTE, later + 10 * MINUTE);
+    const records = drain(spool);
+    const gaps = records.filter((record) => record.kind === "gap");
+    expect(gaps).toMatchObject([{ reason: "refused", at: NOON }]);
+    expect(sums(records)).toMatchObject({ minutes: 290, lost: 310 });
+  });
+});
+
+describe("a window that had a number once", () => {
+  it.each([
+    ["the edge has another epoch", (spool: Spool) => spool.adopt(9, 1)],
+    ["the spool is renewed", (spool: Spool) => spool.renew()],
+    ["the book of numbers is lost", () => rmSync(join(folder, "spool", "numbers.log"))],
+  ])("never becomes coarser after %s", (_name, happens) => {
+    const spool = open(60_000);
+    spool.adopt(7, 1);
+    close(spool, 0, 100, 1);
+    const numbered = windowsOf(drain(spool));
+    happens(spool);
+    spool.close();
+    const reopened = open(60_000);
+    close(reopened, 100, 600, 1);
+    const records = drain(reopened);
+    const { minutes, lost } = sums(records);
+    expect(minutes + lost).toBe(600);
+    expect(lengths(records)["60"]).toBeGreaterThan(0);
+    const kept = windowsOf(records).filter(({ at }) => at < NOON + 100 * MINUTE);
+    expect(kept.toSorted((a, b) => a.at - b.at)).toEqual(numbered.toSorted((a, b) => a.at - b.at));
+  });
+
+  it("never becomes coarser in a spool that was restored from a copy of before it had one", () => {
+    const spool = open(60_000);
+    spool.adopt(7, 1);
+    close(spool, 0, 100, 1);
+    spool.close();
+    const reopened = open(60_000);
+    // The edge has received 100 records of it, which this book never numbered.
+    reopened.renew();
+    reopened.adopt(8, 101);
+    close(reopened, 100, 600, 1);
+    const kept = windowsOf(drain(reopened)).filter(({ at }) => at < NOON + 100 * MINUTE);
+    expect(kept).toHaveLength(100);
+    expect(kept.every(({ spanMs }) => spanMs === MINUTE)).toBe(true);
+  });
+
+  it("never becomes coarser when its minute is closed again by a clock that was set back", () => {
+    const spool = open(60_000);
+    close(spool, 0, 50, 1);
+    drain(spool);
+    spool.acknowledge(spool.next);
+    // The clock had been ahead: minutes 40 to 49 are closed again.
+    for (let minute = 40; minute < 50; minute++) {
+      const end = NOON + (minute + 1) * MINUTE;
+      spool.append([window(minute)], end, end);
+    }
+    spool.close();
+    const reopened = open(60_000);
+    close(reopened, 50, 600, 1);
+    const records = drain(reopened);
+    expect(lengths(records)["5"]).toBeGreaterThan(0);
+    const again = windowsOf(records).filter(({ at }) => at < NOON + 50 * MINUTE);
+    expect(again.map(({ spanMs }) => spanMs)).toEqual(Array.from({ length: 10 }, () => MINUTE));
+  });
+});
+
+describe("a kill while the spool makes room", () => {
+  it("at any fsync leaves each minute there once or declared", () => {
+    const BYTES = 20_000;
+    const before = open(BYTES);
+    before.append([event(1)], NOON);
+    close(before, 0, 60, 1);
+    before.close();
+    let fsyncs = 0;
+    for (let dies = 1; dies <= fsyncs + 1; dies++) {
+      const copy = mkdtempSync(join(tmpdir(), "kill-"));
+      cpSync(folder, copy, { recursive: true });
+      let left = dies;
+      const spool = open(BYTES, copy, () => {
+        if (--left === 0) throw new Error("EIO");
+      });
+      let closed = 60;
+      try {
+        for (; closed < 300; closed += 10) close(spool, closed, closed + 10, 1);
+      } catch {
+        // As after a kill: the file may hold what was written and not made sure of.
+      }
+      fsyncs = Math.max(fsyncs, dies - Math.max(0, left));
+      const reopened = open(BYTES, copy);
+      const until = reopened.closedUntil ?? 0;
+      expect(until, `fsync ${dies}`).toBeGreaterThanOrEqual(NOON + closed * MINUTE);
+      const records = drain(reopened);
+      const { minutes, lost } = sums(records);
+      expect(minutes + lost, `fsync ${dies}`).toBe((until - NOON) / MINUTE);
+      expect(records.filter(({ kind }) => kind === "pod.oom_killed")).toHaveLength(1);
+      expect(reopened.damagedAtStart).toBe(0);
+      rmSync(copy, { recursive: true });
+    }
+    expect(fsyncs).toBeGreaterThan(30);
+  });
+});
