@@ -61,6 +61,15 @@ export interface PageMaintenance {
   readonly confirmed: boolean;
 }
 
+/**
+ * Whether history reaches the archive. `delayedSince`: the oldest fact that should have been there by now is from then;
+ * null if none waits for long. `isRestoring`: a page that lost its memory has not yet got all of it back.
+ */
+export interface ArchiveState {
+  readonly delayedSince: Millis | null;
+  readonly isRestoring: boolean;
+}
+
 /** Everything one render of the public page needs: the one public projection. */
 export interface PageSnapshot {
   /** Rises with every change of what the page says. The page's ETag. */
@@ -70,6 +79,8 @@ export interface PageSnapshot {
   /** In page order; components of one group stand together. */
   readonly components: readonly PageComponent[];
   readonly maintenances: readonly PageMaintenance[];
+  /** Absent in what an earlier version wrote: it did not know. */
+  readonly archive?: ArchiveState;
 }
 
 /** A component in a frame of `/live`: everything but the history, which the page already has. */
@@ -81,6 +92,8 @@ export interface PageChange {
   readonly generatedAt: Millis;
   readonly components: readonly LiveComponent[];
   readonly maintenances: readonly PageMaintenance[];
+  /** Absent in what an earlier version sent. */
+  readonly archive?: ArchiveState;
 }
 
 /** What a component is said to be at `now`. */

@@ -11,7 +11,7 @@ import {
   maintenanceStatus,
   withReport,
 } from "../../worker/core/maintenance.ts";
-import { clustersToWake, isTellDue, toldOf } from "../../worker/core/tell.ts";
+import { isTellDue, toldOf } from "../../worker/core/tell.ts";
 import { NOON, maintenance, tell, told } from "../support/facts.ts";
 
 function result(state: LeaseResult["state"], facts: Partial<LeaseResult> = {}): LeaseResult {
@@ -130,21 +130,6 @@ describe("desired state of a Cluster that was rewound", () => {
     const released = withoutLease(empty, maintenance({ generation: NOON + 9 }), NOON);
     expect(released).toMatchObject({ generation: NOON + 10, leases: [] });
     expect(withoutLease(released, maintenance({ generation: NOON + 9 }), NOON + 20)).toBe(released);
-  });
-});
-
-describe("clusters that are woken", () => {
-  const waiting = (cluster: string, count: number) => ({
-    ...tell(NOON, [], cluster),
-    backlog: { waiting: count, since: null },
-  });
-  it("are those at which facts wait", () =>
-    expect(clustersToWake([waiting("a", 1), waiting("b", 0), waiting("c", 9)], NOON)).toEqual(["a", "c"]));
-  it("are at most 50 a minute, and every one in its turn", () => {
-    const tells = Array.from({ length: 120 }, (_, i) => waiting(`c${i}`, 1));
-    const turns = [0, 1, 2].map((minutes) => clustersToWake(tells, NOON + minutes * MINUTE));
-    expect(turns.map((turn) => turn.length)).toEqual([50, 50, 50]);
-    expect(new Set(turns.flat()).size).toBe(120);
   });
 });
 

@@ -16,6 +16,7 @@ function facts(components: Component[], tells: Tell[], maintenances: Maintenance
     maintenances,
     tells: new Map(tells.map((one) => [one.cluster, one])),
     changes: new Map<string, StatusChange[]>(),
+    archive: { delayedSince: null, isRestoring: false },
   };
 }
 

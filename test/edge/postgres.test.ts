@@ -137,6 +137,12 @@ it.concurrent("where Postgres was never reachable an operator works all the same
   expect(await (await edge.visit("/")).text()).toContain("Database upgrade");
   for (const path of ["/admin", "/admin/services", "/admin/clusters/eu-1"])
     expect([path, (await operator.get(path)).status]).toEqual([path, 200]);
+  const isLate = async (): Promise<boolean> =>
+    (await (await edge.visit("/")).text()).includes("History is delayed since");
+  await eventually(isLate, FAILS_WITHIN_MS, "a page that says that history is late");
+  expect(await (await operator.get("/admin")).text()).toMatch(
+    /Not archived since .*this page: \d+ facts.*Postgres said/s,
+  );
 
   const database = await startDatabase({ port });
   onTestFinished(() => database.stop());
@@ -158,4 +164,5 @@ it.concurrent("where Postgres was never reachable an operator works all the same
     "under_maintenance",
   ]);
   await expectPersisted(agent);
+  await eventually(async () => !(await isLate()), FAILS_WITHIN_MS, "a page that says no more that history is late");
 });

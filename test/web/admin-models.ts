@@ -108,7 +108,13 @@ export const HOME: AdminHomeModel = {
     refusedMaintenance(),
   ],
   components: 6,
-  archive: { waiting: 412, since: NOW - 7 * MINUTE },
+  archive: {
+    delays: [
+      { cluster: "us-2", waiting: 411, since: NOW - 27 * MINUTE },
+      { cluster: null, waiting: 1, since: NOW - 17 * MINUTE },
+    ],
+    failure: "unavailable: connection refused",
+  },
 };
 
 export const EMPTY_HOME: AdminHomeModel = {

@@ -149,7 +149,9 @@ describe("the start page", () => {
     ],
     ["a source in trouble", "eu-1: certificates is stale. ledger.shop: connection timed out."],
     ["an open maintenance", "Database upgrade is open in eu-1 until 18:02 UTC."],
-    ["what Postgres does not have", "412 facts not archived since 13:55 UTC."],
+    ["what Postgres does not have", "Not archived since 13:35 UTC. Nothing is lost"],
+    ["where it waits", "us-2: 411 facts, the oldest since 13:35 UTCthis page: 1 fact, the oldest since 13:45 UTC"],
+    ["what to do about it", "Postgres said: unavailable: connection refusedSee whether the database runs"],
   ])("asks for a human about %s", (_name, words) => expect(home).toContain(words));
 
   it("says so when nothing needs one, and what to do with nothing at all", () => {
@@ -239,7 +241,7 @@ describe("hostile text", () => {
           pendingKeys: [{ cluster: EVIL, keyId: EVIL, fingerprint: EVIL, requestedAt: NOW }],
           maintenances: [wild],
           components: 0,
-          archive: { waiting: 1, since: NOW },
+          archive: { delays: [{ cluster: EVIL, waiting: 1, since: NOW }], failure: EVIL },
         },
         frame,
       ),

@@ -128,6 +128,22 @@ describe("the public page in a browser", () => {
     expect(errors).toEqual([]);
   });
 
+  it("says that history is late soon after a frame does, and no longer than that", async () => {
+    const page = await open("/");
+    await connected();
+    const { components } = current;
+    for (const [at, delayedSince] of [
+      [NOW + 1, NOW - HOUR],
+      [NOW + 2, null],
+    ] as const) {
+      const archive = { delayedSince, isRestoring: false };
+      current = { ...current, generatedAt: at, archive };
+      server.send({ ...change(components, at), archive });
+      await expect.poll(() => page.locator(".late").count()).toBe(delayedSince === null ? 0 : 1);
+    }
+    expect(errors).toEqual([]);
+  });
+
   it("ignores a frame older than what it shows", async () => {
     const page = await open("/");
     await connected();

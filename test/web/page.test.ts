@@ -57,6 +57,31 @@ describe("the first view", () => {
   });
 });
 
+describe("history that is late", () => {
+  const lateAt = (archive: { delayedSince: number | null; isRestoring: boolean }): string =>
+    renderPage({ ...view, snapshot: { ...healthy(), archive } });
+
+  it("is said once, in a quiet line, with the moment and with what it does not touch", () => {
+    expect(text(lateAt({ delayedSince: NOW - 20 * MINUTE, isRestoring: false }))).toContain(
+      "History is delayed since 13:42 UTC: the archive cannot be reached. Live status is not affected.",
+    );
+    expect(text(lateAt({ delayedSince: null, isRestoring: true }))).toContain("History is being restored");
+  });
+
+  it("is not mentioned while it is not, or where nothing is known of it", () => {
+    for (const page of [
+      lateAt({ delayedSince: null, isRestoring: false }),
+      renderPage({ ...view, snapshot: healthy() }),
+    ])
+      expect(page).not.toContain('class="late"');
+  });
+
+  it("leaves the first view within its bytes", () =>
+    expect(gzipSync(lateAt({ delayedSince: NOW - HOUR, isRestoring: false }), { level: 6 }).length).toBeLessThanOrEqual(
+      FIRST_VIEW_BYTES_MAX,
+    ));
+});
+
 describe("a state", () => {
   it.each([
     ["operational", "All systems operational", "Operational", ""],

@@ -1,4 +1,4 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { PageChange } from "../../protocol/page.ts";
 import { boardOf } from "../../worker/objects/env.ts";
@@ -172,4 +172,23 @@ it("a board that wakes up goes on where it was", async () => {
   const after = await board.snapshot();
   expect(after.version).toBeGreaterThanOrEqual(before);
   expect(after.components.find(({ name }) => name === "Waking")?.outlook[0]?.status).toBe("operational");
+});
+
+it("a page whose facts do not reach Postgres says since when, until they do", async () => {
+  const board = bindings.BOARD.getByName("late-1");
+  const since = Date.now() - 4 * 60 * 60_000;
+  // A fact that an earlier life of the Board could not send.
+  await runInDurableObject(board, (_, { storage }) =>
+    storage.sql.exec("INSERT INTO outbox VALUES ('audit', 'late-1', 1, ?, '{}')", since),
+  );
+  await evictDurableObject(board);
+  const now = Date.now();
+  await board.hear(tell(now, [told("operational")], "late-1"));
+  expect((await board.snapshot()).archive).toEqual({ delayedSince: since, isRestoring: false });
+  expect((await board.operatorView()).archive.delays).toEqual([{ cluster: null, waiting: 1, since }]);
+  await runDurableObjectAlarm(board);
+  await expect.poll(async () => (await board.snapshot()).archive?.delayedSince).toBeNull();
+  // What a Cluster says of its own counts too.
+  await board.hear({ ...tell(now + 1, [told("operational")], "late-1"), backlog: { waiting: 9, since } });
+  expect((await board.snapshot()).archive?.delayedSince).toBe(since);
 });

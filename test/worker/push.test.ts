@@ -326,7 +326,7 @@ describe("from push to page", () => {
       components: [{ name: "Archived", group: null, services: ["page-3/shop/checkout"] }],
     });
     await runDurableObjectAlarm(bindings.BOARD.getByName("board"));
-    await expect.poll(async () => (await bindings.BOARD.getByName("board").operatorView()).backlog.waiting).toBe(0);
+    await expect.poll(async () => (await bindings.BOARD.getByName("board").operatorView()).archive.waiting).toBe(0);
   });
 
   it("a maintenance that ends while its lease is given out leaves no lease behind", async () => {

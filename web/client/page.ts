@@ -59,9 +59,9 @@ function take(text: string): void {
   if (!Array.isArray(frame.components) || frame.generatedAt < change.generatedAt) return;
   offsetMs = Math.max(offsetMs, frame.generatedAt - Date.now());
   newsAt = Date.now();
-  const isSameSet = String(frame.components.map((c) => c.id)) === String(change.components.map((c) => c.id));
-  // Rows come and go with the whole page only: the script does not build any.
-  if (isSameSet) change = frame;
+  // Rows and what is said of the archive come and go with the whole page only: the script does not build them.
+  const setOf = (all: PageChange): string => JSON.stringify([all.archive, all.components.map((c) => c.id)]);
+  if (setOf(frame) === setOf(change)) change = frame;
   else askAt = newsAt = 0;
   tick();
 }

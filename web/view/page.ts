@@ -30,12 +30,12 @@ export function renderPage({ snapshot, now, origin, staleSince }: PageView): str
     title: `${sentence} · ${page.name}`,
     description: `${page.name}: ${sentence}`,
     icon: iconUrl(components.length === 0 ? "unknown" : pageStatus(components, now)),
-    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}">${staleSince !== null && markup`<p class="stale">This page is a copy from ${moment(staleSince, now, page.timeZone)}; live data cannot be reached.</p>`}<div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p></div><div id="notices">${regions["notices"]}</div>${components.length === 0 ? emptyPage() : groups(snapshot, regions, now)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
+    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}">${staleSince !== null && markup`<p class="stale">This page is a copy from ${moment(staleSince, now, page.timeZone)}; live data cannot be reached.</p>`}<div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p></div><div id="notices">${regions["notices"]}</div>${components.length === 0 ? emptyPage() : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
   });
 }
 
 /** What a frame of `/live` would carry for this snapshot: what the script starts from. */
-function pageChange({ version, generatedAt, components, maintenances }: PageSnapshot): PageChange {
+function pageChange({ version, generatedAt, components, maintenances, archive }: PageSnapshot): PageChange {
   return {
     version,
     generatedAt,
@@ -43,7 +43,17 @@ function pageChange({ version, generatedAt, components, maintenances }: PageSnap
       return { id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond };
     }),
     maintenances,
+    ...(archive === undefined ? {} : { archive }),
   };
+}
+
+/** What is missing of history, and that nothing else is. The script does not render it: an open page fetches it anew. */
+function late({ archive }: PageChange, now: Millis, timeZone: string): Html | null {
+  const since = archive?.delayedSince ?? null;
+  if (archive?.isRestoring === true)
+    return markup`<p class="late">History is being restored from the archive. Live status is not affected.</p>`;
+  if (since === null) return null;
+  return markup`<p class="late">History is delayed since ${moment(since, now, timeZone)}: the archive cannot be reached. Live status is not affected.</p>`;
 }
 
 function emptyPage(): Html {

@@ -54,7 +54,10 @@ export interface Tell {
 
 export interface Backlog {
   readonly waiting: number;
+  /** Null if nothing waits. */
   readonly since: Millis | null;
+  /** When this was so, where nothing beside it says that. */
+  readonly at?: Millis;
 }
 
 /** Who may speak for a cluster. `waiting`: a code was given out and nobody came yet. */

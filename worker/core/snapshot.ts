@@ -4,7 +4,14 @@
  */
 import { mergeLatency, quantile } from "../../protocol/latency.ts";
 import type { Latency } from "../../protocol/latency.ts";
-import type { LiveComponent, PageChange, PageComponent, PageMaintenance, PageSnapshot } from "../../protocol/page.ts";
+import type {
+  ArchiveState,
+  LiveComponent,
+  PageChange,
+  PageComponent,
+  PageMaintenance,
+  PageSnapshot,
+} from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
@@ -27,6 +34,7 @@ export interface PageFacts extends Evidence {
   readonly components: readonly Component[];
   /** Of each component, oldest first. */
   readonly changes: ReadonlyMap<string, readonly StatusChange[]>;
+  readonly archive: ArchiveState;
 }
 
 /** Completed maintenances stay on the page for this long. */
@@ -40,6 +48,7 @@ export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
     page: { id: page.id, name: page.name, timeZone: page.timeZone, createdAt: page.createdAt },
     components: inPageOrder(facts.components).map((component) => publicComponent(component, facts, now)),
     maintenances: publicMaintenances(facts, now),
+    archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
   };
 }
 
@@ -50,6 +59,7 @@ export function publicChange(facts: PageFacts, now: Millis): PageChange {
     generatedAt: now,
     components: inPageOrder(facts.components).map((component) => liveComponent(component, facts, now)),
     maintenances: publicMaintenances(facts, now),
+    archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
   };
 }
 

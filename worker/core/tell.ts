@@ -2,7 +2,6 @@
 import { SILENT_INTERVALS, TELL_INTERVAL_MS } from "../../protocol/limits.ts";
 import type { Live, Push } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { MINUTE } from "../../protocol/time.ts";
 import type { Backlog, Tell, ToldService } from "./component.ts";
 import { shortHash } from "./hash.ts";
 import type { ServiceStatus } from "./service.ts";
@@ -51,20 +50,6 @@ export function tellOf(
 /** Whether a source that should bring metrics does not. */
 function isBlind({ sources: { prometheus, scrape } }: Live): boolean {
   return [prometheus, scrape].some((source) => source !== undefined && source.state !== "ok");
-}
-
-/** Clusters woken in one minute, so that the cron stays within what one run may cost. */
-const WAKES_MAX = 50;
-
-/**
- * The clusters that said last that facts wait at them: an alarm that was lost is found again by waking its object. More
- * than one minute may hold take turns.
- */
-export function clustersToWake(tells: readonly Tell[], now: Millis): readonly string[] {
-  const waiting = tells.filter((tell) => tell.backlog.waiting > 0).map((tell) => tell.cluster);
-  if (waiting.length <= WAKES_MAX) return waiting;
-  const from = (Math.floor(now / MINUTE) * WAKES_MAX) % waiting.length;
-  return [...waiting, ...waiting].slice(from, from + WAKES_MAX);
 }
 
 /** What is remembered of the last tell: small enough for a socket's attachment, which outlives the object's memory. */

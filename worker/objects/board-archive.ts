@@ -7,10 +7,16 @@ import type { Env } from "./env.ts";
 export class BoardArchive {
   readonly #env: Env;
   readonly #memory: BoardMemory;
+  #failure: string | null = null;
 
   constructor(env: Env, memory: BoardMemory) {
     this.#env = env;
     this.#memory = memory;
+  }
+
+  /** What the last attempt ran into; null if it went well. */
+  get failure(): string | null {
+    return this.#failure;
   }
 
   /** Sends what waits. Throws if Postgres does not take it. */
@@ -20,7 +26,8 @@ export class BoardArchive {
       if (rows.length === 0) break;
       const database = openDatabase({ url: this.#env.DATABASE_URL, fetchEndpoint: this.#env.NEON_FETCH_ENDPOINT });
       const stored = await flushBoard(database, rows);
-      if (!stored.ok) throw new Error(`Postgres: ${stored.code}: ${stored.message}`);
+      this.#failure = stored.ok ? null : `${stored.code}: ${stored.message}`;
+      if (!stored.ok) throw new Error(`Postgres: ${this.#failure}`);
       this.#memory.unqueue(rows);
     }
   }

@@ -2,8 +2,11 @@
  * The Board's books: the evidence held, the journal of what it made true, and what open pages are told of both. Every
  * change of evidence goes through `change`, which settles the components that it can touch, and no others.
  */
+import type { ArchiveState } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
+import { delaysOf } from "../core/archive.ts";
+import type { Delay } from "../core/archive.ts";
 import { isTimeZone } from "../core/calendar.ts";
 import type { Component } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
@@ -30,6 +33,8 @@ export class BoardBooks {
   #publishedAt: Millis = 0;
   /** Set while a change is applied that open pages must hear of at once. */
   #urgent = false;
+  /** What open pages were told of the archive last. */
+  #published = "";
   #judged = 0;
 
   constructor(
@@ -81,7 +86,19 @@ export class BoardBooks {
     this.#ctx.storage.transactionSync(() => this.#settle(changesUntil, null, now));
   }
 
-  facts(): PageFacts {
+  /** Tells open pages if the archive fell behind or caught up: nothing that a Cluster tells need say so. */
+  tellOfArchive(now: Millis): void {
+    if (JSON.stringify(this.#archive(now)) === this.#published) return;
+    this.#version = Math.max(this.#version + 1, now);
+    this.#publish(now);
+  }
+
+  /** Where facts have waited for too long. */
+  delays(now: Millis): readonly Delay[] {
+    return delaysOf(this.#memory.backlog(), this.#tells.map.values(), Number(this.#env.FLUSH_INTERVAL_MS), now);
+  }
+
+  facts(now: Millis): PageFacts {
     return {
       version: this.#version,
       page: this.page(),
@@ -89,7 +106,12 @@ export class BoardBooks {
       tells: this.#tells.map,
       maintenances: this.#memory.all("maintenance"),
       changes: this.#memory.changes,
+      archive: this.#archive(now),
     };
+  }
+
+  #archive(now: Millis): ArchiveState {
+    return { delayedSince: this.delays(now)[0]?.since ?? null, isRestoring: false };
   }
 
   page(): PageFacts["page"] {
@@ -110,7 +132,9 @@ export class BoardBooks {
 
   #publish(now: Millis): void {
     this.#publishedAt = now;
-    const frame = JSON.stringify(publicChange(this.facts(), now));
+    const facts = this.facts(now);
+    this.#published = JSON.stringify(facts.archive);
+    const frame = JSON.stringify(publicChange(facts, now));
     for (let shard = 0; shard < RELAY_SHARDS; shard++) this.speak(String(shard), frame);
   }
 

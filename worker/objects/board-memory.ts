@@ -7,7 +7,7 @@
  *   errand  (key, body)                      calls to Clusters that are not yet answered
  */
 import type { Link, ReadToken, Session } from "../core/access.ts";
-import type { ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
+import type { Backlog, ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
 import { componentsByCluster } from "../core/component.ts";
 import type { Maintenance } from "../core/maintenance.ts";
 import type { PageSettings } from "../core/snapshot.ts";
@@ -50,6 +50,8 @@ export class BoardMemory {
     token: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
+  /** Since when each row of the outbox waits: asked for with every render. */
+  readonly #queued = new Map<string, Millis>();
   /** Null after a component came, changed or went: made again when somebody asks. */
   #byCluster: ReadonlyMap<string, readonly Component[]> | null = null;
 
@@ -144,6 +146,9 @@ export class BoardMemory {
       at,
       JSON.stringify(body),
     );
+    // Not `at`: what is found out late was true long before it could wait.
+    const id = `${kind}:${key}`;
+    this.#queued.set(id, this.#queued.get(id) ?? Date.now());
   }
 
   /** Writes down who did what. */
@@ -163,20 +168,25 @@ export class BoardMemory {
   /** Takes rows off the queue that Postgres has, unless a newer revision took their place meanwhile. */
   unqueue(rows: readonly BoardRow[]): void {
     for (const { kind, key, revision } of rows) {
-      this.#sql.exec("DELETE FROM outbox WHERE kind = ? AND key = ? AND revision = ?", kind, key, revision);
+      const gone = this.#sql.exec(
+        "DELETE FROM outbox WHERE kind = ? AND key = ? AND revision = ? RETURNING 1",
+        kind,
+        key,
+        revision,
+      );
+      if (gone.length > 0) this.#queued.delete(`${kind}:${key}`);
     }
   }
 
-  backlog(): { readonly waiting: number; readonly since: Millis | null } {
-    const [row] = this.#sql.exec<{ waiting: number; since: number | null }>(
-      "SELECT count(*) AS waiting, min(at) AS since FROM outbox",
-    );
-    return row ?? { waiting: 0, since: null };
+  backlog(): Backlog {
+    let since = Number.POSITIVE_INFINITY;
+    for (const at of this.#queued.values()) since = Math.min(since, at);
+    return { waiting: this.#queued.size, since: this.#queued.size === 0 ? null : since };
   }
 
-  /** Whether a call to a Cluster or a row for Postgres waits. Asked after every change, so it reads a row at most. */
+  /** Whether a call to a Cluster or a row for Postgres waits. */
   hasErrands(): boolean {
-    return this.#sql.exec("SELECT 1 FROM errand UNION ALL SELECT 1 FROM outbox LIMIT 1").length > 0;
+    return this.#queued.size > 0 || this.#sql.exec("SELECT 1 FROM errand LIMIT 1").length > 0;
   }
 
   send(errand: Errand): void {
@@ -206,6 +216,11 @@ export class BoardMemory {
       "SELECT component, at, status FROM change WHERE at >= ? ORDER BY component, at",
       changesSince,
     );
+    for (const { kind, key, at } of this.#sql.exec<{ kind: string; key: string; at: number }>(
+      "SELECT kind, key, at FROM outbox",
+    )) {
+      this.#queued.set(`${kind}:${key}`, at);
+    }
     for (const row of rows) this.#changes.set(row.component, [...(this.#changes.get(row.component) ?? []), { ...row }]);
   }
 }

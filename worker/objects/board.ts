@@ -10,13 +10,15 @@ import type { PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
-import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
+import { clustersToWake } from "../core/archive.ts";
+import type { Delay } from "../core/archive.ts";
+import type { ClusterIdentity, Component, Tell } from "../core/component.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import { retryDelay } from "../core/retry.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange, publicSnapshot } from "../core/snapshot.ts";
-import { clustersToWake, isNews } from "../core/tell.ts";
+import { isNews } from "../core/tell.ts";
 import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
 import type { ComponentRequest } from "./board-components.ts";
@@ -37,7 +39,16 @@ export interface OperatorView {
   readonly maintenances: readonly Maintenance[];
   readonly clusters: readonly ClusterIdentity[];
   readonly tells: readonly Tell[];
-  readonly backlog: Backlog;
+  readonly archive: ArchiveView;
+}
+
+/** How the way to Postgres is: where facts have waited for too long, and what the Board's own last attempt ran into. */
+interface ArchiveView {
+  readonly delays: readonly Delay[];
+  /** Null if the last attempt went well. */
+  readonly failure: string | null;
+  /** Rows of the Board that wait, for however short a time. */
+  readonly waiting: number;
 }
 
 /** What the Board has cost since it woke, and how many components it had to judge. */
@@ -82,13 +93,15 @@ export class Board extends DurableObject<Env> {
 
   async snapshot(): Promise<PageSnapshot> {
     this.#meter.called("snapshot");
-    return publicSnapshot(this.#books.facts(), Date.now());
+    const now = Date.now();
+    return publicSnapshot(this.#books.facts(now), now);
   }
 
   /** The newest frame for open pages. */
   async liveFrame(): Promise<string> {
     this.#meter.called("liveFrame");
-    return JSON.stringify(publicChange(this.#books.facts(), Date.now()));
+    const now = Date.now();
+    return JSON.stringify(publicChange(this.#books.facts(now), now));
   }
 
   // ── what Clusters tell ────────────────────────────────────────────────────────────────────────────────────────────
@@ -143,7 +156,11 @@ export class Board extends DurableObject<Env> {
       maintenances: this.#memory.all("maintenance").toSorted((a, b) => a.createdAt - b.createdAt),
       clusters: this.#memory.all("cluster").toSorted(byCluster),
       tells: [...this.#tells.map.values()].toSorted(byCluster),
-      backlog: this.#memory.backlog(),
+      archive: {
+        delays: this.#books.delays(Date.now()),
+        failure: this.#archive.failure,
+        waiting: this.#memory.backlog().waiting,
+      },
     };
   }
 
@@ -230,8 +247,9 @@ export class Board extends DurableObject<Env> {
     this.#meter.called("tick");
     const now = Date.now();
     this.#books.settle(now);
+    this.#books.tellOfArchive(now);
     await this.#armIfNeeded();
-    return clustersToWake([...this.#tells.map.values()], now);
+    return clustersToWake(this.#tells.map.values(), Number(this.env.FLUSH_INTERVAL_MS), now);
   }
 
   /** Runs errands, sends rows to Postgres, closes the books. A wake carries no news: all of it looks at what is there. */
@@ -246,6 +264,7 @@ export class Board extends DurableObject<Env> {
       this.#failures = failed.length === 0 ? 0 : this.#failures + 1;
       for (const { reason } of failed)
         console.warn(JSON.stringify({ event: "board_alarm_failed", error: String(reason) }));
+      this.#books.tellOfArchive(Date.now());
     } finally {
       // Re-armed here and never left to the runtime's retries, which stop for good after six.
       await this.#armIfNeeded();

@@ -2,7 +2,7 @@
 import { quantile } from "../../protocol/latency.ts";
 import type { LeaseResult } from "../../protocol/lease.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { MINUTE, SECOND } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
 import type {
   AdminFrame,
   AdminHomeModel,
@@ -20,15 +20,11 @@ import type { ClusterIdentity, Component, Tell, ToldService } from "../core/comp
 import { operatorMaintenance } from "../core/maintenance.ts";
 import type { OperatorView } from "../objects/board.ts";
 
-/** A flush that was late once, and a Cluster that tells every 30 s, are no news. */
-const ARCHIVE_GRACE_MS = MINUTE;
-
 export function frameOf(view: Pick<OperatorView, "page">, now: Millis): AdminFrame {
   return { pageName: view.page.name, timeZone: view.page.timeZone, now };
 }
 
-/** @param flushMs how long facts wait for Postgres as a matter of course */
-export function homeModel(view: OperatorView, flushMs: number, now: Millis): AdminHomeModel {
+export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
   return {
     clusters: view.clusters.map((identity) => clusterModel(identity, tellOf(view, identity.cluster), now)),
     pendingKeys: view.clusters.flatMap(({ cluster, keys }) =>
@@ -38,16 +34,13 @@ export function homeModel(view: OperatorView, flushMs: number, now: Millis): Adm
     ),
     maintenances: view.maintenances.map((maintenance) => operatorMaintenance(maintenance, now)),
     components: view.components.length,
-    archive: archiveModel(view, flushMs, now),
+    archive: archiveModel(view),
   };
 }
 
-/** What has waited for Postgres for too long: the Board's own rows, and what the Clusters last said of theirs. */
-function archiveModel(view: OperatorView, flushMs: number, now: Millis): ArchiveModel | null {
-  const backlogs = [view.backlog, ...view.tells.map(({ backlog }) => backlog)];
-  const since = backlogs.flatMap((backlog) => backlog.since ?? []);
-  if (since.length === 0 || now - Math.min(...since) < 2 * flushMs + ARCHIVE_GRACE_MS) return null;
-  return { waiting: backlogs.reduce((sum, { waiting }) => sum + waiting, 0), since: Math.min(...since) };
+/** What has waited for Postgres for too long, by place; null if nothing has. */
+function archiveModel({ archive }: OperatorView): ArchiveModel | null {
+  return archive.delays.length === 0 ? null : { delays: archive.delays, failure: archive.failure };
 }
 
 function tellOf(view: OperatorView, cluster: string): Tell | null {

@@ -79,7 +79,7 @@ async function signOut(c: AppContext, { visitor }: RouteRequest): Promise<Respon
 async function home(c: AppContext): Promise<Response> {
   const view = await boardOf(c.env).operatorView();
   const now = Date.now();
-  return page(c, renderAdminHome(homeModel(view, Number(c.env.FLUSH_INTERVAL_MS), now), frameOf(view, now)));
+  return page(c, renderAdminHome(homeModel(view, now), frameOf(view, now)));
 }
 
 async function showCluster(c: AppContext): Promise<Response> {

@@ -86,11 +86,12 @@ async function fresh(c: AppContext, key: string, origin: string, render: Render)
 }
 
 /**
- * The version of what is said, what is said (evidence expires without a new version), the day up to which bars are drawn, and the script and style that the policy of this
+ * The version of what is said, what is said (evidence expires and facts grow late without a new version), the day up to which bars are drawn, and the script and style that the policy of this
  * answer allows: a 304 after a deploy must not put a new policy on an old page.
  */
-function etagOf({ version, page, generatedAt, components, maintenances }: PageSnapshot): string {
-  const said = shortHash(JSON.stringify([components.map((one) => outlookAt(one, generatedAt).status), maintenances]));
+function etagOf({ version, page, generatedAt, components, maintenances, archive }: PageSnapshot): string {
+  const statuses = components.map((one) => outlookAt(one, generatedAt).status);
+  const said = shortHash(JSON.stringify([statuses, maintenances, archive]));
   const assets = `${PAGE_SCRIPT_HASH}${PAGE_STYLE_HASH}`.replaceAll(/sha256-|[^A-Za-z0-9]/g, "");
   return `"${version}.${said}.${dayOf(generatedAt, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
 }

@@ -127,10 +127,18 @@ export interface MaintenanceModel {
   readonly result: Pick<LeaseResult, "state" | "reason" | "evidence" | "at"> | null;
 }
 
-/** Facts that wait for Postgres: how many, and since when the oldest. */
-export interface ArchiveModel {
+/** Facts that have waited for Postgres for too long at one place: a cluster, or null for the page's own. */
+interface DelayModel {
+  readonly cluster: string | null;
   readonly waiting: number;
   readonly since: Millis;
+}
+
+export interface ArchiveModel {
+  /** Never empty, oldest first. */
+  readonly delays: readonly DelayModel[];
+  /** What the page's own last attempt ran into; null if it went well. */
+  readonly failure: string | null;
 }
 
 export interface AdminHomeModel {
