@@ -2,6 +2,7 @@
 import type { Quantile } from "../../protocol/latency.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
+import { flooredRatio } from "../../protocol/uptime.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 
@@ -105,5 +106,5 @@ export function rateText(perSecond: number): Html {
 
 /** "99.98 %", floored, so that no outage ever shows as 100 %. Two digits each, to be compared. */
 export function uptimeText(ratio: number): string {
-  return ratio === 1 ? "100 %" : `${(Math.floor(ratio * 10_000 + 1e-9) / 100).toFixed(2)} %`;
+  return ratio === 1 ? "100 %" : `${(flooredRatio(ratio, 4) * 100).toFixed(2)} %`;
 }

@@ -10,10 +10,10 @@ import type { DayTally } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, MINUTE } from "../../protocol/time.ts";
+import { uptimeRatio } from "../../protocol/uptime.ts";
 import { dateText, dayName, length, uptimeText } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
-import { uptimeRatio } from "./uptime.ts";
 
 export const HISTORY_DAYS = 90;
 
@@ -146,7 +146,7 @@ export function historyBars(tallies: readonly DayTally[], now: Millis, timeZone:
 }
 
 function caption(tallies: readonly DayTally[], begin: number, first: number): Html {
-  const ratio = uptimeRatio(tallies);
+  const ratio = uptimeRatio(tallies.map(({ ms }) => ms));
   if (ratio === null) return markup`no data yet`;
   return markup`<b>${uptimeText(ratio)}</b> ${begin <= 0 ? "in 90 days" : `· history starts ${shortDay(first + begin)}`}`;
 }

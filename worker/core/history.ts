@@ -7,7 +7,7 @@ import { lastDays } from "./calendar.ts";
 import type { StatusChange } from "./component.ts";
 
 /** Days that a page shows. */
-const HISTORY_DAYS = 90;
+export const HISTORY_DAYS = 90;
 
 /** Changes older than this do not touch any day that is shown; two days more for long days and the zone. */
 export const HISTORY_MS = (HISTORY_DAYS + 2) * DAY;
