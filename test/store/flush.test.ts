@@ -7,7 +7,8 @@ import { openDatabase } from "../../worker/store/database.ts";
 import type { Database } from "../../worker/store/database.ts";
 import { FLUSH_RECORDS_MAX, flushRecords } from "../../worker/store/flush.ts";
 import type { NumberedRecord } from "../../worker/store/flush.ts";
-import { recentEvents, windowCount, windowsOf } from "../../worker/store/queries.ts";
+import { recentEvents } from "../../worker/store/events.ts";
+import { windowCount, windowsOf } from "../../worker/store/queries.ts";
 import { DATABASES } from "../support/databases.ts";
 
 const NOON = Date.UTC(2026, 10, 23, 12, 0);

@@ -24,7 +24,7 @@ import { maintenanceFaults, operatorMaintenance } from "../core/maintenance.ts";
 import { boardOf, clusterOf } from "../objects/env.ts";
 import { RELAY_ADMIN, SESSION_HEADER } from "../objects/relay.ts";
 import { openDatabase } from "../store/database.ts";
-import { recentEvents } from "../store/queries.ts";
+import { recentEvents } from "../store/events.ts";
 import { clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
 import { refuse } from "./answer.ts";
 import { ServiceRef } from "./cli.ts";

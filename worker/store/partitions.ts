@@ -9,9 +9,11 @@ import type { Database, StoreResult } from "./database.ts";
  * partitions that were; none if all are there. Two at once do it once.
  */
 export async function prepareStorage(db: Database, moments: readonly Millis[] = []): Promise<StoreResult<number>> {
-  const days = [...new Set(moments.map((at) => new Date(Math.floor(at / DAY) * DAY).toISOString().slice(0, 10)))];
-  // Neon's door takes arrays as JSON or as Postgres writes them; dates need no quotes there.
-  const wanted = days.length === 0 ? sql`NULL` : sql`${`{${days.join(",")}}`}::date[]`;
+  const days = [...new Set(moments.map((at) => Math.floor(at / DAY) * DAY))];
+  const wanted =
+    days.length === 0
+      ? sql`NULL`
+      : sql`ARRAY(SELECT (to_timestamp(at / 1000.0) AT TIME ZONE 'UTC')::date FROM unnest(${`{${days.join(",")}}`}::bigint[]) AS at)`;
   const result = await db.run((drizzle) =>
     drizzle.execute<{ made: number }>(sql`SELECT prepare_storage(${wanted}) AS made`),
   );

@@ -1,25 +1,19 @@
-/** The reads. Each is bounded, and each has an index that answers it in order. */
-import { and, count, desc, eq, gte, inArray, lt } from "drizzle-orm";
+/** The reads of single tables. Each is bounded, and each has an index that answers it in order. */
+import { and, count, desc, eq, gte, lt, sql } from "drizzle-orm";
 import type { Latency } from "../../protocol/latency.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { StatusChange } from "../core/component.ts";
+import { DOCUMENT_KINDS } from "./board.ts";
 import type { BoardKind, BoardRow } from "./board.ts";
 import type { Database, StoreResult } from "./database.ts";
-import { boardFact, event, minuteWindow } from "./schema.ts";
+import { boardFact, minuteWindow } from "./schema.ts";
+import { bounded, moment, textArray } from "./sql.ts";
 
-export const EVENTS_MAX = 200;
 /** A week of minutes. */
 const WINDOWS_MAX = 10_080;
 const BOARD_FACTS_MAX = 1_000;
-
-export interface StoredEvent {
-  readonly cluster: string;
-  readonly id: string;
-  readonly kind: string;
-  /** Null for a gap. */
-  readonly subject: string | null;
-  readonly at: Millis;
-  readonly body: Readonly<Record<string, unknown>>;
-}
+/** Of one component in one range: a change each 6 min over a quarter, 3 MB. */
+const CHANGES_MAX = 20_000;
 
 export interface StoredWindow {
   readonly at: Millis;
@@ -27,33 +21,6 @@ export interface StoredWindow {
   readonly requests: number;
   readonly errors: number;
   readonly latency: Latency | null;
-}
-
-/** The newest events first, of one cluster or all, of some kinds or all. At most `EVENTS_MAX`. */
-export async function recentEvents(
-  db: Database,
-  filter: { readonly cluster?: string; readonly kinds?: readonly string[]; readonly limit: number },
-): Promise<StoreResult<readonly StoredEvent[]>> {
-  return db.run((drizzle) =>
-    drizzle
-      .select({
-        cluster: event.clusterId,
-        id: event.id,
-        kind: event.kind,
-        subject: event.subject,
-        at: event.observedAt,
-        body: event.body,
-      })
-      .from(event)
-      .where(
-        and(
-          filter.cluster === undefined ? undefined : eq(event.clusterId, filter.cluster),
-          filter.kinds === undefined ? undefined : inArray(event.kind, [...filter.kinds]),
-        ),
-      )
-      .orderBy(desc(event.observedAt))
-      .limit(bounded(filter.limit, EVENTS_MAX)),
-  );
 }
 
 /** The windows of one service that start in [`from`, `to`), oldest first. At most `WINDOWS_MAX`. */
@@ -108,6 +75,75 @@ export async function boardFacts(
   return result.ok ? { ok: true, value: result.value.map((row) => ({ ...row, kind: filter.kind })) } : result;
 }
 
-function bounded(limit: number, max: number): number {
-  return Math.max(1, Math.min(max, Math.trunc(limit)));
+/**
+ * What was recorded of a component in [`from`, `to`), oldest first, after the last change before it, which says how the
+ * range began. At most `CHANGES_MAX`, the newest: then nothing is said of the time before them.
+ */
+export async function statusChanges(
+  db: Database,
+  filter: { readonly component: string; readonly from: Millis; readonly to: Millis },
+): Promise<StoreResult<readonly StatusChange[]>> {
+  const { component, from, to } = filter;
+  // Spelled as the index is, and with its condition, or the planner does not know it.
+  const ofComponent = sql`kind = 'status_change' AND body->>'component' = ${component}`;
+  const newest = sql`ORDER BY at DESC LIMIT`;
+  const statement = sql`
+    (SELECT at, body FROM board_fact
+      WHERE ${ofComponent} AND at >= ${moment(from)} AND at < ${moment(to)} ${newest} ${CHANGES_MAX})
+    UNION ALL
+    (SELECT at, body FROM board_fact WHERE ${ofComponent} AND at < ${moment(from)} ${newest} 1)`;
+  const result = await db.run((drizzle) => drizzle.execute<{ at: string; body: StatusChange }>(statement));
+  if (!result.ok) return result;
+  const changes = result.value.rows.map(({ at, body }) => ({ ...body, at: Date.parse(at) }));
+  return { ok: true, value: changes.slice(0, CHANGES_MAX).toSorted((a, b) => a.at - b.at) };
+}
+
+/** Where a page of the board's rows ends. */
+export type BoardCursor = Pick<BoardRow, "kind" | "key" | "at">;
+
+/** A page of what a Board needs to rebuild itself; `next` is null with the last one. */
+export interface BoardPage {
+  readonly rows: readonly BoardRow[];
+  readonly next: BoardCursor | null;
+}
+
+/** Every document that was ever archived, removed ones included, in the order of kind and key. A page has 500 rows. */
+export async function boardDocuments(db: Database, after: BoardCursor | null): Promise<StoreResult<BoardPage>> {
+  const later = after === null ? sql`true` : sql`(f.kind, f.key) > (${after.kind}, ${after.key})`;
+  return boardPage(
+    db,
+    sql`SELECT f.* FROM unnest(${textArray(DOCUMENT_KINDS)}::text[]) AS k(kind) CROSS JOIN LATERAL (
+        SELECT f.* FROM board_fact AS f WHERE f.kind = k.kind AND ${later} ORDER BY f.key LIMIT ${BOARD_PAGE_ROWS}
+      ) AS f ORDER BY f.kind, f.key LIMIT ${BOARD_PAGE_ROWS}`,
+  );
+}
+
+/** Every status change since a moment, oldest first. A page has 500 rows. */
+export async function boardChanges(
+  db: Database,
+  since: Millis,
+  after: BoardCursor | null,
+): Promise<StoreResult<BoardPage>> {
+  const later = after === null ? sql`at >= ${moment(since)}` : sql`(at, key) > (${moment(after.at)}, ${after.key})`;
+  return boardPage(
+    db,
+    sql`SELECT * FROM board_fact WHERE kind = 'status_change' AND ${later} ORDER BY at, key LIMIT ${BOARD_PAGE_ROWS}`,
+  );
+}
+
+const BOARD_PAGE_ROWS = 500;
+
+async function boardPage(db: Database, statement: ReturnType<typeof sql>): Promise<StoreResult<BoardPage>> {
+  type Stored = Omit<BoardRow, "at" | "revision"> & { readonly at: string; readonly revision: string };
+  const result = await db.run((drizzle) => drizzle.execute<Stored & Record<string, unknown>>(statement));
+  if (!result.ok) return result;
+  const rows = result.value.rows.map(({ kind, key, revision, at, body }) => ({
+    kind,
+    key,
+    revision: Number(revision),
+    at: Date.parse(at),
+    body,
+  }));
+  const last = rows.at(-1);
+  return { ok: true, value: { rows, next: rows.length < BOARD_PAGE_ROWS || last === undefined ? null : last } };
 }

@@ -1,0 +1,122 @@
+/** Every read finds its rows by an index, on tables as large as a quarter leaves them: PostgreSQL says how it would. */
+import { neon } from "@neondatabase/serverless";
+import { drizzle } from "drizzle-orm/neon-http";
+import pg from "pg";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startDatabase } from "../../dev/database/database.ts";
+import type { RunningDatabase } from "../../dev/database/database.ts";
+import { DAY, HOUR } from "../../protocol/time.ts";
+import { RANGES } from "../../worker/core/series.ts";
+import { openDatabase } from "../../worker/store/database.ts";
+import type { Database } from "../../worker/store/database.ts";
+import { recentEvents } from "../../worker/store/events.ts";
+import { boardChanges, boardDocuments, boardFacts, statusChanges, windowsOf } from "../../worker/store/queries.ts";
+import { seriesOf } from "../../worker/store/series.ts";
+import { filledService, fillHistory } from "../support/history.ts";
+import { startPostgres } from "../support/postgres.ts";
+import type { RealPostgres } from "../support/postgres.ts";
+
+let postgres: RealPostgres;
+let server: RunningDatabase;
+let client: pg.Client;
+beforeAll(async () => {
+  postgres = await startPostgres();
+  server = await startDatabase({ url: postgres.url });
+  client = new pg.Client({ connectionString: postgres.url });
+  await client.connect();
+  await fillHistory(client, { services: 100, minuteDays: 1 });
+}, 240_000);
+afterAll(async () => {
+  await client.end();
+  await server.stop();
+  await postgres.stop();
+});
+
+const NOW = Date.now();
+const SERVICES = [3, 40, 77].map(filledService);
+
+/** Statements that a read sends, caught before they reach a server. */
+async function statementsOf(read: (db: Database) => Promise<unknown>): Promise<{ sql: string; params: unknown[] }[]> {
+  const caught: { sql: string; params: unknown[] }[] = [];
+  await read({
+    async run(statement) {
+      const built = statement(drizzle(neon(postgres.url))) as unknown as
+        | { getQuery(): { sql: string; params: unknown[] } }
+        | { toSQL(): { sql: string; params: unknown[] } };
+      caught.push("getQuery" in built ? built.getQuery() : built.toSQL());
+      return { ok: false, code: "refused", message: "caught" };
+    },
+  });
+  return caught;
+}
+
+const series = (services: readonly string[]) =>
+  RANGES.map(
+    (range) =>
+      [
+        `the ${range} of ${services.length} services`,
+        (db: Database) => seriesOf(db, { services, range, now: NOW, timeZone: "Europe/Berlin" }),
+      ] as const,
+  );
+const before = { at: NOW - DAY, cluster: "eu-1", id: "ffff" };
+const READS: readonly (readonly [name: string, read: (db: Database) => Promise<unknown>])[] = [
+  ...series(SERVICES),
+  ...series(Array.from({ length: 100 }, (_, n) => filledService(n))),
+  ["all events", (db) => recentEvents(db, { limit: 50 })],
+  ["all events, a later page", (db) => recentEvents(db, { before, limit: 50 })],
+  ["events of a cluster", (db) => recentEvents(db, { cluster: "eu-1", before, limit: 50 })],
+  ["events of a kind", (db) => recentEvents(db, { kinds: ["gap"], before, limit: 50 })],
+  [
+    "events of two kinds of a cluster",
+    (db) => recentEvents(db, { cluster: "eu-1", kinds: ["gap", "lease.result"], before, limit: 50 }),
+  ],
+  [
+    "events of a kind that never happened",
+    (db) => recentEvents(db, { cluster: "eu-1", kinds: ["certificate.seen"], limit: 50 }),
+  ],
+  ["windows of a service", (db) => windowsOf(db, { cluster: "eu-1", service: "shop/s1", from: NOW - HOUR, to: NOW })],
+  ["status changes of a component", (db) => statusChanges(db, { component: "component7", from: NOW - DAY, to: NOW })],
+  ["all documents", (db) => boardDocuments(db, null)],
+  ["documents, a later page", (db) => boardDocuments(db, { kind: "component", key: "1500", at: 0 })],
+  ["all status changes", (db) => boardChanges(db, NOW - 92 * DAY, null)],
+  [
+    "all status changes, a later page",
+    (db) => boardChanges(db, 0, { kind: "status_change", key: "7:9", at: NOW - DAY }),
+  ],
+  ["the audit", (db) => boardFacts(db, { kind: "audit", limit: 100 })],
+];
+
+it.each(READS)("%s: one statement, and no table is read from end to end", async (_name, read) => {
+  const statements = await statementsOf(read);
+  expect(statements).toHaveLength(1);
+  const [{ sql, params } = { sql: "", params: [] }] = statements;
+  const { rows } = await client.query(`EXPLAIN ${sql}`, params);
+  const plan = rows.map((line: Record<string, string>) => line["QUERY PLAN"]).join("\n");
+  expect(plan).not.toMatch(/Seq Scan on (minute_window|hour_window|day_window|event|board_fact)/);
+  expect(plan).toMatch(/Index|Bitmap/);
+  // What was made for paging is read in its order, and at most a page of each kind is sorted.
+  if (sql.includes("LIMIT") && !sql.includes("width_bucket")) expect(plan).not.toMatch(/Sort[^\n]*rows=\d{5}/);
+});
+
+it("would say so if one were: a read without an index is seen", async () => {
+  const { rows } = await client.query("EXPLAIN SELECT * FROM day_window WHERE service_id = 'shop/s1'");
+  expect(JSON.stringify(rows)).toMatch(/Seq Scan on day_window/);
+});
+
+it("a range touches only the partitions of its days", async () => {
+  const [{ sql, params } = { sql: "", params: [] }] = await statementsOf((db) =>
+    seriesOf(db, { services: SERVICES, range: "hour", now: NOW, timeZone: "Etc/UTC" }),
+  );
+  const { rows } = await client.query(`EXPLAIN ${sql}`, params);
+  const touched = new Set(JSON.stringify(rows).match(/minute_window_\d{8}/g));
+  expect(touched.size).toBeGreaterThanOrEqual(1);
+  expect(touched.size).toBeLessThanOrEqual(2);
+});
+
+it("a component's quarter is one statement and a small answer", async () => {
+  const db = openDatabase({ url: server.url, fetchEndpoint: server.endpoint });
+  const result = await seriesOf(db, { services: SERVICES, range: "quarter", now: NOW, timeZone: "Etc/UTC" });
+  if (!result.ok) throw new Error(result.message);
+  expect(result.value.points).toHaveLength(90);
+  expect(result.value.points.every(({ seen }) => seen?.requests === 18_000 && seen.p95 !== null)).toBe(true);
+});
