@@ -2,6 +2,7 @@
 import { SERVICES_MAX } from "../../protocol/limits.ts";
 import { boardOf } from "../objects/env.ts";
 import { serviceModels } from "./admin-view.ts";
+import { historyRoutes } from "./history.ts";
 import type { AppContext, Route } from "./table.ts";
 
 async function services(c: AppContext): Promise<Response> {
@@ -29,4 +30,5 @@ async function overview(c: AppContext): Promise<Response> {
 export const operatorRoutes: readonly Route[] = [
   { method: "GET", path: "/api/v1/services", policy: "read", handle: services },
   { method: "GET", path: "/api/v1/metrics/overview", policy: "read", handle: overview },
+  ...historyRoutes,
 ];

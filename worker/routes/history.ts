@@ -1,0 +1,144 @@
+/** What Postgres remembers, for operators: a component's numbers over time, and events page by page. */
+import * as v from "valibot";
+import { ClusterName } from "../../protocol/name.ts";
+import { EVENT_KINDS } from "../../protocol/record.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
+import { rfc3339 } from "../core/calendar.ts";
+import { RANGES } from "../core/series.ts";
+import type { SeriesPoint } from "../core/series.ts";
+import { requestUptime, spansOf, timeUptime } from "../core/uptime.ts";
+import { boardOf } from "../objects/env.ts";
+import { openDatabase } from "../store/database.ts";
+import type { Database, StoreResult } from "../store/database.ts";
+import type { EventCursor, StoredEvent } from "../store/events.ts";
+import { EVENTS_MAX, recentEvents } from "../store/events.ts";
+import { statusChanges } from "../store/queries.ts";
+import { seriesOf } from "../store/series.ts";
+import { refuse } from "./answer.ts";
+import type { AppContext, Route } from "./table.ts";
+
+/** A sleeping database needs some hundred ms to wake; whoever waits here can ask again. */
+const TIMEOUT_MS = 5 * SECOND;
+const EVENTS_DEFAULT = 50;
+const NO_STORE = { "cache-control": "no-store" };
+
+function database(c: AppContext): Database {
+  return openDatabase({ url: c.env.DATABASE_URL, fetchEndpoint: c.env.NEON_FETCH_ENDPOINT, timeoutMs: TIMEOUT_MS });
+}
+
+/** History waits for Postgres; nothing else does. */
+function refuseUnavailable(c: AppContext, { code, message }: Extract<StoreResult<never>, { ok: false }>): Response {
+  console.warn(JSON.stringify({ event: "history_failed", code, message }));
+  return refuse(
+    c,
+    "unavailable",
+    code === "unavailable"
+      ? "Postgres cannot be reached, and history is kept there. Ask again in a few seconds; what is now is at /api/v1/services."
+      : "Postgres refused to answer: its schema may be older than this version, or a right is missing. Run `npm run migrate`, then ask again.",
+  );
+}
+
+const SeriesQuery = v.object({ range: v.optional(v.picklist(RANGES), "day") });
+
+async function series(c: AppContext): Promise<Response> {
+  const query = v.safeParse(SeriesQuery, c.req.query());
+  if (!query.success)
+    return refuse(c, "request_malformed", `Ask for ?range= with one of ${RANGES.join(", ")}; without it, day.`);
+  const { components, page } = await boardOf(c.env).operatorView();
+  const component = components.find(({ id }) => id === c.req.param("id"));
+  if (component === undefined)
+    return refuse(c, "not_found", "There is no such component. Ids are in /api/v2/summary.json.");
+  const { timeZone } = page;
+  const now = Date.now();
+  const { range } = query.output;
+  const found = await seriesOf(database(c), { services: component.services, range, now, timeZone });
+  if (!found.ok) return refuseUnavailable(c, found);
+  const { plan, points } = found.value;
+  const to = Math.min(plan.to, now);
+  const changes = await statusChanges(database(c), { component: component.id, from: plan.from, to });
+  if (!changes.ok) return refuseUnavailable(c, changes);
+  const body = {
+    component: { id: component.id, name: component.name },
+    range,
+    timeZone,
+    from: rfc3339(plan.from, timeZone),
+    to: rfc3339(to, timeZone),
+    stepSeconds: plan.stepMs / SECOND,
+    uptime: { time: timeUptime(spansOf(changes.value, to), { from: plan.from, to }), requests: requestUptime(points) },
+    points: points.map((point) => pointBody(point, timeZone)),
+  };
+  return c.json(body, 200, NO_STORE);
+}
+
+/** Counts and latencies stand beside each other; where nothing was seen each of them is null. Latencies are in ms. */
+function pointBody({ from, to, gap, seen }: SeriesPoint, timeZone: string) {
+  const nothing = { requests: null, errors: null, coverage: 0, p50: null, p95: null, p99: null };
+  return { from: rfc3339(from, timeZone), to: rfc3339(to, timeZone), gap, ...(seen ?? nothing) };
+}
+
+const KINDS = [...EVENT_KINDS, "gap"] as const;
+
+const LIMIT_RANGE = `must be 1 to ${EVENTS_MAX}`;
+
+const EventsQuery = v.object({
+  kind: v.optional(
+    v.pipe(
+      v.string(),
+      v.transform((text) => text.split(",")),
+      v.array(v.picklist(KINDS, `must be one or more of ${KINDS.join(", ")}, with commas between them`)),
+    ),
+  ),
+  cluster: v.optional(ClusterName),
+  before: v.optional(
+    v.pipe(
+      v.string(),
+      v.transform(cursorOf),
+      v.check((cursor) => cursor !== null, "must be `next` of the page before, or a moment as 2026-11-23T01:02:00Z"),
+      v.transform((cursor) => cursor ?? undefined),
+    ),
+  ),
+  limit: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,4}$/, LIMIT_RANGE),
+      v.transform(Number),
+      v.minValue(1, LIMIT_RANGE),
+      v.maxValue(EVENTS_MAX, LIMIT_RANGE),
+    ),
+    String(EVENTS_DEFAULT),
+  ),
+});
+
+async function events(c: AppContext): Promise<Response> {
+  const query = v.safeParse(EventsQuery, c.req.query());
+  if (!query.success) {
+    const [issue] = query.issues;
+    return refuse(c, "request_malformed", `${v.getDotPath(issue)?.split(".")[0]}: ${issue.message}.`);
+  }
+  const { kind: kinds, cluster, before, limit } = query.output;
+  const found = await recentEvents(database(c), { kinds, cluster, before, limit });
+  if (!found.ok) return refuseUnavailable(c, found);
+  const last = found.value.at(-1);
+  const next = last === undefined || found.value.length < limit ? null : cursorText(last);
+  const body = { events: found.value.map((event) => ({ ...event, at: rfc3339(event.at, "Etc/UTC") })), next };
+  return c.json(body, 200, NO_STORE);
+}
+
+/** `1795392000000~eu-1~0123…`: the moment, the cluster and the id of a page's last event. */
+function cursorText({ at, cluster, id }: StoredEvent): string {
+  return `${at}~${cluster}~${id}`;
+}
+
+/** A cursor, or a moment, which is before all events of itself. Null if it is neither. */
+function cursorOf(text: string): EventCursor | null {
+  const [, at, cluster, id] = /^(\d{1,14})~([a-z0-9-]{1,63})~([0-9a-f]{1,64})$/.exec(text) ?? [];
+  if (at !== undefined && cluster !== undefined && id !== undefined) return { at: Number(at), cluster, id };
+  const moment: Millis = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(moment) ? null : { at: moment, cluster: "", id: "" };
+}
+
+export const historyRoutes: readonly Route[] = [
+  { method: "GET", path: "/api/v1/components/:id/series", policy: "read", handle: series },
+  { method: "GET", path: "/api/v1/events", policy: "read", handle: events },
+];
