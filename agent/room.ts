@@ -152,9 +152,11 @@ export class Room {
   }
 
   #drop(kind: LossKind, entries: readonly Entry[]): void {
-    if (entries.length === 0) return;
-    const gone = entries.map(({ id }) => id);
-    const loss = sumOf(entries.map((entry) => this.#lossOf(entry)));
+    // The gap of this kind waits among the events: it is made longer, and would otherwise be dropped with what it says.
+    const dropped = entries.filter(({ id }) => id !== this.#declared.get(kind)?.id);
+    if (dropped.length === 0) return;
+    const gone = dropped.map(({ id }) => id);
+    const loss = sumOf(dropped.map((entry) => this.#lossOf(entry)));
     this.#commit([this.#declare(kind, loss, this.#segments.nextId)], gone);
   }
 

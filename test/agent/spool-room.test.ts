@@ -200,6 +200,17 @@ describe("a spool that runs out of room", () => {
     expect(windowsOf(drain(spool))).toHaveLength(10);
   });
 
+  it("drops events last, and counts each of them however often there was no room", () => {
+    const spool = open(20_000);
+    for (let n = 0; n < 600; n++) spool.append([event(n)], NOON + n);
+    spool.adopt(1_000, 1);
+    const records = drain(spool);
+    const dropped = records.reduce((sum, record) => sum + (record.kind === "gap" ? record.count : 0), 0);
+    const events = records.filter(({ kind }) => kind === "pod.oom_killed").length;
+    expect(dropped).toBeGreaterThan(0);
+    expect(events + dropped).toBe(600);
+  });
+
   it("drops what is older than a week, counted by its minutes", () => {
     const spool = open(100_000);
     close(spool, 0, 600, 1);
