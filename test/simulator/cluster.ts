@@ -2,6 +2,7 @@
 import type { EventRecord } from "../../protocol/record.ts";
 import { DAY, type Millis } from "../../protocol/time.ts";
 import type { Dice } from "./dice.ts";
+import { copyDisk, type Disk, newDisk } from "./disk.ts";
 import { Edge, type Statement } from "./edge.ts";
 import { idOf, Ledger } from "./ledger.ts";
 import { judgeFreed, nameOf, type Violation } from "./oracle.ts";
@@ -10,7 +11,6 @@ import { Archive, type EventRow } from "./postgres.ts";
 import type { Profile } from "./profile.ts";
 import type { Outcome, Reply } from "./pusher.ts";
 import type { Rules } from "./rules.ts";
-import { copyDisk, type Disk, newDisk } from "./spool.ts";
 
 /** A push or, with a reply, an answer under way. */
 export interface Message {
@@ -92,6 +92,12 @@ export class Cluster {
     this.#say(() => `${pod.name} ${powerLost ? "loses power" : "stops"}`);
   }
 
+  /** The book of numbers decays while nobody has it open. */
+  damageBook(pod: Pod): void {
+    pod.disk.isBookDamaged = true;
+    this.#say(() => `${pod.name}: its book of numbers decays`);
+  }
+
   /** The disk goes, and what only it held. */
   loseDisk(pod: Pod): void {
     for (const { record } of pod.spool?.unfreed ?? pod.disk.records) this.ledger.excuse(record, "on a lost disk");
@@ -118,7 +124,7 @@ export class Cluster {
     if (first === undefined) return;
     const serial = ++this.#events;
     const subject = isBad && dice.chance(60) ? POISON : `pod ${serial}`;
-    const id = isBad && subject !== POISON ? "malformed" : idOf(`${this.name} event ${serial}`);
+    const id = isBad && subject !== POISON ? `malformed ${serial}` : idOf(`${this.name} event ${serial}`);
     const kind = "pod.crash_loop";
     const event: EventRecord = this.ledger.event({ kind, id, at: first.time(now), subject, body: {} });
     for (const pod of this.running) {
@@ -252,7 +258,7 @@ export class Cluster {
     if (this.#restored === null) return;
     const { at, gone } = this.#restored;
     for (const { id, storedAt } of gone) if (now - storedAt > 2 * DAY) this.ledger.forget(id);
-    this.edge.reflush(at);
+    this.edge.reflush(at, now);
     this.#restored = null;
     this.#say(() => `${this.name} operator: reflush`);
   }

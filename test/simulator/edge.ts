@@ -20,10 +20,12 @@ import {
   lay,
   nextBatch,
   reflushFrom,
+  spareSlots,
   stored,
   wake,
   withAgain,
   withEpoch,
+  withoutSlots,
 } from "../../worker/core/outbox.ts";
 import type { Kept, Laid, Late, Outbox, Pace, Row } from "../../worker/core/outbox.ts";
 import type { Push } from "../../protocol/push.ts";
@@ -40,8 +42,15 @@ export interface Storage {
   readonly rows: readonly Laid[];
   readonly kept: Kept | null;
   readonly late: Late | null;
-  /** The rows above this are being sent again; null if none are. */
-  readonly againFrom: number | null;
+  /** Rows between these positions are being sent again; null if none are. */
+  readonly again: { readonly from: number; readonly to: number } | null;
+  /** How the last flush without a session ended. */
+  readonly note: Note | null;
+}
+
+/** What is remembered of the last flush. */
+interface Note extends Pace {
+  readonly flushed: number;
 }
 
 /** A statement on its way to Postgres. It may arrive after the object gave it up. */
@@ -70,7 +79,7 @@ interface Memory {
   flight: Statement | null;
 }
 
-const NOTHING: Storage = { rows: [], kept: null, late: null, againFrom: null };
+const NOTHING: Storage = { rows: [], kept: null, late: null, again: null, note: null };
 const HISTORY_MAX = 40;
 
 export class Edge {
@@ -84,7 +93,7 @@ export class Edge {
   #memory: Memory | null = null;
   #life = 0;
   /** What the socket knows of the last flush; null without a proved one. */
-  #socket: { note: number | null } | null = null;
+  #socket: { note: Note | null } | null = null;
   alarm: Millis | null = null;
 
   constructor(world: EdgeWorld) {
@@ -178,34 +187,44 @@ export class Edge {
     memory.flight = null;
     if (!ok) {
       memory.pace = afterFailure(memory.pace, now, this.#world.dice.below(1_000) / 1_000);
+      this.#keepNote(memory);
       this.#arm(memory, now);
       return;
     }
     memory.pace = AT_EASE;
     this.#markStored(memory, statement.batch, now);
-    this.#flushIfDue(memory, now);
+    // One run sends all that waits.
+    this.#startFlush(memory);
   }
 
   /** Sends again what a restored Postgres may have forgotten. */
-  reflush(since: Millis): void {
+  reflush(since: Millis, now: Millis): void {
     const memory = this.#wake();
     const held = this.#storage.rows.map(({ row }) => row);
-    const from = reflushFrom(held, since);
-    memory.outbox = withAgain(memory.outbox, held, from);
-    this.#commit({ ...this.#storage, againFrom: from });
+    memory.outbox = withAgain(memory.outbox, held, reflushFrom(held, since));
+    const [first] = memory.outbox.again;
+    const again = { from: (first?.position ?? 1) - 1, to: memory.outbox.flushed };
+    if (first !== undefined) this.#commit({ ...this.#storage, again });
+    this.#startFlush(memory);
+    this.#arm(memory, now);
   }
 
   #wake(): Memory {
     if (this.#memory !== null) return this.#memory;
-    const { rows, kept, againFrom } = this.#storage;
+    const { rows, kept, again } = this.#storage;
+    const note = this.#socket?.note ?? this.#storage.note;
     const windows = rows.flatMap(({ row }) => (row.ring === "windows" ? [row] : []));
     const events = rows.flatMap(({ row }) => (row.ring === "events" ? [row] : []));
-    const note = this.#socket?.note ?? null;
-    const flushed = knownFlushed([...windows, ...events.slice(-1)], kept, note);
+    const flushed = knownFlushed([...windows, ...events.slice(-1)], kept, note?.flushed ?? null);
     const known = events.filter((row, i) => row.position > flushed || i === events.length - 1);
-    let outbox = rows.length === 0 && kept === null ? EMPTY : wake([...windows, ...known], kept, note, []);
-    if (againFrom !== null) outbox = withAgain(outbox, [...windows, ...events], againFrom);
-    this.#memory = { outbox, pace: AT_EASE, pushedAt: null, flight: null };
+    let outbox =
+      rows.length === 0 && kept === null ? EMPTY : wake([...windows, ...known], kept, note?.flushed ?? null, []);
+    if (again !== null) {
+      const held = [...windows, ...events].filter(({ position }) => position <= again.to);
+      outbox = withAgain(outbox, held, again.from);
+    }
+    const pace = note === null ? AT_EASE : { failures: note.failures, retryAt: note.retryAt };
+    this.#memory = { outbox, pace, pushedAt: null, flight: null };
     return this.#memory;
   }
 
@@ -289,20 +308,31 @@ export class Edge {
   }
 
   #markStored(memory: Memory, batch: readonly Row[], now: Millis): void {
-    memory.outbox = stored(memory.outbox, batch);
-    const { marks, last, flushed, again } = memory.outbox;
+    const outbox = stored(memory.outbox, batch);
+    const spare = spareSlots(outbox);
     let storage = this.#storage;
-    const late = lateOf(batch, now);
+    const late = batch.some(({ ring }) => ring === "events") ? lateOf(batch, now) : null;
     if (late !== null) storage = { ...storage, late };
-    if (storage.againFrom !== null && again.length === 0) storage = { ...storage, againFrom: null };
-    if (this.#socket !== null) this.#socket.note = flushed;
-    else if (marks !== null) storage = { ...storage, kept: { marks, last, flushed } };
-    if (!this.#world.rules.eventsKept)
-      storage = {
-        ...storage,
-        rows: storage.rows.filter(({ row }) => row.ring === "windows" || row.position > flushed),
-      };
+    if (storage.again !== null && outbox.again.length === 0) storage = { ...storage, again: null };
+    if (spare.length > 0 && outbox.marks !== null) {
+      const { marks, last, flushed } = outbox;
+      const rows = storage.rows.filter(({ row }) => row.ring === "events" || !spare.includes(row.slot));
+      storage = { ...storage, rows, kept: { marks, last, flushed } };
+    }
+    if (!this.#world.rules.eventsKept) {
+      const rows = storage.rows.filter(({ row }) => row.ring === "windows" || row.position > outbox.flushed);
+      storage = { ...storage, rows };
+    }
     if (storage !== this.#storage) this.#commit(storage);
+    memory.outbox = withoutSlots(outbox, spare);
+    this.#keepNote(memory);
+  }
+
+  /** On the session, where it costs nothing; without one it is written. */
+  #keepNote({ outbox, pace }: Memory): void {
+    const note = { flushed: outbox.flushed, ...pace };
+    if (this.#socket !== null) this.#socket.note = note;
+    else this.#commit({ ...this.#storage, note });
   }
 
   #arm(memory: Memory, now: Millis): void {

@@ -28,13 +28,19 @@ export function idOf(text: string): string {
   return hex + hex;
 }
 
+/** A gap as an agent wrote it. One that nobody has seen may be written again, longer, under the same id. */
+export interface DeclaredGap {
+  readonly record: GapRecord;
+  readonly facts: readonly number[];
+}
+
 export class Ledger {
   readonly facts: Fact[] = [];
   readonly #byKey = new Map<string, number>();
   /** The facts that a record carries or, for a gap, declares lost. */
   readonly #of = new Map<FactRecord, readonly number[]>();
-  /** The facts that gaps with an id declare, as the agent that wrote them knows. */
-  readonly gaps = new Map<string, { readonly count: number; readonly facts: readonly number[] }>();
+  /** By id. */
+  readonly gaps = new Map<string, DeclaredGap[]>();
 
   /** The window that a service had in a minute: the same one whoever reads it, however often. */
   window(service: string, at: Millis): WindowRecord {
@@ -52,7 +58,11 @@ export class Ledger {
   standsFor(record: FactRecord, others: readonly FactRecord[]): void {
     const facts = [...new Set(others.flatMap((other) => this.factsOf(other)))];
     this.#of.set(record, facts);
-    if (record.kind === "gap") this.gaps.set(record.id, { count: record.count, facts });
+    if (record.kind === "gap") this.gaps.set(record.id, [...(this.gaps.get(record.id) ?? []), { record, facts }]);
+  }
+
+  gapsOf(id: string): readonly DeclaredGap[] {
+    return this.gaps.get(id) ?? [];
   }
 
   factsOf(record: FactRecord): readonly number[] {
@@ -69,7 +79,7 @@ export class Ledger {
   /** An event, or the facts that a gap declares, are no longer kept anywhere, by design. */
   forget(id: string): void {
     const own = this.#byKey.get(id);
-    for (const index of [...(own === undefined ? [] : [own]), ...(this.gaps.get(id)?.facts ?? [])]) {
+    for (const index of [...(own === undefined ? [] : [own]), ...this.gapsOf(id).flatMap(({ facts }) => facts)]) {
       const fact = this.facts[index];
       if (fact !== undefined) fact.excuse ??= "kept for 48 h only";
     }
@@ -91,5 +101,3 @@ export class Ledger {
     return record;
   }
 }
-
-export type Loss = GapRecord["reason"];

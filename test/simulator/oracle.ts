@@ -1,8 +1,8 @@
 /** Compares Postgres with what happened: every fact once, or declared lost with the right count, or taken by the world. */
 import { MINUTE } from "../../protocol/time.ts";
 import type { FactRecord } from "../../protocol/record.ts";
-import { type Fact, type Ledger, windowAt } from "./ledger.ts";
-import { type Archive, hourOf, minutesOf, type WindowRow } from "./postgres.ts";
+import { type DeclaredGap, type Fact, type Ledger, windowAt } from "./ledger.ts";
+import { type Archive, type EventRow, hourOf, minutesOf, type WindowRow } from "./postgres.ts";
 
 /** A rule that does not hold; `rule` is the same for the same kind of fault. */
 export interface Violation {
@@ -60,11 +60,12 @@ function judgeFacts(ledger: Ledger, archive: Archive, covered: ReadonlySet<strin
   return null;
 }
 
+/** A gap counts what it declares: the minutes of its windows, and its events. */
 function judgeGaps(ledger: Ledger, archive: Archive): Violation | null {
-  for (const { id, gapCount } of archive.events.values()) {
-    const known = gapCount === null ? undefined : ledger.gaps.get(id);
-    if (known !== undefined && known.count !== gapCount)
-      return { rule: "gap count", what: `gap ${id} says ${gapCount}, not ${known.count}` };
+  for (const { id, record } of archive.events.values()) {
+    const known = ledger.gapsOf(id).find((gap) => isSame(gap, record));
+    if (known !== undefined && known.record.count !== known.facts.length)
+      return { rule: "gap count", what: `gap ${id} says ${known.record.count}, not ${known.facts.length}` };
   }
   return null;
 }
@@ -90,8 +91,17 @@ function isThere(record: Fact["record"], archive: Archive): boolean {
 }
 
 function isDeclared(ledger: Ledger, archive: Archive, fact: number): boolean {
-  for (const [id, { facts }] of ledger.gaps) if (facts.includes(fact) && archive.events.has(id)) return true;
+  for (const [id, gaps] of ledger.gaps) {
+    const row = archive.events.get(id);
+    if (row !== undefined && gaps.some((gap) => isSame(gap, row.record) && gap.facts.includes(fact))) return true;
+  }
   return false;
+}
+
+function isSame({ record }: DeclaredGap, stored: EventRow["record"]): boolean {
+  return (
+    stored.kind === "gap" && stored.count === record.count && stored.at === record.at && stored.until === record.until
+  );
 }
 
 export function nameOf(

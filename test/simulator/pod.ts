@@ -5,7 +5,8 @@ import type { EventRecord } from "../../protocol/record.ts";
 import { MINUTE, type Millis } from "../../protocol/time.ts";
 import type { Dice } from "./dice.ts";
 import { Pusher, type Outcome, type Reply, type Sent } from "./pusher.ts";
-import { crashDisk, Spool, type Disk, type SpoolWorld } from "./spool.ts";
+import { crashDisk, type Disk } from "./disk.ts";
+import { Spool, type SpoolWorld } from "./spool.ts";
 
 export interface PodWorld extends SpoolWorld {
   readonly dice: Dice;

@@ -25,7 +25,7 @@ export interface WindowRow {
 
 export interface EventRow {
   readonly id: string;
-  readonly gapCount: number | null;
+  readonly record: Exclude<FactRecord, { kind: "window" }>;
   /** When it came here first. */
   readonly storedAt: Millis;
   readonly copies: number;
@@ -90,8 +90,7 @@ export class Archive {
 
   #insert(rules: Rules, record: Exclude<FactRecord, { kind: "window" }>, storedAt: Millis): void {
     const held = this.events.get(record.id);
-    const gapCount = record.kind === "gap" ? record.count : null;
-    if (held === undefined) this.events.set(record.id, { id: record.id, gapCount, storedAt, copies: 1 });
+    if (held === undefined) this.events.set(record.id, { id: record.id, record, storedAt, copies: 1 });
     else if (!rules.keysUnique) this.events.set(record.id, { ...held, copies: held.copies + 1 });
   }
 

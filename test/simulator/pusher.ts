@@ -6,7 +6,8 @@ import type { FactRecord } from "../../protocol/record.ts";
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Rules } from "./rules.ts";
-import type { Spool, Stored } from "./spool.ts";
+import type { Stored } from "./disk.ts";
+import type { Spool } from "./spool.ts";
 
 /** The part of a receipt that delivery is about. */
 export interface Receipt {

@@ -167,7 +167,7 @@ export class World {
           cluster.fail(cluster.edge.flight, dice.chance(80), this.#edgeNow);
         return;
       case 13:
-        if (p.damage && pod !== undefined) this.#damage(pod);
+        if (p.damage && pod !== undefined) this.#damage(cluster, pod);
         return;
     }
   }
@@ -222,8 +222,9 @@ export class World {
     else cluster.restore();
   }
 
-  #damage(pod: Pod): void {
+  #damage(cluster: Cluster, pod: Pod): void {
     const { spool } = pod;
+    if (spool === null && this.#dice.chance(50)) return cluster.damageBook(pod);
     const victim = spool?.unfreed[this.#dice.below(spool.unfreed.length)];
     if (spool === null || victim === undefined || victim.record.kind === "gap") return;
     spool.damage(victim.id);
