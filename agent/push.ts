@@ -1,32 +1,27 @@
 /**
- * Pushes: what is now (`live`) and what is durable (`records`), in one signed POST, and what each answer means.
+ * Pushes: what is now (`live`) and what is durable (`records`), and what each answer means.
  *
- * `pushOnce` does one exchange and says how long to wait before the next; `PushLoop` waits. So a test plays any row of
- * the table of answers without a clock.
+ * They go over the session while it is open, and by POST at once if no answer comes there: what is sent twice has the
+ * same numbers. `pushOnce` does one exchange and says how long to wait before the next; `PushLoop` waits. So a test
+ * plays any row of the table of answers without a clock.
  */
-import { gzipSync } from "node:zlib";
-import * as v from "valibot";
 import type { SignedDesired } from "../protocol/lease.ts";
 import { PUSH_BYTES_MAX, RECORDS_MAX } from "../protocol/limits.ts";
-import { agentPath, PUSH_PATH } from "../protocol/path.ts";
-import { ReceiptSchema, type Live, type Push, type Receipt } from "../protocol/push.ts";
+import type { Live, Push, Receipt } from "../protocol/push.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
-import { reactTo, REFUSED_WAIT_MS, retryAfterMs, type Answer } from "./core/answer.ts";
+import { reactTo, REFUSED_WAIT_MS, type Answer } from "./core/answer.ts";
 import { retryDelay } from "./core/backoff.ts";
 import { fitLive } from "./core/readings.ts";
-import type { Clock } from "./clock.ts";
-import { parseJson, request } from "./http.ts";
-import { signedHeaders, type Identity } from "./identity.ts";
+import { sessionRest } from "./core/rest.ts";
 import type { Log } from "./log.ts";
 import type { Batch, Spool } from "./spool.ts";
+import { postPush, type Exchange, type PostOptions, type PushCarrier } from "./transport.ts";
 
 /** Sent with every push; the operator's list of clusters shows it. */
 export const AGENT_VERSION = "0.1.0";
 
 /** No answer within this: the outcome is unknown and the same records go again, ms. */
 const PUSH_TIMEOUT_MS = 10_000;
-/** A receipt with a full desired state is below this, bytes. */
-const RECEIPT_BYTES_MAX = 262_144;
 /** `live` may take this much of a push, bytes, so that records always have room. */
 const LIVE_BYTES_MAX = 160_000;
 /** The envelope around `live` and the records, bytes. */
@@ -38,15 +33,13 @@ const LIVE_HELD_MS = 60_000;
 /** After so many records were refused alone without one success between, it is not the records, and they are kept. */
 const SET_ASIDE_MAX = 10;
 
-export interface PushOptions {
-  readonly edge: string;
-  readonly cluster: string;
+export interface PushOptions extends PostOptions {
   readonly spool: Spool;
-  readonly identity: Identity;
-  readonly clock: Clock;
   readonly intervalMs: number;
   readonly live: () => Live;
   readonly onDesired: (desired: SignedDesired) => void;
+  /** The session, once there is one. */
+  readonly session?: () => PushCarrier | null;
   /** In [0, 1); jitter. */
   readonly random: () => number;
   readonly log: Log;
@@ -79,42 +72,44 @@ export class Pusher {
   #liveHeldUntil = 0;
   #failures = 0;
   #setAside = 0;
+  /** Pushes in a row that were lost on the session, and until when none is tried there, by the monotonic clock. */
+  #losses = 0;
+  #sessionRestsUntil = 0;
 
   constructor(options: PushOptions) {
     this.#options = options;
     this.#from = options.spool.base;
   }
 
+  /** One exchange, over within `timeoutMs` whichever ways it takes. */
   async pushOnce(timeoutMs = PUSH_TIMEOUT_MS): Promise<PushOutcome> {
-    const { edge, cluster, identity, clock } = this.#options;
     const { push, sent } = this.#compose();
-    const url = `${edge}${agentPath(PUSH_PATH, cluster)}`;
-    const body = Uint8Array.from(gzipSync(JSON.stringify(push)));
-    const headers = { ...signedHeaders(identity, url, body, clock.now()), "content-encoding": "gzip" };
+    const exchange = await this.#exchange(push, timeoutMs);
+    if (!exchange.ok) return this.#react(null, null, sent, exchange.failure);
+    const { answer, receipt, message } = exchange.value;
+    return this.#react(answer, receipt, sent, message);
+  }
+
+  async #exchange(push: Push, timeoutMs: number): Promise<Exchange> {
+    const session = this.#options.session?.() ?? null;
+    if (session === null || !session.takesPushes() || performance.now() < this.#sessionRestsUntil)
+      return this.#timed(() => postPush(this.#options, push, timeoutMs));
+    const exchange = await this.#timed(() => session.push(push, timeoutMs / 2));
+    this.#losses = exchange.ok ? 0 : this.#losses + 1;
+    if (exchange.ok) return exchange;
+    // The outcome is unknown, and what is now does not wait for a session: the same records under the same numbers.
+    this.#sessionRestsUntil = performance.now() + sessionRest(this.#losses);
+    return this.#timed(() => postPush(this.#options, push, timeoutMs / 2));
+  }
+
+  /** Learns the edge's time from an exchange, whatever else its answer says. */
+  async #timed(way: () => Promise<Exchange>): Promise<Exchange> {
+    const { clock } = this.#options;
     const sentAt = clock.raw();
-    const reply = await request(url, { method: "POST", headers, body, timeoutMs, bytesMax: RECEIPT_BYTES_MAX });
-    const answeredAt = clock.raw();
-    if (!reply.ok) return this.#react(null, null, sent, reply.failure);
-    const { status, headers: answered, text } = reply.value;
-    const json = parseJson(text);
-    const serverTime = v.safeParse(ServerTime, json);
-    if (serverTime.success) clock.learn(sentAt, answeredAt, serverTime.output.serverTime);
-    const receipt = v.safeParse(ReceiptSchema, json);
-    const refusal = v.safeParse(Refusal, json);
-    const retryAfter = answered.get("retry-after");
-    const answer: Answer = {
-      status,
-      code: refusal.success ? refusal.output.error.code : null,
-      expected: refusal.success ? (refusal.output.error.expected ?? null) : null,
-      receipt: receipt.success,
-      retryAfterMs: retryAfterMs(retryAfter, Date.parse(retryAfter ?? ""), answeredAt),
-    };
-    return this.#react(
-      answer,
-      receipt.success ? receipt.output : null,
-      sent,
-      refusal.success ? refusal.output.error.message : "",
-    );
+    const exchange = await way();
+    const serverTime = exchange.ok ? exchange.value.serverTime : null;
+    if (serverTime !== null) clock.learn(sentAt, clock.raw(), serverTime);
+    return exchange;
   }
 
   #compose(): { push: Push; sent: Sent } {
@@ -257,15 +252,6 @@ export class Pusher {
 function outcome(waitMs: number, what: Partial<PushOutcome> & { readonly reason: string }): PushOutcome {
   return { waitMs, held: false, fenced: false, accepted: false, ...what };
 }
-
-const ServerTime = v.object({ serverTime: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) });
-const Refusal = v.object({
-  error: v.object({
-    code: v.string(),
-    message: v.string(),
-    expected: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
-  }),
-});
 
 function jsonBytes(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value));

@@ -78,8 +78,10 @@ export function startAgent(options: RunOptions): Agent {
   const readings = createReadings(config, clock, sources, say);
   const shared = { edge: config.edge, cluster: config.cluster, identity, clock, random: Math.random, log };
   const onDesired = (desired: SignedDesired): void => actuator.offer(desired);
-  const pusher = new Pusher({ ...shared, spool, intervalMs: config.interval, live: readings.live, onDesired });
   let session: Session | null = null;
+  const overSession = (): Session | null => session;
+  const push = { spool, intervalMs: config.interval, live: readings.live, onDesired, session: overSession };
+  const pusher = new Pusher({ ...shared, ...push });
   let isStopping = false;
   let stopTicks = (): void => {};
   const begin = async (): Promise<void> => {

@@ -55,6 +55,7 @@ const PushId = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 
 /** Agent → edge, unpacked. `push` is read by `PushSchema`, once its version is known to be served. */
 export const PushFrameSchema = v.strictObject({ type: v.literal("push"), id: PushId, push: v.unknown() });
+export type PushFrame = Readonly<v.InferOutput<typeof PushFrameSchema>>;
 
 /** Around `push` stands `{"type":"push","id":N,"push":}`: one level, and no more than these bytes. */
 const FRAME_BYTES = 64;

@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createClock } from "../../agent/clock.ts";
+import { sessionRest } from "../../agent/core/rest.ts";
 import { loadIdentity, type Identity } from "../../agent/identity.ts";
-import { Pusher } from "../../agent/push.ts";
+import { Pusher, PushLoop } from "../../agent/push.ts";
+import { startSession, type Session } from "../../agent/session.ts";
 import { Spool } from "../../agent/spool.ts";
 import type { ApiErrorCode } from "../../protocol/error.ts";
 import { PushSchema, type Live, type Push } from "../../protocol/push.ts";
@@ -22,6 +24,7 @@ let identity: Identity;
 let desired: unknown[] = [];
 let logged: string[] = [];
 let raw = NOW;
+let session: Session | null = null;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "push-"));
@@ -34,7 +37,10 @@ beforeEach(async () => {
   raw = NOW;
 });
 afterEach(async () => {
+  const stopped = session?.stop();
   await edge.close();
+  await stopped;
+  session = null;
   spool.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -51,21 +57,37 @@ function openSpool(): Spool {
 const live: Live = { at: NOW, services: [], sources: {}, leases: { observedGeneration: 0, targets: [], allowed: [] } };
 const clock = createClock(() => raw);
 
-function pusher(): Pusher {
-  const onDesired = (state: unknown): void => void desired.push(state);
-  const log = (_level: string, message: string): void => void logged.push(message);
-  return new Pusher({
+/** What the pusher and the session have in common. */
+function shared() {
+  return {
     edge: edge.url,
     cluster: "demo",
-    spool,
     identity,
     clock,
-    intervalMs: 10_000,
-    live: () => live,
-    onDesired,
+    onDesired: (state: unknown): void => void desired.push(state),
     random: () => 0.5,
-    log,
-  });
+    log: (_level: string, message: string): void => void logged.push(message),
+  };
+}
+
+function pusher(): Pusher {
+  return new Pusher({ ...shared(), spool, intervalMs: 10_000, live: () => live, session: () => session });
+}
+
+const OPENED = JSON.stringify({ type: "opened", serverTime: NOW, push: true });
+
+/** Opens a session at which the edge says this first. */
+async function openSession(opened = OPENED): Promise<Session> {
+  edge.takeSessions(opened);
+  const started = startSession({ ...shared(), observedGeneration: () => 0 });
+  session = started;
+  await vi.waitFor(() => expect(started.isOpen()).toBe(true));
+  return started;
+}
+
+/** Which ways the pushes came. */
+function ways(): readonly string[] {
+  return edge.received.map(({ via }) => via);
 }
 
 function windows(count: number): WindowRecord[] {
@@ -150,7 +172,12 @@ describe("a push", () => {
   });
 });
 
-describe("the answer", () => {
+/** The table of answers holds whichever way they come; what only a POST can meet says why. */
+describe.each(["post", "session"] as const)("the answer, by %s,", (way) => {
+  beforeEach(async () => {
+    if (way === "session") await openSession();
+  });
+
   it("200 frees below persisted, sends on from received and hands on the desired state", async () => {
     spool.append(windows(4), NOW);
     const state = { payload: "{}", keyId: "k", signature: "s" };
@@ -169,7 +196,8 @@ describe("the answer", () => {
     expect(spool.base).toBe(2);
   });
 
-  it("200 without a receipt acknowledges nothing", async () => {
+  // The session speaks with nobody but the edge: what is no message of its is no answer.
+  it.skipIf(way === "session")("200 without a receipt acknowledges nothing", async () => {
     spool.append(windows(1), NOW);
     edge.answer(() => ({ status: 200, body: "<html>sign in</html>" }));
     expect(await pusher().pushOnce()).toMatchObject({ accepted: false, waitMs: 500 });
@@ -192,6 +220,7 @@ describe("the answer", () => {
     await push.pushOnce();
     expect(edge.received[1]?.push.records).toEqual(edge.received[0]?.push.records);
     expect(spool.base).toBe(1);
+    expect(ways()).toEqual([way, way]);
   });
 
   it("none at all has an unknown outcome, and waits double up to a minute", async () => {
@@ -250,11 +279,18 @@ describe("the answer", () => {
     await push.pushOnce();
     await push.pushOnce();
     expect(edge.received[1]?.push).toMatchObject({ sentAt: NOW, skewMs: 3_600_000 });
-    expect(String(edge.received[1]?.headers["signature-input"])).toContain(`created=${NOW / 1_000}`);
+    if (way === "post")
+      expect(String(edge.received[1]?.headers["signature-input"])).toContain(`created=${NOW / 1_000}`);
+    expect(ways()).toEqual([way, way]);
   });
 });
 
-describe("a push that the edge calls malformed", () => {
+describe.each(["post", "session"] as const)("a push that the edge calls malformed, by %s,", (way) => {
+  beforeEach(async () => {
+    if (way === "session") await openSession();
+  });
+  afterEach(() => expect(new Set(ways())).toEqual(new Set([way])));
+
   /** An edge that refuses every push with the record of this service in it. */
   function refusing(service: string) {
     return (push: Push): Reply =>
@@ -296,7 +332,8 @@ describe("a push that the edge calls malformed", () => {
     expect(edge.received.at(-1)?.push.live).not.toBeNull();
   });
 
-  it("by something that is not the edge costs no record", async () => {
+  // Nothing but the edge can answer over a session that it has opened.
+  it.skipIf(way === "session")("by something that is not the edge costs no record", async () => {
     spool.append(windows(1), NOW);
     edge.answer(() => ({ status: 400, body: "<html>Bad Request</html>" }));
     const push = pusher();
@@ -321,3 +358,97 @@ describe("a push that the edge calls malformed", () => {
     expect(gaps?.length).toBeLessThanOrEqual(10);
   });
 });
+
+describe("over the session", () => {
+  it("a push is the contract's, and the receipt frees and brings desired state", async () => {
+    await openSession();
+    spool.append(windows(3), NOW);
+    const state = { payload: "{}", keyId: "k", signature: "s" };
+    edge.answer(receipt(3, { desired: state }));
+    expect(await pusher().pushOnce()).toMatchObject({ accepted: true, waitMs: 10_000 });
+    expect(ways()).toEqual(["session"]);
+    expect(is(PushSchema, edge.received[0]?.push)).toBe(true);
+    expect([spool.base, desired]).toEqual([3, [state]]);
+  });
+
+  it("no push goes to an edge that does not announce them", async () => {
+    await openSession('{"type":"opened","serverTime":1795392000000}');
+    edge.answer(receipt(1));
+    await pusher().pushOnce();
+    expect(ways()).toEqual(["post"]);
+  });
+
+  it.each([
+    ["that ends meanwhile", "hang up", 2_000],
+    ["that is dead without a word", "silence", 6_000],
+  ] as const)(
+    "a push under a session %s goes by POST at once, with the same records",
+    async (_name, reply, withinMs) => {
+      const opened = await openSession();
+      spool.append(windows(3), NOW);
+      edge.answer(() => reply, receipt(1));
+      const since = performance.now();
+      expect(await pusher().pushOnce()).toMatchObject({ accepted: true });
+      expect(performance.now() - since).toBeLessThan(withinMs);
+      expect(ways()).toEqual(["session", "post"]);
+      expect(edge.received[1]?.push).toEqual(edge.received[0]?.push);
+      expect(opened.isOpen()).toBe(false);
+    },
+  );
+
+  it("an answer that comes after its push was given up is not another push's", async () => {
+    await openSession();
+    spool.append(windows(2), NOW);
+    // The edge answers a push that this session never carried, then the one under way.
+    edge.answer((push) => {
+      const late = { type: "receipt", id: 7, receipt: { ...(receipt(9)(push) as { body: object }).body } };
+      edge.sessions[0]?.send(JSON.stringify(late));
+      return receipt(1)(push);
+    });
+    await pusher().pushOnce();
+    expect([spool.base, ways()]).toEqual([1, ["session"]]);
+  });
+
+  it("a push that the edge could not read is known by being the one under way", async () => {
+    await openSession();
+    spool.append(windows(1), NOW);
+    edge.answer(() => {
+      const refused = refusal(400, "push_malformed")() as { body: object };
+      edge.sessions[0]?.send(JSON.stringify({ type: "refused", id: null, status: 400, ...refused.body }));
+      return "silence";
+    });
+    expect(await pusher().pushOnce()).toMatchObject({ accepted: false, waitMs: 250 });
+    expect(ways()).toEqual(["session"]);
+  });
+
+  it("nothing is tried for a while after a push was lost there, though the session is open again", async () => {
+    const opened = await openSession();
+    edge.answer(() => "hang up", receipt(1));
+    const push = pusher();
+    await push.pushOnce();
+    await vi.waitFor(() => expect(opened.isOpen()).toBe(true), { timeout: 5_000 });
+    await push.pushOnce();
+    expect(ways()).toEqual(["session", "post", "post"]);
+  });
+
+  it.each([4401, 4409])("a session that was closed with %i stops no push", async (code) => {
+    const opened = await openSession();
+    edge.answer(receipt(1));
+    edge.sessions[0]?.close(code);
+    await vi.waitFor(() => expect(opened.isOpen()).toBe(false));
+    expect(await pusher().pushOnce()).toMatchObject({ accepted: true });
+    expect(ways()).toEqual(["post"]);
+  });
+
+  it("goes the last push of an agent that stops", async () => {
+    const opened = await openSession();
+    edge.answer(receipt(1));
+    const loop = new PushLoop(pusher(), 10_000, () => {});
+    await loop.stop(1_500);
+    await opened.stop();
+    expect(ways()).toEqual(["session"]);
+  });
+});
+
+it("pushes return to a session ever more rarely after each was lost there", () =>
+  expect([1, 2, 3, 9, 10, 40].map(sessionRest)).toEqual([10_000, 20_000, 40_000, 2_560_000, 3_600_000, 3_600_000]));
