@@ -1,7 +1,7 @@
 /** The whole surface on one screen: routes, objects, cron. */
 import { Hono } from "hono";
 import type { Env } from "./objects/env.ts";
-import { boardOf, clusterOf } from "./objects/env.ts";
+import { boardOf, clusterOf, isOverloaded } from "./objects/env.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { refuse } from "./routes/answer.ts";
@@ -31,7 +31,7 @@ app.notFound((c) => refuse(c, "not_found", "There is nothing at this address."))
 app.onError((error, c) => {
   console.error(JSON.stringify({ event: "request_failed", path: new URL(c.req.url).pathname, error: String(error) }));
   // An object that is overloaded must not be asked again at once; everything else is a bug of ours.
-  const overloaded = "overloaded" in error && error.overloaded === true;
+  const overloaded = isOverloaded(error);
   return refuse(
     c,
     overloaded ? "unavailable" : "internal",

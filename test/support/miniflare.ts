@@ -112,6 +112,14 @@ export class Edge {
     };
   }
 
+  /** Takes all memory from one class of objects while the edge is down. */
+  forget(className: string): void {
+    const objects = join(this.#files, "do");
+    const folder = readdirSync(objects).find((name) => name.endsWith(className));
+    if (this.#miniflare !== null || folder === undefined) throw new Error(`${className} cannot be forgotten`);
+    rmSync(join(objects, folder), { recursive: true });
+  }
+
   /** How often an event was logged since the first start. */
   logged(event: string): number {
     return this.#log.filter((line) => line.includes(`"event":"${event}"`)).length;

@@ -66,6 +66,9 @@ describe("history that is late", () => {
       "History is delayed since 13:42 UTC: the archive cannot be reached. Live status is not affected.",
     );
     expect(text(lateAt({ delayedSince: null, isRestoring: true }))).toContain("History is being restored");
+    const archive = { delayedSince: null, isRestoring: true };
+    const lost = renderPage({ ...view, snapshot: { ...snapshot([]), archive } });
+    expect(text(lost)).toContain("What is shown here is being restored from the archive");
   });
 
   it("is not mentioned while it is not, or where nothing is known of it", () => {

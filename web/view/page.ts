@@ -30,7 +30,7 @@ export function renderPage({ snapshot, now, origin, staleSince }: PageView): str
     title: `${sentence} · ${page.name}`,
     description: `${page.name}: ${sentence}`,
     icon: iconUrl(components.length === 0 ? "unknown" : pageStatus(components, now)),
-    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}">${staleSince !== null && markup`<p class="stale">This page is a copy from ${moment(staleSince, now, page.timeZone)}; live data cannot be reached.</p>`}<div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p></div><div id="notices">${regions["notices"]}</div>${components.length === 0 ? emptyPage() : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
+    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}">${staleSince !== null && markup`<p class="stale">This page is a copy from ${moment(staleSince, now, page.timeZone)}; live data cannot be reached.</p>`}<div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p></div><div id="notices">${regions["notices"]}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
   });
 }
 
@@ -52,11 +52,14 @@ function late({ archive }: PageChange, now: Millis, timeZone: string): Html | nu
   const since = archive?.delayedSince ?? null;
   if (archive?.isRestoring === true)
     return markup`<p class="late">History is being restored from the archive. Live status is not affected.</p>`;
-  if (since === null) return null;
-  return markup`<p class="late">History is delayed since ${moment(since, now, timeZone)}: the archive cannot be reached. Live status is not affected.</p>`;
+  return since === null
+    ? null
+    : markup`<p class="late">History is delayed since ${moment(since, now, timeZone)}: the archive cannot be reached. Live status is not affected.</p>`;
 }
 
-function emptyPage(): Html {
+function emptyPage({ archive }: PageChange): Html {
+  if (archive?.isRestoring === true)
+    return markup`<div class="empty"><p>What is shown here is being restored from the archive, so there is nothing to be green yet.</p></div>`;
   return markup`<div class="empty"><p>No component is shown here yet, so there is nothing to be green.</p><p>If this is your page: run <code>npm run -s admin-link</code>, open the link it prints, and publish your services.</p></div>`;
 }
 

@@ -1,17 +1,46 @@
-/** The Board's way to Postgres: its outbox, sent until nothing waits. */
-import { openDatabase } from "../store/database.ts";
+/**
+ * The Board's way to Postgres and back: its outbox, sent until nothing waits, and before that, if this Board began with
+ * empty storage, all that an earlier life of it had sent. The page works meanwhile with what it hears.
+ *
+ * What does not come back: one-time links, sessions and tokens, which are never archived, and what had not been sent.
+ */
+import type { StatusChange, ClusterIdentity } from "../core/component.ts";
+import { HISTORY_MS } from "../core/history.ts";
+import type { Archived } from "../core/restore.ts";
+import { restored } from "../core/restore.ts";
+import type { Millis } from "../../protocol/time.ts";
 import { BOARD_ROWS_MAX, flushBoard } from "../store/board.ts";
-import type { BoardMemory } from "./board-memory.ts";
+import type { Database, StoreResult } from "../store/database.ts";
+import { openDatabase } from "../store/database.ts";
+import type { BoardCursor } from "../store/queries.ts";
+import { boardChanges, boardDocuments, statusChanges } from "../store/queries.ts";
+import type { BoardBooks } from "./board-books.ts";
+import type { BoardMaintenance } from "./board-maintenance.ts";
+import type { BoardMemory, Restoring } from "./board-memory.ts";
+import { freshId } from "./crypto.ts";
 import type { Env } from "./env.ts";
+import { clusterOf } from "./env.ts";
+
+/** Clusters asked at once. */
+const ASK_CLUSTERS_MAX = 50;
+/** A cluster that never answers is asked for about a quarter of an hour. */
+const ASK_ATTEMPTS_MAX = 20;
 
 export class BoardArchive {
   readonly #env: Env;
   readonly #memory: BoardMemory;
+  readonly #books: BoardBooks;
+  readonly #maintenance: BoardMaintenance;
   #failure: string | null = null;
 
-  constructor(env: Env, memory: BoardMemory) {
+  constructor(
+    env: Env,
+    held: { readonly memory: BoardMemory; readonly books: BoardBooks; readonly maintenance: BoardMaintenance },
+  ) {
     this.#env = env;
-    this.#memory = memory;
+    this.#memory = held.memory;
+    this.#books = held.books;
+    this.#maintenance = held.maintenance;
   }
 
   /** What the last attempt ran into; null if it went well. */
@@ -19,16 +48,163 @@ export class BoardArchive {
     return this.#failure;
   }
 
-  /** Sends what waits. Throws if Postgres does not take it. */
-  async flush(): Promise<void> {
+  /** Called when the object wakes. Without a page it never ran here, or all that it held is gone: the archive knows. */
+  begin(now: Millis): void {
+    const kept = this.#memory.get("page", "page");
+    if (kept === null) {
+      this.#memory.put("page", "page", { ...this.#books.page(), id: freshId(), createdAt: now });
+      this.#keep({ startedAt: now, phase: "documents", after: null, unasked: [], attempts: 0 });
+      return;
+    }
+    // Earlier versions kept neither, and archived neither page nor clusters.
+    if (kept.timeZone === "") for (const identity of this.#memory.all("cluster")) this.#archiveCluster(identity);
+    const page = this.#books.page();
+    const isAsKept = kept.name === page.name && kept.timeZone === page.timeZone;
+    if (!isAsKept && this.#restoring?.phase !== "documents") this.#archivePage(now);
+  }
+
+  /** Keeps who speaks for a cluster. The archive learns only that there is such a cluster: keys are the Cluster's own. */
+  identify(identity: ClusterIdentity): void {
+    const isNew = this.#memory.get("cluster", identity.cluster) === null;
+    this.#memory.put("cluster", identity.cluster, identity);
+    if (isNew) this.#archiveCluster(identity);
+  }
+
+  /** Gets back what is missing, then sends what waits. Throws if Postgres does not answer. */
+  async run(): Promise<void> {
+    if (this.#restoring?.phase === "documents") await this.#restoreDocuments();
+    await this.#flush();
+    if (this.#restoring?.phase === "changes") await this.#restoreChanges();
+    if (this.#restoring?.phase === "clusters") await this.#askClusters();
+  }
+
+  async #flush(): Promise<void> {
     for (;;) {
       const rows = this.#memory.queued(BOARD_ROWS_MAX);
       if (rows.length === 0) break;
-      const database = openDatabase({ url: this.#env.DATABASE_URL, fetchEndpoint: this.#env.NEON_FETCH_ENDPOINT });
-      const stored = await flushBoard(database, rows);
-      this.#failure = stored.ok ? null : `${stored.code}: ${stored.message}`;
-      if (!stored.ok) throw new Error(`Postgres: ${this.#failure}`);
+      this.#valueOf(await flushBoard(this.#database(), rows));
       this.#memory.unqueue(rows);
     }
+  }
+
+  // ── what an earlier life had sent ─────────────────────────────────────────────────────────────────────────────────
+
+  get #restoring(): Restoring | null {
+    return this.#memory.get("restore", "restore");
+  }
+
+  async #restoreDocuments(): Promise<void> {
+    const documents: Archived[] = [];
+    let after: BoardCursor | null = null;
+    do {
+      const page: { readonly rows: readonly Archived[]; readonly next: BoardCursor | null } = this.#valueOf(
+        await boardDocuments(this.#database(), after),
+      );
+      documents.push(...page.rows);
+      after = page.next;
+    } while (after !== null);
+    const now = Date.now();
+    this.#books.change(now, null, () => this.#takeBack(documents, now));
+  }
+
+  #takeBack(documents: readonly Archived[], now: Millis): void {
+    const back = restored(
+      documents,
+      {
+        page: this.#memory.get("page", "page") ?? this.#books.page(),
+        components: this.#memory.all("component"),
+        maintenances: this.#memory.map("maintenance"),
+        clusters: this.#memory.map("cluster"),
+      },
+      now,
+    );
+    this.#books.mark();
+    this.#memory.put("page", "page", back.page);
+    this.#archivePage(now);
+    for (const component of back.components) this.#memory.put("component", component.id, component);
+    for (const { id, component } of back.rejoined) {
+      this.#memory.forgetComponent(id);
+      this.#memory.put("component", component.id, component);
+      this.#memory.queue({ kind: "component", key: component.id, revision: now, at: now, body: { ...component } });
+    }
+    this.#maintenance.restore(back, now);
+    for (const identity of back.clusters) this.#memory.put("cluster", identity.cluster, identity);
+    const unasked = back.clusters.map(({ cluster }) => cluster);
+    this.#keep({ startedAt: now, phase: "changes", after: null, unasked, attempts: 0 });
+  }
+
+  async #restoreChanges(): Promise<void> {
+    for (let restoring = this.#restoring; restoring?.phase === "changes"; restoring = this.#restoring) {
+      const since = restoring.startedAt - HISTORY_MS;
+      const { rows, next } = this.#valueOf(await boardChanges(this.#database(), since, restoring.after));
+      // Written by this page's own books.
+      this.#join(rows.map(({ body }) => body as unknown as StatusChange));
+      if (next === null) await this.#restoreBeginnings(since);
+      this.#keep({ ...restoring, phase: next === null ? "clusters" : "changes", after: next });
+    }
+    this.#books.change(Date.now(), null, () => this.#books.mark());
+  }
+
+  /** What each component that is older than the journal was when it begins. */
+  async #restoreBeginnings(since: Millis): Promise<void> {
+    for (const { id, createdAt } of this.#memory.all("component")) {
+      if (createdAt >= since) continue;
+      const range = { component: id, from: since, to: since + 1 };
+      this.#join(this.#valueOf(await statusChanges(this.#database(), range)));
+    }
+  }
+
+  #join(changes: readonly StatusChange[]): void {
+    for (const [component, back] of Map.groupBy(changes, ({ component: id }) => id)) {
+      // What was removed from the page has no history on it.
+      if (this.#memory.get("component", component) !== null) this.#memory.join(component, back);
+    }
+  }
+
+  /** Who speaks for them is with the Clusters; asked, they also tell anew what their agents say. */
+  async #askClusters(): Promise<void> {
+    const restoring = this.#restoring;
+    if (restoring === null) return;
+    const asked = restoring.unasked.slice(0, ASK_CLUSTERS_MAX);
+    const answers = await Promise.allSettled(asked.map((cluster) => clusterOf(this.#env, cluster).introduce()));
+    const failed = asked.filter((cluster, i) => {
+      const answer = answers[i];
+      if (answer?.status !== "fulfilled") return true;
+      // One that never enrolled anybody knows nothing of itself, and told first it needs no asking.
+      if (answer.value.cluster === cluster) this.#memory.put("cluster", cluster, answer.value);
+      return false;
+    });
+    const unasked = [...restoring.unasked.slice(ASK_CLUSTERS_MAX), ...failed];
+    const attempts = restoring.attempts + (failed.length === 0 ? 0 : 1);
+    if (unasked.length === 0 || attempts >= ASK_ATTEMPTS_MAX) return this.#memory.remove("restore", "restore");
+    this.#keep({ ...restoring, unasked, attempts });
+    if (failed.length > 0) throw new Error(`${failed.length} clusters did not say who speaks for them`);
+  }
+
+  #keep(restoring: Restoring): void {
+    this.#memory.put("restore", "restore", restoring);
+  }
+
+  // ── small helpers ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #archivePage(now: Millis): void {
+    const page = this.#books.page();
+    this.#memory.put("page", "page", page);
+    this.#memory.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...page } });
+  }
+
+  #archiveCluster({ cluster, createdAt }: ClusterIdentity): void {
+    const body = { cluster, createdAt };
+    this.#memory.queue({ kind: "cluster", key: cluster, revision: createdAt, at: createdAt, body });
+  }
+
+  #database(): Database {
+    return openDatabase({ url: this.#env.DATABASE_URL, fetchEndpoint: this.#env.NEON_FETCH_ENDPOINT });
+  }
+
+  #valueOf<T>(result: StoreResult<T>): T {
+    this.#failure = result.ok ? null : `${result.code}: ${result.message}`;
+    if (result.ok) return result.value;
+    throw new Error(`Postgres: ${this.#failure}`);
   }
 }

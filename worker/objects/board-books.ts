@@ -14,12 +14,14 @@ import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange } from "../core/snapshot.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import type { BoardTells } from "./board-tells.ts";
-import { freshId } from "./crypto.ts";
 import type { Env } from "./env.ts";
 import { RELAY_SHARDS } from "./relay.ts";
 
 /** Numbers move every 30 s a cluster; open pages are told of them at most this often. Statuses go out at once. */
 const PUBLISH_NUMBERS_MS = 5 * SECOND;
+
+/** A Board that is new asks the archive too, and finds nothing: no visitor needs to read of that. */
+const RESTORE_UNMENTIONED_MS = 5 * SECOND;
 
 export class BoardBooks {
   readonly #ctx: DurableObjectState;
@@ -111,14 +113,18 @@ export class BoardBooks {
   }
 
   #archive(now: Millis): ArchiveState {
-    return { delayedSince: this.delays(now)[0]?.since ?? null, isRestoring: false };
+    const restore = this.#memory.get("restore", "restore");
+    const isRestoring =
+      restore !== null && restore.phase !== "clusters" && now - restore.startedAt > RESTORE_UNMENTIONED_MS;
+    return { delayedSince: this.delays(now)[0]?.since ?? null, isRestoring };
   }
 
+  /** Name and zone are the deployment's; the rest was made once. */
   page(): PageFacts["page"] {
-    const kept = this.#memory.get("page", "page") ?? { id: freshId(), name: "", timeZone: "", createdAt: Date.now() };
-    if (this.#memory.get("page", "page") === null) this.#memory.put("page", "page", kept);
     const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
-    return { ...kept, name: this.#env.PAGE_NAME, timeZone };
+    // Made by the archive before anybody can ask.
+    const { id = "", createdAt = 0 } = this.#memory.get("page", "page") ?? {};
+    return { id, createdAt, name: this.#env.PAGE_NAME, timeZone };
   }
 
   /** Passes a frame on to one shard of open pages. */

@@ -14,6 +14,7 @@ import {
   withLeaseGiven,
   withReport,
 } from "../core/maintenance.ts";
+import type { Restored } from "../core/restore.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory, Errand } from "./board-memory.ts";
 import type { BoardTells } from "./board-tells.ts";
@@ -73,12 +74,19 @@ export class BoardMaintenance {
     return ended;
   }
 
-  /** The maintenances whose leases a cluster should hold now. */
-  leasesOf(cluster: string): readonly Maintenance[] {
+  /** The maintenances whose leases a cluster should hold now; null while this Board does not know all of them. */
+  leasesOf(cluster: string): readonly Maintenance[] | null {
+    if (this.#memory.get("restore", "restore")?.phase === "documents") return null;
     const now = Date.now();
     return this.#memory
       .all("maintenance")
       .filter((asked) => asked.cluster === cluster && maintenanceStatus(asked, now) === "in_progress");
+  }
+
+  /** Takes in what came back from the archive, and sees to leases that may not be as they should. Within a change. */
+  restore({ maintenances, unsure }: Pick<Restored, "maintenances" | "unsure">, now: Millis): void {
+    for (const maintenance of maintenances) this.#memory.put("maintenance", maintenance.id, maintenance);
+    for (const { act, maintenance } of unsure) this.#sendErrand(act, maintenance, now);
   }
 
   /** Adds what an agent reported. Within a change of the books. */

@@ -10,9 +10,11 @@ import type { Link, ReadToken, Session } from "../core/access.ts";
 import type { Backlog, ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
 import { componentsByCluster } from "../core/component.ts";
 import type { Maintenance } from "../core/maintenance.ts";
+import { joinedChanges } from "../core/restore.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { BoardRow } from "../store/board.ts";
+import type { BoardCursor } from "../store/queries.ts";
 import { freshId } from "./crypto.ts";
 import type { Meter } from "./meter.ts";
 
@@ -25,6 +27,20 @@ interface Documents {
   readonly link: Link;
   readonly session: Session;
   readonly token: ReadToken;
+  readonly restore: Restoring;
+}
+
+/**
+ * How far a Board is that began with empty storage: the documents that the archive holds, then the journal from `after`
+ * on, then the Clusters are asked who speaks for them. There is no such document once all is back.
+ */
+export interface Restoring {
+  readonly startedAt: Millis;
+  readonly phase: "documents" | "changes" | "clusters";
+  readonly after: BoardCursor | null;
+  /** Clusters that have not answered yet, and how often they were asked. */
+  readonly unasked: readonly string[];
+  readonly attempts: number;
 }
 type Kind = keyof Documents;
 type Shelf = { readonly [K in Kind]: Map<string, Documents[K]> };
@@ -48,6 +64,7 @@ export class BoardMemory {
     link: new Map(),
     session: new Map(),
     token: new Map(),
+    restore: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
   /** Since when each row of the outbox waits: asked for with every render. */
@@ -120,6 +137,28 @@ export class BoardMemory {
     this.#changes.set(component, [...known, change]);
   }
 
+  /** Puts what the archive holds of a component's journal in front of what was recorded since. */
+  join(component: string, back: readonly StatusChange[]): void {
+    const since = this.#changes.get(component) ?? [];
+    const joined = joinedChanges(back, since);
+    const moments = new Set(joined.map(({ at }) => at));
+    for (const { at } of since)
+      if (!moments.has(at)) this.#sql.exec("DELETE FROM change WHERE component = ? AND at = ?", component, at);
+    for (const change of joined) if (!since.includes(change)) this.record(change);
+    this.#changes.set(component, [...joined]);
+  }
+
+  /** Forgets a component with all that was recorded of it and has not left yet. */
+  forgetComponent(id: string): void {
+    this.remove("component", id);
+    this.#sql.exec("DELETE FROM change WHERE component = ?", id);
+    this.#changes.delete(id);
+    for (const row of this.queued(Number.MAX_SAFE_INTEGER)) {
+      const isIts = (row.kind === "component" && row.key === id) || row.key.startsWith(`${id}:`);
+      if (isIts) this.unqueue([row]);
+    }
+  }
+
   /** Drops what no page shows any more, but the last change before it: that one still says what the first day began with. */
   prune(before: Millis): void {
     for (const [component, changes] of this.#changes) {
@@ -184,9 +223,11 @@ export class BoardMemory {
     return { waiting: this.#queued.size, since: this.#queued.size === 0 ? null : since };
   }
 
-  /** Whether a call to a Cluster or a row for Postgres waits. */
+  /** Whether a call to a Cluster or a row for Postgres waits, or something to come back from there. */
   hasErrands(): boolean {
-    return this.#queued.size > 0 || this.#sql.exec("SELECT 1 FROM errand LIMIT 1").length > 0;
+    return (
+      this.#queued.size > 0 || this.#docs.restore.size > 0 || this.#sql.exec("SELECT 1 FROM errand LIMIT 1").length > 0
+    );
   }
 
   send(errand: Errand): void {

@@ -84,7 +84,8 @@ export class Board extends DurableObject<Env> {
     this.#components = new BoardComponents(memory, books);
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
     this.#doors = new BoardDoors(memory);
-    this.#archive = new BoardArchive(env, memory);
+    this.#archive = new BoardArchive(env, { memory, books, maintenance: this.#maintenance });
+    this.#archive.begin(now);
     books.settle(now);
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
   }
@@ -133,8 +134,11 @@ export class Board extends DurableObject<Env> {
     });
   }
 
-  /** The maintenances whose leases a cluster should hold now: what a Cluster that lost its memory asks for. */
-  async leasesOf(cluster: string): Promise<readonly Maintenance[]> {
+  /**
+   * The maintenances whose leases a cluster should hold now: what a Cluster that lost its memory asks for. Null while
+   * this Board has lost its own, and does not know.
+   */
+  async leasesOf(cluster: string): Promise<readonly Maintenance[] | null> {
     this.#meter.called("leasesOf");
     return this.#maintenance.leasesOf(cluster);
   }
@@ -142,7 +146,8 @@ export class Board extends DurableObject<Env> {
   /** Who speaks for a cluster, whenever that changes. */
   async identify(identity: ClusterIdentity): Promise<void> {
     this.#meter.called("identify");
-    this.#memory.put("cluster", identity.cluster, identity);
+    this.#archive.identify(identity);
+    await this.#armIfNeeded();
   }
 
   // ── what operators do ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,7 +264,7 @@ export class Board extends DurableObject<Env> {
       this.#books.settle(Date.now());
       this.#memory.prune(Date.now() - HISTORY_MS);
       // Neither waits for the other: a cluster that cannot be reached must not stop the archive.
-      const results = await Promise.allSettled([this.#maintenance.runErrands(), this.#archive.flush()]);
+      const results = await Promise.allSettled([this.#maintenance.runErrands(), this.#archive.run()]);
       const failed = results.filter((result) => result.status === "rejected");
       this.#failures = failed.length === 0 ? 0 : this.#failures + 1;
       for (const { reason } of failed)

@@ -33,7 +33,7 @@ import { ClusterSessions } from "./cluster-sessions.ts";
 import type { EdgeKey } from "./crypto.ts";
 import { fingerprintOf, freshCode, fromBase64, importPublicKey, keyIdOf, loadEdgeKey, secretHash } from "./crypto.ts";
 import type { Env } from "./env.ts";
-import { boardOf } from "./env.ts";
+import { boardOf, isOverloaded } from "./env.ts";
 import type { PushAnswer, PushRefusal } from "./push-body.ts";
 import { parsePush } from "./push-body.ts";
 import type { SignedHead } from "./signed.ts";
@@ -357,8 +357,8 @@ export class Cluster extends DurableObject<Env> {
       await boardOf(this.env).hear(tell);
       if (this.#told === told) this.#keepTold(told);
     } catch (error) {
-      // The next push tells again.
-      if (this.#told === told) this.#keepTold(null);
+      // The next push tells again; but a Board that has too much to do is left alone until the next tell is due.
+      if (this.#told === told) this.#keepTold(isOverloaded(error) ? told : null);
       console.warn(JSON.stringify({ event: "tell_failed", cluster: tell.cluster, error: String(error) }));
     }
   }
@@ -389,7 +389,7 @@ export class Cluster extends DurableObject<Env> {
   async #healDesired(observed: number): Promise<void> {
     const cluster = this.#identity?.cluster ?? "";
     try {
-      await this.#changeDesired(cluster, (desired, now) => aboveObserved(desired, observed, now));
+      await this.#changeDesired(cluster, (desired, now) => aboveObserved(desired, observed, now), true);
     } catch (error) {
       // The next push tries again; until then the agent keeps what it holds.
       console.warn(JSON.stringify({ event: "desired_not_healed", cluster, error: String(error) }));
@@ -399,10 +399,12 @@ export class Cluster extends DurableObject<Env> {
   /**
    * Changes the desired state, one change at a time, starting from what the Board wants: a rewound object does not know
    * what it has forgotten, and whatever its document leaves out the agent releases. Throws if the Board cannot be asked.
+   * A Board that has lost its own memory says so: then this object goes by its own, unless `needsBoard`.
    */
   async #changeDesired(
     cluster: string,
     change: (desired: DesiredState, now: Millis) => DesiredState | DesiredRefusal,
+    needsBoard = false,
   ): Promise<Result<DesiredState, DesiredRefusal>> {
     const before = this.#changing;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -410,8 +412,10 @@ export class Cluster extends DurableObject<Env> {
     try {
       await before;
       const wanted = await boardOf(this.env).leasesOf(cluster);
+      if (wanted === null && needsBoard) throw new Error("the Board does not know yet what is wanted");
       const now = Date.now();
-      const changed = change(asWanted(this.#desiredState(cluster), wanted, now), now);
+      const held = this.#desiredState(cluster);
+      const changed = change(wanted === null ? held : asWanted(held, wanted, now), now);
       if (typeof changed === "string") return failure(changed);
       await this.#keepDesired(changed);
       return success(changed);
@@ -513,6 +517,12 @@ export class Cluster extends DurableObject<Env> {
   /** Rows written since this object woke: what the bench counts. */
   async rowsWritten(): Promise<number> {
     return this.#memory.rowsWritten;
+  }
+
+  /** Who speaks for the cluster, for a Board that lost its memory; what the agent says it hears with the next push. */
+  async introduce(): Promise<ClusterIdentity> {
+    this.#keepTold(null);
+    return this.#publicIdentity();
   }
 
   #publicIdentity(): ClusterIdentity {

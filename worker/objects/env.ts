@@ -32,3 +32,8 @@ export function boardOf(env: Env): DurableObjectStub<Board> {
 export function clusterOf(env: Env, cluster: string): DurableObjectStub<Cluster> {
   return env.CLUSTER.getByName(cluster);
 }
+
+/** Whether a call failed because its object has too much to do: the one failure that trying again at once makes worse. */
+export function isOverloaded(error: unknown): boolean {
+  return error instanceof Error && "overloaded" in error && error.overloaded === true;
+}

@@ -1,0 +1,85 @@
+/**
+ * A Board that lost its storage, from what the archive holds. What people did meanwhile stands: it is newer than all
+ * that comes back, and it has what comes back beside it.
+ */
+import type { Millis } from "../../protocol/time.ts";
+import type { ClusterIdentity, Component, StatusChange } from "./component.ts";
+import { HISTORY_MS } from "./history.ts";
+import type { Maintenance } from "./maintenance.ts";
+import type { PageSettings } from "./snapshot.ts";
+
+/** A document as the archive holds it: the body is what was held under that key when it was last changed. */
+export interface Archived {
+  readonly kind: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** What a Board holds already when its memory comes back. */
+export interface Held {
+  readonly page: PageSettings;
+  readonly components: readonly Component[];
+  readonly maintenances: ReadonlyMap<string, Maintenance>;
+  readonly clusters: ReadonlyMap<string, ClusterIdentity>;
+}
+
+/** What is to be put beside it. */
+export interface Restored {
+  readonly page: PageSettings;
+  readonly components: readonly Component[];
+  /** Components that were published anew meanwhile: they go on under their old ids, and these ids were never needed. */
+  readonly rejoined: readonly { readonly id: string; readonly component: Component }[];
+  readonly maintenances: readonly Maintenance[];
+  /** Maintenances whose lease may not be as it should: what was on its way to the Cluster is forgotten. */
+  readonly unsure: readonly { readonly act: "set" | "release"; readonly maintenance: Maintenance }[];
+  readonly clusters: readonly ClusterIdentity[];
+}
+
+export function restored(documents: readonly Archived[], held: Held, now: Millis): Restored {
+  // Written by this page's own archive, each kind from one type.
+  const of = <T>(kind: string): T[] =>
+    documents.filter((one) => one.kind === kind).map(({ body }) => body as unknown as T);
+  const [page = held.page] = of<PageSettings>("page");
+  const published = of<Component & { readonly removedAt?: Millis }>("component").filter(
+    ({ id, removedAt }) => removedAt === undefined && !held.components.some((known) => known.id === id),
+  );
+  const maintenances = of<Maintenance>("maintenance").filter(
+    ({ id, endsAt, endedAt }) => !held.maintenances.has(id) && (endedAt ?? endsAt) > now - HISTORY_MS,
+  );
+  return {
+    page: { ...held.page, id: page.id, createdAt: Math.min(page.createdAt, held.page.createdAt) },
+    components: published.filter((one) => namedAlike(one, held) === undefined),
+    rejoined: published.flatMap((one) => {
+      const known = namedAlike(one, held);
+      if (known === undefined) return [];
+      return [{ id: known.id, component: { ...known, id: one.id, createdAt: one.createdAt, position: one.position } }];
+    }),
+    maintenances,
+    unsure: maintenances.flatMap((maintenance) => unsure(maintenance, now)),
+    clusters: of<ClusterIdentity>("cluster")
+      .filter(({ cluster }) => !held.clusters.has(cluster))
+      .map(({ cluster, createdAt }) => ({ cluster, createdAt, keys: [] })),
+  };
+}
+
+function namedAlike({ group, name }: Component, { components }: Held): Component | undefined {
+  return components.find((known) => known.group === group && known.name === name);
+}
+
+/** Both acts are idempotent: a lease that is as it should be stays. One without a generation was never confirmed. */
+function unsure(maintenance: Maintenance, now: Millis): Restored["unsure"] {
+  const { endsAt, endedAt, generation } = maintenance;
+  if (endsAt <= now) return [];
+  if (endedAt !== null) return [{ act: "release", maintenance }];
+  return generation === null ? [{ act: "set", maintenance }] : [];
+}
+
+/**
+ * A component's journal with what came back in front of what was recorded since, oldest first. The first entry after
+ * the gap says again what held before it if nothing happened meanwhile: then it is left out, or `since` would be the
+ * moment of the loss.
+ */
+export function joinedChanges(back: readonly StatusChange[], since: readonly StatusChange[]): readonly StatusChange[] {
+  const known = new Set(since.map(({ at }) => at));
+  const all = [...back.filter(({ at }) => !known.has(at)), ...since].toSorted((a, b) => a.at - b.at);
+  return all.filter(({ status }, i) => status !== all[i - 1]?.status);
+}
