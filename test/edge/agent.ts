@@ -41,6 +41,7 @@ export class EdgeAgent {
   /** Desired states as they came, over the session or with a receipt. */
   readonly desired: SignedDesired[] = [];
   readonly #edge: Edge;
+  readonly #url: string;
   readonly #dataDir = mkdtempSync(join(tmpdir(), "observatory-agent-"));
   readonly #identity: Identity = loadIdentity(this.#dataDir);
   readonly #clock = createClock();
@@ -50,19 +51,20 @@ export class EdgeAgent {
   #actuator: Actuator;
   #session: Session | null = null;
 
-  private constructor(edge: Edge, cluster: string) {
+  private constructor(edge: Edge, cluster: string, url: string) {
     this.#edge = edge;
+    this.#url = url;
     this.cluster = cluster;
     this.#spool = this.#openSpool();
     this.#actuator = this.#startActuator();
     this.#pusher = this.#newPusher();
   }
 
-  /** Enrols with a fresh code and opens an epoch. */
-  static async start(edge: Edge, cluster: string): Promise<EdgeAgent> {
+  /** Enrols with a fresh code and opens an epoch; `url` is where it believes the edge to be. */
+  static async start(edge: Edge, cluster: string, url = edge.url): Promise<EdgeAgent> {
     const { code } = await edge.cli<{ code: string }>("POST", "/cli/v1/enrollments", { cluster });
-    const agent = new EdgeAgent(edge, cluster);
-    const enrolled = await enrol(agent.#identity, edge.url, cluster, code, Date.now());
+    const agent = new EdgeAgent(edge, cluster, url);
+    const enrolled = await enrol(agent.#identity, url, cluster, code, Date.now());
     if (enrolled.outcome !== "enrolled") throw new Error(`${cluster} was not enrolled: ${JSON.stringify(enrolled)}`);
     await agent.push();
     return agent;
@@ -118,7 +120,7 @@ export class EdgeAgent {
     return this.#actuator.report().observedGeneration;
   }
 
-  /** Holds a session open from now on. */
+  /** Holds a session open from now on; pushes go over it. */
   openSession(): Session {
     this.#session ??= startSession({
       ...this.#shared(),
@@ -169,7 +171,7 @@ export class EdgeAgent {
       base: this.#spool.base,
       records: { first, items: [] },
     };
-    const url = `${this.#edge.url}${agentPath(PUSH_PATH, this.cluster)}`;
+    const url = `${this.#url}${agentPath(PUSH_PATH, this.cluster)}`;
     const body = Uint8Array.from(gzipSync(JSON.stringify(push)));
     const headers = { ...signedHeaders(this.#identity, url, body, now), "content-encoding": "gzip" };
     const answer = await fetch(url, { method: "POST", headers, body });
@@ -182,14 +184,21 @@ export class EdgeAgent {
       this.desired.push(desired);
       this.#actuator.offer(desired);
     };
-    const { url: edge } = this.#edge;
-    return { edge, cluster: this.cluster, identity: this.#identity, clock: this.#clock, onDesired, log: () => {} };
+    return {
+      edge: this.#url,
+      cluster: this.cluster,
+      identity: this.#identity,
+      clock: this.#clock,
+      onDesired,
+      log: () => {},
+    };
   }
 
   #newPusher(): Pusher {
     const random = Math.random;
     const live = (): Live => this.#live();
-    return new Pusher({ ...this.#shared(), spool: this.#spool, intervalMs: INTERVAL_MS, live, random });
+    const session = (): Session | null => this.#session;
+    return new Pusher({ ...this.#shared(), spool: this.#spool, intervalMs: INTERVAL_MS, live, session, random });
   }
 
   #openSpool(): Spool {
