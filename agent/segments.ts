@@ -10,13 +10,12 @@
  * one, so an id that is missing is a record that was damaged. The same id further on replaces the record (a gap in its
  * place, or a move out of an old segment).
  */
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, fsyncSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { FactRecord } from "../protocol/record.ts";
 import { indexRecord, packRecord, unpackRecord, type Indexed, type Placed } from "./core/packed.ts";
-import { PLAIN_DISK, type Disk } from "./disk.ts";
-import { openFrameFile, readFrameOf, removeFile, scanFile, syncFolder, type FrameFile } from "./frames.ts";
+import { openFrameFile, readFrameOf, removeFile, scanFile, syncFolder, type FrameFile, type Fsync } from "./frames.ts";
 
 /** A new segment begins above this, bytes: small enough that freed ones go soon. */
 const SEGMENT_BYTES = 4 * 1_048_576;
@@ -44,7 +43,7 @@ const HeaderFrame = v.object({
   segment: Whole,
   firstId: Whole,
   closedUntil: v.nullable(Whole),
-  /** Older agents did not write it. */
+  /** Agents before 0.2 did not write it. */
   closedMax: v.optional(v.nullable(Whole)),
 });
 const CommitFrame = v.object({ commit: v.literal(true), closedUntil: v.nullable(Whole), dropped: Ranges });
@@ -63,14 +62,14 @@ export class Segments {
   /** Ids below this are not expected in any segment. */
   firstId: number | null = null;
   readonly #folder: string;
-  readonly #disk: Disk;
+  readonly #fsync: Fsync;
   #active: FrameFile | null = null;
   /** One copy of each service's name and bounds: there are as many mentions as windows. */
   readonly #texts = new Map<string, string>();
 
-  constructor(folder: string, disk: Disk = PLAIN_DISK) {
+  constructor(folder: string, fsync: Fsync = fsyncSync) {
     this.#folder = folder;
-    this.#disk = disk;
+    this.#fsync = fsync;
     if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const names = readdirSync(folder)
       .filter((name) => /^\d{8}\.segment$/.test(name))
@@ -125,21 +124,13 @@ export class Segments {
     return text === null ? null : unpackRecord(JSON.parse(text));
   }
 
-  /** Begins a new segment. Its header repeats what must outlive the older ones. On a full disk nothing has changed. */
+  /** Begins a new segment. Its header repeats what must outlive the older ones. */
   rotate(): void {
+    this.#active?.close();
     const number = (this.list.at(-1)?.number ?? 0) + 1;
     const path = this.#pathOf(number);
-    const file = openFrameFile(path, 0, this.#disk);
-    try {
-      this.#begin(file, number);
-    } catch (error) {
-      file.close();
-      removeFile(path);
-      throw error;
-    }
-    this.#active?.close();
-    this.#active = file;
-    this.list.push({ number, path, ids: [], bytes: file.size() });
+    this.list.push({ number, path, ids: [], bytes: 0 });
+    this.#open(path, 0);
   }
 
   /** Removes the oldest segment. Nothing in it may be needed any more. Returns the ids that went with it. */
@@ -147,7 +138,7 @@ export class Segments {
     const segment = this.list.shift();
     if (segment === undefined || this.list.length === 0) throw new Error("the active segment stays");
     removeFile(segment.path);
-    syncFolder(this.#folder, this.#disk);
+    syncFolder(this.#folder, this.#fsync);
     const gone = segment.ids.filter((id) => this.entries.get(id)?.segment === segment.number || !this.entries.has(id));
     for (const id of gone) {
       this.entries.delete(id);
@@ -161,19 +152,17 @@ export class Segments {
     this.#active = null;
   }
 
-  /** Goes on in a segment behind what is sound of it. */
-  #open(segment: Segment, cutTo: number): void {
-    const file = openFrameFile(segment.path, cutTo, this.#disk);
-    if (cutTo === 0) this.#begin(file, segment.number);
-    this.#active = file;
-    segment.bytes = file.size();
-  }
-
-  #begin(file: FrameFile, segment: number): void {
-    const { nextId: firstId, closedUntil, closedMax } = this;
-    file.append([JSON.stringify({ segment, firstId, closedUntil, closedMax })], true);
-    syncFolder(this.#folder, this.#disk);
-    this.firstId ??= firstId;
+  #open(path: string, cutTo: number): void {
+    this.#active = openFrameFile(path, cutTo, this.#fsync);
+    const segment = this.list.at(-1);
+    if (segment === undefined) return;
+    if (cutTo === 0) {
+      const { nextId: firstId, closedUntil, closedMax } = this;
+      this.#active.append([JSON.stringify({ segment: segment.number, firstId, closedUntil, closedMax })], true);
+      syncFolder(this.#folder, this.#fsync);
+      this.firstId ??= this.nextId;
+    }
+    segment.bytes = this.#active.size();
   }
 
   #entry(frame: unknown, segment: number, offset: number, length: number): Entry | null {
@@ -236,7 +225,7 @@ export class Segments {
       committedEnd = offset + length;
     });
     // The tail of the last segment was never acknowledged to anybody; an older one was complete before the next began.
-    if (isLast) this.#open(segment, committedEnd);
+    if (isLast) this.#open(path, committedEnd);
     else for (const entry of pending) this.#place(entry, segment);
   }
 
