@@ -134,7 +134,6 @@ function start(
       close(windows, until) {
         closed.push(...windows);
         closings.push(until);
-        return true;
       },
     },
   });

@@ -51,7 +51,6 @@ function start(targets = [url]): ScrapeSource {
         if (isKilled) throw new Error("killed");
         closed.push(...windows);
         closedUntil = until;
-        return true;
       },
     },
   });

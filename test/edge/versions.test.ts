@@ -100,8 +100,6 @@ it("an agent of this release works with the edge before: statuses, windows and e
   await publish(edge, agent.cluster, SERVICE);
   const session = agent.openSession();
   await eventually(() => session.isOpen(), 10_000, "the session");
-  // That edge does not say that it takes pushes there, so they go by POST.
-  expect(session.takesPushes()).toBe(false);
   for (let round = 0; round < 3; round++) {
     agent.close(2);
     await agent.push();

@@ -24,7 +24,7 @@ export async function readBody(request: Request, bytesMax: number): Promise<Resu
 }
 
 /** Reads a stream up to `bytesMax`; past it the stream is cancelled, so that a bomb costs no more than the cap. */
-export async function readBounded(
+async function readBounded(
   stream: ReadableStream<Uint8Array> | null,
   bytesMax: number,
 ): Promise<Result<Uint8Array, BodyFailure>> {

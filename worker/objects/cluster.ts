@@ -9,7 +9,7 @@ import { DurableObject } from "cloudflare:workers";
 import { isUsablePublicKey } from "../../protocol/key.ts";
 import type { DesiredState, SignedDesired } from "../../protocol/lease.ts";
 import { canonicalJson } from "../../protocol/lease.ts";
-import type { Enroll, Enrolled, Live, Push, Receipt } from "../../protocol/push.ts";
+import type { Enroll, Enrolled, Push, Receipt } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
 import { conflictsOf, openEpoch, step } from "../core/cluster.ts";
@@ -24,8 +24,8 @@ import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { retryDelay } from "../core/retry.ts";
 import type { ServiceStatus } from "../core/service.ts";
-import { isTellDue, silentAt, tellOf, toldOf } from "../core/tell.ts";
-import type { Told } from "../core/tell.ts";
+import { isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
+import type { News, Told } from "../core/tell.ts";
 import { openDatabase } from "../store/database.ts";
 import { FLUSH_RECORDS_MAX } from "../store/flush.ts";
 import { ClusterMemory, OUTBOX_BYTES_MAX } from "./cluster-memory.ts";
@@ -37,7 +37,7 @@ import { boardOf, isOverloaded } from "./env.ts";
 import type { PushAnswer, PushRefusal } from "./push-body.ts";
 import { parsePush } from "./push-body.ts";
 import type { SignedHead } from "./signed.ts";
-import { claimedKeyId, isSignedBy } from "./signed.ts";
+import { claimOf, isSignedBy } from "./signed.ts";
 import { storeAll } from "./store-all.ts";
 
 const NO_IDENTITY: PushRefusal = {
@@ -60,8 +60,10 @@ export class Cluster extends DurableObject<Env> {
   #desired: DesiredState | null;
   #statuses: Readonly<Record<string, ServiceStatus>>;
   #edgeKey: Promise<EdgeKey> | null = null;
-  #live: Live | null = null;
+  /** Moment of the newest `live`. Not the whole of it: what outlives its push costs the collector as much as the push did. */
+  #liveAt: Millis = 0;
   #told: Told | null;
+  #news: News | null = null;
   #telling: Promise<void> = Promise.resolve();
   #untold: Untold | null;
   #tellFailures = 0;
@@ -138,8 +140,9 @@ export class Cluster extends DurableObject<Env> {
       fingerprintOf(raw),
       secretHash(enroll.code),
     ]);
+    const claim = claimOf(head, Date.now());
     const signed =
-      claimedKeyId(head, Date.now()) === keyId && (await isSignedBy(await importPublicKey(raw), head, body));
+      claim?.parameters.keyId === keyId && (await isSignedBy(await importPublicKey(raw), claim, head, body));
     const now = Date.now();
     const added =
       signed && this.#identity !== null
@@ -224,7 +227,7 @@ export class Cluster extends DurableObject<Env> {
   async push(head: SignedHead, body: Uint8Array): Promise<PushAnswer> {
     const keyId = await this.#authenticate(head, body);
     if (!keyId.ok) return keyId;
-    const push = await parsePush(body);
+    const push = parsePush(body);
     return push.ok ? this.#takeIn(keyId.value, push.value) : push;
   }
 
@@ -238,14 +241,14 @@ export class Cluster extends DurableObject<Env> {
 
   /** The key that signed, if it may speak. */
   async #authenticate(head: SignedHead, body: Uint8Array): Promise<Result<string, PushRefusal>> {
-    const keyId = claimedKeyId(head, Date.now());
-    const key = this.#identity?.keys.find((known) => known.keyId === keyId);
-    if (key === undefined || key.state === "revoked") return failure(NO_IDENTITY);
+    const claim = claimOf(head, Date.now());
+    const key = this.#identity?.keys.find((known) => known.keyId === claim?.parameters.keyId);
+    if (claim === null || key === undefined || key.state === "revoked") return failure(NO_IDENTITY);
     if (isBarred(this.#failedSignatures, Date.now())) {
       const message = "Too many signatures failed in this minute. Wait, and look for who else uses this key's id.";
       return failure({ code: "too_many_attempts", message });
     }
-    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), head, body))) {
+    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), claim, head, body))) {
       this.#failedSignatures = withFailure(this.#failedSignatures, Date.now());
       return failure(NO_IDENTITY);
     }
@@ -277,7 +280,8 @@ export class Cluster extends DurableObject<Env> {
       return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
     }
     this.#warnOfConflicts(push.epoch, push.records);
-    this.ctx.storage.transactionSync(() => this.#keep(decided, now));
+    // An empty transaction is not free.
+    if (decided.changed) this.ctx.storage.transactionSync(() => this.#keep(decided, now));
     this.#hear(push, now);
     const receipt = this.#receipt(push, decided.rejected, desired, now);
     const { length } = push.records.items;
@@ -306,7 +310,6 @@ export class Cluster extends DurableObject<Env> {
   }
 
   #keep(decided: Extract<Step, { kind: "accepted" }>, now: Millis): void {
-    if (!decided.changed) return;
     const first = decided.fresh[0]?.seq ?? decided.watermarks.next;
     this.#memory.keep(decided.watermarks, first, decided.fresh, now);
     if (decided.fresh.length > 0 && !this.#alarmArmed) {
@@ -335,22 +338,20 @@ export class Cluster extends DurableObject<Env> {
   #hear(push: Push, now: Millis): void {
     this.#sessions.keep({ heardAt: now, intervalMs: push.intervalMs });
     // A clock that was ahead once must not silence the agent until the world has caught up with it.
-    const newest = Math.min(this.#live?.at ?? 0, now);
+    const newest = Math.min(this.#liveAt, now);
     if (push.live === null || this.#identity === null || push.live.at < newest) return;
-    this.#live = push.live;
+    this.#liveAt = push.live.at;
     const tell = tellOf(this.#identity.cluster, push, push.live, this.#statuses, this.#memory.backlog, now);
-    const statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
-    if (JSON.stringify(statuses) !== JSON.stringify(this.#statuses)) {
-      this.#statuses = statuses;
-      this.#memory.write("statuses", statuses);
-    }
-    if (!isTellDue(this.#told, tell)) return;
-    this.#telling = this.#tell(tell);
+    const statuses = statusesOf(tell, this.#statuses);
+    if (statuses !== this.#statuses) this.#memory.write("statuses", statuses);
+    this.#statuses = statuses;
+    const news = (this.#news = newsOf(this.#news, tell));
+    if (!isTellDue(this.#told, tell, news)) return;
+    this.#telling = this.#tell(tell, toldOf(tell, news));
     this.ctx.waitUntil(this.#telling);
   }
 
-  async #tell(tell: Tell): Promise<void> {
-    const told = toldOf(tell);
+  async #tell(tell: Tell, told: Told): Promise<void> {
     // At once, so that a push which comes meanwhile does not tell the same.
     this.#told = told;
     try {
