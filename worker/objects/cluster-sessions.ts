@@ -218,9 +218,9 @@ function isProved(attached: Attachment | null): attached is Attachment {
   return attached !== null && attached.keyId !== null;
 }
 
-/** Whether a session has proved who it is. */
+/** Whether a session has proved who it is and has not been ended from here: until the agent agrees it is still listed. */
 function isOpen(socket: WebSocket): boolean {
-  return isProved(attachmentOf(socket));
+  return socket.readyState === WebSocket.OPEN && isProved(attachmentOf(socket));
 }
 
 function refused(
