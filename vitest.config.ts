@@ -25,7 +25,7 @@ const signingKey = generateKeyPairSync("ed25519")
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isLong = ({ moduleId }: TestSpecification): boolean =>
-      /\/(kill|prometheus|versions)\.test\.ts$/.test(moduleId);
+      /\/(kill|prometheus|versions|outage|hour)\.test\.ts$/.test(moduleId);
     return (await super.sort(files)).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)));
   }
 }
@@ -58,8 +58,8 @@ export default defineConfig({
                 EDGE_SIGNING_KEY: signingKey,
                 DATABASE_URL: `postgres://postgres:postgres@127.0.0.1:${databasePort}/postgres`,
                 NEON_FETCH_ENDPOINT: `http://127.0.0.1:${databasePort}/sql`,
-                // Tests run alarms by hand; by itself none comes in between.
-                FLUSH_INTERVAL_MS: String(60 * MINUTES),
+                // As in production: no test lasts that long, so flushes and alarms come only when a test wants them.
+                FLUSH_INTERVAL_MS: String(5 * MINUTES),
               },
             },
           }),

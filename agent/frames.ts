@@ -1,7 +1,7 @@
 /** Files of frames: written with one write and one fsync a transaction, read as a whole when the agent starts. */
 import {
+  constants,
   closeSync,
-  fsyncSync,
   ftruncateSync,
   openSync,
   readFileSync,
@@ -11,10 +11,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { isDiskFull, PLAIN_DISK, type Disk } from "./disk.ts";
 import { encodeFrame, frameAt, scanFrames, type Scan } from "./core/frame.ts";
-
-/** How the disk is asked to be sure; a test passes one that fails. */
-export type Fsync = (fd: number) => void;
 
 export interface FrameFile {
   readonly path: string;
@@ -28,8 +26,8 @@ export interface FrameFile {
 }
 
 /** Opens a file of frames for appending, making it if needed, and cuts it to `cutTo` bytes. */
-export function openFrameFile(path: string, cutTo: number, fsync: Fsync): FrameFile {
-  const fd = openSync(path, "a+", 0o600);
+export function openFrameFile(path: string, cutTo: number, disk: Disk): FrameFile {
+  const fd = withRoom(disk, () => openSync(path, "a+", 0o600));
   ftruncateSync(fd, cutTo);
   let size = cutTo;
   return {
@@ -37,11 +35,11 @@ export function openFrameFile(path: string, cutTo: number, fsync: Fsync): FrameF
     size: () => size,
     append(payloads, durable) {
       const frames = payloads.map((payload) => encodeFrame(Buffer.from(payload)));
-      writeAll(fd, Buffer.concat(frames));
-      if (durable) fsync(fd);
+      writeAll(fd, Buffer.concat(frames), disk, () => ftruncateSync(fd, size));
+      if (durable) disk.fsync(fd);
       return frames.map((frame) => (size += frame.length) - frame.length);
     },
-    sync: () => fsync(fd),
+    sync: () => disk.fsync(fd),
     read: (offset, bytes) => readFrame(fd, offset, bytes),
     close: () => closeSync(fd),
   };
@@ -69,28 +67,57 @@ export function scanFile(path: string): Scan {
   return scanFrames(readFileSync(path));
 }
 
-/** Replaces a file so that a kill leaves the old one or the new one, never a mixture. */
-export function replaceFile(path: string, content: Uint8Array, fsync: Fsync = fsyncSync): void {
+/** Replaces a file so that a kill or a full disk leaves the old one or the new one, never a mixture. */
+export function replaceFile(path: string, content: Uint8Array, disk: Disk = PLAIN_DISK): void {
   const draft = `${path}.draft`;
-  const fd = openSync(draft, "w", 0o600);
-  writeAll(fd, content);
-  fsync(fd);
-  closeSync(fd);
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
+  const fd = withRoom(disk, () => openSync(draft, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600));
+  try {
+    writeAll(fd, content, disk, () => ftruncateSync(fd, 0));
+    disk.fsync(fd);
+  } catch (error) {
+    // A draft that stays would take what little room there is.
+    removeFile(draft);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
   renameSync(draft, path);
-  syncFolder(dirname(path), fsync);
+  syncFolder(dirname(path), disk);
 }
 
 /** Makes the names in a folder durable: a new file is not safe before its folder is. */
-export function syncFolder(path: string, fsync: Fsync): void {
+export function syncFolder(path: string, disk: Disk): void {
   const fd = openSync(path, "r");
-  fsync(fd);
-  closeSync(fd);
+  try {
+    disk.fsync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 export function removeFile(path: string): void {
   unlinkSync(path);
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written);
+/** Writes all of it or, on a full disk, none: `undo` takes back what was written of it. */
+function writeAll(fd: number, bytes: Uint8Array, disk: Disk, undo: () => void): void {
+  withRoom(disk, () => {
+    try {
+      for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written);
+    } catch (error) {
+      undo();
+      throw error;
+    }
+  });
+}
+
+/** Tries once more on a full disk, if room can be made. */
+function withRoom<T>(disk: Disk, attempt: () => T): T {
+  try {
+    return attempt();
+  } catch (error) {
+    if (!isDiskFull(error) || !disk.makeRoom()) throw error;
+    return attempt();
+  }
 }

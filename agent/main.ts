@@ -7,7 +7,8 @@ import { loadEnrolment, loadIdentity } from "./identity.ts";
 import { lockDataDir, unlockDataDir } from "./lock.ts";
 import { log } from "./log.ts";
 import { AGENT_VERSION } from "./push.ts";
-import { EXIT_FAULT, EXIT_NOT_ENROLLED, startAgent } from "./run.ts";
+import { diskFault } from "./disk.ts";
+import { EXIT_DISK, EXIT_FAULT, EXIT_NOT_ENROLLED, startAgent } from "./run.ts";
 
 const EXIT_UNREACHABLE = 1;
 const EXIT_CONFIG = 2;
@@ -34,7 +35,7 @@ the smallest agent.yaml:
     prometheus: { url: http://prometheus.monitoring:9090, scrapeInterval: 15s }
 
 exit codes: 0 stopped or all reachable, 1 --check could not reach something, 2 the command or the configuration is wrong,
-            70 a fault of its own, 74 the disk failed, 77 the edge refused the enrolment, 78 another agent took this cluster over`;
+            70 a fault of its own, 74 the disk failed or is full, 77 the edge refused the enrolment, 78 another agent took this cluster over`;
 
 async function main(): Promise<void> {
   const options = readArguments();
@@ -52,7 +53,11 @@ async function main(): Promise<void> {
   run(config.value, options.takeOver);
 }
 
+/** Known from the configuration on; for what the agent says when the disk under it fails. */
+let dataDir = "the data folder";
+
 function run(config: AgentConfig, takeOver: boolean): void {
+  dataDir = config.dataDir;
   const holder = lockDataDir(config.dataDir);
   if (holder !== null)
     return end(
@@ -116,6 +121,11 @@ function end(code: number, message: string): never {
 }
 
 process.on("uncaughtException", (error) => {
+  const fault = diskFault(error, dataDir);
+  if (fault !== null) {
+    log("error", fault);
+    process.exit(EXIT_DISK);
+  }
   log("error", "the agent met a fault of its own and ends; nothing that was closed is lost", {
     error: error.stack ?? error.message,
   });

@@ -6,10 +6,11 @@
  *                 { first, ids } | { persisted }                               and what happened since
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, fsyncSync } from "node:fs";
+import { existsSync } from "node:fs";
 import * as v from "valibot";
 import { encodeFrame } from "./core/frame.ts";
-import { openFrameFile, replaceFile, scanFile, type FrameFile, type Fsync } from "./frames.ts";
+import { PLAIN_DISK, type Disk } from "./disk.ts";
+import { openFrameFile, replaceFile, scanFile, type FrameFile } from "./frames.ts";
 
 /** The book is written anew when its lines take more than this, bytes. */
 const LINES_BYTES_MAX = 262_144;
@@ -23,12 +24,12 @@ const SnapshotSchema = v.object({
   persisted: Whole,
   /**
    * [number, id, count] of records that have a number and are not persisted: numbers rise by one and ids with them, or
-   * fall if `count` is negative. Half a million pairs would not fit into a frame. Agents before 0.2 wrote pairs.
+   * fall if `count` is negative. Half a million pairs would not fit into a frame. Older agents wrote pairs.
    */
   held: v.array(v.union([v.tuple([Whole, Whole, v.pipe(v.number(), v.safeInteger())]), Pair])),
   /** [first, last] record ids that are persisted and whose bytes are still in a segment. */
   freed: v.array(Pair),
-  /** [first, last] record ids that had a number in a former epoch. Agents before 0.2 did not write it. */
+  /** [first, last] record ids that had a number in a former epoch. Older agents did not write it. */
   exposed: v.optional(v.array(Pair)),
 });
 const LineSchema = v.union([v.object({ first: Whole, ids: v.array(Whole) }), v.object({ persisted: Whole })]);
@@ -48,20 +49,20 @@ export class Numbers {
   /** Why the book could not be trusted and a new identity was taken, if so. */
   renewedBecause: string | null = null;
   readonly #path: string;
-  readonly #fsync: Fsync;
+  readonly #disk: Disk;
   #file: FrameFile | null = null;
   /** What the book took when it was written anew, bytes. */
   #snapshotBytes = 0;
 
-  constructor(path: string, fsync: Fsync = fsyncSync) {
+  constructor(path: string, disk: Disk = PLAIN_DISK) {
     this.#path = path;
-    this.#fsync = fsync;
+    this.#disk = disk;
     this.spool = randomBytes(16).toString("hex");
     this.knowsExposed = existsSync(path);
     const end = this.knowsExposed ? this.#load() : null;
     // A sound book is not written anew: the disk may be full, and the agent must come up to send what frees it.
     if (end === null) this.rewrite();
-    else this.#file = openFrameFile(path, end, fsync);
+    else this.#file = openFrameFile(path, end, disk);
   }
 
   /** Says of records that they may have had a number. */
@@ -107,7 +108,6 @@ export class Numbers {
   }
 
   rewrite(): void {
-    this.#file?.close();
     const snapshot = {
       spool: this.spool,
       epoch: this.epoch,
@@ -118,8 +118,9 @@ export class Numbers {
       exposed: ranges(this.exposed),
     } satisfies v.InferOutput<typeof SnapshotSchema>;
     const frame = encodeFrame(Buffer.from(JSON.stringify(snapshot)));
-    replaceFile(this.#path, frame, this.#fsync);
-    this.#file = openFrameFile(this.#path, frame.length, this.#fsync);
+    replaceFile(this.#path, frame, this.#disk);
+    this.#file?.close();
+    this.#file = openFrameFile(this.#path, frame.length, this.#disk);
     this.#snapshotBytes = frame.length;
   }
 

@@ -82,8 +82,9 @@ export class Room {
     this.#rewriteIfWorthwhile();
   }
 
-  /** Removes segments in which nothing is needed any more. */
-  removeFreed(): void {
+  /** Removes segments in which nothing is needed any more: while there is room (`hasRoom`), not the one that is written to. */
+  removeFreed(hasRoom: boolean): void {
+    if (!hasRoom && this.#segments.list.length === 1 && !this.#hasSurvivors()) this.#segments.rotate();
     while (this.#segments.list.length > 1 && !this.#hasSurvivors()) this.#removeOldest();
   }
 

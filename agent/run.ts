@@ -28,7 +28,7 @@ export const EXIT_NOT_ENROLLED = 77;
 /** sysexits.h: EX_SOFTWARE. */
 export const EXIT_FAULT = 70;
 /** sysexits.h: EX_IOERR. */
-const EXIT_DISK = 74;
+export const EXIT_DISK = 74;
 /** A push goes out with the readings that came in time, ms. */
 const COLLECT_WITHIN_MS = 3_000;
 /** Between two looks for the first readings, ms. */
@@ -69,8 +69,16 @@ export function startAgent(options: RunOptions): Agent {
   const sink: WindowSink = {
     closedUntil: () => spool.closedUntil,
     close(windows, until) {
-      spool.append(windows, surely(), until);
-      audit?.write(windows);
+      const isTaken = spool.append(windows, surely(), until);
+      if (isTaken) audit?.write(windows);
+      say(
+        "disk",
+        isTaken ? "info" : "error",
+        isTaken
+          ? "windows are written"
+          : `the disk that holds ${config.dataDir} is full: no window can be closed; free some of it or give the agent a larger volume`,
+      );
+      return isTaken;
     },
   };
   const sources = startSources(options, clock, sink, onEvent, changed);

@@ -10,12 +10,13 @@
  * one, so an id that is missing is a record that was damaged. The same id further on replaces the record (a gap in its
  * place, or a move out of an old segment).
  */
-import { existsSync, fsyncSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { FactRecord } from "../protocol/record.ts";
 import { indexRecord, packRecord, unpackRecord, type Indexed, type Placed } from "./core/packed.ts";
-import { openFrameFile, readFrameOf, removeFile, scanFile, syncFolder, type FrameFile, type Fsync } from "./frames.ts";
+import { PLAIN_DISK, type Disk } from "./disk.ts";
+import { openFrameFile, readFrameOf, removeFile, scanFile, syncFolder, type FrameFile } from "./frames.ts";
 
 /** A new segment begins above this, bytes: small enough that freed ones go soon. */
 const SEGMENT_BYTES = 4 * 1_048_576;
@@ -43,7 +44,7 @@ const HeaderFrame = v.object({
   segment: Whole,
   firstId: Whole,
   closedUntil: v.nullable(Whole),
-  /** Agents before 0.2 did not write it. */
+  /** Older agents did not write it. */
   closedMax: v.optional(v.nullable(Whole)),
 });
 const CommitFrame = v.object({ commit: v.literal(true), closedUntil: v.nullable(Whole), dropped: Ranges });
@@ -62,14 +63,14 @@ export class Segments {
   /** Ids below this are not expected in any segment. */
   firstId: number | null = null;
   readonly #folder: string;
-  readonly #fsync: Fsync;
+  readonly #disk: Disk;
   #active: FrameFile | null = null;
   /** One copy of each service's name and bounds: there are as many mentions as windows. */
   readonly #texts = new Map<string, string>();
 
-  constructor(folder: string, fsync: Fsync = fsyncSync) {
+  constructor(folder: string, disk: Disk = PLAIN_DISK) {
     this.#folder = folder;
-    this.#fsync = fsync;
+    this.#disk = disk;
     if (!existsSync(folder)) mkdirSync(folder, { recursive: true, mode: 0o700 });
     const names = readdirSync(folder)
       .filter((name) => /^\d{8}\.segment$/.test(name))
@@ -124,13 +125,21 @@ export class Segments {
     return text === null ? null : unpackRecord(JSON.parse(text));
   }
 
-  /** Begins a new segment. Its header repeats what must outlive the older ones. */
+  /** Begins a new segment. Its header repeats what must outlive the older ones. On a full disk nothing has changed. */
   rotate(): void {
-    this.#active?.close();
     const number = (this.list.at(-1)?.number ?? 0) + 1;
     const path = this.#pathOf(number);
-    this.list.push({ number, path, ids: [], bytes: 0 });
-    this.#open(path, 0);
+    const file = openFrameFile(path, 0, this.#disk);
+    try {
+      this.#begin(file, number);
+    } catch (error) {
+      file.close();
+      removeFile(path);
+      throw error;
+    }
+    this.#active?.close();
+    this.#active = file;
+    this.list.push({ number, path, ids: [], bytes: file.size() });
   }
 
   /** Removes the oldest segment. Nothing in it may be needed any more. Returns the ids that went with it. */
@@ -138,7 +147,7 @@ export class Segments {
     const segment = this.list.shift();
     if (segment === undefined || this.list.length === 0) throw new Error("the active segment stays");
     removeFile(segment.path);
-    syncFolder(this.#folder, this.#fsync);
+    syncFolder(this.#folder, this.#disk);
     const gone = segment.ids.filter((id) => this.entries.get(id)?.segment === segment.number || !this.entries.has(id));
     for (const id of gone) {
       this.entries.delete(id);
@@ -152,17 +161,19 @@ export class Segments {
     this.#active = null;
   }
 
-  #open(path: string, cutTo: number): void {
-    this.#active = openFrameFile(path, cutTo, this.#fsync);
-    const segment = this.list.at(-1);
-    if (segment === undefined) return;
-    if (cutTo === 0) {
-      const { nextId: firstId, closedUntil, closedMax } = this;
-      this.#active.append([JSON.stringify({ segment: segment.number, firstId, closedUntil, closedMax })], true);
-      syncFolder(this.#folder, this.#fsync);
-      this.firstId ??= this.nextId;
-    }
-    segment.bytes = this.#active.size();
+  /** Goes on in a segment behind what is sound of it. */
+  #open(segment: Segment, cutTo: number): void {
+    const file = openFrameFile(segment.path, cutTo, this.#disk);
+    if (cutTo === 0) this.#begin(file, segment.number);
+    this.#active = file;
+    segment.bytes = file.size();
+  }
+
+  #begin(file: FrameFile, segment: number): void {
+    const { nextId: firstId, closedUntil, closedMax } = this;
+    file.append([JSON.stringify({ segment, firstId, closedUntil, closedMax })], true);
+    syncFolder(this.#folder, this.#disk);
+    this.firstId ??= firstId;
   }
 
   #entry(frame: unknown, segment: number, offset: number, length: number): Entry | null {
@@ -225,7 +236,7 @@ export class Segments {
       committedEnd = offset + length;
     });
     // The tail of the last segment was never acknowledged to anybody; an older one was complete before the next began.
-    if (isLast) this.#open(path, committedEnd);
+    if (isLast) this.#open(segment, committedEnd);
     else for (const entry of pending) this.#place(entry, segment);
   }
 

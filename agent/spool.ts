@@ -11,7 +11,7 @@ import type { FactRecord, WindowRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
 import { chooseForNumbering } from "./core/numbering.ts";
 import type { Placed } from "./core/packed.ts";
-import type { Fsync } from "./frames.ts";
+import { boundOf, diskFault, isDiskFull, messageOf, Reserve, type Fsync } from "./disk.ts";
 import { gapInPlace, gapOf, type Loss } from "./gaps.ts";
 import { Numbers, ranges } from "./numbers.ts";
 import { Room } from "./room.ts";
@@ -40,19 +40,34 @@ export class Spool {
   readonly #numbers: Numbers;
   readonly #waiting = new Waiting();
   readonly #room: Room;
+  readonly #reserve: Reserve;
+  readonly #folder: string;
   readonly #fail: (message: string) => never;
+  /** Whether what is written now may have the reserve: windows may not, they can wait. */
+  #isUrgent = true;
   /** Records that were found damaged when the spool was opened; each is declared in a gap record. */
   readonly damagedAtStart: number;
 
   constructor(options: SpoolOptions) {
     this.#fail = options.fail;
     const fsync = options.fsync ?? fsyncSync;
-    this.#segments = new Segments(join(options.dataDir, "spool"), fsync);
-    this.#numbers = new Numbers(join(options.dataDir, "spool", "numbers.log"), fsync);
-    this.#room = new Room(this.#segments, this.#numbers, this.#waiting, options.bytesMax ?? SPOOL_BYTES_MAX);
+    this.#folder = join(options.dataDir, "spool");
+    this.#reserve = new Reserve(this.#folder, fsync);
+    const disk = { fsync, makeRoom: () => this.#isUrgent && this.#reserve.release() };
+    const opened = this.#guarded(() => {
+      const segments = new Segments(this.#folder, disk);
+      return { segments, numbers: new Numbers(join(this.#folder, "numbers.log"), disk) };
+    });
+    this.#segments = opened.segments;
+    this.#numbers = opened.numbers;
+    const bytesMax = options.bytesMax ?? boundOf(this.#folder, SPOOL_BYTES_MAX);
+    this.#room = new Room(this.#segments, this.#numbers, this.#waiting, bytesMax);
     for (const id of this.#numbers.held.values()) this.#segments.nextId = Math.max(this.#segments.nextId, id + 1);
-    if (!this.#numbers.knowsExposed) this.#guarded(() => this.#numbers.expose(this.#segments.entries.keys()));
-    this.damagedAtStart = this.#guarded(() => this.#declareDamage());
+    this.damagedAtStart = this.#guarded(() => {
+      if (!this.#numbers.knowsExposed) this.#numbers.expose(this.#segments.entries.keys());
+      this.#reserve.keep();
+      return this.#declareDamage();
+    });
     this.#queueWaiting();
   }
 
@@ -84,17 +99,25 @@ export class Spool {
 
   /**
    * Adds records, and with them the moment until which windows are closed: all or nothing, durable on return. `now` is
-   * null while the clock is not confirmed: then nothing is dropped for its age.
+   * null while the clock is not confirmed: then nothing is dropped for its age. False on a full disk: nothing was taken,
+   * and the windows have to be closed again later. Events are taken as long as the
+   * reserve lasts, and end the process then.
    */
-  append(records: readonly FactRecord[], now: Millis | null, closedUntil: Millis | null = null): void {
-    this.#guarded(() => {
+  append(records: readonly FactRecord[], now: Millis | null, closedUntil: Millis | null = null): boolean {
+    return this.#guarded(() => {
+      const canWait = records.every(({ kind }) => kind === "window");
+      if (canWait && !this.#reserve.keep()) return false;
       const { taken, stale } = this.#settle(this.#room.admit(records));
-      this.#segments.commit(taken, closedUntil, ranges(stale));
+      const write = (): void => this.#segments.commit(taken, closedUntil, ranges(stale));
+      if (!canWait) write();
+      else if (!this.#unlessFull(canWait, write)) return false;
       this.#waiting.change(
         new Set(stale),
         taken.flatMap(({ id }) => this.#segments.entries.get(id) ?? []),
       );
-      this.#room.shrink(now);
+      // What finds no room to be rewritten is rewritten another time.
+      this.#unlessFull(true, () => this.#room.shrink(now));
+      return true;
     });
   }
 
@@ -117,20 +140,22 @@ export class Spool {
       const chosen = chooseForNumbering(events, windows, closedUntil, room - items.length, left);
       if (chosen.length === 0 || (items.length > 0 && (chosen[0]?.bytes ?? 0) > left)) return { first, items };
       const firstNew = this.next;
-      this.#numbers.assign(chosen.map(({ id }) => id));
+      if (!this.#unlessFull(false, () => this.#numbers.assign(chosen.map(({ id }) => id)))) return { first, items };
       this.#waiting.change(new Set(chosen.map(({ id }) => id)), []);
       chosen.forEach((_, i) => items.push(this.#read(firstNew + i)));
       return { first, items };
     });
   }
 
-  /** Frees everything below `persisted`. */
+  /** Frees everything below `persisted`. On a disk so full that this cannot be written, another time. */
   acknowledge(persisted: number): void {
     if (persisted <= this.base) return;
-    this.#guarded(() => {
-      this.#numbers.free(Math.min(persisted, this.next));
-      this.#room.removeFreed();
-    });
+    this.#guarded(() =>
+      this.#unlessFull(false, () => {
+        this.#numbers.free(Math.min(persisted, this.next));
+        this.#room.removeFreed(this.#reserve.isKept);
+      }),
+    );
   }
 
   /** Puts a gap in the place of a numbered record that the edge will not take. */
@@ -178,7 +203,21 @@ export class Spool {
     try {
       return work();
     } catch (error) {
-      return this.#fail(`the spool cannot use its disk: ${error instanceof Error ? error.message : String(error)}`);
+      return this.#fail(diskFault(error, this.#folder) ?? `the spool cannot use its disk: ${messageOf(error)}`);
+    }
+  }
+
+  /** Does what changes nothing if the disk is full, and says whether it was done. What `canWait` leaves the reserve alone. */
+  #unlessFull(canWait: boolean, work: () => void): boolean {
+    this.#isUrgent = !canWait;
+    try {
+      work();
+      return true;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      return false;
+    } finally {
+      this.#isUrgent = true;
     }
   }
 

@@ -92,7 +92,7 @@ export function indexRecord(frame: unknown, intern: (text: string) => string): I
   }
   if (!v.is(PlainFrame, frame)) return null;
   const { id, record, again = false, merged = [] } = frame;
-  // Windows of agents before 0.2 are not packed. They may become coarser like others.
+  // Windows of older agents are not packed. They may become coarser like others.
   const plain = record.kind === "window" ? (record as unknown as WindowRecord) : null;
   const window = plain && {
     service: intern(plain.service),

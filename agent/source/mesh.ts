@@ -7,7 +7,8 @@ import type { ServiceReading } from "../core/mesh.ts";
 /** Where closed windows go. `closedUntil` and the windows become durable together, so that no minute is closed twice. */
 export interface WindowSink {
   closedUntil(): Millis | null;
-  close(windows: readonly WindowRecord[], until: Millis): void;
+  /** False if they were not taken, because the disk is full: they are to be closed again later. */
+  close(windows: readonly WindowRecord[], until: Millis): boolean;
 }
 
 export interface MeshSource {

@@ -88,10 +88,11 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
         const answer = await queryMesh(config, span.until - span.from, span.until, timeoutMs);
         if (!answer.ok) return answer.failure;
         if (!isConfirmed()) return null;
-        sink.close(
-          [...answer.value.services].map(([service, counts]) => toWindow(service, span.from, spanMs, counts)),
-          span.until,
+        const windows = [...answer.value.services].map(([service, counts]) =>
+          toWindow(service, span.from, spanMs, counts),
         );
+        // Prometheus keeps them until the disk has room.
+        if (!sink.close(windows, span.until)) return "the disk is full";
       }
     },
     stop: () => Promise.resolve(),

@@ -27,6 +27,7 @@ import {
   type ServiceReading,
 } from "../core/mesh.ts";
 import { failure, success, type Result } from "../../protocol/result.ts";
+import { isDiskFull } from "../disk.ts";
 import { replaceFile } from "../frames.ts";
 import { believedClosed } from "../core/windows.ts";
 import { detailLine, parseJson, request } from "../http.ts";
@@ -190,16 +191,15 @@ class Scraper implements ScrapeSource {
     const { dataDir, sink } = this.#options;
     const copy = this.#copy(at);
     const since = this.#boundary;
-    saveBoundary(dataDir, at, this.#targets);
-    this.#boundary = copy;
+    // On a full disk the boundary is left out.
+    if (!saveBoundary(dataDir, at, this.#targets)) return;
     const isNew = at > (believedClosed(sink.closedUntil(), at) ?? 0);
     if (since !== null && at > since.at && at - since.at <= SPAN_MAX_MS && isNew) {
       const counts = [...capServices(difference(copy, since)).kept];
-      sink.close(
-        counts.map(([service, one]) => toWindow(service, since.at, at - since.at, one)),
-        at,
-      );
+      const windows = counts.map(([service, one]) => toWindow(service, since.at, at - since.at, one));
+      if (!sink.close(windows, at)) return;
     }
+    this.#boundary = copy;
     removeBoundaries(dataDir, Math.min(at, sink.closedUntil() ?? at), at);
   }
 
@@ -287,12 +287,19 @@ function restore({ dataDir, now, sink }: ScrapeOptions, targets: Map<string, Tar
   return { at, services: new Map(), seenAt: new Map() };
 }
 
-function saveBoundary(dataDir: string, at: Millis, targets: ReadonlyMap<string, TargetState>): void {
+/** False if the disk is full. */
+function saveBoundary(dataDir: string, at: Millis, targets: ReadonlyMap<string, TargetState>): boolean {
   const saved = [...targets].map(
     ([url, { at: scrapedAt, values, missing }]) =>
       [url, { at: scrapedAt, values: Object.fromEntries(values), missing: Object.fromEntries(missing) }] as const,
   );
-  replaceFile(boundaryPath(dataDir, at), Buffer.from(JSON.stringify({ at, targets: Object.fromEntries(saved) })));
+  try {
+    replaceFile(boundaryPath(dataDir, at), Buffer.from(JSON.stringify({ at, targets: Object.fromEntries(saved) })));
+    return true;
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    return false;
+  }
 }
 
 function boundaries(dataDir: string): Millis[] {

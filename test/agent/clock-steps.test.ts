@@ -122,7 +122,10 @@ async function play(stepMs: number, isHeard: boolean): Promise<Told> {
     config: { url: await serve(prometheus), scrapeInterval: 15 * SECOND, reporter: "destination" },
     sink: {
       closedUntil: () => (minutes.length === 0 ? null : NOW + (minutes.at(-1) ?? 0) * SECOND),
-      close: (windows, until) => void (windows.length > 0 && minutes.push((until - NOW) / SECOND)),
+      close(windows, until) {
+        if (windows.length > 0) minutes.push((until - NOW) / SECOND);
+        return true;
+      },
     },
   });
   const scraper = createScrapeSource({

@@ -134,6 +134,7 @@ function start(
       close(windows, until) {
         closed.push(...windows);
         closings.push(until);
+        return true;
       },
     },
   });

@@ -223,7 +223,7 @@ describe.each(["post", "session"] as const)("the answer, by %s,", (way) => {
     expect(ways()).toEqual([way, way]);
   });
 
-  it("none at all has an unknown outcome, and waits double up to a minute", async () => {
+  it("none at all has an unknown outcome, and waits double up to the interval", async () => {
     spool.append(windows(1), NOW);
     edge.answer(() => "hang up");
     const push = pusher();

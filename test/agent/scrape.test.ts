@@ -51,6 +51,7 @@ function start(targets = [url]): ScrapeSource {
         if (isKilled) throw new Error("killed");
         closed.push(...windows);
         closedUntil = until;
+        return true;
       },
     },
   });

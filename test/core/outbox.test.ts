@@ -70,7 +70,7 @@ class World {
     const flushed = knownFlushed(first, this.kept, note);
     const events = [...this.events.values()].map(({ row }) => row).filter(({ position }) => position > flushed);
     const rows = new Set([...first, ...events]);
-    this.outbox = wake([...rows], this.kept, note, []);
+    this.outbox = wake([...rows], this.kept, note);
   }
 
   held(): readonly Row[] {
@@ -250,7 +250,7 @@ describe("rows of the version before", () => {
       row({ slot: 3, epoch: 900, first: 8, next: 9 }),
       row({ slot: 4, first: 3, next: 4, persisted: 3 }),
     ];
-    const outbox = wake(withPositions(rows, null), null, null, []);
+    const outbox = wake(withPositions(rows, null), null, null);
     expect(nextBatch(outbox, AT_EASE, BOUNDS).map(({ slot }) => slot)).toEqual([3, 4, 1]);
     expect(outbox.marks).toMatchObject({ next: 5, persisted: 3 });
     expect(lay(outbox, { ...OPENED, next: 6 }, [{ seq: 5, record: windowRecord(0) }], NOON).laid[0]?.row).toMatchObject(

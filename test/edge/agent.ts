@@ -24,6 +24,14 @@ import type { Edge } from "../support/miniflare.ts";
 export const SERVICE = "shop/checkout";
 /** Long enough that nothing which a test does not say falls silent meanwhile. */
 const INTERVAL_MS = 60_000;
+
+export interface EdgeAgentOptions {
+  /** How many services it reports; the first is `SERVICE`. */
+  readonly services?: number;
+  readonly intervalMs?: number;
+  /** Where it believes the edge to be. */
+  readonly url?: string;
+}
 /** The first of the windows that are closed here began this long ago. */
 const STARTED_AGO_MS = 120 * MINUTE;
 
@@ -41,6 +49,7 @@ export class EdgeAgent {
   /** Desired states as they came, over the session or with a receipt. */
   readonly desired: SignedDesired[] = [];
   readonly #edge: Edge;
+  readonly #url: string;
   readonly #dataDir = mkdtempSync(join(tmpdir(), "observatory-agent-"));
   readonly #identity: Identity = loadIdentity(this.#dataDir);
   readonly #clock = createClock();
@@ -50,31 +59,41 @@ export class EdgeAgent {
   #actuator: Actuator;
   #session: Session | null = null;
 
-  private constructor(edge: Edge, cluster: string) {
+  readonly #services: readonly string[];
+  readonly #intervalMs: number;
+
+  private constructor(edge: Edge, cluster: string, options: EdgeAgentOptions) {
+    const { services = 1, intervalMs = INTERVAL_MS, url = edge.url } = options;
     this.#edge = edge;
+    this.#url = url;
     this.cluster = cluster;
+    this.#intervalMs = intervalMs;
+    this.#services = Array.from({ length: services }, (_, i) => (i === 0 ? SERVICE : `shop/service-${i}`));
     this.#spool = this.#openSpool();
     this.#actuator = this.#startActuator();
     this.#pusher = this.#newPusher();
   }
 
   /** Enrols with a fresh code and opens an epoch. */
-  static async start(edge: Edge, cluster: string): Promise<EdgeAgent> {
+  static async start(edge: Edge, cluster: string, options: EdgeAgentOptions = {}): Promise<EdgeAgent> {
     const { code } = await edge.cli<{ code: string }>("POST", "/cli/v1/enrollments", { cluster });
-    const agent = new EdgeAgent(edge, cluster);
-    const enrolled = await enrol(agent.#identity, edge.url, cluster, code, Date.now());
+    const agent = new EdgeAgent(edge, cluster, options);
+    const enrolled = await enrol(agent.#identity, agent.#url, cluster, code, Date.now());
     if (enrolled.outcome !== "enrolled") throw new Error(`${cluster} was not enrolled: ${JSON.stringify(enrolled)}`);
     await agent.push();
     return agent;
   }
 
-  /** Closes one-minute windows and has one event happen; none of them is ever the same. */
-  close(windows: number): void {
+  /** Closes minutes of every service and has one event happen; none of these facts is ever the same. */
+  close(minutes: number): void {
     const records: (WindowRecord | EventRecord)[] = [];
-    for (let i = 0; i < windows; i++) {
-      const [at, requests] = [this.#startedAt + this.closed.length * MINUTE, 1_000 + this.closed.length];
-      records.push({ kind: "window", service: SERVICE, at, spanMs: MINUTE, requests, errors: 1, latency: null });
-      this.closed.push({ at, requests });
+    for (let i = 0; i < minutes; i++) {
+      const at = this.#startedAt + (this.closed.length / this.#services.length) * MINUTE;
+      for (const service of this.#services) {
+        const requests = 1_000 + this.closed.length;
+        records.push({ kind: "window", service, at, spanMs: MINUTE, requests, errors: 1, latency: null });
+        this.closed.push({ at, requests });
+      }
     }
     const id = createHash("sha256").update(`${this.cluster} ${this.happened.length}`).digest("hex").slice(0, 32);
     records.push({ kind: "pod.crash_loop", id, at: Date.now(), subject: SERVICE, body: {} });
@@ -118,7 +137,7 @@ export class EdgeAgent {
     return this.#actuator.report().observedGeneration;
   }
 
-  /** Holds a session open from now on. */
+  /** Holds a session open from now on; pushes go over it. */
   openSession(): Session {
     this.#session ??= startSession({
       ...this.#shared(),
@@ -163,13 +182,13 @@ export class EdgeAgent {
       epoch,
       sentAt: now,
       skewMs: 0,
-      intervalMs: INTERVAL_MS,
+      intervalMs: this.#intervalMs,
       agentVersion: AGENT_VERSION,
       live: null,
       base: this.#spool.base,
       records: { first, items: [] },
     };
-    const url = `${this.#edge.url}${agentPath(PUSH_PATH, this.cluster)}`;
+    const url = `${this.#url}${agentPath(PUSH_PATH, this.cluster)}`;
     const body = Uint8Array.from(gzipSync(JSON.stringify(push)));
     const headers = { ...signedHeaders(this.#identity, url, body, now), "content-encoding": "gzip" };
     const answer = await fetch(url, { method: "POST", headers, body });
@@ -182,14 +201,22 @@ export class EdgeAgent {
       this.desired.push(desired);
       this.#actuator.offer(desired);
     };
-    const { url: edge } = this.#edge;
-    return { edge, cluster: this.cluster, identity: this.#identity, clock: this.#clock, onDesired, log: () => {} };
+    return {
+      edge: this.#url,
+      cluster: this.cluster,
+      identity: this.#identity,
+      clock: this.#clock,
+      onDesired,
+      log: () => {},
+    };
   }
 
   #newPusher(): Pusher {
     const random = Math.random;
     const live = (): Live => this.#live();
-    return new Pusher({ ...this.#shared(), spool: this.#spool, intervalMs: INTERVAL_MS, live, random });
+    const session = (): Session | null => this.#session;
+    const intervalMs = this.#intervalMs;
+    return new Pusher({ ...this.#shared(), spool: this.#spool, intervalMs, live, session, random });
   }
 
   #openSpool(): Spool {
@@ -227,7 +254,9 @@ export class EdgeAgent {
       errors: 100 * this.errorRatio,
       p95: [120, 100, 250] as [number, number, number],
     }));
-    const service = { service: SERVICE, readings, latency: null, replicas: { ready: 3, desired: 3 } };
-    return { at, services: [service], sources: {}, leases: this.#actuator.report() };
+    const services = this.#services.map((service) => {
+      return { service, readings, latency: null, replicas: { ready: 3, desired: 3 } };
+    });
+    return { at, services, sources: {}, leases: this.#actuator.report() };
   }
 }

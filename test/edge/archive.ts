@@ -28,7 +28,7 @@ export function openArchive(url: string): Archive {
     windows: async (cluster) =>
       (
         await rows<{ minute: Date; requests: number }>(
-          "SELECT minute, requests FROM minute_window WHERE cluster_id = $1 ORDER BY minute",
+          "SELECT minute, requests FROM minute_window WHERE cluster_id = $1 ORDER BY minute, requests",
           [cluster],
         )
       ).map(({ minute, requests }) => ({ at: minute.getTime(), requests })),
@@ -62,14 +62,14 @@ export function openArchive(url: string): Archive {
 }
 
 /** Waits until Postgres has every fact that the agent closed, and sees that it has nothing else and nothing twice. */
-export async function expectArchived(archive: Archive, agent: EdgeAgent): Promise<void> {
+export async function expectArchived(archive: Archive, agent: EdgeAgent, withinMs = ARRIVES_WITHIN_MS): Promise<void> {
   const facts = agent.closed.length + agent.happened.length;
   await eventually(
     async () => {
       const stored = (await archive.windows(agent.cluster)).length + (await archive.events(agent.cluster)).length;
       return stored >= facts;
     },
-    ARRIVES_WITHIN_MS,
+    withinMs,
     `${facts} facts of ${agent.cluster} in Postgres`,
   );
   expect(await archive.windows(agent.cluster)).toEqual(agent.closed);

@@ -112,9 +112,6 @@ export class Edge {
   get isQuiet(): boolean {
     return backlogOf(this.#wake().outbox).waiting === 0;
   }
-  get sendsAgain(): boolean {
-    return this.#storage.again !== null;
-  }
   get marks(): Watermarks | null {
     return this.#wake().outbox.marks;
   }
@@ -220,8 +217,7 @@ export class Edge {
     const events = rows.flatMap(({ row }) => (row.ring === "events" ? [row] : []));
     const flushed = knownFlushed([...windows, ...events.slice(-1)], kept, note?.flushed ?? null);
     const known = events.filter((row, i) => row.position > flushed || i === events.length - 1);
-    let outbox =
-      rows.length === 0 && kept === null ? EMPTY : wake([...windows, ...known], kept, note?.flushed ?? null, []);
+    let outbox = rows.length === 0 && kept === null ? EMPTY : wake([...windows, ...known], kept, note?.flushed ?? null);
     if (again !== null) {
       const held = [...windows, ...events].filter(({ position }) => position <= again.to);
       outbox = withAgain(outbox, held, again.from);
@@ -235,8 +231,8 @@ export class Edge {
     const { rules } = this.#world;
     const epoch = !rules.fencing && held !== null && push.epoch < held.epoch ? held.epoch : push.epoch;
     const decided = step(held, { ...push, epoch }, now);
-    if (decided.kind !== "gap" || rules.refuseGap) return decided;
-    return step(held, { ...push, epoch, base: push.records.first }, now);
+    if (decided.kind !== "gap" || rules.refuseGap || held === null) return decided;
+    return step({ ...held, next: push.records.first }, { ...push, epoch }, now);
   }
 
   #open(memory: Memory, push: Push, now: Millis): Reply {

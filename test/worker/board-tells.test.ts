@@ -94,7 +94,7 @@ describe("a tell", () => {
   it("judges the components of its own cluster, twice each, however many the page has", async () => {
     const one = board("judged");
     const services = (i: number) => (i < 2 ? ["mine/shop/checkout", `c-${i}/shop/checkout`] : [`c-${i}/shop/checkout`]);
-    const names = Array.from({ length: 1_000 }, (_, i) => ({ ...component, name: `C ${i}`, services: services(i) }));
+    const names = Array.from({ length: 200 }, (_, i) => ({ ...component, name: `C ${i}`, services: services(i) }));
     expect((await one.putComponents(names, "test")).ok).toBe(true);
     const before = (await one.costs()).judged;
     await one.hear(tell(Date.now(), [told("operational")], "mine"));
@@ -103,17 +103,21 @@ describe("a tell", () => {
 
   it("does not settle what others fell silent about; the minute's tick does, at the moment at which it happened", async () => {
     const one = board("silent");
-    const now = Date.now();
     await one.putComponents([{ ...component, name: "Silent", services: ["quiet/shop/checkout"] }], "test");
-    await one.hear({ ...tell(now, [told("operational")], "quiet"), expiresAt: now + 50 });
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    const { id } = (await one.snapshot()).components.find(({ name }) => name === "Silent") ?? { id: "" };
+    const now = Date.now();
+    const expiresAt = now + 500;
+    await one.hear({ ...tell(now, [told("operational")], "quiet"), expiresAt });
+    await new Promise((resolve) => setTimeout(resolve, expiresAt + 10 - Date.now()));
     await one.hear(tell(Date.now(), [told("operational")], "loud"));
     const journal = (): Promise<readonly { at: number; status: string }[]> =>
       runInDurableObject(one, (_, { storage }) =>
-        storage.sql.exec<{ at: number; status: string }>("SELECT at, status FROM change ORDER BY at").toArray(),
+        storage.sql
+          .exec<{ at: number; status: string }>("SELECT at, status FROM change WHERE component = ? ORDER BY at", id)
+          .toArray(),
       );
-    expect((await journal()).map(({ status }) => status)).toEqual(["unknown", "operational"]);
+    expect((await journal()).at(-1)?.status).toBe("operational");
     await one.tick();
-    expect((await journal()).at(-1)).toEqual({ at: now + 50, status: "unknown" });
+    expect((await journal()).at(-1)).toEqual({ at: expiresAt, status: "unknown" });
   });
 });

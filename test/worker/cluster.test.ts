@@ -22,6 +22,7 @@ import {
   openSession,
   windowOf,
 } from "./agent.ts";
+import { fillOutbox } from "./database.ts";
 
 const board = boardOf(bindings);
 const FLUSH_MS = Number(bindings.FLUSH_INTERVAL_MS);
@@ -60,26 +61,10 @@ async function isDown(): Promise<never> {
 }
 
 describe("with the outbox full", () => {
-  async function fill(agent: Agent & { readonly epoch: number }): Promise<void> {
-    await agent.push({ epoch: agent.epoch, records: { first: 1, items: [windowOf(3)] } }, null);
-    await runInDurableObject(clusterOf(bindings, agent.cluster), async (_, { storage }) => {
-      for (let slot = 100; slot < 165; slot++) {
-        const marks = [slot, "5".repeat(32), agent.epoch, slot, slot + 1, 1, Date.now(), 1];
-        storage.sql.exec(
-          "INSERT INTO outbox (slot, spool, epoch, first, next, persisted, at, records, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-          ...marks,
-          "x".repeat(1_050_000),
-        );
-      }
-      await storage.setAlarm(Date.now() + FLUSH_MS);
-    });
-    await evictDurableObject(clusterOf(bindings, agent.cluster));
-  }
-
   it("records are refused, but what is now is heard with and without them", async () => {
     const agent = await enrolledAgent("full-1");
     await publish("Full one", "full-1/shop/checkout");
-    await fill(agent);
+    await fillOutbox(agent);
     const answer = await agent.push({ epoch: agent.epoch, records: { first: 165, items: [windowOf(2)] } });
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([429, "30"]);
     await expect.poll(() => statusOf("Full one")).toBe("operational");
@@ -89,7 +74,7 @@ describe("with the outbox full", () => {
   it("an agent that is fenced is not heard", async () => {
     const agent = await enrolledAgent("full-2");
     await publish("Full two", "full-2/shop/checkout");
-    await fill(agent);
+    await fillOutbox(agent);
     const late = { epoch: agent.epoch - 1, records: { first: 165, items: [windowOf(2)] } };
     expect((await agent.push(late)).status).toBe(409);
     expect((await board.operatorView()).tells.some(({ cluster }) => cluster === "full-2")).toBe(false);
@@ -184,6 +169,7 @@ describe("a wake", () => {
     await agent.push({ epoch: agent.epoch, records: { first: 1, items: [windowOf(3)] } });
     await runInDurableObject(cluster, (_, { storage }) => storage.deleteAlarm());
     await evictDurableObject(cluster);
+    await cluster.wake();
     expect((await alarmOf("wake-1")) ?? 0).toBeGreaterThan(Date.now() + FLUSH_MS - 5_000);
   });
 

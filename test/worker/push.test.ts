@@ -3,7 +3,6 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { ApiError } from "../../protocol/error.ts";
 import { agentPath, PUSH_PATH } from "../../protocol/path.ts";
 import { clusterOf } from "../../worker/objects/env.ts";
-import { openDatabase } from "../../worker/store/database.ts";
 import { windowCount } from "../../worker/store/queries.ts";
 import type { Agent, Receipt } from "./agent.ts";
 import {
@@ -20,6 +19,7 @@ import {
   timing,
   windowOf,
 } from "./agent.ts";
+import { database } from "./database.ts";
 
 async function receipt(answer: Response | Promise<Response>): Promise<Receipt> {
   const response = await answer;
@@ -32,10 +32,6 @@ async function refusal(answer: Response | Promise<Response>): Promise<string> {
   const { error, serverTime } = await response.json<ApiError>();
   expect(Math.abs(Date.now() - serverTime)).toBeLessThan(5_000);
   return `${response.status} ${error.code}`;
-}
-
-function database() {
-  return openDatabase({ url: bindings.DATABASE_URL, fetchEndpoint: bindings.NEON_FETCH_ENDPOINT });
 }
 
 describe("a push", () => {
@@ -76,12 +72,12 @@ describe("a push", () => {
     const agent = await enrolledAgent("push-4");
     const cluster = clusterOf(bindings, "push-4");
     await receipt(agent.push({ epoch: agent.epoch, records: { first: 1, items: [] } }));
-    const before = await cluster.rowsWritten();
+    const before = (await cluster.costs()).rowsWritten;
     for (let i = 0; i < 5; i++) await receipt(agent.push({ epoch: agent.epoch, records: { first: 1, items: [] } }));
-    expect((await cluster.rowsWritten()) - before).toBe(0);
+    expect((await cluster.costs()).rowsWritten - before).toBe(0);
     const items = Array.from({ length: 50 }, (_, i) => windowOf(1, `shop/service-${i}`));
     await receipt(agent.push({ epoch: agent.epoch, records: { first: 1, items } }));
-    expect((await cluster.rowsWritten()) - before).toBe(1);
+    expect((await cluster.costs()).rowsWritten - before).toBe(1);
   });
 
   it("uses a slot again once Postgres has its records", async () => {
@@ -133,7 +129,6 @@ describe("a hostile first line", () => {
     agent = await enrolledAgent("hostile");
   });
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-  const joined = (a: Uint8Array, b: Uint8Array): Uint8Array => new Uint8Array([...a, ...b]);
   const validPush = (): string => JSON.stringify(pushBody({ epoch: agent.epoch }, {}));
   const good = (): Promise<Uint8Array> => gzip(JSON.stringify({ v: 1 }));
 
@@ -171,11 +166,6 @@ describe("a hostile first line", () => {
       async () => agent.request(agentPath(PUSH_PATH, "somewhere-else"), await good()),
     ],
     [
-      "oversize, in chunks without a length",
-      "413 push_too_large",
-      async () => call(path, { method: "POST", body: new Blob([new Uint8Array(262_145)]).stream() }),
-    ],
-    [
       "oversize",
       "413 push_too_large",
       async () =>
@@ -191,16 +181,6 @@ describe("a hostile first line", () => {
       "truncated gzip",
       "400 push_malformed",
       async () => agent.request(path, (await gzip(JSON.stringify({ v: 1, a: "b".repeat(999) }))).slice(0, 30)),
-    ],
-    [
-      "a second gzip behind the first",
-      "400 push_malformed",
-      async () => agent.request(path, joined(await gzip(validPush().slice(0, 99)), await gzip(validPush().slice(99)))),
-    ],
-    [
-      "zeros behind its gzip",
-      "400 push_malformed",
-      async () => agent.request(path, joined(await gzip(validPush()), new Uint8Array(8))),
     ],
     ["not gzip", "400 push_malformed", async () => agent.request(path, bytes("hello"))],
     [
@@ -256,7 +236,7 @@ describe("a hostile first line", () => {
 
   it.each(refused)("%s gets %s within 50 ms, and nothing is stored", async (_name, expected, send) => {
     const cluster = clusterOf(bindings, "hostile");
-    const before = await cluster.rowsWritten();
+    const before = (await cluster.costs()).rowsWritten;
     const took: number[] = [];
     for (let i = 0; i < 5; i++) {
       expect(await refusal(send())).toBe(expected);
@@ -264,7 +244,7 @@ describe("a hostile first line", () => {
     }
     // The quickest of five: the machine may be busy with something else, the Worker's own cost is in each.
     expect(Math.min(...took)).toBeLessThan(50);
-    expect((await cluster.rowsWritten()) - before).toBe(0);
+    expect((await cluster.costs()).rowsWritten - before).toBe(0);
   });
 
   it("a revoked key is refused a moment later", async () => {

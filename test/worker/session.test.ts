@@ -16,6 +16,7 @@ import {
   pushBody,
   windowOf,
 } from "./agent.ts";
+import { fillOutbox } from "./database.ts";
 
 const board = boardOf(bindings);
 
@@ -69,10 +70,10 @@ describe("a push over the session", () => {
       receipt: { epoch: agent.epoch, received: 3, persisted: 1, rejected: [], nextPushMs: 10_000 },
     });
     const cluster = clusterOf(bindings, "over-1");
-    const before = await cluster.rowsWritten();
+    const before = (await cluster.costs()).rowsWritten;
     expect(await session.push(facts)).toMatchObject({ type: "receipt", id: 2, receipt: { received: 3 } });
     expect(await (await agent.push(facts)).json()).toMatchObject({ received: 3, persisted: 1 });
-    expect((await cluster.rowsWritten()) - before).toBe(0);
+    expect((await cluster.costs()).rowsWritten - before).toBe(0);
     await expect.poll(() => heardAt("over-1")).toBeGreaterThan(0);
   });
 
@@ -148,11 +149,11 @@ describe("what is refused over the session", () => {
     const agent = await enrolledAgent("refused-1");
     const session = await openSession(agent);
     const cluster = clusterOf(bindings, "refused-1");
-    const before = await cluster.rowsWritten();
+    const before = (await cluster.costs()).rowsWritten;
     const answer = await session.answerTo(await make());
     expect(answer).toMatchObject({ type: "refused", id, status, error: { code } });
     expect(answer.type === "refused" && Math.abs(Date.now() - answer.serverTime)).toBeLessThan(5_000);
-    expect((await cluster.rowsWritten()) - before).toBe(0);
+    expect((await cluster.costs()).rowsWritten - before).toBe(0);
     // The session outlives it.
     expect(await session.push({ epoch: agent.epoch })).toMatchObject({ type: "receipt" });
   });
@@ -173,20 +174,7 @@ describe("what is refused over the session", () => {
 
   it("says when to come back if too many facts wait for Postgres", async () => {
     const agent = await enrolledAgent("refused-3");
-    await agent.push({ epoch: agent.epoch, records: { first: 1, items: [windowOf(3)] } }, null);
-    await runInDurableObject(clusterOf(bindings, "refused-3"), (_, { storage }) => {
-      for (let slot = 100; slot < 165; slot++) {
-        storage.sql.exec(
-          `INSERT INTO outbox (slot, spool, epoch, first, next, persisted, at, records, body)
-            SELECT ?, spool, epoch, ?, ?, 1, at, 1, ? FROM outbox WHERE slot = 1`,
-          slot,
-          slot,
-          slot + 1,
-          "x".repeat(1_050_000),
-        );
-      }
-    });
-    await evictDurableObject(clusterOf(bindings, "refused-3"));
+    await fillOutbox(agent);
     const session = await openSession(agent);
     const full = await session.push({ epoch: agent.epoch, records: { first: 165, items: [windowOf(2)] } });
     expect(full).toMatchObject({ status: 429, retryAfterMs: 30_000, error: { code: "outbox_full" } });

@@ -95,6 +95,12 @@ export interface Pace {
   readonly retryAt: Millis;
 }
 
+/** What is remembered of the last flush where it costs no row. */
+export interface Note extends Pace {
+  /** `Outbox.flushed`. */
+  readonly flushed: number;
+}
+
 export const AT_EASE: Pace = { failures: 0, retryAt: 0 };
 
 /** What a waiting row costs in memory beside its body: tiny ones are bounded too. */
@@ -127,9 +133,8 @@ export function knownFlushed(rows: readonly Row[], kept: Kept | null, note: numb
  * What an object knows that woke with nothing but its rows.
  *
  * @param rows every row of windows, the newest one of events, and all of events above `knownFlushed`
- * @param again those that were being sent again
  */
-export function wake(rows: readonly Row[], kept: Kept | null, note: number | null, again: readonly Row[]): Outbox {
+export function wake(rows: readonly Row[], kept: Kept | null, note: number | null): Outbox {
   const last = lastOf(rows, kept);
   const flushed = knownFlushed(rows, kept, note);
   const newest = newestOf(rows, kept);
@@ -141,7 +146,7 @@ export function wake(rows: readonly Row[], kept: Kept | null, note: number | nul
     flushed,
     eventBytes: most(rows.map((row) => row.total)),
     rows: rows.toSorted((a, b) => a.position - b.position),
-    again: again.toSorted((a, b) => a.position - b.position),
+    again: [],
   });
 }
 
@@ -219,16 +224,17 @@ function freeSlot({ rows, again, flushed }: Outbox): number {
  * Whether the oldest event row may give its place to a new one: it is in Postgres, nobody is sending it again, and its
  * 48 h are over or the ring is too large.
  */
-export function isReusable(
-  oldest: Row,
-  { flushed, again, eventBytes }: Outbox,
-  late: Late | null,
-  now: Millis,
-): boolean {
+export function isReusable(oldest: Row, outbox: Outbox, late: Late | null, now: Millis): boolean {
+  const { flushed, again } = outbox;
   if (oldest.position > flushed || oldest.position >= (again[0]?.position ?? Infinity)) return false;
-  if (eventBytes - oldest.total + oldest.bytes > KEPT_BYTES_MAX) return true;
+  if (isOverfull(oldest, outbox)) return true;
   const flushedBy = Math.max(oldest.at + LATE_MS, late !== null && oldest.position <= late.position ? late.at : 0);
   return now - flushedBy > EVENT_KEPT_MS;
+}
+
+/** Whether the events from `oldest` on fill more than they may. */
+export function isOverfull(oldest: Row, { eventBytes }: Outbox): boolean {
+  return eventBytes - oldest.total + oldest.bytes > KEPT_BYTES_MAX;
 }
 
 // ── flush ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,36 +1,44 @@
 /**
- * What a Cluster keeps on disk. Rows are the bill, so a push that carries records costs one row, and a push that
- * carries none costs nothing:
+ * What a Cluster keeps on disk. Rows are the bill, so a push that carries records costs one row for windows and one for
+ * everything else, and a push that carries none costs nothing:
  *
- *   meta    (key, value)                                  rare: identity, epoch, desired state, statuses on change
- *   outbox  (slot, spool, epoch, first, next, persisted)  one row a push with records; the watermarks ride in it
+ *   meta    (key, value)                  rare: identity, epoch, desired state, statuses on change, notes
+ *   outbox  (slot, …marks, …row, body)    windows from slot 1 on: a slot is used again once Postgres has its records;
+ *                                         events and gaps from `EVENT_SLOTS` on: by position, kept 48 h after that
  *
- * A slot is used again once Postgres holds its records, so nothing is deleted and the table does not grow.
+ * One table for both, so that the release before, should it come back, finds and delivers whatever waits.
+ * `core/outbox.ts` decides where a row goes, what waits and what may be overwritten; here is only the SQL. An object
+ * wakes with nearly every push, so loading reads the few rows of windows, one event, and those events that wait.
  */
-import type { Watermarks } from "../core/cluster.ts";
-import type { NumberedRecord } from "../core/cluster.ts";
+import type { NumberedRecord, Watermarks } from "../core/cluster.ts";
+import type { Backlog } from "../core/component.ts";
+import type { Bounds, Kept, Late, Note, Outbox, Pace, Row } from "../core/outbox.ts";
+import {
+  EMPTY,
+  backlogOf,
+  isOverfull,
+  isReusable,
+  knownFlushed,
+  lateOf,
+  lay,
+  nextBatch,
+  reflushFrom,
+  spareSlots,
+  stored,
+  wake,
+  withAgain,
+  withEpoch,
+  withPositions,
+  withoutSlots,
+} from "../core/outbox.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { Meter } from "./meter.ts";
 
 /** Records waiting for Postgres may fill this much before the agent is told to keep them: 429. */
-export const OUTBOX_BYTES_MAX = 64 * 1024 * 1024;
-
-/** One statement's worth: Neon takes 10 MB a request, and a push brings 256 KiB at most. */
-const BATCH_BYTES_MAX = 4 * 1024 * 1024;
-
-/** A row of the outbox without its records, as it is kept in memory. */
-interface Slot {
-  readonly slot: number;
-  readonly epoch: number;
-  readonly first: number;
-  readonly next: number;
-  readonly at: Millis;
-  readonly bytes: number;
-  readonly records: number;
-  flushed: boolean;
-}
+const OUTBOX_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface Batch {
-  readonly slots: readonly Slot[];
+  readonly rows: readonly Row[];
   readonly records: readonly {
     readonly epoch: number;
     readonly seq: number;
@@ -38,188 +46,248 @@ export interface Batch {
   }[];
 }
 
-export class ClusterMemory {
-  readonly #sql: SqlStorage;
-  /** Whether the tables are there: they are made with the first write. */
-  #exists: boolean;
-  #slots: Slot[] = [];
-  #marks: Watermarks | null = null;
-  #rowsWritten = 0;
+/** Rows between these positions are being sent again; written down until it is done. */
+interface Again {
+  readonly from: number;
+  readonly to: number;
+}
 
-  constructor(sql: SqlStorage) {
-    this.#sql = sql;
+/** The slot of an event is this and its position. */
+const EVENT_SLOTS = 1_000_000_000_000;
+
+const COLUMNS = "slot, position, spool, epoch, first, next, persisted, at, records, bytes, flushed, total";
+const PLACES = Array.from({ length: COLUMNS.split(",").length + 1 }, () => "?").join(", ");
+type StoredRow = Omit<Row, "ring"> & Record<string, SqlStorageValue>;
+
+export class ClusterMemory {
+  readonly #storage: DurableObjectStorage;
+  readonly #meter: Meter;
+  /** Whether the tables are there: they are made with the first write. */
+  #exists = false;
+  readonly #meta = new Map<string, string>();
+  #outbox: Outbox = EMPTY;
+
+  constructor(storage: DurableObjectStorage, meter: Meter) {
+    this.#storage = storage;
+    this.#meter = meter;
     // Reading creates nothing. Anybody can have an object of any name woken, and must not have it stored.
-    this.#exists = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").toArray().length > 0;
-    if (this.#exists) this.#load();
+    const [table] = this.#rows<{ sql: string }>("SELECT sql FROM sqlite_master WHERE name = 'outbox'");
+    if (table === undefined) return;
+    if (!table.sql.includes("position")) this.#upgrade();
+    this.#exists = true;
+    for (const { key, value } of this.#rows<{ key: string; value: string }>("SELECT key, value FROM meta")) {
+      this.#meta.set(key, value);
+    }
+  }
+
+  get outbox(): Outbox {
+    return this.#outbox;
   }
 
   get marks(): Watermarks | null {
-    return this.#marks;
+    return this.#outbox.marks;
   }
 
-  /** Rows written since this object woke, as Cloudflare bills them. */
-  get rowsWritten(): number {
-    return this.#rowsWritten;
+  get isFull(): boolean {
+    return backlogOf(this.#outbox).bytes > OUTBOX_BYTES_MAX;
   }
 
-  get bytesWaiting(): number {
-    return this.#waiting().reduce((sum, slot) => sum + slot.bytes, 0);
-  }
-
-  get backlog(): { readonly waiting: number; readonly since: Millis | null } {
-    const waiting = this.#waiting();
-    return {
-      waiting: waiting.reduce((sum, slot) => sum + slot.records, 0),
-      since: waiting.length === 0 ? null : Math.min(...waiting.map((slot) => slot.at)),
-    };
+  get backlog(): Backlog {
+    const { waiting, since } = backlogOf(this.#outbox);
+    return { waiting, since };
   }
 
   read<T>(key: string): T | null {
-    if (!this.#exists) return null;
-    const row = this.#sql.exec<{ value: string }>("SELECT value FROM meta WHERE key = ?", key).toArray()[0];
+    const value = this.#meta.get(key);
     // Written by `write` below, of the same key: each key has one type.
-    return row === undefined ? null : (JSON.parse(row.value) as T);
+    return value === undefined ? null : (JSON.parse(value) as T);
   }
 
   write(key: string, value: unknown): void {
     this.#create();
-    this.#count(this.#sql.exec("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, JSON.stringify(value)));
+    const text = JSON.stringify(value);
+    this.#rows("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, text);
+    this.#meta.set(key, text);
+  }
+
+  /** Loads what waits. To be called once, before anything of the outbox is asked for. */
+  load(note: Note | null): void {
+    if (!this.#exists) return;
+    const kept = this.#kept();
+    const first = this.#firstRows(kept);
+    const flushed = knownFlushed(first, kept, note?.flushed ?? null);
+    const waiting = this.#outboxRows("slot > ?", EVENT_SLOTS + flushed);
+    const rows = first.filter(({ ring, position }) => ring === "windows" || position <= flushed);
+    const outbox = wake([...rows, ...waiting], kept, note?.flushed ?? null);
+    const again = this.read<Again>("again");
+    if (again === null) this.#outbox = outbox;
+    else {
+      const events = this.#outboxRows("slot > ? AND slot <= ?", EVENT_SLOTS + again.from, EVENT_SLOTS + again.to);
+      const held = rows.filter(({ ring, position }) => ring === "windows" && position <= again.to);
+      this.#outbox = withAgain(outbox, [...held, ...events], again.from);
+    }
   }
 
   /** Makes an epoch durable before its number is told to anybody. */
   open(marks: Watermarks): void {
-    this.write("marks", marks);
-    this.#marks = marks;
-    this.#forgetFlushed();
+    this.#keepMarks(marks, this.#outbox);
+    this.#outbox = withEpoch(this.#outbox, marks);
   }
 
-  /** Keeps what a push brought, and the watermarks it moved, in one row. */
-  keep(marks: Watermarks, first: number, fresh: readonly NumberedRecord[], now: Millis): void {
+  /** Keeps what a push brought, and the watermarks it moved. */
+  keep(marks: Watermarks, fresh: readonly NumberedRecord[], now: Millis): void {
     this.#create();
-    const body = JSON.stringify(fresh);
-    const used = new Set(this.#slots.filter((slot) => !slot.flushed).map((slot) => slot.slot));
-    let slot = 1;
-    while (used.has(slot)) slot++;
-    this.#count(
-      this.#sql.exec(
-        "INSERT OR REPLACE INTO outbox (slot, spool, epoch, first, next, persisted, at, records, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        slot,
-        marks.spool,
-        marks.epoch,
-        first,
-        marks.next,
-        marks.persisted,
-        now,
-        fresh.length,
-        body,
-      ),
-    );
-    this.#marks = marks;
-    this.#slots = this.#slots.filter((kept) => kept.slot !== slot);
-    const entry = { slot, epoch: marks.epoch, first, next: marks.next, at: now, bytes: body.length };
-    // A row that only moves the watermarks has nothing for Postgres, yet holds its place until the ones below it left.
-    this.#slots.push({ ...entry, records: fresh.length, flushed: false });
-    this.#advance();
-  }
-
-  /** The oldest records that wait for Postgres, within `recordsMax` and `BATCH_BYTES_MAX`; null if none wait. */
-  nextBatch(recordsMax: number): Batch | null {
-    const slots: Slot[] = [];
-    let [records, bytes] = [0, 0];
-    for (const slot of this.#waiting()) {
-      records += slot.records;
-      bytes += slot.bytes;
-      if (slots.length > 0 && (records > recordsMax || bytes > BATCH_BYTES_MAX)) break;
-      slots.push(slot);
+    const { outbox, laid } = lay(this.#outbox, marks, fresh, now);
+    for (const { row, body } of laid) {
+      const place = row.ring === "events" ? this.#makeRoom(now) : null;
+      const values = [...valuesOf(row), body];
+      if (place === null) {
+        this.#rows(`INSERT OR REPLACE INTO outbox (${COLUMNS}, body) VALUES (${PLACES})`, ...values);
+      } else {
+        // Changing a row's key is billed as one row, as an insert is.
+        this.#rows(`UPDATE outbox SET (${COLUMNS}, body) = (${PLACES}) WHERE slot = ?`, ...values, place);
+      }
     }
-    if (slots.length === 0) return null;
-    return { slots, records: slots.flatMap((slot) => this.#recordsOf(slot)) };
+    this.#outbox = outbox;
   }
 
-  /** Postgres holds these: their slots are free and `persisted` moves. Not written: replaying a flush is harmless. */
-  flushed(batch: Batch): void {
-    for (const slot of batch.slots) slot.flushed = true;
-    this.#advance();
+  /** The oldest records that wait for Postgres, within the bounds; null if none wait. */
+  nextBatch(pace: Pace, bounds: Bounds): Batch | null {
+    const rows = nextBatch(this.#outbox, pace, bounds);
+    if (rows.length === 0) return null;
+    const records = rows.flatMap((row) =>
+      this.#recordsOf(row).map(({ seq, record }) => ({ epoch: row.epoch, seq, record })),
+    );
+    return { rows, records };
+  }
+
+  /** Postgres holds these: their slots are free and `persisted` moves. Writes only what is rare. */
+  flushed({ rows }: Batch, now: Millis): void {
+    const outbox = stored(this.#outbox, rows);
+    const late = rows.some(({ ring }) => ring === "events") ? lateOf(rows, now) : null;
+    const spare = spareSlots(outbox);
+    this.#storage.transactionSync(() => {
+      if (late !== null) this.write("late", late);
+      if (outbox.again.length === 0 && this.#outbox.again.length > 0) this.write("again", null);
+      if (spare.length > 0 && outbox.marks !== null) this.#keepMarks(outbox.marks, outbox);
+      for (const slot of spare) this.#rows("DELETE FROM outbox WHERE slot = ?", slot);
+    });
+    this.#outbox = withoutSlots(outbox, spare);
+  }
+
+  /** Has everything that may not have been in Postgres at `since` sent again, if it is still held. Counts the records. */
+  sendAgain(since: Millis): number {
+    const held = this.#outboxRows("slot > 0");
+    const from = reflushFrom(held, since);
+    const outbox = withAgain(this.#outbox, held, from);
+    const [first] = outbox.again;
+    if (first !== undefined) this.write("again", { from: first.position - 1, to: outbox.flushed } satisfies Again);
+    this.#outbox = outbox;
+    return outbox.again.reduce((sum, { records }) => sum + records, 0);
   }
 
   /** What is still held of an epoch's records from `first` to below `end`. Costs reads, so it is for the rare replay. */
   held(epoch: number, first: number, end: number): readonly NumberedRecord[] {
-    return this.#slots
-      .filter((slot) => slot.epoch === epoch && slot.first < end && slot.next > first)
-      .flatMap((slot) => this.#bodyOf(slot));
+    return this.#outbox.rows
+      .filter((row) => row.epoch === epoch && row.first < end && row.next > first)
+      .flatMap((row) => this.#recordsOf(row));
   }
 
-  #recordsOf(slot: Slot): Batch["records"] {
-    return this.#bodyOf(slot).map(({ seq, record }) => ({ epoch: slot.epoch, seq, record }));
+  /** The slot of the oldest event if that may go; null if none may. One more goes if the ring is too large. */
+  #makeRoom(now: Millis): number | null {
+    const late = this.read<Late>("late");
+    const [oldest, second] = this.#outboxRows("slot > ? ORDER BY slot LIMIT 2", EVENT_SLOTS);
+    const isFree = (row: Row): boolean => isReusable(row, this.#outbox, late, now);
+    if (second !== undefined && isOverfull(second, this.#outbox) && isFree(second)) {
+      this.#rows("DELETE FROM outbox WHERE slot = ?", slotOf(second));
+    }
+    return oldest !== undefined && isFree(oldest) ? slotOf(oldest) : null;
   }
 
-  #bodyOf(slot: Slot): readonly NumberedRecord[] {
-    const row = this.#sql.exec<{ body: string }>("SELECT body FROM outbox WHERE slot = ?", slot.slot).one();
-    // Written by `keep` above, after every record was checked.
-    return JSON.parse(row.body) as NumberedRecord[];
+  #recordsOf(held: Row): readonly NumberedRecord[] {
+    const slot = slotOf(held);
+    const [row] = this.#rows<{ body: string }>("SELECT body FROM outbox WHERE slot = ?", slot);
+    if (row === undefined) return [];
+    try {
+      // Written by `keep` above, after every record was checked.
+      return JSON.parse(row.body) as NumberedRecord[];
+    } catch (error) {
+      // A damaged disk. One row is lost; blocked by it, all others would be too.
+      console.error(JSON.stringify({ event: "row_damaged", slot, error: String(error) }));
+      return [];
+    }
+  }
+
+  #outboxRows(where: string, ...values: readonly number[]): readonly Row[] {
+    const rows = this.#rows<StoredRow>(`SELECT ${COLUMNS} FROM outbox WHERE ${where}`, ...values);
+    return rows.map((row) =>
+      row.slot > EVENT_SLOTS ? { ...row, ring: "events", slot: row.slot - EVENT_SLOTS } : { ...row, ring: "windows" },
+    );
+  }
+
+  /** Every row of windows and the newest one of events. Rows of the release before get their positions here, once. */
+  #firstRows(kept: Kept | null): readonly Row[] {
+    const windows = this.#outboxRows("slot < ?", EVENT_SLOTS);
+    const newest = this.#outboxRows("slot > ? ORDER BY slot DESC LIMIT 1", EVENT_SLOTS);
+    const rows = [...windows, ...newest];
+    const placed = withPositions(rows, kept);
+    const moved = placed.filter(({ position }, i) => position !== rows[i]?.position);
+    if (moved.length === 0) return placed;
+    this.#storage.transactionSync(() => {
+      for (const row of moved) {
+        this.#rows("UPDATE outbox SET position = ?, bytes = length(body) WHERE slot = ?", row.position, slotOf(row));
+      }
+    });
+    return [...this.#outboxRows("slot < ?", EVENT_SLOTS), ...newest];
+  }
+
+  #kept(): Kept | null {
+    // `last` and `flushed` are missing where the version before wrote it.
+    const kept = this.read<Watermarks & Partial<Kept>>("marks");
+    if (kept === null) return null;
+    const { spool, epoch, next, persisted, last = 0, flushed = 0 } = kept;
+    return { marks: { spool, epoch, next, persisted }, last, flushed };
+  }
+
+  #keepMarks(marks: Watermarks, { last, flushed }: Outbox): void {
+    this.write("marks", { ...marks, last, flushed });
   }
 
   #create(): void {
     if (this.#exists) return;
-    this.#sql.exec("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
-    this.#sql.exec(
+    this.#rows("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+    this.#rows(
       `CREATE TABLE IF NOT EXISTS outbox (slot INTEGER PRIMARY KEY, spool TEXT NOT NULL, epoch INTEGER NOT NULL,
         first INTEGER NOT NULL, next INTEGER NOT NULL, persisted INTEGER NOT NULL, at INTEGER NOT NULL,
         records INTEGER NOT NULL, body TEXT NOT NULL)`,
     );
+    this.#upgrade();
     this.#exists = true;
   }
 
-  #waiting(): Slot[] {
-    return this.#slots.filter((slot) => !slot.flushed).toSorted((a, b) => a.epoch - b.epoch || a.first - b.first);
+  /** To the tables of this version. The one before goes on working on them: it names its columns. */
+  #upgrade(): void {
+    this.#storage.transactionSync(() => {
+      for (const column of ["position", "bytes", "flushed", "total"]) {
+        this.#rows(`ALTER TABLE outbox ADD COLUMN ${column} INTEGER NOT NULL DEFAULT 0`);
+      }
+    });
   }
 
-  /** `persisted` is the first number of this epoch that still waits, or `next` if none does. */
-  #advance(): void {
-    if (this.#marks === null) return;
-    const { epoch, next, persisted } = this.#marks;
-    const waiting = this.#waiting().filter((slot) => slot.epoch === epoch && slot.records > 0);
-    const reached = waiting[0]?.first ?? next;
-    this.#marks = { ...this.#marks, persisted: Math.max(persisted, reached) };
-    for (const slot of this.#slots) if (slot.records === 0) slot.flushed = true;
-  }
-
-  /** Opening an epoch is rare: only then are freed rows deleted, so that a restart need not send them once more. */
-  #forgetFlushed(): void {
-    for (const { slot } of this.#slots.filter((kept) => kept.flushed)) {
-      this.#count(this.#sql.exec("DELETE FROM outbox WHERE slot = ?", slot));
-    }
-    this.#slots = this.#slots.filter((slot) => !slot.flushed);
-  }
-
-  #load(): void {
-    const rows = this.#sql
-      .exec<{
-        slot: number;
-        spool: string;
-        epoch: number;
-        first: number;
-        next: number;
-        persisted: number;
-        at: number;
-        records: number;
-        bytes: number;
-      }>("SELECT slot, spool, epoch, first, next, persisted, at, records, length(body) AS bytes FROM outbox")
-      .toArray();
-    const marks = [...rows, this.read<Watermarks>("marks")].filter((mark) => mark !== null);
-    const newest = marks.reduce<Watermarks | null>((a, b) => (a === null || newer(b, a) ? b : a), null);
-    if (newest === null) return;
-    const { spool, epoch, next, persisted } = newest;
-    this.#marks = { spool, epoch, next, persisted };
-    this.#slots = rows.map((row) => ({ ...row, flushed: row.epoch === epoch && row.next <= persisted }));
-    this.#advance();
-  }
-
-  #count(cursor: SqlStorageCursor<Record<string, SqlStorageValue>>): void {
-    this.#rowsWritten += cursor.rowsWritten;
+  #rows<Found extends Record<string, SqlStorageValue>>(
+    statement: string,
+    ...values: readonly SqlStorageValue[]
+  ): Found[] {
+    return this.#meter.exec<Found>(statement, ...values);
   }
 }
 
-function newer(a: Watermarks, b: Watermarks): boolean {
-  return a.epoch > b.epoch || (a.epoch === b.epoch && a.next > b.next);
+/** In the order of `COLUMNS`. */
+function valuesOf(row: Row): SqlStorageValue[] {
+  const { position, spool, epoch, first, next, persisted, at, records, bytes, flushed, total } = row;
+  return [slotOf(row), position, spool, epoch, first, next, persisted, at, records, bytes, flushed, total];
+}
+
+function slotOf({ ring, slot }: Row): number {
+  return ring === "events" ? EVENT_SLOTS + slot : slot;
 }

@@ -4,7 +4,7 @@
  *
  * An object leaves memory between two pushes, but its sockets stay, each with an attachment that costs no row:
  *
- *   attachment  { host, keyId, heardAt, intervalMs, told, persisted }      below 2,048 bytes, the runtime's bound
+ *   attachment  { host, keyId, heardAt, intervalMs, told, note }           below 2,048 bytes, the runtime's bound
  *
  * `keyId` is null until the first message proved who is there. One session speaks for a cluster: a newer one that is
  * proved takes over, and what the object remembers goes over to it.
@@ -20,6 +20,7 @@ import { SECOND } from "../../protocol/time.ts";
 import { versionServed } from "../../protocol/version.ts";
 import { RESTED, withPush } from "../core/pace.ts";
 import { REFUSAL_STATUS, RETRY_AFTER_S } from "../core/refusal.ts";
+import type { Note } from "../core/outbox.ts";
 import type { Told } from "../core/tell.ts";
 import { parseJson } from "./body.ts";
 import { verifyEd25519 } from "./crypto.ts";
@@ -48,8 +49,8 @@ export interface Kept {
   readonly intervalMs: number;
   /** What the Board was told last, so that an object that wakes need not tell it again. */
   readonly told: Told | null;
-  /** Up to where Postgres holds an epoch, so that an object that wakes need not send it again. */
-  readonly persisted: { readonly epoch: number; readonly persisted: number } | null;
+  /** Up to where Postgres holds the outbox, so that an object that wakes need not send it again. */
+  readonly note: Note | null;
 }
 
 interface Attachment extends Kept {
@@ -70,7 +71,7 @@ export interface SessionOwner {
   push(this: void, keyId: string, push: Push): Promise<PushAnswer>;
 }
 
-const NOTHING: Kept = { heardAt: null, intervalMs: 0, told: null, persisted: null };
+const NOTHING: Kept = { heardAt: null, intervalMs: 0, told: null, note: null };
 
 export class ClusterSessions {
   readonly #ctx: DurableObjectState;
@@ -95,8 +96,8 @@ export class ClusterSessions {
 
   /** Remembers these facts. True if a proved socket keeps them, false if they are lost with the object's memory. */
   keep(facts: Partial<Kept>): boolean {
-    const { heardAt, intervalMs, told, persisted } = { ...this.#kept, ...facts };
-    this.#kept = { heardAt, intervalMs, told, persisted };
+    const { heardAt, intervalMs, told, note } = { ...this.#kept, ...facts };
+    this.#kept = { heardAt, intervalMs, told, note };
     const proved = this.#proved();
     for (const socket of proved) attach(socket, this.#kept);
     return proved.length > 0;
@@ -133,7 +134,7 @@ export class ClusterSessions {
   async #push(socket: WebSocket, frame: Uint8Array): Promise<void> {
     let id: number | null = null;
     try {
-      const parsed = parseFrame(frame);
+      const parsed = await parseFrame(frame);
       if (!parsed.ok) return send(socket, refused(parsed.failure.id, parsed.failure.refusal));
       ({ id } = parsed.value);
       // Looked at now: meanwhile a newer session may have taken over. The key is looked at when the push is taken in.

@@ -9,11 +9,11 @@ import { DurableObject } from "cloudflare:workers";
 import { isUsablePublicKey } from "../../protocol/key.ts";
 import type { DesiredState, SignedDesired } from "../../protocol/lease.ts";
 import { canonicalJson } from "../../protocol/lease.ts";
-import type { Enroll, Enrolled, Push, Receipt } from "../../protocol/push.ts";
+import type { Enroll, Enrolled, Live, Push, Receipt } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
 import { conflictsOf, openEpoch, step } from "../core/cluster.ts";
-import type { Rejected, Step } from "../core/cluster.ts";
+import type { Rejected } from "../core/cluster.ts";
 import type { AgentKey, ClusterIdentity, Tell } from "../core/component.ts";
 import type { DesiredRefusal } from "../core/desired.ts";
 import { aboveObserved, asWanted, isRewound, withLease, withoutLease } from "../core/desired.ts";
@@ -24,21 +24,21 @@ import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { retryDelay } from "../core/retry.ts";
 import type { ServiceStatus } from "../core/service.ts";
-import { isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
-import type { News, Told } from "../core/tell.ts";
-import { openDatabase } from "../store/database.ts";
-import { FLUSH_RECORDS_MAX } from "../store/flush.ts";
-import { ClusterMemory, OUTBOX_BYTES_MAX } from "./cluster-memory.ts";
+import { isTellDue, silentAt, tellOf, toldOf } from "../core/tell.ts";
+import type { Told } from "../core/tell.ts";
+import { ClusterArchive } from "./cluster-archive.ts";
+import { ClusterMemory } from "./cluster-memory.ts";
 import { ClusterSessions } from "./cluster-sessions.ts";
 import type { EdgeKey } from "./crypto.ts";
 import { fingerprintOf, freshCode, fromBase64, importPublicKey, keyIdOf, loadEdgeKey, secretHash } from "./crypto.ts";
 import type { Env } from "./env.ts";
 import { boardOf, isOverloaded } from "./env.ts";
+import type { Costs } from "./meter.ts";
+import { Meter } from "./meter.ts";
 import type { PushAnswer, PushRefusal } from "./push-body.ts";
 import { parsePush } from "./push-body.ts";
 import type { SignedHead } from "./signed.ts";
-import { claimOf, isSignedBy } from "./signed.ts";
-import { storeAll } from "./store-all.ts";
+import { claimedKeyId, isSignedBy } from "./signed.ts";
 
 const NO_IDENTITY: PushRefusal = {
   code: "unauthenticated",
@@ -55,61 +55,49 @@ interface Untold {
 export class Cluster extends DurableObject<Env> {
   readonly #memory: ClusterMemory;
   readonly #sessions: ClusterSessions;
+  readonly #archive: ClusterArchive;
+  readonly #meter: Meter;
   readonly #keys = new Map<string, Promise<CryptoKey>>();
   #identity: Identity | null;
   #desired: DesiredState | null;
   #statuses: Readonly<Record<string, ServiceStatus>>;
   #edgeKey: Promise<EdgeKey> | null = null;
-  /** Moment of the newest `live`. Not the whole of it: what outlives its push costs the collector as much as the push did. */
-  #liveAt: Millis = 0;
+  #live: Live | null = null;
   #told: Told | null;
-  #news: News | null = null;
   #telling: Promise<void> = Promise.resolve();
   #untold: Untold | null;
   #tellFailures = 0;
-  #flushFailures = 0;
   #failedSignatures = NO_FAILURES;
   /** Changes of the desired state, one after the other. */
   #changing: Promise<void> = Promise.resolve();
-  #alarmArmed = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#memory = new ClusterMemory(ctx.storage.sql);
+    this.#meter = new Meter(ctx.storage.sql, Date.now());
+    this.#memory = new ClusterMemory(ctx.storage, this.#meter);
     this.#identity = this.#memory.read<Identity>("identity");
     this.#desired = this.#memory.read<DesiredState>("desired");
     this.#statuses = this.#memory.read<Record<string, ServiceStatus>>("statuses") ?? {};
     this.#untold = this.#memory.read<Untold>("untold");
+    const cluster = (): string | null => this.#identity?.cluster ?? null;
     this.#sessions = new ClusterSessions(ctx, {
-      cluster: () => this.#identity?.cluster ?? null,
+      cluster,
       activeKey: (keyId) => this.#activeKey(keyId),
       desired: () => this.#signedDesired(null),
       push: (keyId, push) => this.#takeIn(keyId, push),
     });
     this.#told = this.#sessions.kept.told;
+    const [memory, sessions, meter] = [this.#memory, this.#sessions, this.#meter];
+    this.#archive = new ClusterArchive({ ctx, env, memory, sessions, meter, cluster });
     void ctx.blockConcurrencyWhile(async () => {
-      this.#alarmArmed = (await ctx.storage.getAlarm()) !== null;
-      await this.#armIfNeeded();
+      await this.#archive.look();
+      if (this.#untold !== null) this.#archive.arm(Date.now() + Number(env.FLUSH_INTERVAL_MS));
     });
   }
 
   /** A wake from outside, for an alarm that was lost. */
   async wake(): Promise<void> {
-    this.#alarmArmed = (await this.ctx.storage.getAlarm()) !== null;
-    await this.#armIfNeeded();
-  }
-
-  /**
-   * An alarm that was lost with its retries would leave facts here for ever: every wake looks. Not at once: an object
-   * that has left memory does not know what Postgres took before, and each of its wakes would send that again.
-   */
-  async #armIfNeeded(): Promise<void> {
-    if (this.#alarmArmed || !this.#hasErrands()) return;
-    await this.#arm(Date.now() + Number(this.env.FLUSH_INTERVAL_MS));
-  }
-
-  #hasErrands(): boolean {
-    return this.#memory.backlog.waiting > 0 || this.#untold !== null;
+    await this.#archive.wake();
   }
 
   // ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -140,9 +128,8 @@ export class Cluster extends DurableObject<Env> {
       fingerprintOf(raw),
       secretHash(enroll.code),
     ]);
-    const claim = claimOf(head, Date.now());
     const signed =
-      claim?.parameters.keyId === keyId && (await isSignedBy(await importPublicKey(raw), claim, head, body));
+      claimedKeyId(head, Date.now()) === keyId && (await isSignedBy(await importPublicKey(raw), head, body));
     const now = Date.now();
     const added =
       signed && this.#identity !== null
@@ -217,7 +204,7 @@ export class Cluster extends DurableObject<Env> {
     } catch (error) {
       this.#tellFailures++;
       console.warn(JSON.stringify({ event: "identify_failed", cluster: identity.cluster, error: String(error) }));
-      if (!this.#alarmArmed) await this.#arm(Date.now() + retryDelay(this.#tellFailures, Math.random()));
+      this.#archive.arm(Date.now() + retryDelay(this.#tellFailures, Math.random()));
     }
   }
 
@@ -227,7 +214,7 @@ export class Cluster extends DurableObject<Env> {
   async push(head: SignedHead, body: Uint8Array): Promise<PushAnswer> {
     const keyId = await this.#authenticate(head, body);
     if (!keyId.ok) return keyId;
-    const push = parsePush(body);
+    const push = await parsePush(body);
     return push.ok ? this.#takeIn(keyId.value, push.value) : push;
   }
 
@@ -241,14 +228,14 @@ export class Cluster extends DurableObject<Env> {
 
   /** The key that signed, if it may speak. */
   async #authenticate(head: SignedHead, body: Uint8Array): Promise<Result<string, PushRefusal>> {
-    const claim = claimOf(head, Date.now());
-    const key = this.#identity?.keys.find((known) => known.keyId === claim?.parameters.keyId);
-    if (claim === null || key === undefined || key.state === "revoked") return failure(NO_IDENTITY);
+    const keyId = claimedKeyId(head, Date.now());
+    const key = this.#identity?.keys.find((known) => known.keyId === keyId);
+    if (key === undefined || key.state === "revoked") return failure(NO_IDENTITY);
     if (isBarred(this.#failedSignatures, Date.now())) {
       const message = "Too many signatures failed in this minute. Wait, and look for who else uses this key's id.";
       return failure({ code: "too_many_attempts", message });
     }
-    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), claim, head, body))) {
+    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), head, body))) {
       this.#failedSignatures = withFailure(this.#failedSignatures, Date.now());
       return failure(NO_IDENTITY);
     }
@@ -274,14 +261,17 @@ export class Cluster extends DurableObject<Env> {
       const message = `Numbers are missing: send from ${decided.expected}.`;
       return failure({ code: "gap", message, expected: decided.expected });
     }
-    if (decided.fresh.length > 0 && this.#memory.bytesWaiting > OUTBOX_BYTES_MAX) {
+    if (decided.fresh.length > 0 && this.#memory.isFull) {
       // What is now needs no room: the page must not go dark because the archive is behind.
+      this.#archive.pushed(now);
       this.#hear(push, now);
       return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
     }
     this.#warnOfConflicts(push.epoch, push.records);
-    // An empty transaction is not free.
-    if (decided.changed) this.ctx.storage.transactionSync(() => this.#keep(decided, now));
+    if (decided.changed) {
+      this.ctx.storage.transactionSync(() => this.#memory.keep(decided.watermarks, decided.fresh, now));
+    }
+    this.#archive.pushed(now);
     this.#hear(push, now);
     const receipt = this.#receipt(push, decided.rejected, desired, now);
     const { length } = push.records.items;
@@ -309,16 +299,6 @@ export class Cluster extends DurableObject<Env> {
     return success(this.#receipt(push, [], desired, now));
   }
 
-  #keep(decided: Extract<Step, { kind: "accepted" }>, now: Millis): void {
-    const first = decided.fresh[0]?.seq ?? decided.watermarks.next;
-    this.#memory.keep(decided.watermarks, first, decided.fresh, now);
-    if (decided.fresh.length > 0 && !this.#alarmArmed) {
-      this.#alarmArmed = true;
-      // Not awaited: the output gate holds the answer until the alarm is stored too.
-      void this.ctx.storage.setAlarm(now + Number(this.env.FLUSH_INTERVAL_MS));
-    }
-  }
-
   #receipt(push: Push, rejected: readonly Rejected[], desired: SignedDesired | undefined, now: Millis): Receipt {
     const marks = this.#memory.marks;
     return {
@@ -338,20 +318,22 @@ export class Cluster extends DurableObject<Env> {
   #hear(push: Push, now: Millis): void {
     this.#sessions.keep({ heardAt: now, intervalMs: push.intervalMs });
     // A clock that was ahead once must not silence the agent until the world has caught up with it.
-    const newest = Math.min(this.#liveAt, now);
+    const newest = Math.min(this.#live?.at ?? 0, now);
     if (push.live === null || this.#identity === null || push.live.at < newest) return;
-    this.#liveAt = push.live.at;
+    this.#live = push.live;
     const tell = tellOf(this.#identity.cluster, push, push.live, this.#statuses, this.#memory.backlog, now);
-    const statuses = statusesOf(tell, this.#statuses);
-    if (statuses !== this.#statuses) this.#memory.write("statuses", statuses);
-    this.#statuses = statuses;
-    const news = (this.#news = newsOf(this.#news, tell));
-    if (!isTellDue(this.#told, tell, news)) return;
-    this.#telling = this.#tell(tell, toldOf(tell, news));
+    const statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
+    if (JSON.stringify(statuses) !== JSON.stringify(this.#statuses)) {
+      this.#statuses = statuses;
+      this.#memory.write("statuses", statuses);
+    }
+    if (!isTellDue(this.#told, tell)) return;
+    this.#telling = this.#tell(tell);
     this.ctx.waitUntil(this.#telling);
   }
 
-  async #tell(tell: Tell, told: Told): Promise<void> {
+  async #tell(tell: Tell): Promise<void> {
+    const told = toldOf(tell);
     // At once, so that a push which comes meanwhile does not tell the same.
     this.#told = told;
     try {
@@ -481,43 +463,23 @@ export class Cluster extends DurableObject<Env> {
 
   // ── Postgres ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Sends what waits to Postgres. A wake carries no news: it looks at what waits, so a late or double one does no harm. */
   override async alarm(): Promise<void> {
-    this.#alarmArmed = false;
-    try {
-      await this.#tellIdentity();
-      while (await this.#flushOnce());
-    } finally {
-      // Re-armed here and never left to the runtime's retries, which stop for good after six.
-      const failures = Math.max(this.#flushFailures, this.#tellFailures);
-      if (this.#hasErrands()) await this.#arm(Date.now() + retryDelay(failures, Math.random()));
-    }
+    await this.#archive.alarm(() => this.#tellIdentity());
   }
 
-  /** True if something was flushed and more may wait. */
-  async #flushOnce(): Promise<boolean> {
-    const batch = this.#memory.nextBatch(FLUSH_RECORDS_MAX);
-    if (batch === null || this.#identity === null) return false;
-    const database = openDatabase({ url: this.env.DATABASE_URL, fetchEndpoint: this.env.NEON_FETCH_ENDPOINT });
-    if (!(await storeAll(database, this.#identity.cluster, batch.records))) {
-      this.#flushFailures++;
-      return false;
-    }
-    this.#flushFailures = 0;
-    this.#memory.flushed(batch);
-    return true;
-  }
-
-  async #arm(at: Millis): Promise<void> {
-    this.#alarmArmed = true;
-    await this.ctx.storage.setAlarm(at);
+  /**
+   * Sends to a Postgres that was restored to its state of `since` whatever it may have lost and is still held: events
+   * of the last 48 h, and what waits. Answers how many records those are; as often as it is called, with one effect.
+   */
+  async reflush(since: Millis): Promise<number> {
+    return this.#archive.reflush(since);
   }
 
   // ── small helpers ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Rows written since this object woke: what the bench counts. */
-  async rowsWritten(): Promise<number> {
-    return this.#memory.rowsWritten;
+  /** What this object cost since it woke: what the bench counts. */
+  async costs(): Promise<Costs> {
+    return this.#meter.costs;
   }
 
   /** Who speaks for the cluster, for a Board that lost its memory; what the agent says it hears with the next push. */

@@ -10,6 +10,10 @@ export interface Costs {
   readonly rowsWritten: number;
   readonly rowsRead: number;
   readonly alarmsSet: number;
+  /** Statements sent to Postgres, failed ones included. */
+  readonly statements: number;
+  /** Characters of the records in them, as JSON. */
+  readonly statementBytes: number;
 }
 
 /** An object's SQLite, with its rows counted. */
@@ -20,6 +24,8 @@ export class Meter {
   #rowsWritten = 0;
   #rowsRead = 0;
   #alarmsSet = 0;
+  #statements = 0;
+  #statementBytes = 0;
 
   constructor(sql: SqlStorage, since: Millis) {
     this.#sql = sql;
@@ -43,6 +49,11 @@ export class Meter {
     this.#alarmsSet++;
   }
 
+  statementSent(bytes: number): void {
+    this.#statements++;
+    this.#statementBytes += bytes;
+  }
+
   get costs(): Costs {
     return {
       since: this.#since,
@@ -50,6 +61,8 @@ export class Meter {
       rowsWritten: this.#rowsWritten,
       rowsRead: this.#rowsRead,
       alarmsSet: this.#alarmsSet,
+      statements: this.#statements,
+      statementBytes: this.#statementBytes,
     };
   }
 }

@@ -1,12 +1,19 @@
 import type { Database } from "../store/database.ts";
 import { flushRecords } from "../store/flush.ts";
 import type { Batch } from "./cluster-memory.ts";
+import type { Meter } from "./meter.ts";
 
 /**
  * Stores records, and when Postgres can never take their data halves them until the poison one stands alone: it is
  * logged and left out, so that it costs none of its neighbours. False if they have to be sent again.
  */
-export async function storeAll(database: Database, cluster: string, records: Batch["records"]): Promise<boolean> {
+export async function storeAll(
+  database: Database,
+  cluster: string,
+  records: Batch["records"],
+  meter: Meter,
+): Promise<boolean> {
+  meter.statementSent(JSON.stringify(records).length);
   const stored = await flushRecords(database, cluster, records);
   if (stored.ok) return true;
   const alone = records.length === 1 && stored.code === "poison";
@@ -21,7 +28,7 @@ export async function storeAll(database: Database, cluster: string, records: Bat
   if (stored.code !== "poison" || alone) return alone;
   const half = Math.ceil(records.length / 2);
   return (
-    (await storeAll(database, cluster, records.slice(0, half))) &&
-    (await storeAll(database, cluster, records.slice(half)))
+    (await storeAll(database, cluster, records.slice(0, half), meter)) &&
+    (await storeAll(database, cluster, records.slice(half), meter))
   );
 }

@@ -87,11 +87,11 @@ async function clusters(c: AppContext): Promise<Response> {
   });
 }
 
-/** What a cluster costs: rows written since its object woke. The bench reads it. */
+/** What a cluster costs since its object woke: `Costs`. The bench reads it. */
 async function cost(c: AppContext): Promise<Response> {
   const cluster = v.safeParse(ClusterName, c.req.param("cluster"));
   if (!cluster.success) return refuse(c, "not_found", "There is no such cluster.");
-  return c.json({ rowsWritten: await clusterOf(c.env, cluster.output).rowsWritten() });
+  return c.json(await clusterOf(c.env, cluster.output).costs());
 }
 
 export const cliRoutes: readonly Route[] = [
