@@ -14,15 +14,18 @@ import { dirname } from "node:path";
 import { isDiskFull, PLAIN_DISK, type Disk } from "./disk.ts";
 import { encodeFrame, frameAt, scanFrames, type Scan } from "./core/frame.ts";
 
-export interface FrameFile {
+export interface FrameReader {
+  /** The payload of the frame at `offset`; null if the disk no longer gives back what was written. */
+  read(offset: number, bytes: number): string | null;
+  close(): void;
+}
+
+export interface FrameFile extends FrameReader {
   readonly path: string;
   size(): number;
   /** Writes payloads as frames in one write; returns where each begins. `durable`: only returns once the disk has them. */
   append(payloads: readonly string[], durable: boolean): readonly number[];
   sync(): void;
-  /** The payload of the frame at `offset`; null if the disk no longer gives back what was written. */
-  read(offset: number, bytes: number): string | null;
-  close(): void;
 }
 
 /** Opens a file of frames for appending, making it if needed, and cuts it to `cutTo` bytes. */
@@ -53,14 +56,10 @@ function readFrame(fd: number, offset: number, bytes: number): string | null {
   return payload === null ? null : Buffer.from(payload).toString();
 }
 
-/** Reads one frame of a file that is not open. */
-export function readFrameOf(path: string, offset: number, bytes: number): string | null {
+/** Opens a file of frames to read from. */
+export function openFrameReader(path: string): FrameReader {
   const fd = openSync(path, "r");
-  try {
-    return readFrame(fd, offset, bytes);
-  } finally {
-    closeSync(fd);
-  }
+  return { read: (offset, bytes) => readFrame(fd, offset, bytes), close: () => closeSync(fd) };
 }
 
 export function scanFile(path: string): Scan {

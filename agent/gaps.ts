@@ -4,6 +4,8 @@ import type { FactRecord, GapRecord, WindowRecord } from "../protocol/record.ts"
 import { MINUTE, type Millis } from "../protocol/time.ts";
 import type { Indexed } from "./core/packed.ts";
 
+type Known = Pick<Indexed, "at" | "window">;
+
 /** What was lost, whatever for. */
 export interface Loss {
   readonly at: Millis;
@@ -18,13 +20,18 @@ export function gapOf(spool: string, what: string, reason: GapRecord["reason"], 
 }
 
 /** The loss of a record that the index still knows. */
-export function lossOf({ at, window }: Indexed): Loss {
+export function lossOf({ at, window }: Known): Loss {
   const spanMs = window?.spanMs ?? 0;
   return { at, until: at + spanMs, count: Math.max(1, spanMs / MINUTE) };
 }
 
 /** The gap that stands where an indexed record stood. */
-export function gapInPlace(spool: string, what: string, reason: GapRecord["reason"], entry: Indexed): GapRecord {
+export function gapInPlace(
+  spool: string,
+  what: string,
+  reason: GapRecord["reason"],
+  entry: Known & { readonly id: number },
+): GapRecord {
   return gapOf(spool, `${what} ${entry.id}`, reason, lossOf(entry));
 }
 

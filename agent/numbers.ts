@@ -10,6 +10,7 @@ import { existsSync } from "node:fs";
 import * as v from "valibot";
 import { encodeFrame } from "./core/frame.ts";
 import { PLAIN_DISK, type Disk } from "./disk.ts";
+import { ranges } from "./core/ranges.ts";
 import { openFrameFile, replaceFile, scanFile, type FrameFile } from "./frames.ts";
 
 /** The book is written anew when its lines take more than this, bytes. */
@@ -203,15 +204,4 @@ function parse(text: string | undefined): unknown {
   } catch {
     return null;
   }
-}
-
-/** Numbers as sorted [first, last] runs. */
-export function ranges(values: Iterable<number>): [number, number][] {
-  const runs: [number, number][] = [];
-  for (const value of [...values].toSorted((a, b) => a - b)) {
-    const run = runs.at(-1);
-    if (run !== undefined && run[1] === value - 1) run[1] = value;
-    else runs.push([value, value]);
-  }
-  return runs;
 }

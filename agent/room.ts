@@ -12,7 +12,8 @@ import { MINUTE, type Millis } from "../protocol/time.ts";
 import { chooseRuns, mergeRun, type Mergeable, type Run } from "./core/coarsen.ts";
 import type { Placed } from "./core/packed.ts";
 import { gapInPlace, gapOf, isWindow, lossOf, sumOf, type Loss } from "./gaps.ts";
-import { ranges, type Numbers } from "./numbers.ts";
+import { ranges } from "./core/ranges.ts";
+import type { Numbers } from "./numbers.ts";
 import type { Entry, Segments } from "./segments.ts";
 import type { Waiting } from "./waiting.ts";
 
@@ -26,8 +27,8 @@ const EVENTS_SHARE = 1.25;
 /** Segments are rewritten when they take the first share of the bound, and the second of it is freed. */
 const REWRITE_SHARE = 0.95;
 const FREED_SHARE = 0.04;
-/** Windows that are merged between two looks at which come next, and runs a transaction. */
-const MERGE_WINDOWS = 16_000;
+/** Windows that are merged with one append, and runs a transaction: a hundred ms, and the next append goes on. */
+const MERGE_WINDOWS = 4_000;
 const MERGE_RUNS = 400;
 
 /** Losses of a kind that touch each other are one gap, as long as it has no number. */
@@ -100,6 +101,7 @@ export class Room {
     return bytes;
   }
 
+  /** Merges some of the oldest windows, until `target` is reached; all that is needed where windows would have to go else. */
   #coarsen(target: number): void {
     const { closedUntil } = this.#segments;
     if (closedUntil === null) return;
@@ -111,6 +113,7 @@ export class Room {
         this.#merge(runs.slice(i, i + MERGE_RUNS));
         if (this.#needed() <= target) return;
       }
+      if (!this.#isAbove(DROP_SHARE)) return;
     }
   }
 
@@ -193,7 +196,11 @@ export class Room {
     if (this.#segments.bytes <= REWRITE_SHARE * this.#bytesMax) return;
     const needed = this.#needed();
     const isWorthIt = (): boolean => this.#segments.bytes - needed > FREED_SHARE * this.#bytesMax;
-    for (let rounds = this.#segments.list.length; rounds > 0 && isWorthIt(); rounds--) this.#rewriteOldest();
+    // One with each append; as many as it takes once the bound is reached.
+    for (let rounds = this.#segments.list.length; rounds > 0 && isWorthIt(); rounds--) {
+      this.#rewriteOldest();
+      if (this.#segments.bytes <= this.#bytesMax) return;
+    }
   }
 
   /** Moves what is still needed out of the oldest segment and removes it: one transaction before, none after. */

@@ -3,7 +3,7 @@
  *
  *   00000001.segment   { segment, firstId, closedUntil, closedMax }   header
  *                      { id, record | w, … } …                         the records of one transaction (core/packed.ts)
- *                      { commit, closedUntil, dropped }                 what makes them count
+ *                      { commit, closedUntil, dropped, ids }            what makes them count
  *
  * A transaction without its commit frame never happened: so all windows of a minute and the note that the minute is
  * closed come to be together, or not at all; so do a coarser window and the end of those that it is made of. Ids rise by
@@ -15,13 +15,23 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { FactRecord } from "../protocol/record.ts";
 import { indexRecord, packRecord, unpackRecord, type Indexed, type Placed } from "./core/packed.ts";
+import { ranges } from "./core/ranges.ts";
 import { PLAIN_DISK, type Disk } from "./disk.ts";
-import { openFrameFile, readFrameOf, removeFile, scanFile, syncFolder, type FrameFile } from "./frames.ts";
+import {
+  openFrameFile,
+  openFrameReader,
+  removeFile,
+  scanFile,
+  syncFolder,
+  type FrameFile,
+  type FrameReader,
+} from "./frames.ts";
 
 /** A new segment begins above this, bytes: small enough that freed ones go soon. */
 const SEGMENT_BYTES = 4 * 1_048_576;
 
-export interface Entry extends Indexed {
+/** What the index keeps of a record. There may be half a million. */
+export interface Entry extends Pick<Indexed, "id" | "at" | "window" | "again"> {
   readonly segment: number;
   readonly offset: number;
   /** The whole frame's bytes. */
@@ -47,9 +57,21 @@ const HeaderFrame = v.object({
   /** Older agents did not write it. */
   closedMax: v.optional(v.nullable(Whole)),
 });
-const CommitFrame = v.object({ commit: v.literal(true), closedUntil: v.nullable(Whole), dropped: Ranges });
+const CommitFrame = v.object({
+  commit: v.literal(true),
+  closedUntil: v.nullable(Whole),
+  dropped: Ranges,
+  /** The ids of its records: else nobody would miss the last one, or one that moved into a later segment. Older agents did not write it. */
+  ids: v.optional(Ranges),
+});
 
 const FRAME_HEADER_BYTES = 8;
+
+/** A record in a segment, and what it took the place of. */
+interface Found {
+  readonly entry: Entry;
+  readonly merged: Indexed["merged"];
+}
 
 export class Segments {
   readonly entries = new Map<number, Entry>();
@@ -62,11 +84,15 @@ export class Segments {
   nextId = 1;
   /** Ids below this are not expected in any segment. */
   firstId: number | null = null;
+  /** [first, last] ids of what was written, whatever became of it; as read when the agent started. */
+  readonly written: (readonly [number, number])[] = [];
   readonly #folder: string;
   readonly #disk: Disk;
   #active: FrameFile | null = null;
-  /** One copy of each service's name and bounds: there are as many mentions as windows. */
-  readonly #texts = new Map<string, string>();
+  /** One copy of what the windows of a service have in common. */
+  readonly #windows = new Map<string, NonNullable<Indexed["window"]>>();
+  /** The segment that was read last, besides the one that is written. */
+  #reader: { readonly segment: number; readonly file: FrameReader } | null = null;
 
   constructor(folder: string, disk: Disk = PLAIN_DISK) {
     this.#folder = folder;
@@ -99,7 +125,11 @@ export class Segments {
     if (segment === undefined || file === null) throw new Error("the spool is closed");
     const closed = closedUntil ?? this.closedUntil;
     const payloads = records.map(packRecord);
-    const offsets = file.append([...payloads, JSON.stringify({ commit: true, closedUntil: closed, dropped })], true);
+    const ids = ranges(records.map(({ id }) => id));
+    const offsets = file.append(
+      [...payloads, JSON.stringify({ commit: true, closedUntil: closed, dropped, ids })],
+      true,
+    );
     records.forEach((_, i) => {
       const offset = offsets[i] ?? 0;
       const entry = this.#entry(
@@ -117,11 +147,7 @@ export class Segments {
 
   /** The record of an entry, or null if the disk does not give it back. */
   read(entry: Entry): FactRecord | null {
-    const active = this.list.at(-1)?.number === entry.segment ? this.#active : null;
-    const text =
-      active === null
-        ? readFrameOf(this.#pathOf(entry.segment), entry.offset, entry.length)
-        : active.read(entry.offset, entry.length);
+    const text = this.#fileOf(entry.segment)?.read(entry.offset, entry.length) ?? null;
     return text === null ? null : unpackRecord(JSON.parse(text));
   }
 
@@ -146,6 +172,7 @@ export class Segments {
   removeOldest(): readonly number[] {
     const segment = this.list.shift();
     if (segment === undefined || this.list.length === 0) throw new Error("the active segment stays");
+    if (this.#reader?.segment === segment.number) this.#forgetReader();
     removeFile(segment.path);
     syncFolder(this.#folder, this.#disk);
     const gone = segment.ids.filter((id) => this.entries.get(id)?.segment === segment.number || !this.entries.has(id));
@@ -157,8 +184,24 @@ export class Segments {
   }
 
   close(): void {
+    this.#forgetReader();
     this.#active?.close();
     this.#active = null;
+  }
+
+  /** Thousands of records of one segment are read in a row when it is rewritten. */
+  #fileOf(segment: number): FrameReader | null {
+    if (this.list.at(-1)?.number === segment) return this.#active;
+    if (this.#reader?.segment !== segment) {
+      this.#forgetReader();
+      this.#reader = { segment, file: openFrameReader(this.#pathOf(segment)) };
+    }
+    return this.#reader?.file ?? null;
+  }
+
+  #forgetReader(): void {
+    this.#reader?.file.close();
+    this.#reader = null;
   }
 
   /** Goes on in a segment behind what is sound of it. */
@@ -176,20 +219,21 @@ export class Segments {
     this.firstId ??= firstId;
   }
 
-  #entry(frame: unknown, segment: number, offset: number, length: number): Entry | null {
-    const indexed = indexRecord(frame, (text) => {
-      const known = this.#texts.get(text) ?? text;
-      this.#texts.set(known, known);
-      return known;
-    });
-    return indexed && { ...indexed, segment, offset, length, bytes: length + indexed.unpackedBytes };
+  #entry(frame: unknown, segment: number, offset: number, length: number): Found | null {
+    const indexed = indexRecord(frame);
+    if (indexed === null) return null;
+    const { id, at, again, merged, unpackedBytes } = indexed;
+    const key = JSON.stringify(indexed.window);
+    const window = this.#windows.get(key) ?? indexed.window;
+    if (window !== null) this.#windows.set(key, window);
+    return { entry: { id, at, window, again, segment, offset, length, bytes: length + unpackedBytes }, merged };
   }
 
-  #place(entry: Entry, segment: Segment): void {
+  #place({ entry, merged }: Found, segment: Segment): void {
     this.entries.set(entry.id, entry);
     segment.ids.push(entry.id);
     this.nextId = Math.max(this.nextId, entry.id + 1);
-    this.#drop(entry.merged);
+    this.#drop(merged);
   }
 
   #drop(ranges: readonly (readonly [number, number])[]): void {
@@ -211,7 +255,7 @@ export class Segments {
     const { frames, end } = scanFile(path);
     const segment: Segment = { number, path, ids: [], bytes: end };
     this.list.push(segment);
-    let pending: Entry[] = [];
+    let pending: Found[] = [];
     let committedEnd = 0;
     frames.forEach(({ offset, payload }) => {
       const length = payload.length + FRAME_HEADER_BYTES;
@@ -232,6 +276,10 @@ export class Segments {
         // The last word, not the latest time: it went back if a wrong clock had put it into the future.
         this.#close(frame.closedUntil);
         this.#drop(frame.dropped);
+        for (const [from, to] of frame.ids ?? []) {
+          this.written.push([from, to]);
+          this.nextId = Math.max(this.nextId, to + 1);
+        }
       }
       committedEnd = offset + length;
     });

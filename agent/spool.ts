@@ -13,7 +13,8 @@ import { chooseForNumbering } from "./core/numbering.ts";
 import type { Placed } from "./core/packed.ts";
 import { boundOf, diskFault, isDiskFull, messageOf, Reserve, type Fsync } from "./disk.ts";
 import { gapInPlace, gapOf, type Loss } from "./gaps.ts";
-import { Numbers, ranges } from "./numbers.ts";
+import { ranges } from "./core/ranges.ts";
+import { Numbers } from "./numbers.ts";
 import { Room } from "./room.ts";
 import { Segments, type Entry } from "./segments.ts";
 import { Waiting } from "./waiting.ts";
@@ -268,8 +269,12 @@ export class Spool {
     const seqs = new Map([...this.#numbers.held].map(([seq, id]) => [id, seq]));
     const isLost = (id: number): boolean => !entries.has(id) && !dropped.has(id) && !this.#numbers.freed.has(id);
     const lost = [...seqs.keys()].filter(isLost);
-    for (let id = this.#segments.firstId ?? 1; id < this.#segments.nextId; id++)
-      if (isLost(id) && !seqs.has(id)) lost.push(id);
+    const { firstId: expectedFrom, nextId, written } = this.#segments;
+    const expected = [[expectedFrom ?? 1, nextId - 1] as const, ...written];
+    const missing = new Set<number>();
+    for (const [from, to] of expected)
+      for (let id = from; id <= to; id++) if (isLost(id) && !seqs.has(id)) missing.add(id);
+    lost.push(...missing);
     if (lost.length === 0) return 0;
     const known = [...entries.values()].toSorted((a, b) => a.id - b.id);
     const around = (from: number, to: number): Loss => {

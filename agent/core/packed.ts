@@ -25,7 +25,7 @@ export interface Placed {
   readonly merged?: readonly (readonly [number, number])[];
 }
 
-/** What the index keeps of a record. */
+/** What can be said of a record without its counts. */
 export interface Indexed {
   readonly id: number;
   readonly at: Millis;
@@ -81,12 +81,12 @@ function packWindow({
   return bounds === "istio" ? [...head, sum, from, kept] : [...head, sum, from, kept, [...bounds]];
 }
 
-/** What the index keeps of a frame; null if it holds no record. `intern` gives the one copy of a text. */
-export function indexRecord(frame: unknown, intern: (text: string) => string): Indexed | null {
+/** What a frame says of its record; null if it holds none. */
+export function indexRecord(frame: unknown): Indexed | null {
   if (v.is(PackedFrame, frame)) {
     const { id, w, again = false, merged = [] } = frame;
-    const bounds = w.length === 5 ? null : intern(String(w[8] ?? "istio"));
-    const window = { service: intern(w[0]), spanMs: w[2] * MINUTE, bounds };
+    const bounds = w.length === 5 ? null : String(w[8] ?? "istio");
+    const window = { service: w[0], spanMs: w[2] * MINUTE, bounds };
     const unpackedBytes = WINDOW_KEYS_BYTES + (bounds === null ? 0 : LATENCY_KEYS_BYTES);
     return { id, at: w[1] * MINUTE, window, again, merged, unpackedBytes };
   }
@@ -95,9 +95,9 @@ export function indexRecord(frame: unknown, intern: (text: string) => string): I
   // Windows of older agents are not packed. They may become coarser like others.
   const plain = record.kind === "window" ? (record as unknown as WindowRecord) : null;
   const window = plain && {
-    service: intern(plain.service),
+    service: plain.service,
     spanMs: plain.spanMs,
-    bounds: plain.latency && intern(String(plain.latency.bounds)),
+    bounds: plain.latency && String(plain.latency.bounds),
   };
   return { id, at: record.at, window, again, merged, unpackedBytes: 0 };
 }

@@ -27,7 +27,6 @@ const windows: fc.Arbitrary<WindowRecord> = fc.record({
   latency: fc.option(latency),
 });
 const event: EventRecord = { kind: "pod.oom_killed", id: "a".repeat(32), at: 1, subject: "shop/cart", body: {} };
-const plain = (text: string): string => text;
 
 describe("a record on disk", () => {
   it("is the same when it is read again, and never takes more of a push than the index says", () => {
@@ -36,7 +35,7 @@ describe("a record on disk", () => {
         const text = packRecord({ id, record });
         const frame: unknown = JSON.parse(text);
         expect(unpackRecord(frame)).toEqual(JSON.parse(JSON.stringify(record)));
-        const indexed = indexRecord(frame, plain);
+        const indexed = indexRecord(frame);
         expect(indexed).toMatchObject({ id, at: record.at, again: false, merged: [] });
         expect(JSON.stringify(record).length).toBeLessThanOrEqual(text.length + (indexed?.unpackedBytes ?? 0));
       }),
@@ -47,7 +46,7 @@ describe("a record on disk", () => {
   it("that is an event stays as it is", () => {
     const frame: unknown = JSON.parse(packRecord({ id: 7, record: event }));
     expect(frame).toEqual({ id: 7, record: event });
-    expect([unpackRecord(frame), indexRecord(frame, plain)?.window]).toEqual([event, null]);
+    expect([unpackRecord(frame), indexRecord(frame)?.window]).toEqual([event, null]);
   });
 
   it("keeps what it took the place of, and that it was closed before", () => {
@@ -61,7 +60,7 @@ describe("a record on disk", () => {
       latency: null,
     };
     const frame: unknown = JSON.parse(packRecord({ id: 9, record, again: true, merged: [[2, 4]] }));
-    expect(indexRecord(frame, plain)).toMatchObject({ id: 9, again: true, merged: [[2, 4]] });
+    expect(indexRecord(frame)).toMatchObject({ id: 9, again: true, merged: [[2, 4]] });
   });
 
   it("of an agent that did not pack is read as it was", () => {
@@ -76,7 +75,7 @@ describe("a record on disk", () => {
     };
     const frame = { id: 3, record };
     expect(unpackRecord(frame)).toEqual(record);
-    expect(indexRecord(frame, plain)).toMatchObject({
+    expect(indexRecord(frame)).toMatchObject({
       id: 3,
       at: MINUTE,
       window: { service: "shop/cart", spanMs: MINUTE, bounds: null },
@@ -84,6 +83,6 @@ describe("a record on disk", () => {
   });
 
   it("is not seen where there is none", () => {
-    expect([indexRecord({ commit: true }, plain), unpackRecord({ segment: 1 })]).toEqual([null, null]);
+    expect([indexRecord({ commit: true }), unpackRecord({ segment: 1 })]).toEqual([null, null]);
   });
 });
