@@ -7,32 +7,29 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { isUsablePublicKey } from "../../protocol/key.ts";
-import type { DesiredState, SignedDesired } from "../../protocol/lease.ts";
-import { canonicalJson } from "../../protocol/lease.ts";
-import type { Enroll, Enrolled, Live, Push, Receipt } from "../../protocol/push.ts";
+import type { SignedDesired } from "../../protocol/lease.ts";
+import type { Enroll, Enrolled, Push, Receipt } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
 import { conflictsOf, openEpoch, step } from "../core/cluster.ts";
 import type { Rejected } from "../core/cluster.ts";
-import type { AgentKey, ClusterIdentity, Tell } from "../core/component.ts";
+import type { AgentKey, ClusterIdentity } from "../core/component.ts";
 import type { DesiredRefusal } from "../core/desired.ts";
-import { aboveObserved, asWanted, isRewound, withLease, withoutLease } from "../core/desired.ts";
 import type { Identity } from "../core/identity.ts";
 import { CODE_LIFETIME_MS, hasActiveKey, withCode, withKey, withKeyState } from "../core/identity.ts";
 import type { Maintenance } from "../core/maintenance.ts";
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { retryDelay } from "../core/retry.ts";
-import type { ServiceStatus } from "../core/service.ts";
-import { isTellDue, silentAt, tellOf, toldOf } from "../core/tell.ts";
-import type { Told } from "../core/tell.ts";
 import { ClusterArchive } from "./cluster-archive.ts";
+import { ClusterDesired } from "./cluster-desired.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { ClusterSessions } from "./cluster-sessions.ts";
+import { ClusterTells } from "./cluster-tells.ts";
 import type { EdgeKey } from "./crypto.ts";
 import { fingerprintOf, freshCode, fromBase64, importPublicKey, keyIdOf, loadEdgeKey, secretHash } from "./crypto.ts";
 import type { Env } from "./env.ts";
-import { boardOf, isOverloaded } from "./env.ts";
+import { boardOf } from "./env.ts";
 import type { Costs } from "./meter.ts";
 import { Meter } from "./meter.ts";
 import type { PushAnswer, PushRefusal } from "./push-body.ts";
@@ -56,39 +53,39 @@ export class Cluster extends DurableObject<Env> {
   readonly #memory: ClusterMemory;
   readonly #sessions: ClusterSessions;
   readonly #archive: ClusterArchive;
+  readonly #tells: ClusterTells;
+  readonly #desired: ClusterDesired;
   readonly #meter: Meter;
   readonly #keys = new Map<string, Promise<CryptoKey>>();
   #identity: Identity | null;
-  #desired: DesiredState | null;
-  #statuses: Readonly<Record<string, ServiceStatus>>;
   #edgeKey: Promise<EdgeKey> | null = null;
-  #live: Live | null = null;
-  #told: Told | null;
-  #telling: Promise<void> = Promise.resolve();
   #untold: Untold | null;
   #tellFailures = 0;
   #failedSignatures = NO_FAILURES;
-  /** Changes of the desired state, one after the other. */
-  #changing: Promise<void> = Promise.resolve();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#meter = new Meter(ctx.storage.sql, Date.now());
     this.#memory = new ClusterMemory(ctx.storage, this.#meter);
     this.#identity = this.#memory.read<Identity>("identity");
-    this.#desired = this.#memory.read<DesiredState>("desired");
-    this.#statuses = this.#memory.read<Record<string, ServiceStatus>>("statuses") ?? {};
     this.#untold = this.#memory.read<Untold>("untold");
     const cluster = (): string | null => this.#identity?.cluster ?? null;
     this.#sessions = new ClusterSessions(ctx, {
       cluster,
       activeKey: (keyId) => this.#activeKey(keyId),
-      desired: () => this.#signedDesired(null),
+      desired: () => this.#desired.signed(null),
       push: (keyId, push) => this.#takeIn(keyId, push),
     });
-    this.#told = this.#sessions.kept.told;
     const [memory, sessions, meter] = [this.#memory, this.#sessions, this.#meter];
     this.#archive = new ClusterArchive({ ctx, env, memory, sessions, meter, cluster });
+    this.#tells = new ClusterTells({ ctx, env, memory, sessions, cluster });
+    this.#desired = new ClusterDesired({
+      env,
+      memory,
+      cluster,
+      sendAll: (message) => sessions.sendAll(message),
+      edgeKey: () => this.#loadedEdgeKey(),
+    });
     void ctx.blockConcurrencyWhile(async () => {
       await this.#archive.look();
       if (this.#untold !== null) this.#archive.arm(Date.now() + Number(env.FLUSH_INTERVAL_MS));
@@ -160,7 +157,7 @@ export class Cluster extends DurableObject<Env> {
     if (!this.#setKeyState(keyId, "revoked")) return false;
     this.#sessions.closeKey(keyId);
     // Whatever is pushed next under another key is news.
-    this.#keepTold(null);
+    this.#tells.forget();
     await this.#tellIdentity();
     return true;
   }
@@ -195,7 +192,7 @@ export class Cluster extends DurableObject<Env> {
       const board = boardOf(this.env);
       await board.identify(identity);
       // A tell on its way would otherwise come after the silence.
-      await this.#telling;
+      await this.#tells.arrived;
       if (untold.hushedAt !== null) await board.hush(identity.cluster, untold.hushedAt, untold.hushedAt);
       this.#tellFailures = 0;
       if (this.#untold !== untold) return;
@@ -221,8 +218,8 @@ export class Cluster extends DurableObject<Env> {
   /** Takes in a push that this key has signed, or that came over a session which it has proved. */
   async #takeIn(keyId: string, push: Push): Promise<PushAnswer> {
     const observed = push.live?.leases.observedGeneration ?? null;
-    if (observed !== null && isRewound(this.#desired, observed, Date.now())) await this.#healDesired(observed);
-    const desired = await this.#signedDesired(observed);
+    if (observed !== null) await this.#desired.heal(observed);
+    const desired = await this.#desired.signed(observed);
     return this.#take(keyId, push, desired, Date.now());
   }
 
@@ -264,7 +261,7 @@ export class Cluster extends DurableObject<Env> {
     if (decided.fresh.length > 0 && this.#memory.isFull) {
       // What is now needs no room: the page must not go dark because the archive is behind.
       this.#archive.pushed(now);
-      this.#hear(push, now);
+      this.#tells.hear(push, now);
       return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
     }
     this.#warnOfConflicts(push.epoch, push.records);
@@ -272,7 +269,7 @@ export class Cluster extends DurableObject<Env> {
       this.ctx.storage.transactionSync(() => this.#memory.keep(decided.watermarks, decided.fresh, now));
     }
     this.#archive.pushed(now);
-    this.#hear(push, now);
+    this.#tells.hear(push, now);
     const receipt = this.#receipt(push, decided.rejected, desired, now);
     const { length } = push.records.items;
     if (length > 0 && decided.rejected.length === length && push.live === null) {
@@ -295,7 +292,7 @@ export class Cluster extends DurableObject<Env> {
     const held = this.#memory.marks;
     const opened = openEpoch(held, push.spool, push.base, now);
     if (opened !== held) this.ctx.storage.transactionSync(() => this.#memory.open(opened));
-    this.#hear(push, now);
+    this.#tells.hear(push, now);
     return success(this.#receipt(push, [], desired, now));
   }
 
@@ -312,118 +309,16 @@ export class Cluster extends DurableObject<Env> {
     };
   }
 
-  // ── what is heard, and told on ────────────────────────────────────────────────────────────────────────────────────
-
-  /** Replaces what the agent says now, and tells the Board if that is news or if it was long ago. */
-  #hear(push: Push, now: Millis): void {
-    this.#sessions.keep({ heardAt: now, intervalMs: push.intervalMs });
-    // A clock that was ahead once must not silence the agent until the world has caught up with it.
-    const newest = Math.min(this.#live?.at ?? 0, now);
-    if (push.live === null || this.#identity === null || push.live.at < newest) return;
-    this.#live = push.live;
-    const tell = tellOf(this.#identity.cluster, push, push.live, this.#statuses, this.#memory.backlog, now);
-    const statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
-    if (JSON.stringify(statuses) !== JSON.stringify(this.#statuses)) {
-      this.#statuses = statuses;
-      this.#memory.write("statuses", statuses);
-    }
-    if (!isTellDue(this.#told, tell)) return;
-    this.#telling = this.#tell(tell);
-    this.ctx.waitUntil(this.#telling);
-  }
-
-  async #tell(tell: Tell): Promise<void> {
-    const told = toldOf(tell);
-    // At once, so that a push which comes meanwhile does not tell the same.
-    this.#told = told;
-    try {
-      await boardOf(this.env).hear(tell);
-      if (this.#told === told) this.#keepTold(told);
-    } catch (error) {
-      // The next push tells again; but a Board that has too much to do is left alone until the next tell is due.
-      if (this.#told === told) this.#keepTold(isOverloaded(error) ? told : null);
-      console.warn(JSON.stringify({ event: "tell_failed", cluster: tell.cluster, error: String(error) }));
-    }
-  }
-
-  #keepTold(told: Told | null): void {
-    this.#told = told;
-    this.#sessions.keep({ told });
-  }
-
   // ── leases ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Puts a maintenance's lease into force. Idempotent; answers the generation that it has. */
   async setLease(maintenance: Maintenance): Promise<Result<number, DesiredRefusal>> {
-    const changed = await this.#changeDesired(maintenance.cluster, (desired, now) =>
-      withLease(desired, maintenance, now),
-    );
-    if (!changed.ok) return changed;
-    const lease = changed.value.leases.find((held) => held.maintenance === maintenance.id);
-    return success(lease?.generation ?? changed.value.generation);
+    return this.#desired.setLease(maintenance);
   }
 
   /** Takes a maintenance's lease out of force. Idempotent. */
   async releaseLease(maintenance: Maintenance): Promise<void> {
-    await this.#changeDesired(maintenance.cluster, (desired, now) => withoutLease(desired, maintenance, now));
-  }
-
-  /** This object was rewound: the agent gets a document that it takes in, once the Board has said what stands in it. */
-  async #healDesired(observed: number): Promise<void> {
-    const cluster = this.#identity?.cluster ?? "";
-    try {
-      await this.#changeDesired(cluster, (desired, now) => aboveObserved(desired, observed, now), true);
-    } catch (error) {
-      // The next push tries again; until then the agent keeps what it holds.
-      console.warn(JSON.stringify({ event: "desired_not_healed", cluster, error: String(error) }));
-    }
-  }
-
-  /**
-   * Changes the desired state, one change at a time, starting from what the Board wants: a rewound object does not know
-   * what it has forgotten, and whatever its document leaves out the agent releases. Throws if the Board cannot be asked.
-   * A Board that has lost its own memory says so: then this object goes by its own, unless `needsBoard`.
-   */
-  async #changeDesired(
-    cluster: string,
-    change: (desired: DesiredState, now: Millis) => DesiredState | DesiredRefusal,
-    needsBoard = false,
-  ): Promise<Result<DesiredState, DesiredRefusal>> {
-    const before = this.#changing;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#changing = promise;
-    try {
-      await before;
-      const wanted = await boardOf(this.env).leasesOf(cluster);
-      if (wanted === null && needsBoard) throw new Error("the Board does not know yet what is wanted");
-      const now = Date.now();
-      const held = this.#desiredState(cluster);
-      const changed = change(wanted === null ? held : asWanted(held, wanted, now), now);
-      if (typeof changed === "string") return failure(changed);
-      await this.#keepDesired(changed);
-      return success(changed);
-    } finally {
-      resolve();
-    }
-  }
-
-  #desiredState(cluster: string): DesiredState {
-    return this.#desired ?? { v: 1, cluster, generation: 0, leases: [] };
-  }
-
-  async #keepDesired(desired: DesiredState): Promise<void> {
-    if (desired === this.#desired) return;
-    this.#desired = desired;
-    this.#memory.write("desired", desired);
-    const signed = await this.#signedDesired(null);
-    if (signed !== undefined) this.#sessions.sendAll({ type: "desired", desired: signed });
-  }
-
-  /** The signed desired state, unless `observed` says that the agent has it or a newer one, or nothing was ever desired. */
-  async #signedDesired(observed: number | null): Promise<SignedDesired | undefined> {
-    const desired = this.#desired;
-    if (desired === null || desired.generation <= (observed ?? -1)) return undefined;
-    return (await this.#loadedEdgeKey()).sign(canonicalJson(desired));
+    await this.#desired.releaseLease(maintenance);
   }
 
   // ── session ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -443,22 +338,11 @@ export class Cluster extends DurableObject<Env> {
   override async webSocketClose(socket: WebSocket): Promise<void> {
     // Our half of the closing handshake: nobody else sends it, and the agent would wait until this object hibernates.
     socket.close(1000);
-    await this.#tellEnd(socket);
+    await this.#tells.ended(socket);
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {
-    await this.#tellEnd(socket);
-  }
-
-  /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
-  async #tellEnd(socket: WebSocket): Promise<void> {
-    const kept = this.#sessions.endOf(socket);
-    if (kept === null || kept.heardAt === null || this.#identity === null) return;
-    // The next push, should one come, is news again.
-    this.#keepTold(null);
-    // A tell on its way would otherwise come after the goodbye.
-    await this.#telling;
-    await boardOf(this.env).hush(this.#identity.cluster, kept.heardAt, silentAt(kept.heardAt, kept.intervalMs));
+    await this.#tells.ended(socket);
   }
 
   // ── Postgres ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -484,7 +368,7 @@ export class Cluster extends DurableObject<Env> {
 
   /** Who speaks for the cluster, for a Board that lost its memory; what the agent says it hears with the next push. */
   async introduce(): Promise<ClusterIdentity> {
-    this.#keepTold(null);
+    this.#tells.forget();
     return this.#publicIdentity();
   }
 

@@ -1,0 +1,96 @@
+/** What a Cluster tells the Board of its agent, and when: `core/tell.ts` decides, this remembers and speaks. */
+import type { Live, Push } from "../../protocol/push.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { Tell } from "../core/component.ts";
+import type { ServiceStatus } from "../core/service.ts";
+import type { Told } from "../core/tell.ts";
+import { isTellDue, silentAt, tellOf, toldOf } from "../core/tell.ts";
+import type { ClusterMemory } from "./cluster-memory.ts";
+import type { ClusterSessions } from "./cluster-sessions.ts";
+import type { Env } from "./env.ts";
+import { boardOf, isOverloaded } from "./env.ts";
+
+/** What the tells ask of their object. */
+interface TellsOwner {
+  readonly ctx: DurableObjectState;
+  readonly env: Env;
+  readonly memory: ClusterMemory;
+  readonly sessions: ClusterSessions;
+  /** The cluster's name; null if it was never made. */
+  cluster(this: void): string | null;
+}
+
+export class ClusterTells {
+  readonly #owner: TellsOwner;
+  #statuses: Readonly<Record<string, ServiceStatus>>;
+  #live: Live | null = null;
+  #told: Told | null;
+  #telling: Promise<void> = Promise.resolve();
+
+  constructor(owner: TellsOwner) {
+    this.#owner = owner;
+    this.#statuses = owner.memory.read<Record<string, ServiceStatus>>("statuses") ?? {};
+    this.#told = owner.sessions.kept.told;
+  }
+
+  /** Resolves when no tell is on its way: what must come after it waits for this. */
+  get arrived(): Promise<void> {
+    return this.#telling;
+  }
+
+  /** Replaces what the agent says now, and tells the Board if that is news or if it was long ago. */
+  hear(push: Push, now: Millis): void {
+    const { ctx, memory, sessions } = this.#owner;
+    const cluster = this.#owner.cluster();
+    sessions.keep({ heardAt: now, intervalMs: push.intervalMs });
+    // A clock that was ahead once must not silence the agent until the world has caught up with it.
+    const newest = Math.min(this.#live?.at ?? 0, now);
+    if (push.live === null || cluster === null || push.live.at < newest) return;
+    this.#live = push.live;
+    const tell = tellOf(cluster, push, push.live, this.#statuses, memory.backlog, now);
+    const statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
+    if (JSON.stringify(statuses) !== JSON.stringify(this.#statuses)) {
+      this.#statuses = statuses;
+      memory.write("statuses", statuses);
+    }
+    if (!isTellDue(this.#told, tell)) return;
+    this.#telling = this.#tell(tell);
+    ctx.waitUntil(this.#telling);
+  }
+
+  /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
+  async ended(socket: WebSocket): Promise<void> {
+    const kept = this.#owner.sessions.endOf(socket);
+    const cluster = this.#owner.cluster();
+    if (kept === null || kept.heardAt === null || cluster === null) return;
+    // The next push, should one come, is news again.
+    this.forget();
+    // A tell on its way would otherwise come after the goodbye.
+    await this.#telling;
+    await boardOf(this.#owner.env).hush(cluster, kept.heardAt, silentAt(kept.heardAt, kept.intervalMs));
+  }
+
+  /** Whatever is pushed next is news. */
+  forget(): void {
+    this.#keep(null);
+  }
+
+  async #tell(tell: Tell): Promise<void> {
+    const told = toldOf(tell);
+    // At once, so that a push which comes meanwhile does not tell the same.
+    this.#told = told;
+    try {
+      await boardOf(this.#owner.env).hear(tell);
+      if (this.#told === told) this.#keep(told);
+    } catch (error) {
+      // The next push tells again; but a Board that has too much to do is left alone until the next tell is due.
+      if (this.#told === told) this.#keep(isOverloaded(error) ? told : null);
+      console.warn(JSON.stringify({ event: "tell_failed", cluster: tell.cluster, error: String(error) }));
+    }
+  }
+
+  #keep(told: Told | null): void {
+    this.#told = told;
+    this.#owner.sessions.keep({ told });
+  }
+}
