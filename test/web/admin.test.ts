@@ -313,3 +313,22 @@ describe("hostile text", () => {
     expect(page).not.toMatch(/<img|onerror='/);
   });
 });
+
+describe("an agent's clock", () => {
+  it.each([
+    ["as ours", 40, "in step"],
+    ["a little behind", -2_300, "2.3 s behind"],
+    ["five minutes ahead", 300_000, "300 s ahead"],
+    ["more than five minutes ahead", 300_100, "skewed: 300.1 s ahead"],
+    ["an hour behind", -HOUR, "skewed: 3600 s behind"],
+  ])("that is %s is shown so in the list and on its page", (_name, skewMs, words) => {
+    const one = cluster({ skewMs });
+    for (const page of [
+      renderAdminHome({ ...HOME, clusters: [one] }, FRAME),
+      renderCluster({ ...CLUSTER_PAGE, cluster: one }, FRAME),
+    ]) {
+      expect(text(page)).toContain(words);
+      expect(text(page).includes("skewed")).toBe(words.startsWith("skewed"));
+    }
+  });
+});

@@ -1,5 +1,6 @@
 /** What several admin pages show alike. */
 import type { ComponentStatus } from "../../../protocol/status.ts";
+import { MINUTE } from "../../../protocol/time.ts";
 import { moment, quantileText, rateText, ratioText } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
@@ -41,11 +42,16 @@ export function sourceList(sources: readonly SourceModel[], frame: AdminFrame): 
   return markup`<ul>${items}</ul>`;
 }
 
-/** "+0.3 s" ahead of us, "−2 s" behind; a second or less is nobody's concern. */
-export function skewText(skewMs: number | null): string {
+/** The agent corrects itself by our time; a clock this wrong is a machine to be mended, ms. */
+const SKEW_MAX_MS = 5 * MINUTE;
+
+/** "0.3 s ahead" of us, "2.3 s behind"; above five minutes marked as skewed. */
+export function skewText(skewMs: number | null): Html | string {
   if (skewMs === null) return "–";
   const seconds = Math.round(Math.abs(skewMs) / 100) / 10;
-  return seconds === 0 ? "in step" : `${seconds} s ${skewMs > 0 ? "ahead" : "behind"}`;
+  const words = `${seconds} s ${skewMs > 0 ? "ahead" : "behind"}`;
+  if (Math.abs(skewMs) > SKEW_MAX_MS) return marked("degraded_performance", `skewed: ${words}`);
+  return seconds === 0 ? "in step" : words;
 }
 
 export function readingCells(service: ServiceModel): Html[] {
