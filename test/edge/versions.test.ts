@@ -1,5 +1,5 @@
 /** The release before and this one side by side: every pair of agent and edge, and both edges on the same objects. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
@@ -10,6 +10,7 @@ import { startMesh } from "../../dev/mesh/mesh.ts";
 import { previousProgram } from "../previous/release.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually, RunningProgram } from "../support/process.ts";
+import { closedWindows } from "../support/windows.ts";
 import { EdgeAgent, SERVICE } from "./agent.ts";
 import { expectArchived, expectPersisted, openArchive } from "./archive.ts";
 import type { Archive } from "./archive.ts";
@@ -80,10 +81,7 @@ it(
     });
     onTestFinished(() => agent.stop());
     await agent.start();
-    const closed = (): readonly string[] =>
-      readFileSync(join(directory, "data/windows.log"), "utf8")
-        .split("\n")
-        .filter((line) => line !== "");
+    const closed = (): readonly string[] => closedWindows(join(directory, "data"));
     const minutes = (): number => new Set(closed().map((line) => line.split(" ")[1])).size;
     await eventually(() => minutes() >= 1, CLOSED_WITHIN_MS, "a minute to be closed");
     const keys = closed();

@@ -18,7 +18,9 @@ export interface StoredWindow {
 
 /** The keys of the windows that an agent with `audit` says it closed. */
 export function closedWindows(dataDir: string): readonly string[] {
-  return readFileSync(join(dataDir, "windows.log"), "utf8").trim().split("\n");
+  return readFileSync(join(dataDir, "windows.log"), "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
 }
 
 /** The windows as Postgres holds them, by service and time. */
