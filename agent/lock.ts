@@ -1,6 +1,7 @@
 /** One writer a data folder: two agents in it would mix their numbers. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDiskFull } from "./disk.ts";
 
 /** Takes the folder; the id of the process that has it, or null if it is ours now. A killed agent's lock does not count. */
 export function lockDataDir(dataDir: string): number | null {
@@ -8,7 +9,12 @@ export function lockDataDir(dataDir: string): number | null {
   const path = join(dataDir, "agent.lock");
   const holder = existsSync(path) ? Number(readFileSync(path, "utf8").trim()) : 0;
   if (holder > 0 && holder !== process.pid && isAgent(holder)) return holder;
-  writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
+  try {
+    writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
+  } catch (error) {
+    // Unguarded it can at least send what is in the spool, which is what makes room.
+    if (!isDiskFull(error)) throw error;
+  }
   return null;
 }
 

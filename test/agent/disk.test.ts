@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -53,6 +53,28 @@ describe.runIf(canMount)("on a full disk", () => {
       `fail the disk that holds ${join(folder, "spool")} is full: free some of it or give the agent a larger volume`,
     );
     expect(code).toBe(74);
+  });
+});
+
+/** Starts the agent on a disk of 4 MB, once with room for its reserve and once on what another program has filled. */
+const START_TWICE = `mount -t tmpfs -o size=4m tmpfs "$1" && timeout 4 "$2" "$3" --config "$4"
+  head -c 8000000 /dev/zero > "$1/filler" 2>/dev/null; timeout 4 "$2" "$3" --config "$4"; cat "$1/spool/numbers.log" | wc -c`;
+
+describe.runIf(canMount)("an agent whose disk another program has filled", () => {
+  it("starts again, with its spool as it was", () => {
+    const config = join(folder, "agent.yaml");
+    const data = join(folder, "data");
+    mkdirSync(data);
+    writeFileSync(
+      config,
+      `{ edge: "http://127.0.0.1:1", cluster: demo, dataDir: ${data}, enroll: { code: ${"A".repeat(32)} }, sources: { scrape: { targets: ["http://127.0.0.1:1"] } } }`,
+    );
+    const agent = join(import.meta.dirname, "../../agent/main.ts");
+    const { lines } = run("unshare", ["-Urm", "sh", "-c", START_TWICE, "sh", data, process.execPath, agent, config]);
+    expect(lines.filter((line) => line.includes('"agent starts"'))).toHaveLength(2);
+    expect(lines.join("\n")).not.toContain("new identity");
+    expect(lines.filter((line) => line.includes('"agent stops"'))).toHaveLength(2);
+    expect(Number(lines.at(-1))).toBeGreaterThan(100);
   });
 });
 
