@@ -1,7 +1,7 @@
 /** Whether a desired state is the edge's own and meant for this cluster: the door before every lease. */
 import { createHash, createPublicKey, verify, type KeyObject } from "node:crypto";
 import * as v from "valibot";
-import { jsonDepth } from "../protocol/depth.ts";
+import { jsonShape } from "../protocol/depth.ts";
 import { isUsablePublicKey } from "../protocol/key.ts";
 import {
   canonicalJson,
@@ -56,7 +56,7 @@ export function openDesired(
   if (bytes.length !== 64 || bytes.toString("base64") !== signature || !verify(null, digest, key, bytes)) {
     return failure("signature_invalid");
   }
-  if (jsonDepth(payload, DEPTH_MAX) > DEPTH_MAX) return failure("malformed");
+  if (jsonShape(Buffer.from(payload), DEPTH_MAX).depth > DEPTH_MAX) return failure("malformed");
   const state = v.safeParse(DesiredStateSchema, parse(payload));
   if (!state.success) return failure("malformed");
   if (canonicalJson(state.output) !== payload) return failure("not_canonical");

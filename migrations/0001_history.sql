@@ -88,6 +88,15 @@ CREATE FUNCTION "add_counts"(a jsonb, b jsonb) RETURNS jsonb LANGUAGE sql IMMUTA
   ) AS merged
 $$;
 --> statement-breakpoint
+-- The buckets of a window that hold anything: minutes have them by index, those of the Worker before in an array.
+CREATE FUNCTION "bucket_counts"(counts jsonb) RETURNS TABLE (bucket text, count text) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT key, value FROM jsonb_each_text(CASE jsonb_typeof(counts) WHEN 'object' THEN counts END)
+  UNION ALL
+  SELECT (n - 1)::text, value
+  FROM jsonb_array_elements_text(CASE jsonb_typeof(counts) WHEN 'array' THEN counts END) WITH ORDINALITY AS a(value, n)
+  WHERE value <> '0'
+$$;
+--> statement-breakpoint
 -- Makes the partitions of these days (UTC) and of the hours that their minutes may belong to; without days, those from
 -- 15 days ago to 30 days ahead. Answers how many it made. A table is made alone and then attached, because that is the
 -- way that stops neither readers nor writers.
@@ -189,10 +198,9 @@ BEGIN
         FROM changed GROUP BY cluster_id, service_id, slot, bounds
       ), buckets AS (
         SELECT cluster_id, service_id, slot, bounds, jsonb_object_agg(bucket, count) AS counts FROM (
-          SELECT cluster_id, service_id, slot, bounds, c.n - 1 AS bucket, sum(sign * c.count::float8) AS count
-          FROM changed, jsonb_array_elements_text(latency->'counts') WITH ORDINALITY AS c(count, n)
-          WHERE c.count <> '0'
-          GROUP BY cluster_id, service_id, slot, bounds, c.n HAVING sum(sign * c.count::float8) <> 0
+          SELECT cluster_id, service_id, slot, bounds, c.bucket, sum(sign * c.count::float8) AS count
+          FROM changed, public.bucket_counts(latency->'counts') AS c
+          GROUP BY cluster_id, service_id, slot, bounds, c.bucket HAVING sum(sign * c.count::float8) <> 0
         ) AS counted GROUP BY cluster_id, service_id, slot, bounds
       )
       INSERT INTO public.%1$I AS held (cluster_id, service_id, %2$I, bounds, requests, errors, covered_ms, counts, sum)

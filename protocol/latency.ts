@@ -10,7 +10,7 @@ export const ISTIO_BOUNDS: readonly number[] = [
   3_600_000,
 ];
 
-const BOUNDS_MAX = 64;
+export const BOUNDS_MAX = 64;
 const Count = v.pipe(v.number(), v.finite(), v.minValue(0));
 const Bounds = v.pipe(
   v.array(v.pipe(v.number(), v.finite(), v.minValue(0))),

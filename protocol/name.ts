@@ -6,11 +6,10 @@ export const ClusterName = v.pipe(
   v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be a DNS label: a-z, 0-9 and -, at most 63"),
 );
 
+export const SERVICE_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\/[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/;
+
 /** A workload as `namespace/name`, each as Kubernetes allows it. A service's identity within its cluster. */
-export const ServiceName = v.pipe(
-  v.string(),
-  v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\/[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/, "must be namespace/name"),
-);
+export const ServiceName = v.pipe(v.string(), v.regex(SERVICE_NAME, "must be namespace/name"));
 
 // oxlint-disable-next-line no-control-regex -- control characters are what is refused
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;

@@ -10,11 +10,13 @@
  * the agent free a record.
  */
 import * as v from "valibot";
+import { errorsAmongRequests } from "./count.ts";
 import { LatencySchema } from "./latency.ts";
 import { LeaseReportSchema, SignedDesiredSchema } from "./lease.ts";
 import { READINGS_MAX, RECORDS_MAX, SERVICES_MAX } from "./limits.ts";
 import { ClusterName, line, ServiceName } from "./name.ts";
-import { errorsAmongRequests, RECORD_REFUSALS } from "./record.ts";
+import { isPlainService, quick } from "./plain.ts";
+import { RECORD_REFUSALS } from "./record.ts";
 
 const Moment = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Sequence = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -43,7 +45,7 @@ const ReadingSchema = v.pipe(
 export type Reading = Readonly<v.InferOutput<typeof ReadingSchema>>;
 
 /** One service now: its last readings, oldest first, the newest one's histogram, and its deployment's replicas. */
-const LiveServiceSchema = v.strictObject({
+export const LiveServiceSchema = v.strictObject({
   service: ServiceName,
   readings: v.pipe(v.array(ReadingSchema), v.maxLength(READINGS_MAX)),
   latency: v.nullable(LatencySchema),
@@ -61,7 +63,7 @@ export type SourceState = Readonly<v.InferOutput<typeof SourceStateSchema>>;
 
 const LiveSchema = v.strictObject({
   at: Moment,
-  services: v.pipe(v.array(LiveServiceSchema), v.maxLength(SERVICES_MAX)),
+  services: v.pipe(v.array(quick(LiveServiceSchema, isPlainService)), v.maxLength(SERVICES_MAX)),
   sources: v.record(v.picklist(["prometheus", "scrape", "kubernetes", "certificates"]), SourceStateSchema),
   leases: LeaseReportSchema,
 });

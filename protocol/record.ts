@@ -1,22 +1,19 @@
 /** The durable facts of a push: closed windows, events and declared gaps. Each stands alone; a bad one is refused alone. */
 import * as v from "valibot";
+import { errorsAmongRequests } from "./count.ts";
 import { LatencySchema } from "./latency.ts";
 import { line, ServiceName } from "./name.ts";
+import { isPlainWindow, quick } from "./plain.ts";
 import { MINUTE } from "./time.ts";
 
 const Moment = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Count = v.pipe(v.number(), v.finite(), v.minValue(0));
 
-/** Every error is a request too. Prometheus extrapolates, so counts are not whole and may differ in their last digits. */
-export function errorsAmongRequests(counts: { readonly requests: number; readonly errors: number }): boolean {
-  return counts.errors <= counts.requests * 1.001 + 1e-6;
-}
-
 /**
  * The counts of one closed span of one service, normally a minute. `at` is its start, cut at whole minutes of Unix
  * time; `spanMs` is longer than a minute when scrapes are too rare for minutes. Natural key: (cluster, service, at).
  */
-const WindowSchema = v.pipe(
+export const WindowSchema = v.pipe(
   v.strictObject({
     kind: v.literal("window"),
     service: ServiceName,
@@ -67,7 +64,7 @@ const GapSchema = v.strictObject({
   count: v.pipe(v.number(), v.integer(), v.minValue(1)),
 });
 
-export const RecordSchema = v.variant("kind", [WindowSchema, EventSchema, GapSchema]);
+export const RecordSchema = quick(v.variant("kind", [WindowSchema, EventSchema, GapSchema]), isPlainWindow);
 export type WindowRecord = Readonly<v.InferOutput<typeof WindowSchema>>;
 export type EventRecord = Readonly<v.InferOutput<typeof EventSchema>>;
 export type GapRecord = Readonly<v.InferOutput<typeof GapSchema>>;

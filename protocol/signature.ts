@@ -66,11 +66,14 @@ export function signatureHeaders(
   };
 }
 
+/** What a request's headers claim of its signature, which is base64. */
+export interface SignatureClaim {
+  readonly parameters: SignatureParameters;
+  readonly signature: string;
+}
+
 /** What the headers claim, or null if they are not spelled exactly as above. Says nothing yet about truth. */
-export function parseSignature(
-  signatureInput: string | null,
-  signature: string | null,
-): { readonly parameters: SignatureParameters; readonly signature: string } | null {
+export function parseSignature(signatureInput: string | null, signature: string | null): SignatureClaim | null {
   const input = INPUT.exec(signatureInput ?? "");
   const value = /^oe=:([A-Za-z0-9+/]{86}==):$/.exec(signature ?? "");
   if (input === null || value === null) return null;

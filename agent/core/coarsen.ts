@@ -6,7 +6,8 @@
  * count its minutes twice (`reference/delivery.md` 5: both kinds of merging them are caught by the simulator).
  */
 import { mergeLatency } from "../../protocol/latency.ts";
-import { errorsAmongRequests, type WindowRecord } from "../../protocol/record.ts";
+import { errorsAmongRequests } from "../../protocol/count.ts";
+import type { WindowRecord } from "../../protocol/record.ts";
 import { HOUR, MINUTE, type Millis } from "../../protocol/time.ts";
 import { RECENT_MS } from "./numbering.ts";
 

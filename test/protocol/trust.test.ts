@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { jsonDepth } from "../../protocol/depth.ts";
+import { jsonShape } from "../../protocol/depth.ts";
 import { hasTwinKeys } from "../../protocol/twin.ts";
 import { isUsablePublicKey } from "../../protocol/key.ts";
 import { canonicalJson } from "../../protocol/lease.ts";
@@ -96,45 +97,96 @@ describe("a public key", () => {
   it("of another length is refused", () => expect(isUsablePublicKey(new Uint8Array(31).fill(9))).toBe(false));
 });
 
+const shapeOf = (text: string, max = 99) => jsonShape(new TextEncoder().encode(text), max);
+
 describe("depth of JSON", () => {
   it.each([
     ["a scalar", "1", 0],
     ["an object in an array", '[{"a":1}]', 2],
     ["brackets in a string", '["[[[[", "\\"[["]', 1],
+    ["brackets after a string of backslashes", '["\\\\",[1]]', 2],
     ["siblings", "[[],[],[[]]]", 3],
-  ])("of %s is counted", (_name, text, depth) => expect(jsonDepth(text, 99)).toBe(depth));
+    ["letters of several bytes", '["ö[",["💡"]]', 2],
+  ])("of %s is counted", (_name, text, depth) => expect(shapeOf(text).depth).toBe(depth));
 
-  it("stops counting where it has seen enough", () => expect(jsonDepth("[".repeat(5_000_000), 8)).toBe(9));
+  it("stops counting where it has seen enough", () => expect(shapeOf("[".repeat(5_000_000), 8).depth).toBe(9));
 });
 
 describe("keys of JSON", () => {
+  const twinsIn = (text: string): boolean => hasTwinKeys(JSON.parse(text), shapeOf(text));
+
   it.each([
     ["twice in one object", '{"a":1,"a":2}', true],
     ["twice, once escaped", '{"a":1,"\\u0061":2}', true],
     ["twice around a nested object", '{"a":{"b":[{}]} , "a" :2}', true],
+    ["twice, of which the first holds more", '{"a":{"b":1,"c":{"d":2}},"a":2}', true],
     ["twice in an object of an array", '[1,{"b":"x","b":"y"}]', true],
     ["__proto__, which every object has", '{"__proto__":{"a":1}}', true],
     ["__proto__, escaped", '{"\\u005f_proto__":1}', true],
     ["constructor, which every object has", '{"a":{"constructor":1}}', true],
     ["once in each of two objects", '[{"a":1},{"a":{"a":1}}]', false],
     ["once, and as values", '{"a":"a","b":["a","a","b"],"c":"{\\"a\\":1,\\"a\\":2}"}', false],
+    ["once, with colons in them", '{":":"::","a::":":"}', false],
+    ["once, and an escape in a value", '{"a":"\\u0061","b":["\\n"],"c":{}}', false],
+    ["once, and escaped without need", '{"\\u0061":1}', true],
     ["once in nothing", "1", false],
-  ])("%s: %s → %s", (_name, text, twins) => {
-    JSON.parse(text);
-    expect(hasTwinKeys(text)).toBe(twins);
+  ])("%s: %s → %s", (_name, text, twins) => expect(twinsIn(text)).toBe(twins));
+
+  it("are refused where V8 misreads them", () => {
+    JSON.parse('{"a":1,"\\\\":2}');
+    expect(twinsIn('{"a":1,"\\u0062":2}')).toBe(true);
   });
 
-  it("do not let broken JSON by that `JSON.parse` would refuse anyway, nor fail on it", () => {
-    for (const text of ['{"a', '{"\\', "}}}}", '{"a\\x":1}', "]{,:", ""]) expect(() => hasTwinKeys(text)).not.toThrow();
+  /** A text with its truth: whether any object in it has a key twice, or one that is escaped. */
+  interface Told {
+    readonly text: string;
+    readonly twins: boolean;
+  }
+  const key = fc.constantFrom("a", "b", ":", "{", "ö");
+  const spelled = fc.tuple(key, fc.nat(9), fc.constantFrom("", " ", "\n")).map(([name, escape, space]) => ({
+    name,
+    escaped: escape === 0,
+    text: `${escape === 0 ? `"\\u${name.charCodeAt(0).toString(16).padStart(4, "0")}"` : JSON.stringify(name)}${space}:`,
+  }));
+  const { told } = fc.letrec<{ told: Told }>((tie) => ({
+    told: fc.oneof(
+      { maxDepth: 4 },
+      fc
+        .oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), key, fc.boolean(), fc.constant(null))
+        .map((value) => ({
+          text: JSON.stringify(value),
+          twins: false,
+        })),
+      fc.array(tie("told"), { maxLength: 3 }).map((items) => ({
+        text: `[${items.map((item) => item.text).join(",")}]`,
+        twins: items.some((item) => item.twins),
+      })),
+      fc.array(fc.tuple(spelled, tie("told")), { maxLength: 4 }).map((pairs) => ({
+        text: `{${pairs.map(([{ text }, item]) => text + item.text).join(",")}}`,
+        twins:
+          new Set(pairs.map(([{ name }]) => name)).size < pairs.length ||
+          pairs.some(([{ escaped }, item]) => escaped || item.twins),
+      })),
+    ),
+  }));
+  it("are found twice wherever they stand and however they are spelled", () => {
+    fc.assert(
+      fc.property(told, ({ text, twins }) => {
+        expect(twinsIn(text)).toBe(twins);
+      }),
+      { numRuns: 3_000 },
+    );
   });
 
   it("of the largest push are looked through within 20 ms", () => {
     const keys = `{${Array.from({ length: 26_000 }, (_, i) => `"${i.toString(36)}":1`).join(",")}}`;
     const objects = `[${Array.from({ length: 4_000 }, () => '{"at":1,"spanMs":2,"requests":3,"errors":4,"p95":null}').join(",")}]`;
     for (const text of [keys, objects]) {
+      const bytes = new TextEncoder().encode(text);
+      const value: unknown = JSON.parse(text);
       const took = Array.from({ length: 5 }, () => {
         const since = performance.now();
-        expect(hasTwinKeys(text)).toBe(false);
+        expect(hasTwinKeys(value, jsonShape(bytes, 8))).toBe(false);
         return performance.now() - since;
       });
       expect(Math.min(...took)).toBeLessThan(20);

@@ -228,7 +228,9 @@ export class Cluster {
     this.edge.landed(statement, false, now);
   }
 
+  /** Not while events are missing that are still to come again: nobody keeps such a Postgres to go back to. */
   backUp(now: Millis): void {
+    if (this.#restored !== null || this.edge.sendsAgain) return;
     this.#backup = { archive: new Archive(this.archive), at: now };
   }
 

@@ -112,6 +112,9 @@ export class Edge {
   get isQuiet(): boolean {
     return backlogOf(this.#wake().outbox).waiting === 0;
   }
+  get sendsAgain(): boolean {
+    return this.#storage.again !== null;
+  }
   get marks(): Watermarks | null {
     return this.#wake().outbox.marks;
   }
@@ -231,8 +234,8 @@ export class Edge {
     const { rules } = this.#world;
     const epoch = !rules.fencing && held !== null && push.epoch < held.epoch ? held.epoch : push.epoch;
     const decided = step(held, { ...push, epoch }, now);
-    if (decided.kind !== "gap" || rules.refuseGap || held === null) return decided;
-    return step({ ...held, next: push.records.first }, { ...push, epoch }, now);
+    if (decided.kind !== "gap" || rules.refuseGap) return decided;
+    return step(held, { ...push, epoch, base: push.records.first }, now);
   }
 
   #open(memory: Memory, push: Push, now: Millis): Reply {

@@ -10,11 +10,9 @@ export interface Fact {
   excuse: string | null;
 }
 
-/** A window of one minute whose count follows from the service and the minute, so that any two readers agree on it. */
-export function windowAt(service: string, at: Millis): WindowRecord {
-  const minute = at / MINUTE;
-  const requests = 1 + ((Math.imul(minute ^ (service.length << 20), 0x9e3779b1) >>> 12) & 0xffff);
-  return { kind: "window", service, at, spanMs: MINUTE, requests, errors: 0, latency: null };
+/** A count that follows from the service and the minute, so that any two readers agree on it. */
+export function requestsAt(service: string, at: Millis): number {
+  return 1 + ((Math.imul((at / MINUTE) ^ (service.length << 20), 0x9e3779b1) >>> 12) & 0xffff);
 }
 
 /** 32 hex digits that differ with the text. Not a good hash, but the worlds are small. */
@@ -45,9 +43,10 @@ export class Ledger {
   /** The window that a service had in a minute: the same one whoever reads it, however often. */
   window(service: string, at: Millis): WindowRecord {
     const key = `${service} ${at}`;
-    const known = this.#byKey.get(key);
-    const record = known === undefined ? windowAt(service, at) : this.facts[known]?.record;
-    return this.#learn(key, record?.kind === "window" ? record : windowAt(service, at));
+    const known = this.facts[this.#byKey.get(key) ?? -1]?.record;
+    if (known?.kind === "window") return known;
+    const requests = requestsAt(service, at);
+    return this.#learn(key, { kind: "window", service, at, spanMs: MINUTE, requests, errors: 0, latency: null });
   }
 
   event(record: EventRecord): EventRecord {

@@ -1,8 +1,8 @@
 /** Compares Postgres with what happened: every fact once, or declared lost with the right count, or taken by the world. */
 import { MINUTE } from "../../protocol/time.ts";
 import type { FactRecord } from "../../protocol/record.ts";
-import { type DeclaredGap, type Fact, type Ledger, windowAt } from "./ledger.ts";
-import { type Archive, type EventRow, hourOf, minutesOf, type WindowRow } from "./postgres.ts";
+import { type DeclaredGap, type Fact, type Ledger, requestsAt } from "./ledger.ts";
+import { type Archive, type EventRow, hourOf, type WindowRow } from "./postgres.ts";
 
 /** A rule that does not hold; `rule` is the same for the same kind of fault. */
 export interface Violation {
@@ -35,19 +35,17 @@ export function judgeFreed(ledger: Ledger, archive: Archive, record: FactRecord)
 }
 
 function judgeRow(row: WindowRow, covered: Set<string>): Violation | null {
-  const what = `${nameOf({ ...row, kind: "window" })} under ${row.epoch}:${row.seq}`;
-  if (row.copies > 1) return { rule: "doubled", what: `${what} is there ${row.copies} times` };
+  const name = (): string => `${nameOf({ ...row, kind: "window" })} under ${row.epoch}:${row.seq}`;
+  if (row.copies > 1) return { rule: "doubled", what: `${name()} is there ${row.copies} times` };
   let requests = 0;
-  for (const minute of minutesOf(row)) {
-    const key = `${row.service} ${minute * MINUTE}`;
-    if (covered.has(key))
-      return { rule: "doubled", what: `${what} overlaps another window in ${timeOf(minute * MINUTE)}` };
+  for (let at = row.at; at < row.at + row.spanMs; at += MINUTE) {
+    const key = `${row.service} ${at}`;
+    if (covered.has(key)) return { rule: "doubled", what: `${name()} overlaps another window in ${timeOf(at)}` };
     covered.add(key);
-    requests += windowAt(row.service, minute * MINUTE).requests;
+    requests += requestsAt(row.service, at);
   }
-  return requests === row.requests
-    ? null
-    : { rule: "wrong sum", what: `${what} says ${row.requests}, not ${requests}` };
+  if (requests === row.requests) return null;
+  return { rule: "wrong sum", what: `${name()} says ${row.requests}, not ${requests}` };
 }
 
 function judgeFacts(ledger: Ledger, archive: Archive, covered: ReadonlySet<string>): Violation | null {

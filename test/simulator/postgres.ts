@@ -3,7 +3,7 @@
  * One `Archive` a cluster; the whole of it can go back to an earlier copy, as a restore does.
  */
 import type { FactRecord } from "../../protocol/record.ts";
-import { HOUR, MINUTE, type Millis } from "../../protocol/time.ts";
+import { HOUR, type Millis } from "../../protocol/time.ts";
 import type { Rules } from "./rules.ts";
 
 export interface Numbered {
@@ -102,11 +102,6 @@ export class Archive {
 
 export function hourOf(service: string, at: number): string {
   return `${service} ${Math.floor(at / HOUR)}`;
-}
-
-/** The minutes that a window covers, as whole minutes of Unix time. */
-export function minutesOf({ at, spanMs }: { readonly at: number; readonly spanMs: number }): readonly number[] {
-  return Array.from({ length: spanMs / MINUTE }, (_, i) => at / MINUTE + i);
 }
 
 function keyOf(record: FactRecord): string {

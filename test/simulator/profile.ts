@@ -4,6 +4,10 @@ import type { Dice } from "./dice.ts";
 
 export interface Profile {
   readonly clusters: number;
+  /** Whether the agents' disks are small. */
+  readonly isTight: boolean;
+  /** Steps of a hundred that something goes wrong in. */
+  readonly troublePercent: number;
   readonly services: readonly string[];
   readonly steps: number;
   readonly batchMax: number;
@@ -32,13 +36,16 @@ export interface Profile {
 const UNBOUNDED = 10_000;
 
 export function profileOf(dice: Dice): Profile {
-  const isTight = dice.chance(40);
+  const isTight = dice.chance(35);
+  const disaster = dice.chance(30) ? "rewind" : dice.chance(35) ? "restore" : "none";
   return {
-    clusters: dice.chance(85) ? 1 : dice.between(2, 3),
+    clusters: dice.chance(88) ? 1 : dice.between(2, 3),
+    isTight,
+    troublePercent: dice.between(8, 24),
     services: isTight || dice.chance(60) ? ["shop/web"] : ["shop/web", "shop/pay"],
-    steps: dice.between(30, 90),
+    steps: dice.between(30, 100),
     batchMax: dice.between(2, 6),
-    spoolRecordsMax: isTight ? dice.between(12, 18) : UNBOUNDED,
+    spoolRecordsMax: isTight ? dice.between(14, 20) : UNBOUNDED,
     outboxRecordsMax: dice.chance(15) ? dice.between(4, 10) : UNBOUNDED,
     flushRecordsMax: dice.between(3, 12),
     flushIntervalMs: dice.chance(50) ? 10 * SECOND : MINUTE,
@@ -46,16 +53,18 @@ export function profileOf(dice: Dice): Profile {
     sessions: dice.chance(40),
     crashes: dice.chance(60),
     diskLoss: dice.chance(15),
-    zombies: !isTight && dice.chance(40),
+    // Two disks of one identity, or a clock that goes back, make one minute twice. Where one of the two is coarser
+    // Postgres cannot tell, so these worlds have room enough.
+    zombies: !isTight && dice.chance(disaster === "rewind" ? 60 : 35),
     copies: !isTight && dice.chance(20),
     agentClock: !isTight && dice.chance(20),
-    edgeClock: dice.chance(4),
+    edgeClock: !isTight && dice.chance(6),
     evictions: dice.chance(60),
-    disaster: dice.chance(30) ? "rewind" : dice.chance(35) ? "restore" : "none",
+    disaster,
     postgresDown: dice.chance(20),
     slowPostgres: dice.chance(50),
     badRecords: dice.chance(15),
-    damage: dice.chance(6),
+    damage: dice.chance(8),
     longPauses: dice.chance(12),
   };
 }

@@ -62,10 +62,8 @@ export class Room {
 
   /** Brings the spool back into its bounds. `now` is null while nobody knows the time: then nothing is too old. */
   shrink(now: Millis | null): void {
-    if (now !== null) {
-      const old = this.waitingWindows().filter(({ record }) => record.at < now - TOO_OLD_MS);
-      this.#drop("too old", old);
-    }
+    const isOld = ({ record }: Stored): boolean => now !== null && record.at < now - TOO_OLD_MS;
+    if (this.#world.disk.records.some(isOld)) this.#drop("too old", this.waitingWindows().filter(isOld));
     if (!this.#isAbove(COARSEN_SHARE)) return;
     this.#world.removeFreed();
     const { recordsMax } = this.#world;
@@ -190,9 +188,18 @@ function spanOf(records: readonly FactRecord[]): { readonly at: Millis; readonly
 }
 
 function sorted(records: readonly Stored[]): readonly StoredWindow[] {
-  return records
-    .flatMap((stored) => (stored.record.kind === "window" ? [{ ...stored, record: stored.record }] : []))
-    .toSorted((a, b) => a.record.at - b.record.at || a.id - b.id);
+  const windows = records.filter(isWindow);
+  // Mostly they came in order.
+  const isSorted = windows.every((window, i) => i === 0 || compare(windows[i - 1] ?? window, window) <= 0);
+  return isSorted ? windows : windows.toSorted(compare);
+}
+
+function isWindow(stored: Stored): stored is StoredWindow {
+  return stored.record.kind === "window";
+}
+
+function compare(a: Stored, b: Stored): number {
+  return a.record.at - b.record.at || a.id - b.id;
 }
 
 /** What a mutant leaves under a number that it took a window from. */

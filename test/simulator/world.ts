@@ -2,7 +2,7 @@
  * A world: clusters, a clock and dice. First troubles come in any order, one step at a time; then they stop, everything
  * must come to rest in a bounded number of rounds, and the oracle compares.
  */
-import { HOUR, MINUTE, SECOND, type Millis } from "../../protocol/time.ts";
+import { DAY, HOUR, MINUTE, SECOND, type Millis } from "../../protocol/time.ts";
 import { Cluster, type Say } from "./cluster.ts";
 import { Dice } from "./dice.ts";
 import { judge, type Violation } from "./oracle.ts";
@@ -16,9 +16,12 @@ const DATA_BEFORE_MS = 3 * MINUTE;
 /** Rounds that a pod may take to hand over what its disk holds, and a few a record. */
 const ROUNDS_LEAST = 40;
 const ROUNDS_PER_RECORD = 6;
-const ROUND_MS = 10 * SECOND;
+const ROUND_MS = 20 * SECOND;
 /** Pods that are told to take over though nobody fenced them. */
-const TAKE_OVER_PERCENT = 20;
+const TAKE_OVER_PERCENT = 30;
+
+/** Something that goes wrong in a cluster, maybe with a pod. */
+type Trouble = (cluster: Cluster, pod: Pod | null) => unknown;
 
 export class World {
   readonly #dice: Dice;
@@ -27,6 +30,7 @@ export class World {
   readonly #say: Say;
   #now = BEGIN;
   #edgeSkewMs = 0;
+  readonly #troubles: readonly Trouble[];
   #isPostgresDown = false;
   #step = 0;
 
@@ -35,6 +39,7 @@ export class World {
     this.#profile = profileOf(this.#dice);
     this.#say = (line) =>
       say?.(`${String(this.#step).padStart(3)} ${new Date(this.#now).toISOString().slice(11, 19)} ${line()}`);
+    this.#troubles = this.#troublesOf(this.#profile);
     const { clusters } = this.#profile;
     this.#clusters = Array.from(
       { length: clusters },
@@ -50,7 +55,7 @@ export class World {
     for (; this.#step < steps; this.#step++) {
       const cluster = this.#clusters[this.#dice.below(this.#clusters.length)];
       if (cluster === undefined) continue;
-      if (this.#dice.chance(30)) this.#trouble(cluster);
+      if (this.#dice.chance(this.#profile.troublePercent)) this.#trouble(cluster);
       else this.#work(cluster);
       if (cluster.violation !== null) return cluster.violation;
     }
@@ -86,9 +91,10 @@ export class World {
   /** Time passes, and what has become due is closed. */
   #pass(cluster: Cluster): void {
     const dice = this.#dice;
-    const { longPauses } = this.#profile;
-    const pause = dice.chance(75) ? dice.between(5, 90) * SECOND : dice.between(2, 12) * MINUTE;
-    this.#now += longPauses && dice.chance(15) ? dice.between(1, 30) * HOUR : pause;
+    const { longPauses, isTight } = this.#profile;
+    const pause = dice.chance(isTight ? 50 : 75) ? dice.between(5, 90) * SECOND : dice.between(2, 12) * MINUTE;
+    const longPause = dice.chance(8) ? 8 * DAY : dice.between(1, 30) * HOUR;
+    this.#now += longPauses && dice.chance(15) ? longPause : pause;
     for (const pod of cluster.running) cluster.closeMinutes(pod, this.#now, 8);
   }
 
@@ -116,7 +122,7 @@ export class World {
     else if (!slowPostgres || dice.chance(70)) cluster.execute(statement, true, this.#edgeNow);
     else if (dice.chance(50)) cluster.execute(statement, false, this.#edgeNow);
     else cluster.fail(statement, dice.chance(70), this.#edgeNow);
-    cluster.edge.settle();
+    if (dice.chance(40)) cluster.edge.settle();
   }
 
   #somePod(cluster: Cluster): Pod | null {
@@ -126,57 +132,51 @@ export class World {
   // ── trouble ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #trouble(cluster: Cluster): void {
-    const p = this.#profile;
+    const trouble = this.#troubles[this.#dice.below(this.#troubles.length)];
+    trouble?.(cluster, cluster.pods[this.#dice.below(cluster.pods.length)] ?? null);
+  }
+
+  /** Those that this world has, each as often as it is to happen. */
+  #troublesOf(p: Profile): readonly Trouble[] {
+    const when = (is: boolean, ...troubles: readonly Trouble[]): readonly Trouble[] => (is ? troubles : []);
     const dice = this.#dice;
-    const pod = cluster.pods[dice.below(cluster.pods.length)];
-    switch (dice.below(14)) {
-      case 0:
-        if (p.lossyNet && pod !== undefined) cluster.giveUp(pod, this.#now);
-        return;
-      case 1:
-        return this.#changeSession(cluster);
-      case 2:
-      case 3:
-        if (pod !== undefined) this.#restart(cluster, pod);
-        return;
-      case 4:
-        if (p.diskLoss && pod !== undefined && dice.chance(40)) cluster.loseDisk(pod);
-        if (cluster.pods.length === 0) cluster.addPod(null, false, this.#now);
-        return;
-      case 5:
-        if (p.zombies && dice.chance(50)) cluster.addPod(null, false, this.#now);
-        return;
-      case 6:
-        if (!p.copies || pod === undefined) return;
-        if (dice.chance(50)) cluster.copyDisk(pod);
-        else cluster.startCopy(true, this.#now);
-        return;
-      case 7:
-        return this.#moveClocks(pod ?? null);
-      case 8:
-      case 9:
-        if (p.evictions) this.#evict(cluster);
-        return;
-      case 10:
-        return this.#disaster(cluster);
-      case 11:
-        if (p.postgresDown) this.#isPostgresDown = !this.#isPostgresDown;
-        return;
-      case 12:
-        if (p.slowPostgres && cluster.edge.flight !== null)
-          cluster.fail(cluster.edge.flight, dice.chance(80), this.#edgeNow);
-        return;
-      case 13:
-        if (p.damage && pod !== undefined) this.#damage(cluster, pod);
-        return;
-    }
+    const restart: Trouble = (cluster, pod) => pod !== null && this.#restart(cluster, pod);
+    const evict: Trouble = (cluster) => this.#evict(cluster);
+    const disaster: Trouble = (cluster) => this.#disaster(cluster);
+    return [
+      restart,
+      ...when(p.lossyNet, (cluster, pod) => pod !== null && cluster.giveUp(pod, this.#now)),
+      ...when(p.sessions, (cluster) => this.#changeSession(cluster)),
+      ...when(p.crashes, restart, restart),
+      ...when(p.diskLoss, (cluster, pod) => this.#loseDisk(cluster, pod)),
+      ...when(p.zombies, (cluster) => cluster.addPod(null, false, this.#now)),
+      ...when(p.copies, (cluster, pod) => this.#copy(cluster, pod)),
+      ...when(p.agentClock || p.edgeClock, (_, pod) => this.#moveClocks(pod)),
+      ...when(p.evictions, evict, evict),
+      ...when(p.disaster !== "none", disaster, disaster),
+      ...when(p.postgresDown, () => (this.#isPostgresDown = !this.#isPostgresDown)),
+      ...when(p.slowPostgres, (cluster) => {
+        if (cluster.edge.flight !== null) cluster.fail(cluster.edge.flight, dice.chance(80), this.#edgeNow);
+      }),
+      ...when(p.damage, (cluster, pod) => pod !== null && this.#damage(cluster, pod)),
+    ];
   }
 
   #changeSession(cluster: Cluster): void {
-    if (!this.#profile.sessions) return;
     const pod = this.#somePod(cluster);
     if (cluster.edge.hasSession && this.#dice.chance(50)) cluster.closeSession();
     else if (pod !== null) cluster.openSession(pod);
+  }
+
+  #loseDisk(cluster: Cluster, pod: Pod | null): void {
+    if (pod !== null && this.#dice.chance(40)) cluster.loseDisk(pod);
+    if (cluster.pods.length === 0) cluster.addPod(null, false, this.#now);
+  }
+
+  /** A copy is started as the handbook says: to take over. */
+  #copy(cluster: Cluster, pod: Pod | null): void {
+    if (pod !== null && this.#dice.chance(50)) cluster.copyDisk(pod);
+    else cluster.startCopy(true, this.#now);
   }
 
   #restart(cluster: Cluster, pod: Pod): void {
@@ -218,7 +218,8 @@ export class World {
     }
     if (disaster !== "restore") return;
     if (cluster.awaitsReflush) cluster.reflush(this.#edgeNow);
-    else if (dice.chance(50)) cluster.backUp(this.#edgeNow);
+    // The operator asks from earlier on where the object's clock is not to be trusted.
+    else if (dice.chance(50)) cluster.backUp(this.#edgeNow - (this.#profile.edgeClock ? 4 * HOUR : 0));
     else cluster.restore();
   }
 

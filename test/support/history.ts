@@ -9,7 +9,7 @@ export function filledService(n: number): string {
 const SERVICE = "'eu-' || n % 4, 'shop/s' || n";
 const COUNTS = `{"2": 310, "3": 2410, "4": 1800.5, "5": 900, "6": 420, "7": 120, "8": 31, "9": 8.5}`;
 const LATENCY = `{"scheme": "explicit", "bounds": "istio", "sum": 4100.25,
-  "counts": [0, 0, 5, 40, 30, 15, 7, 2, 0.5, 0.1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}`;
+  "counts": {"2": 5, "3": 40, "4": 30, "5": 15, "6": 7, "7": 2, "8": 0.5, "9": 0.1}}`;
 
 /**
  * Ninety days and hours of `services`, the newest `minuteDays` of minutes, and as much as a busy quarter leaves of
@@ -35,8 +35,8 @@ export async function fillHistory(
   await client.query(`INSERT INTO day_window SELECT ${SERVICE}, day, ${sums}
     FROM generate_series(current_date - 91, current_date, '1 day') AS day, generate_series(0, ${services - 1}) AS n`);
   await client.query(`INSERT INTO event
-    SELECT 'eu-' || n % 4, md5(n::text), 1, n, (ARRAY['pod.crash_loop', 'pod.oom_killed', 'lease.result', 'gap'])[1 + n / 4 % 4],
-      'shop/s1', now() - n * interval '5 minutes', jsonb_build_object('until', extract(epoch FROM now()) * 1000)
+    SELECT 'eu-' || n % 4, md5(n::text), 1, n, CASE n / 4 % 25 WHEN 0 THEN 'gap' ELSE (ARRAY['pod.crash_loop', 'pod.oom_killed', 'lease.result'])[1 + n / 4 % 3] END,
+      'shop/s1', now() - n * interval '5 minutes', jsonb_build_object('until', (extract(epoch FROM now()) * 1000)::bigint - n::bigint * 300000 + 180000)
     FROM generate_series(1, 25000) AS n`);
   await client.query(`INSERT INTO board_fact
     SELECT 'status_change', c || ':' || n, 1, now() - n * interval '15 minutes',

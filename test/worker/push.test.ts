@@ -129,6 +129,7 @@ describe("a hostile first line", () => {
     agent = await enrolledAgent("hostile");
   });
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const joined = (a: Uint8Array, b: Uint8Array): Uint8Array => new Uint8Array([...a, ...b]);
   const validPush = (): string => JSON.stringify(pushBody({ epoch: agent.epoch }, {}));
   const good = (): Promise<Uint8Array> => gzip(JSON.stringify({ v: 1 }));
 
@@ -166,6 +167,11 @@ describe("a hostile first line", () => {
       async () => agent.request(agentPath(PUSH_PATH, "somewhere-else"), await good()),
     ],
     [
+      "oversize, in chunks without a length",
+      "413 push_too_large",
+      async () => call(path, { method: "POST", body: new Blob([new Uint8Array(262_145)]).stream() }),
+    ],
+    [
       "oversize",
       "413 push_too_large",
       async () =>
@@ -181,6 +187,16 @@ describe("a hostile first line", () => {
       "truncated gzip",
       "400 push_malformed",
       async () => agent.request(path, (await gzip(JSON.stringify({ v: 1, a: "b".repeat(999) }))).slice(0, 30)),
+    ],
+    [
+      "a second gzip behind the first",
+      "400 push_malformed",
+      async () => agent.request(path, joined(await gzip(validPush().slice(0, 99)), await gzip(validPush().slice(99)))),
+    ],
+    [
+      "zeros behind its gzip",
+      "400 push_malformed",
+      async () => agent.request(path, joined(await gzip(validPush()), new Uint8Array(8))),
     ],
     ["not gzip", "400 push_malformed", async () => agent.request(path, bytes("hello"))],
     [

@@ -33,9 +33,12 @@ export function tellOf(
     sources: live.sources,
     services: live.services.map((service): ToldService => {
       const newest = freshReadings(service, live.at, push.intervalMs).at(-1);
+      const { status, reason, why } = serviceVerdict(statuses[service.service] ?? null, service, scope);
       return {
         service: service.service,
-        ...serviceVerdict(statuses[service.service] ?? null, service, scope),
+        status,
+        reason,
+        why,
         traffic:
           newest === undefined ? null : { requests: newest.requests, errors: newest.errors, spanMs: newest.spanMs },
         latency: newest === undefined ? null : service.latency,
@@ -60,22 +63,43 @@ export interface Told {
   readonly news: string;
 }
 
-export function toldOf(tell: Tell): Told {
-  return { heardAt: tell.heardAt, intervalMs: tell.intervalMs, news: shortHash(newsOf(tell)) };
+/** What a tell says besides numbers and times, and its hash. */
+export interface News {
+  readonly text: string;
+  readonly hash: string;
 }
 
-/** Whether a tell is news: a verdict, a source, a lease result or the set of services changed, or the last is 30 s old. */
-export function isTellDue(told: Told | null, tell: Tell): boolean {
-  if (told === null || tell.heardAt - told.heardAt >= TELL_INTERVAL_MS) return true;
-  return told.news !== shortHash(newsOf(tell));
+/** The news of a tell. Mostly it is what it was `before`, and a text is sooner compared than hashed. */
+export function newsOf(before: News | null, tell: Tell): News {
+  const text = newsText(tell);
+  return text === before?.text ? before : { text, hash: shortHash(text) };
+}
+
+export function toldOf(tell: Tell, news: News = newsOf(null, tell)): Told {
+  return { heardAt: tell.heardAt, intervalMs: tell.intervalMs, news: news.hash };
+}
+
+/** Whether a tell is due: a verdict, a source, a lease result or the set of services changed, or the last is 30 s old. */
+export function isTellDue(told: Told | null, tell: Tell, news: News = newsOf(null, tell)): boolean {
+  return told === null || tell.heardAt - told.heardAt >= TELL_INTERVAL_MS || told.news !== news.hash;
+}
+
+/** What each service is decided to be, by its name: `held` itself if that says the same. */
+export function statusesOf(
+  { services }: Tell,
+  held: Readonly<Record<string, ServiceStatus>>,
+): Readonly<Record<string, ServiceStatus>> {
+  const same = services.every(({ service, status }) => held[service] === status);
+  if (same && Object.keys(held).length === services.length) return held;
+  return Object.fromEntries(services.map(({ service, status }) => [service, status]));
 }
 
 /** Whether a tell says anything else than the one before it, numbers and times aside. */
 export function isNews(held: Tell | null, tell: Tell): boolean {
-  return held === null || newsOf(held) !== newsOf(tell);
+  return held === null || newsText(held) !== newsText(tell);
 }
 
-function newsOf({ services, sources, leases, agentVersion }: Tell): string {
+function newsText({ services, sources, leases, agentVersion }: Tell): string {
   return JSON.stringify([
     agentVersion,
     services.map(({ service, status, replicas }) => [service, status, replicas]),

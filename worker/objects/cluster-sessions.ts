@@ -134,7 +134,7 @@ export class ClusterSessions {
   async #push(socket: WebSocket, frame: Uint8Array): Promise<void> {
     let id: number | null = null;
     try {
-      const parsed = await parseFrame(frame);
+      const parsed = parseFrame(frame);
       if (!parsed.ok) return send(socket, refused(parsed.failure.id, parsed.failure.refusal));
       ({ id } = parsed.value);
       // Looked at now: meanwhile a newer session may have taken over. The key is looked at when the push is taken in.

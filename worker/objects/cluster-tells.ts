@@ -1,10 +1,10 @@
 /** What a Cluster tells the Board of its agent, and when: `core/tell.ts` decides, this remembers and speaks. */
-import type { Live, Push } from "../../protocol/push.ts";
+import type { Push } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Tell } from "../core/component.ts";
 import type { ServiceStatus } from "../core/service.ts";
-import type { Told } from "../core/tell.ts";
-import { isTellDue, silentAt, tellOf, toldOf } from "../core/tell.ts";
+import type { News, Told } from "../core/tell.ts";
+import { isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import type { ClusterSessions } from "./cluster-sessions.ts";
 import type { Env } from "./env.ts";
@@ -23,8 +23,10 @@ interface TellsOwner {
 export class ClusterTells {
   readonly #owner: TellsOwner;
   #statuses: Readonly<Record<string, ServiceStatus>>;
-  #live: Live | null = null;
+  /** Moment of the newest `live`. Not the whole of it: what outlives its push costs the collector as much as the push did. */
+  #liveAt: Millis = 0;
   #told: Told | null;
+  #news: News | null = null;
   #telling: Promise<void> = Promise.resolve();
 
   constructor(owner: TellsOwner) {
@@ -44,17 +46,16 @@ export class ClusterTells {
     const cluster = this.#owner.cluster();
     sessions.keep({ heardAt: now, intervalMs: push.intervalMs });
     // A clock that was ahead once must not silence the agent until the world has caught up with it.
-    const newest = Math.min(this.#live?.at ?? 0, now);
+    const newest = Math.min(this.#liveAt, now);
     if (push.live === null || cluster === null || push.live.at < newest) return;
-    this.#live = push.live;
+    this.#liveAt = push.live.at;
     const tell = tellOf(cluster, push, push.live, this.#statuses, memory.backlog, now);
-    const statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
-    if (JSON.stringify(statuses) !== JSON.stringify(this.#statuses)) {
-      this.#statuses = statuses;
-      memory.write("statuses", statuses);
-    }
-    if (!isTellDue(this.#told, tell)) return;
-    this.#telling = this.#tell(tell);
+    const statuses = statusesOf(tell, this.#statuses);
+    if (statuses !== this.#statuses) memory.write("statuses", statuses);
+    this.#statuses = statuses;
+    const news = (this.#news = newsOf(this.#news, tell));
+    if (!isTellDue(this.#told, tell, news)) return;
+    this.#telling = this.#tell(tell, toldOf(tell, news));
     ctx.waitUntil(this.#telling);
   }
 
@@ -75,8 +76,7 @@ export class ClusterTells {
     this.#keep(null);
   }
 
-  async #tell(tell: Tell): Promise<void> {
-    const told = toldOf(tell);
+  async #tell(tell: Tell, told: Told): Promise<void> {
     // At once, so that a push which comes meanwhile does not tell the same.
     this.#told = told;
     try {

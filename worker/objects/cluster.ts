@@ -35,7 +35,7 @@ import { Meter } from "./meter.ts";
 import type { PushAnswer, PushRefusal } from "./push-body.ts";
 import { parsePush } from "./push-body.ts";
 import type { SignedHead } from "./signed.ts";
-import { claimedKeyId, isSignedBy } from "./signed.ts";
+import { claimOf, isSignedBy } from "./signed.ts";
 
 const NO_IDENTITY: PushRefusal = {
   code: "unauthenticated",
@@ -125,8 +125,9 @@ export class Cluster extends DurableObject<Env> {
       fingerprintOf(raw),
       secretHash(enroll.code),
     ]);
+    const claim = claimOf(head, Date.now());
     const signed =
-      claimedKeyId(head, Date.now()) === keyId && (await isSignedBy(await importPublicKey(raw), head, body));
+      claim?.parameters.keyId === keyId && (await isSignedBy(await importPublicKey(raw), claim, head, body));
     const now = Date.now();
     const added =
       signed && this.#identity !== null
@@ -211,7 +212,7 @@ export class Cluster extends DurableObject<Env> {
   async push(head: SignedHead, body: Uint8Array): Promise<PushAnswer> {
     const keyId = await this.#authenticate(head, body);
     if (!keyId.ok) return keyId;
-    const push = await parsePush(body);
+    const push = parsePush(body);
     return push.ok ? this.#takeIn(keyId.value, push.value) : push;
   }
 
@@ -225,14 +226,14 @@ export class Cluster extends DurableObject<Env> {
 
   /** The key that signed, if it may speak. */
   async #authenticate(head: SignedHead, body: Uint8Array): Promise<Result<string, PushRefusal>> {
-    const keyId = claimedKeyId(head, Date.now());
-    const key = this.#identity?.keys.find((known) => known.keyId === keyId);
-    if (key === undefined || key.state === "revoked") return failure(NO_IDENTITY);
+    const claim = claimOf(head, Date.now());
+    const key = this.#identity?.keys.find((known) => known.keyId === claim?.parameters.keyId);
+    if (claim === null || key === undefined || key.state === "revoked") return failure(NO_IDENTITY);
     if (isBarred(this.#failedSignatures, Date.now())) {
       const message = "Too many signatures failed in this minute. Wait, and look for who else uses this key's id.";
       return failure({ code: "too_many_attempts", message });
     }
-    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), head, body))) {
+    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), claim, head, body))) {
       this.#failedSignatures = withFailure(this.#failedSignatures, Date.now());
       return failure(NO_IDENTITY);
     }
@@ -265,6 +266,7 @@ export class Cluster extends DurableObject<Env> {
       return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
     }
     this.#warnOfConflicts(push.epoch, push.records);
+    // An empty transaction is not free.
     if (decided.changed) {
       this.ctx.storage.transactionSync(() => this.#memory.keep(decided.watermarks, decided.fresh, now));
     }

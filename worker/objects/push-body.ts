@@ -23,18 +23,16 @@ export interface PushRefusal {
 export type PushAnswer = Result<Receipt, PushRefusal>;
 
 /** A POST's body. */
-export async function parsePush(body: Uint8Array): Promise<Result<Push, PushRefusal>> {
-  const json = await unpack(body, PUSH_BYTES_MAX, PUSH_DEPTH_MAX);
+export function parsePush(body: Uint8Array): Result<Push, PushRefusal> {
+  const json = unpack(body, PUSH_BYTES_MAX, PUSH_DEPTH_MAX);
   return json.ok ? checkPush(json.value) : json;
 }
 
 /** A session's binary frame. A refusal's `id` is null where the frame did not become readable so far. */
-export async function parseFrame(
+export function parseFrame(
   frame: Uint8Array,
-): Promise<
-  Result<{ readonly id: number; readonly push: Push }, { readonly id: number | null; readonly refusal: PushRefusal }>
-> {
-  const json = await unpack(frame, FRAME_BYTES_MAX, FRAME_DEPTH_MAX);
+): Result<{ readonly id: number; readonly push: Push }, { readonly id: number | null; readonly refusal: PushRefusal }> {
+  const json = unpack(frame, FRAME_BYTES_MAX, FRAME_DEPTH_MAX);
   if (!json.ok) return failure({ id: null, refusal: json.failure });
   const parsed = v.safeParse(PushFrameSchema, json.value, { abortEarly: true });
   if (!parsed.success) {
@@ -46,9 +44,9 @@ export async function parseFrame(
   return push.ok ? success({ id, push: push.value }) : failure({ id, refusal: push.failure });
 }
 
-async function unpack(bytes: Uint8Array, bytesMax: number, depthMax: number): Promise<Result<unknown, PushRefusal>> {
+function unpack(bytes: Uint8Array, bytesMax: number, depthMax: number): Result<unknown, PushRefusal> {
   // A POST that is longer than this packed is refused by its route already.
-  const unpacked = bytes.byteLength > PUSH_BYTES_MAX ? failure("too_large") : await gunzip(bytes, bytesMax);
+  const unpacked = bytes.byteLength > PUSH_BYTES_MAX ? failure("too_large") : gunzip(bytes, bytesMax);
   if (!unpacked.ok && unpacked.failure === "too_large") {
     const message = `The push is larger than ${PUSH_BYTES_MAX} bytes unpacked. Send fewer records.`;
     return failure({ code: "push_too_large", message });
@@ -58,9 +56,11 @@ async function unpack(bytes: Uint8Array, bytesMax: number, depthMax: number): Pr
   return failure({ code: "push_malformed", message: "The push is not gzip of JSON within the allowed depth." });
 }
 
+const VersionSchema = v.object({ v: v.number() });
+
 /** The envelope alone: its records are judged one by one, so that a poison one costs none of its neighbours. */
 function checkPush(json: unknown): Result<Push, PushRefusal> {
-  const version = v.safeParse(v.object({ v: v.number() }), json);
+  const version = v.safeParse(VersionSchema, json);
   if (version.success && !versionServed(version.output.v)) {
     const versions = [PROTOCOL_VERSION_OLDEST, PROTOCOL_VERSION] as const;
     const message = `Protocol ${version.output.v} is not served here; versions ${versions.join(" to ")} are.`;

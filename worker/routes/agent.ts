@@ -8,20 +8,20 @@ import { PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, versionServed } from "../../
 import { parseJson } from "../objects/body.ts";
 import { clusterOf } from "../objects/env.ts";
 import type { SignedHead } from "../objects/signed.ts";
-import { claimedKeyId } from "../objects/signed.ts";
+import { claimOf } from "../objects/signed.ts";
 import { refuse } from "./answer.ts";
 import { failedTooOften } from "./failures.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 function headOf(c: AppContext): SignedHead {
-  const header = (name: string): string | null => c.req.header(name) ?? null;
+  const { headers } = c.req.raw;
   return {
     method: c.req.method,
     targetUri: c.req.url,
-    contentType: header("content-type") ?? "",
-    contentDigest: header("content-digest"),
-    signatureInput: header("signature-input"),
-    signature: header("signature"),
+    contentType: headers.get("content-type") ?? "",
+    contentDigest: headers.get("content-digest"),
+    signatureInput: headers.get("signature-input"),
+    signature: headers.get("signature"),
   };
 }
 
@@ -33,11 +33,11 @@ function clusterName(c: AppContext): string | null {
 async function push(c: AppContext, { body }: RouteRequest): Promise<Response> {
   const cluster = clusterName(c);
   const head = headOf(c);
-  if (cluster === null || claimedKeyId(head, Date.now()) === null) {
+  if (cluster === null || claimOf(head, Date.now()) === null) {
     return refuse(c, "unauthenticated", "The push is not signed, or its signature's time does not fit serverTime.");
   }
   const answer = await clusterOf(c.env, cluster).push(head, body);
-  if (answer.ok) return c.json(answer.value);
+  if (answer.ok) return Response.json(answer.value);
   const { code, message, expected, versions, receipt } = answer.failure;
   // Its numbers are consumed: the agent learns that from the receipt, as it does from every other.
   if (receipt !== undefined) return c.json(receipt, 422);

@@ -4,7 +4,7 @@
  */
 import type { Context, Hono } from "hono";
 import type { Env } from "../objects/env.ts";
-import { readBounded } from "../objects/body.ts";
+import { readBody } from "../objects/body.ts";
 import { refuse } from "./answer.ts";
 import type { Visitor } from "./guard.ts";
 import { guard } from "./guard.ts";
@@ -51,7 +51,7 @@ export function mount(app: Hono<AppEnv>, routes: readonly Route[]): void {
 async function answer(c: AppContext, route: Route): Promise<Response> {
   const admitted = await guard(c, route);
   if (!admitted.ok) return admitted.failure;
-  const body = await readBounded(c.req.raw.body, route.bodyMaxBytes ?? 0);
+  const body = await readBody(c.req.raw, route.bodyMaxBytes ?? 0);
   if (body.ok) return route.handle(c, { visitor: admitted.value, body: body.value });
   if (route.policy === "agent")
     return refuse(c, "push_too_large", `The body is larger than ${route.bodyMaxBytes} bytes.`);

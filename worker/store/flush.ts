@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { FactRecord } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Database, StoreResult } from "./database.ts";
+import { sparse } from "./latency.ts";
 import { prepareStorage } from "./partitions.ts";
 
 /** Records a call. 2,000 windows with histograms are about 1 MB of JSON, a tenth of what Neon takes in one request. */
@@ -67,7 +68,15 @@ function rowOf({ epoch, seq, record }: NumberedRecord): IncomingRow {
   switch (record.kind) {
     case "window": {
       const { kind, at, service, spanMs, requests, errors, latency } = record;
-      return { epoch, seq, kind, at, key: service, subject: null, body: { spanMs, requests, errors, latency } };
+      return {
+        epoch,
+        seq,
+        kind,
+        at,
+        key: service,
+        subject: null,
+        body: { spanMs, requests, errors, latency: latency && sparse(latency) },
+      };
     }
     case "gap": {
       const { kind, at, id, until, reason, count } = record;

@@ -6,6 +6,7 @@ import type { StatusChange } from "../core/component.ts";
 import { DOCUMENT_KINDS } from "./board.ts";
 import type { BoardKind, BoardRow } from "./board.ts";
 import type { Database, StoreResult } from "./database.ts";
+import { dense } from "./latency.ts";
 import { boardFact, minuteWindow } from "./schema.ts";
 import { bounded, moment, textArray } from "./sql.ts";
 
@@ -28,7 +29,7 @@ export async function windowsOf(
   db: Database,
   filter: { readonly cluster: string; readonly service: string; readonly from: Millis; readonly to: Millis },
 ): Promise<StoreResult<readonly StoredWindow[]>> {
-  return db.run((drizzle) =>
+  const result = await db.run((drizzle) =>
     drizzle
       .select({
         at: minuteWindow.minute,
@@ -49,6 +50,8 @@ export async function windowsOf(
       .orderBy(minuteWindow.minute)
       .limit(WINDOWS_MAX),
   );
+  if (!result.ok) return result;
+  return { ok: true, value: result.value.map((row) => ({ ...row, latency: row.latency && dense(row.latency) })) };
 }
 
 /** How many windows a cluster has. */

@@ -22,8 +22,8 @@ import {
   primaryKey,
   text,
 } from "drizzle-orm/pg-core";
-import type { Latency } from "../../protocol/latency.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { SparseCounts, StoredLatency } from "./latency.ts";
 
 /** A moment: `Millis` here, `timestamptz` there. Postgres answers `2026-11-23 01:02:00+00`, which `Date.parse` reads. */
 const moment = customType<{ data: Millis; driverData: string }>({
@@ -74,7 +74,7 @@ export const minuteWindow = pgTable(
     /** Floats: Prometheus' `increase` is not an integer. */
     requests: doublePrecision("requests").notNull(),
     errors: doublePrecision("errors").notNull(),
-    latency: jsonb("latency").$type<Latency>(),
+    latency: jsonb("latency").$type<StoredLatency>(),
   },
   (table) => [primaryKey({ columns: [table.clusterId, table.serviceId, table.minute] })],
 );
@@ -87,8 +87,7 @@ const rollupColumns = {
   errors: doublePrecision("errors").notNull(),
   /** Sum of the windows' spans: how much of the time was seen. */
   coveredMs: bigint("covered_ms", { mode: "number" }).notNull(),
-  /** Sparse: index of the bucket to its count. */
-  counts: jsonb("counts").$type<Readonly<Record<string, number>>>().notNull(),
+  counts: jsonb("counts").$type<SparseCounts>().notNull(),
   /** Of all latencies, ms. */
   sum: doublePrecision("sum").notNull(),
 };

@@ -1,6 +1,5 @@
 /** Sums over time, in one statement a chart: what lies between two cuts is added here, bucket by bucket. */
 import { sql } from "drizzle-orm";
-import { boundsOf, explicitLatency } from "../../protocol/latency.ts";
 import type { Latency } from "../../protocol/latency.ts";
 import { TOO_OLD_MS } from "../../protocol/limits.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -9,11 +8,13 @@ import { splitService } from "../core/component.ts";
 import type { Range, SeriesPlan, SeriesPoint, SeriesRow, Span } from "../core/series.ts";
 import { seriesPlan, seriesPoints } from "../core/series.ts";
 import type { Database, StoreResult } from "./database.ts";
+import { dense } from "./latency.ts";
+import type { SparseCounts } from "./latency.ts";
 import { moment, textArray } from "./sql.ts";
 
 /** Services a chart: as many as a component may stand for. */
 export const SERIES_SERVICES_MAX = 100;
-/** Declared losses a chart; the newest are kept. */
+/** Declared losses a cluster and chart; the newest are kept, and those that touch are one. */
 const GAPS_MAX = 500;
 
 export interface Series {
@@ -54,7 +55,7 @@ interface StoredRow extends Record<string, unknown> {
   readonly errors: number;
   readonly covered_ms: number;
   readonly sum: number;
-  readonly counts: Readonly<Record<string, number>> | null;
+  readonly counts: SparseCounts | null;
   readonly starts: number;
   readonly reach: number;
 }
@@ -71,9 +72,7 @@ function gapOf({ slot, starts, reach }: StoredRow): Span | [] {
 function latencyOf({ bounds: text, counts, sum }: StoredRow): Latency | null {
   if (text === "" || counts === null) return null;
   // As the flush wrote it from a checked record: a name, or an array of numbers.
-  const bounds = text === "istio" ? boundsOf({ bounds: text }) : (JSON.parse(text) as number[]);
-  const dense = Array.from({ length: bounds.length + 1 }, (_, i) => counts[i] ?? 0);
-  return explicitLatency(bounds, dense, sum);
+  return dense({ bounds: text === "istio" ? text : (JSON.parse(text) as number[]), counts, sum });
 }
 
 type Target = { readonly cluster: string; readonly service: string };
@@ -89,18 +88,19 @@ function seriesStatement(plan: SeriesPlan, services: readonly Target[], timeZone
       SELECT * FROM unnest(${textArray(services.map(({ cluster }) => cluster))}::text[],
         ${textArray(services.map(({ service }) => service))}::text[]) AS t(cluster_id, service_id)
     ), ${sumsOf(plan, timeZone)}, lost AS (
-      SELECT extract(epoch FROM g.observed_at) * 1000 AS starts, g.until AS reach
+      SELECT range_agg(int8range(g.starts, g.reach)) AS spans
       FROM unnest(${textArray(clusters)}::text[]) AS c(cluster_id) CROSS JOIN LATERAL (
-        SELECT e.observed_at, (e.body->>'until')::float8 AS until FROM event AS e
+        SELECT (extract(epoch FROM e.observed_at) * 1000)::bigint AS starts, (e.body->>'until')::bigint AS reach
+        FROM event AS e
         WHERE e.cluster_id = c.cluster_id AND e.kind = 'gap'
           AND e.observed_at >= ${moment(plan.from - TOO_OLD_MS)} AND e.observed_at < ${moment(plan.to)}
         ORDER BY e.observed_at DESC, e.id DESC LIMIT ${sql.raw(String(GAPS_MAX))}
-      ) AS g WHERE g.until > ${plan.from}
+      ) AS g WHERE g.reach > g.starts AND g.reach > ${plan.from}
     )
     SELECT slot, bounds, requests, errors, covered_ms, sum, counts, 0 AS starts, reach
     FROM totals LEFT JOIN buckets USING (slot, bounds)
     UNION ALL
-    SELECT NULL, '', 0, 0, 0, 0, NULL, starts::float8, reach FROM lost`;
+    SELECT NULL, '', 0, 0, 0, 0, NULL, lower(span)::float8, upper(span)::float8 FROM lost, unnest(spans) AS span`;
 }
 
 /** `totals` and `buckets` by slot and bounds. Minutes hold dense counts and a span; hours and days are sums already. */
@@ -120,9 +120,8 @@ function sumsOf(plan: SeriesPlan, timeZone: string) {
       FROM rows GROUP BY slot, bounds
     ), buckets AS (
       SELECT slot, bounds, jsonb_object_agg(bucket, count) AS counts FROM (
-        SELECT slot, bounds, c.n - 1 AS bucket, sum(c.count::float8) AS count
-        FROM rows, jsonb_array_elements_text(latency->'counts') WITH ORDINALITY AS c(count, n)
-        WHERE c.count <> '0' GROUP BY slot, bounds, c.n
+        SELECT slot, bounds, c.bucket, sum(c.count::float8) AS count FROM rows, bucket_counts(latency->'counts') AS c
+        GROUP BY slot, bounds, c.bucket
       ) AS counted GROUP BY slot, bounds
     )`;
   }

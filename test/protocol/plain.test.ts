@@ -1,0 +1,133 @@
+import fc from "fast-check";
+import * as v from "valibot";
+import { describe, expect, it } from "vitest";
+import { isPlainService, isPlainWindow, quick } from "../../protocol/plain.ts";
+import { LiveServiceSchema } from "../../protocol/push.ts";
+import { WindowSchema } from "../../protocol/record.ts";
+import { MINUTE } from "../../protocol/time.ts";
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+const count = fc.oneof(fc.nat(1_000), fc.double({ min: 0, max: 1e6, noNaN: true }));
+const moment = fc.nat(2 ** 31 - 1);
+const service = fc.constantFrom("shop/checkout", "a/b", "shop/v1.api-0");
+const bounds = fc.uniqueArray(count, { minLength: 1, maxLength: 6 }).map((list) => list.toSorted((a, b) => a - b));
+const latency = fc.oneof(
+  fc.record({
+    scheme: fc.constant("explicit"),
+    bounds: fc.constant("istio"),
+    counts: fc.array(count, { minLength: 20, maxLength: 20 }),
+    sum: count,
+  }),
+  bounds.chain((list) =>
+    fc.record({
+      scheme: fc.constant("explicit"),
+      bounds: fc.constant(list),
+      counts: fc.array(count, { minLength: list.length + 1, maxLength: list.length + 1 }),
+      sum: count,
+    }),
+  ),
+);
+const counts = fc.tuple(count, fc.double({ min: 0, max: 1, noNaN: true })).map(([requests, ratio]) => ({
+  requests,
+  errors: requests * ratio,
+}));
+const quantile = fc.tuple(count, count, count, fc.boolean()).map(([estimate, lo, more, isOpen]) => {
+  return [estimate, lo, isOpen ? null : lo + more];
+});
+const reading = fc
+  .record({ at: moment, spanMs: fc.integer({ min: 1, max: MINUTE }), p95: fc.option(quantile) })
+  .chain((rest) => counts.map((counted) => ({ ...rest, ...counted })));
+const liveService = fc.record({
+  service,
+  readings: fc.array(reading, { maxLength: 3 }),
+  latency: fc.option(latency),
+  replicas: fc.option(fc.record({ ready: fc.nat(9), desired: fc.nat(9) })),
+});
+const window = fc
+  .record({
+    kind: fc.constant("window"),
+    service,
+    at: fc.nat(30_000_000).map((minutes) => minutes * MINUTE),
+    spanMs: fc.integer({ min: 1, max: 60 }).map((minutes) => minutes * MINUTE),
+    latency: fc.option(latency),
+  })
+  .chain((rest) => counts.map((counted) => ({ ...rest, ...counted })));
+
+/** What somebody might put in the place of something good, as far as JSON can say it: `1e999` is Infinity. */
+const ODD: readonly Json[] = [
+  [null, true, -1, -0, 0, 0.5, 1, 3, 250, MINUTE, 90_000, 1e308, 2 ** 53, 2 ** 53 - 1, Number.POSITIVE_INFINITY],
+  ["", "istio", "window", "event", "explicit", "shop/checkout", "Shop/x", "shop", `a/${"b".repeat(64)}`],
+  [[], {}, [1], [1, 2], [1, 2, 3], [3, 2, 1], { ready: 1, desired: 1 }],
+].flat();
+const odd = fc.constantFrom(...ODD);
+
+/** The same with one thing changed somewhere: replaced, left out, doubled or added. */
+const spoiled = (good: fc.Arbitrary<unknown>): fc.Arbitrary<Json> =>
+  fc
+    .tuple(good, fc.nat(), fc.constantFrom("replace", "leave out", "add", "double"), odd, fc.nat())
+    .map(([value, at, how, other, index]) => {
+      const copy = structuredClone({ value }) as { value: Json };
+      const places: { readonly holder: Json[] | { [key: string]: Json }; readonly key: string }[] = [];
+      const look = (holder: Json): void => {
+        if (typeof holder !== "object" || holder === null) return;
+        for (const [key, inner] of Object.entries(holder)) {
+          places.push({ holder, key });
+          look(inner);
+        }
+      };
+      look(copy);
+      const place = places[at % places.length];
+      if (place === undefined) return copy.value;
+      const { holder, key } = place;
+      if (how === "replace" || holder === copy) Object.assign(holder, { [key]: other });
+      else if (Array.isArray(holder)) holder.splice(index % (holder.length + 1), how === "leave out" ? 1 : 0, other);
+      else if (how === "leave out") delete holder[key];
+      else holder[how === "add" ? (["more", "at", "kind"][index % 3] ?? "") : `${key}${index % 2}`] = other;
+      return copy.value;
+    });
+
+describe.each([
+  ["a service", isPlainService, LiveServiceSchema, liveService],
+  ["a window", isPlainWindow, WindowSchema, window],
+] as const)("%s", (_name, isPlain, schema, good) => {
+  const verdict = (value: unknown): boolean => {
+    const parsed = v.safeParse(schema as v.GenericSchema, value);
+    // What is taken is taken as it is: the schema adds, drops and changes nothing.
+    if (parsed.success) expect(parsed.output).toEqual(value);
+    return parsed.success;
+  };
+
+  it("that is good is plainly good, so that the schema is not asked", () => {
+    fc.assert(
+      fc.property(good, (value) => {
+        expect([verdict(value), isPlain(value)]).toEqual([true, true]);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("with one thing changed is good for the one exactly if it is for the other", () => {
+    const seen = { true: 0, false: 0 };
+    fc.assert(
+      fc.property(fc.oneof(spoiled(good), spoiled(spoiled(good))), (value) => {
+        const isGood = verdict(value);
+        seen[`${isGood}`]++;
+        expect(isPlain(value)).toBe(isGood);
+      }),
+      { numRuns: 20_000 },
+    );
+    // Both happen often enough to mean something.
+    expect(Math.min(seen.true, seen.false)).toBeGreaterThan(500);
+  });
+});
+
+it("what is not plainly good is refused in the schema's own words", () => {
+  const schema = v.pipe(v.string(), v.minLength(3, "too short"));
+  const asked: unknown[] = [];
+  const quicker = quick(schema, (value) => asked.push(value) > 0 && value === "no");
+  expect(v.safeParse(quicker, "no")).toMatchObject({ success: true, output: "no" });
+  expect(v.safeParse(quicker, "yes")).toMatchObject({ success: true, output: "yes" });
+  expect(v.safeParse(quicker, "ye").issues?.[0].message).toBe("too short");
+  expect(asked).toEqual(["no", "yes", "ye"]);
+});
