@@ -54,8 +54,11 @@ export default {
   /** Every minute: the Board closes its books, and it or a Cluster whose alarm was lost finds it again. */
   async scheduled(_, env) {
     const clusters = await boardOf(env).tick();
-    const woken = await Promise.allSettled(clusters.map((cluster) => clusterOf(env, cluster).wake()));
-    const failed = woken.filter((result) => result.status === "rejected").length;
+    const wake = async (cluster: string) => ({ cluster, backlog: await clusterOf(env, cluster).wake() });
+    const woken = await Promise.allSettled(clusters.map(wake));
+    const answers = woken.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    if (answers.length > 0) await boardOf(env).learn(answers);
+    const failed = clusters.length - answers.length;
     if (failed > 0) console.warn(JSON.stringify({ event: "wake_failed", clusters: failed }));
   },
 } satisfies ExportedHandler<Env>;

@@ -33,6 +33,15 @@ const ClustersSchema = v.object({
   ),
 });
 export type ClusterSummary = v.InferOutput<typeof ClustersSchema>["clusters"][number];
+const ReflushSchema = v.object({
+  own: v.number(),
+  facts: v.number(),
+  asked: v.number(),
+  pending: v.array(v.string()),
+  finishedAt: v.nullable(v.number()),
+  unreachable: v.array(v.object({ cluster: v.string(), reason: v.string() })),
+});
+export type Reflush = v.InferOutput<typeof ReflushSchema>;
 const ErrorSchema = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 
 /** A component of the page, as `PUT /cli/v1/components` takes it. */
@@ -81,6 +90,15 @@ export async function listClusters(operator: Operator): Promise<readonly Cluster
 
 export async function putComponents(operator: Operator, components: readonly ComponentWish[]): Promise<void> {
   await ask(operator, "PUT", "/cli/v1/components", { components }, v.unknown());
+}
+
+/** Begins to send again what a Postgres restored to `since` (RFC 3339) may have lost; of all clusters if none is named. */
+export function beginReflush(operator: Operator, since: string, cluster: string | null): Promise<Reflush> {
+  return ask(operator, "POST", "/cli/v1/reflush", { since, cluster }, ReflushSchema);
+}
+
+export function lastReflush(operator: Operator): Promise<Reflush> {
+  return ask(operator, "GET", "/cli/v1/reflush", null, ReflushSchema);
 }
 
 async function ask<Schema extends v.GenericSchema>(

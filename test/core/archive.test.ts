@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { MINUTE, SECOND } from "../../protocol/time.ts";
-import { clustersToWake, delaysOf } from "../../worker/core/archive.ts";
+import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
+import { clustersToWake, delaysOf, isUpkeepDue } from "../../worker/core/archive.ts";
 import type { Backlog, Tell } from "../../worker/core/component.ts";
 import { NOON, tell } from "../support/facts.ts";
 
@@ -44,3 +44,13 @@ describe("clusters that are woken", () => {
     expect(new Set(turns.flat()).size).toBe(120);
   });
 });
+
+it.each([
+  ["at first", null, null, true],
+  ["a day after it was done", NOON - DAY, NOON - DAY, true],
+  ["not before", NOON - DAY + 1, null, false],
+  ["again a quarter of an hour after it failed", NOON - 2 * DAY, NOON - 15 * MINUTE, true],
+  ["and not sooner", NOON - 2 * DAY, NOON - 14 * MINUTE, false],
+])("tables are looked after %s", (_name, doneAt, triedAt, isDue) =>
+  expect(isUpkeepDue(doneAt, triedAt, NOON)).toBe(isDue),
+);

@@ -3,10 +3,12 @@ import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import type {
   AdminFrame,
   AdminHomeModel,
+  ArchivePageModel,
   ClusterModel,
   ClusterPageModel,
   MaintenanceModel,
   MaintenanceNewModel,
+  ReflushModel,
   ServiceModel,
   ServicesModel,
   TargetModel,
@@ -216,4 +218,24 @@ export const FAULTY_MAINTENANCE: MaintenanceNewModel = {
     { field: "reason", message: "Say why; the cluster's owner reads it beside the change." },
     { field: "hours", message: "At most 24 hours." },
   ],
+};
+
+const REFLUSH: ReflushModel = {
+  since: NOW - 3 * HOUR,
+  by: "one-time link",
+  startedAt: NOW - 2 * MINUTE,
+  finishedAt: NOW - 90_000,
+  own: 214,
+  facts: 1_830,
+  asked: 3,
+  pending: [],
+  unreachable: [{ cluster: "us-2", reason: "Error: Durable Object is overloaded." }],
+};
+
+export const ARCHIVE_PAGE: ArchivePageModel = {
+  archive: HOME.archive,
+  reflush: REFLUSH,
+  clusters: ["eu-1", "lab", "us-2"],
+  values: {},
+  faults: [],
 };

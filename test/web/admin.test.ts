@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { HOUR, SECOND } from "../../protocol/time.ts";
+import { renderArchive } from "../../web/view/admin/archive.ts";
 import { renderCluster } from "../../web/view/admin/cluster.ts";
 import { consequence, consequenceRegion } from "../../web/view/admin/consequence.ts";
 import { renderAdminHome } from "../../web/view/admin/home.ts";
@@ -10,6 +11,7 @@ import { renderServices } from "../../web/view/admin/services.ts";
 import { renderSignIn } from "../../web/view/admin/sign-in.ts";
 import { isOpen, maintenanceSteps, standing } from "../../web/view/admin/steps.ts";
 import {
+  ARCHIVE_PAGE,
   cluster,
   CLUSTER_PAGE,
   EMPTY_HOME,
@@ -166,6 +168,36 @@ describe("the start page", () => {
   });
 });
 
+describe("the archive", () => {
+  const of = (fields: Partial<typeof ARCHIVE_PAGE>): string =>
+    text(renderArchive({ ...ARCHIVE_PAGE, ...fields }, FRAME));
+
+  it("says that all is there, or what is not", () => {
+    expect(of({ archive: null })).toContain("Every fact that should be in Postgres is there.");
+    expect(of({})).toContain("us-2: 411 facts");
+  });
+
+  it("tells of the last run what went out, and which cluster could not be reached", () => {
+    expect(of({})).toContain("214 facts of this page and 1830 facts of 2 clusters sent again, done in 30 s.");
+    expect(of({})).toContain("us-2 could not be reached: Error: Durable Object is overloaded.");
+  });
+
+  it("tells of one under way how many clusters are to go", () => {
+    const reflush = { ...ARCHIVE_PAGE.reflush, finishedAt: null, pending: ["a"], unreachable: [] };
+    expect(of({ reflush: reflush as typeof ARCHIVE_PAGE.reflush })).toContain("1 cluster to go. Look again");
+  });
+
+  it("keeps what was typed beside what is wrong with it", () => {
+    const faults = [{ field: "since", message: "Give a moment that has passed: times here are UTC." }];
+    const page = renderArchive(
+      { ...ARCHIVE_PAGE, values: { since: "2036-01-01T00:00", cluster: "lab" }, faults },
+      FRAME,
+    );
+    expect(page).toMatch(/value="2036-01-01T00:00" aria-invalid="true" aria-describedby="fault-since"/);
+    expect(page).toContain('<option value="lab" selected>');
+  });
+});
+
 describe("forms", () => {
   it("keep what was typed and mark the field that is wrong", () => {
     const page = renderMaintenanceNew(FAULTY_MAINTENANCE, FRAME);
@@ -265,6 +297,29 @@ describe("hostile text", () => {
             },
           ],
           events: [{ at: NOW, kind: "certificate.seen", subject: EVIL, body: { a: EVIL } }],
+        },
+        frame,
+      ),
+    ],
+    [
+      "archive",
+      renderArchive(
+        {
+          archive: { delays: [{ cluster: EVIL, waiting: 1, since: NOW }], failure: EVIL },
+          reflush: {
+            since: NOW,
+            by: EVIL,
+            startedAt: NOW,
+            finishedAt: NOW,
+            own: 1,
+            facts: 1,
+            asked: 1,
+            pending: [EVIL],
+            unreachable: [{ cluster: EVIL, reason: EVIL }],
+          },
+          clusters: [EVIL],
+          values: { since: EVIL, cluster: EVIL },
+          faults: [{ field: "cluster", message: EVIL }],
         },
         frame,
       ),

@@ -1,4 +1,4 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { Latency } from "../../protocol/latency.ts";
 import type { Board } from "../../worker/objects/board.ts";
@@ -105,8 +105,13 @@ describe("a tell", () => {
     const one = board("silent");
     await one.putComponents([{ ...component, name: "Silent", services: ["quiet/shop/checkout"] }], "test");
     const { id } = (await one.snapshot()).components.find(({ name }) => name === "Silent") ?? { id: "" };
+    await one.hear(tell(Date.now(), [told("operational")], "quiet"));
+    // The alarm settles too, so it must have nothing left to come for.
+    await runDurableObjectAlarm(one);
+    const idle = () => runInDurableObject(one, (_, { storage }) => storage.getAlarm());
+    await expect.poll(idle, { timeout: 10_000 }).toBeNull();
     const now = Date.now();
-    const expiresAt = now + 500;
+    const expiresAt = now + 300;
     await one.hear({ ...tell(now, [told("operational")], "quiet"), expiresAt });
     await new Promise((resolve) => setTimeout(resolve, expiresAt + 10 - Date.now()));
     await one.hear(tell(Date.now(), [told("operational")], "loud"));

@@ -180,7 +180,10 @@ it("a page whose facts do not reach Postgres says since when, until they do", as
   const since = Date.now() - 4 * 60 * 60_000;
   // A fact that an earlier life of the Board could not send.
   await runInDurableObject(board, (_, { storage }) =>
-    storage.sql.exec("INSERT INTO outbox VALUES ('audit', 'late-1', 1, ?, '{}')", since),
+    storage.sql.exec(
+      "INSERT INTO outbox (kind, key, revision, at, body) VALUES ('audit', 'late-1', 1, ?, '{}')",
+      since,
+    ),
   );
   await evictDurableObject(board);
   const now = Date.now();

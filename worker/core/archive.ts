@@ -1,6 +1,6 @@
 /** What waits for Postgres, and from when on that is news: every fact waits a while as a matter of course. */
 import type { Millis } from "../../protocol/time.ts";
-import { MINUTE, SECOND } from "../../protocol/time.ts";
+import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
 import type { Backlog, Tell } from "./component.ts";
 
 /** Facts that wait for too long at one place: a cluster, or null for the page's own. */
@@ -54,4 +54,18 @@ export function clustersToWake(tells: Iterable<Tell>, flushMs: number, now: Mill
   if (waiting.length <= WAKES_MAX) return waiting;
   const from = (Math.floor(now / MINUTE) * WAKES_MAX) % waiting.length;
   return [...waiting, ...waiting].slice(from, from + WAKES_MAX);
+}
+
+/** What did not work is tried again after this: Postgres asleep or busy, a table in use. */
+const UPKEEP_RETRY_MS = 15 * MINUTE;
+
+/**
+ * Whether the tables of the days to come are to be made, and those whose time is over to be dropped: once a day.
+ *
+ * @param doneAt when it last went well; null if never
+ * @param triedAt when it was last tried; null if not since the object woke
+ */
+export function isUpkeepDue(doneAt: Millis | null, triedAt: Millis | null, now: Millis): boolean {
+  const isDone = doneAt !== null && now - doneAt < DAY;
+  return !isDone && (triedAt === null || now - triedAt >= UPKEEP_RETRY_MS);
 }

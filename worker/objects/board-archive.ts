@@ -9,6 +9,7 @@ import { HISTORY_MS } from "../core/history.ts";
 import type { Archived } from "../core/restore.ts";
 import { restored } from "../core/restore.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { BoardRow } from "../store/board.ts";
 import { BOARD_ROWS_MAX, flushBoard } from "../store/board.ts";
 import type { Database, StoreResult } from "../store/database.ts";
 import { openDatabase } from "../store/database.ts";
@@ -83,8 +84,22 @@ export class BoardArchive {
       const rows = this.#memory.queued(BOARD_ROWS_MAX);
       if (rows.length === 0) break;
       this.#valueOf(await flushBoard(this.#database(), rows));
-      this.#memory.unqueue(rows);
+      this.#memory.unqueue(rows, Date.now());
     }
+  }
+
+  /** Queues again what Postgres may have lost since then: every document, the journal, and what is kept of the rest. */
+  queueAgain(since: Millis, now: Millis): number {
+    const { waiting } = this.#memory.backlog();
+    this.#memory.queueAgain(since, now);
+    this.#archivePage(now);
+    for (const identity of this.#memory.all("cluster")) this.#archiveCluster(identity);
+    for (const one of this.#memory.all("component"))
+      this.#queueDocument("component", one.id, one.updatedAt, { ...one });
+    for (const one of this.#memory.all("maintenance"))
+      this.#queueDocument("maintenance", one.id, one.updatedAt, { ...one });
+    for (const change of [...this.#memory.changes.values()].flat()) if (change.at >= since) this.#books.archive(change);
+    return this.#memory.backlog().waiting - waiting;
   }
 
   // ── what an earlier life had sent ─────────────────────────────────────────────────────────────────────────────────
@@ -124,8 +139,8 @@ export class BoardArchive {
     for (const component of back.components) this.#memory.put("component", component.id, component);
     for (const { id, component } of back.rejoined) {
       this.#memory.forgetComponent(id);
-      this.#memory.put("component", component.id, component);
-      this.#memory.queue({ kind: "component", key: component.id, revision: now, at: now, body: { ...component } });
+      this.#memory.put("component", component.id, { ...component, updatedAt: now });
+      this.#queueDocument("component", component.id, now, { ...component, updatedAt: now });
     }
     this.#maintenance.restore(back, now);
     for (const identity of back.clusters) this.#memory.put("cluster", identity.cluster, identity);
@@ -190,12 +205,16 @@ export class BoardArchive {
   #archivePage(now: Millis): void {
     const page = this.#books.page();
     this.#memory.put("page", "page", page);
-    this.#memory.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...page } });
+    this.#queueDocument("page", "page", now, { ...page });
   }
 
   #archiveCluster({ cluster, createdAt }: ClusterIdentity): void {
-    const body = { cluster, createdAt };
-    this.#memory.queue({ kind: "cluster", key: cluster, revision: createdAt, at: createdAt, body });
+    this.#queueDocument("cluster", cluster, createdAt, { cluster, createdAt });
+  }
+
+  /** Every document's revision is the moment of its last change. */
+  #queueDocument(kind: BoardRow["kind"], key: string, at: Millis, body: BoardRow["body"]): void {
+    this.#memory.queue({ kind, key, revision: at, at, body });
   }
 
   #database(): Database {

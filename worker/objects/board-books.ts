@@ -8,7 +8,7 @@ import { SECOND } from "../../protocol/time.ts";
 import { delaysOf } from "../core/archive.ts";
 import type { Delay } from "../core/archive.ts";
 import { isTimeZone } from "../core/calendar.ts";
-import type { Component } from "../core/component.ts";
+import type { Component, StatusChange } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange } from "../core/snapshot.ts";
@@ -100,6 +100,12 @@ export class BoardBooks {
     return delaysOf(this.#memory.backlog(), this.#tells.map.values(), Number(this.#env.FLUSH_INTERVAL_MS), now);
   }
 
+  /** Puts an entry of the journal on its way to Postgres. */
+  archive(change: StatusChange): void {
+    const key = `${change.component}:${change.at}`;
+    this.#memory.queue({ kind: "status_change", key, revision: 1, at: change.at, body: { ...change } });
+  }
+
   facts(now: Millis): PageFacts {
     return {
       version: this.#version,
@@ -153,8 +159,7 @@ export class BoardBooks {
     for (const component of components) {
       for (const change of changesOf(component, evidence, this.#memory.lastChange(component.id), now)) {
         this.#memory.record(change);
-        const key = `${change.component}:${change.at}`;
-        this.#memory.queue({ kind: "status_change", key, revision: 1, at: change.at, body: { ...change } });
+        this.archive(change);
         changed = true;
       }
     }

@@ -3,7 +3,8 @@
  *
  *   doc     (kind, key, body)                what people wrote and who may speak, each the latest
  *   change  (component, at, status)          the journal of statuses: what history is drawn from
- *   outbox  (kind, key, revision, at, body)  rows on their way to Postgres; the newest revision of each key
+ *   outbox  (kind, key, revision, at, body,  rows on their way to Postgres; the newest revision of each key. `sent`:
+ *            sent)                           when it took them, after which they are kept for a while
  *   errand  (key, body)                      calls to Clusters that are not yet answered
  */
 import type { Link, ReadToken, Session } from "../core/access.ts";
@@ -28,6 +29,8 @@ interface Documents {
   readonly session: Session;
   readonly token: ReadToken;
   readonly restore: Restoring;
+  readonly reflush: Reflush;
+  readonly upkeep: { readonly doneAt: Millis };
 }
 
 /**
@@ -44,6 +47,23 @@ export interface Restoring {
 }
 type Kind = keyof Documents;
 type Shelf = { readonly [K in Kind]: Map<string, Documents[K]> };
+
+/** Sending again what a Postgres that was restored to `since` may have lost: the last such run, or the one under way. */
+export interface Reflush {
+  readonly since: Millis;
+  readonly by: string;
+  readonly startedAt: Millis;
+  /** Null while Clusters are still to be asked. */
+  readonly finishedAt: Millis | null;
+  /** Facts of the page itself that go out again. */
+  readonly own: number;
+  readonly pending: readonly string[];
+  readonly asked: number;
+  /** Facts of the Clusters that answered. */
+  readonly facts: number;
+  /** Clusters that could not be reached, and why. */
+  readonly unreachable: readonly { readonly cluster: string; readonly reason: string }[];
+}
 
 /** A call to a Cluster that must arrive: put a lease into force, or take it out. */
 export interface Errand {
@@ -65,6 +85,8 @@ export class BoardMemory {
     session: new Map(),
     token: new Map(),
     restore: new Map(),
+    reflush: new Map(),
+    upkeep: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
   /** Since when each row of the outbox waits: asked for with every render. */
@@ -82,6 +104,9 @@ export class BoardMemory {
     ]) {
       sql.exec(`CREATE TABLE IF NOT EXISTS ${table} WITHOUT ROWID`);
     }
+    // An earlier version deleted what was sent, and made the table without it.
+    if (sql.exec("SELECT 1 FROM pragma_table_info('outbox') WHERE name = 'sent'").length === 0)
+      sql.exec("ALTER TABLE outbox ADD COLUMN sent INTEGER");
     this.#load(changesSince);
   }
 
@@ -153,14 +178,19 @@ export class BoardMemory {
     this.remove("component", id);
     this.#sql.exec("DELETE FROM change WHERE component = ?", id);
     this.#changes.delete(id);
-    for (const row of this.queued(Number.MAX_SAFE_INTEGER)) {
-      const isIts = (row.kind === "component" && row.key === id) || row.key.startsWith(`${id}:`);
-      if (isIts) this.unqueue([row]);
+    for (const name of this.#queued.keys()) {
+      const colon = name.indexOf(":");
+      const [kind, key] = [name.slice(0, colon), name.slice(colon + 1)];
+      const isIts = kind === "component" ? key === id : kind === "status_change" && key.startsWith(`${id}:`);
+      if (!isIts) continue;
+      this.#sql.exec("DELETE FROM outbox WHERE kind = ? AND key = ?", kind, key);
+      this.#queued.delete(name);
     }
   }
 
-  /** Drops what no page shows any more, but the last change before it: that one still says what the first day began with. */
-  prune(before: Millis): void {
+  /** Drops rows that were sent long ago, and changes that no page shows any more, but the last change before it: that one still says what the first day began with. */
+  prune(before: Millis, sentBefore: Millis): void {
+    this.#sql.exec("DELETE FROM outbox WHERE sent < ?", sentBefore);
     for (const [component, changes] of this.#changes) {
       const keep = Math.max(
         0,
@@ -196,25 +226,36 @@ export class BoardMemory {
   }
 
   queued(limit: number): readonly BoardRow[] {
+    if (this.#queued.size === 0) return [];
     return this.#sql
       .exec<{ kind: BoardRow["kind"]; key: string; revision: number; at: number; body: string }>(
-        "SELECT kind, key, revision, at, body FROM outbox ORDER BY at LIMIT ?",
+        "SELECT kind, key, revision, at, body FROM outbox WHERE sent IS NULL ORDER BY at LIMIT ?",
         limit,
       )
       .map((row) => ({ ...row, body: JSON.parse(row.body) as BoardRow["body"] }));
   }
 
-  /** Takes rows off the queue that Postgres has, unless a newer revision took their place meanwhile. */
-  unqueue(rows: readonly BoardRow[]): void {
+  /** Takes rows off the queue that Postgres has, unless a newer revision took their place meanwhile. They are kept. */
+  unqueue(rows: readonly BoardRow[], now: Millis): void {
     for (const { kind, key, revision } of rows) {
-      const gone = this.#sql.exec(
-        "DELETE FROM outbox WHERE kind = ? AND key = ? AND revision = ? RETURNING 1",
+      const sent = this.#sql.exec(
+        "UPDATE outbox SET sent = ? WHERE kind = ? AND key = ? AND revision = ? RETURNING 1",
+        now,
         kind,
         key,
         revision,
       );
-      if (gone.length > 0) this.#queued.delete(`${kind}:${key}`);
+      if (sent.length > 0) this.#queued.delete(`${kind}:${key}`);
     }
+  }
+
+  /** Queues again what was sent at `since` or later and is still kept. */
+  queueAgain(since: Millis, now: Millis): void {
+    const again = this.#sql.exec<{ kind: string; key: string }>(
+      "UPDATE outbox SET sent = NULL WHERE sent >= ? RETURNING kind, key",
+      since,
+    );
+    for (const { kind, key } of again) this.#queued.set(`${kind}:${key}`, now);
   }
 
   backlog(): Backlog {
@@ -225,9 +266,9 @@ export class BoardMemory {
 
   /** Whether a call to a Cluster or a row for Postgres waits, or something to come back from there. */
   hasErrands(): boolean {
-    return (
-      this.#queued.size > 0 || this.#docs.restore.size > 0 || this.#sql.exec("SELECT 1 FROM errand LIMIT 1").length > 0
-    );
+    if (this.#queued.size > 0 || this.#docs.restore.size > 0) return true;
+    if (this.#docs.reflush.get("latest")?.finishedAt === null) return true;
+    return this.#sql.exec("SELECT 1 FROM errand LIMIT 1").length > 0;
   }
 
   send(errand: Errand): void {
@@ -258,7 +299,7 @@ export class BoardMemory {
       changesSince,
     );
     for (const { kind, key, at } of this.#sql.exec<{ kind: string; key: string; at: number }>(
-      "SELECT kind, key, at FROM outbox",
+      "SELECT kind, key, at FROM outbox WHERE sent IS NULL",
     )) {
       this.#queued.set(`${kind}:${key}`, at);
     }

@@ -9,10 +9,10 @@ import { DurableObject } from "cloudflare:workers";
 import type { PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { SECOND } from "../../protocol/time.ts";
+import { DAY, SECOND } from "../../protocol/time.ts";
 import { clustersToWake } from "../core/archive.ts";
 import type { Delay } from "../core/archive.ts";
-import type { ClusterIdentity, Component, Tell } from "../core/component.ts";
+import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import { retryDelay } from "../core/retry.ts";
@@ -26,7 +26,10 @@ import { BoardComponents } from "./board-components.ts";
 import { BoardDoors } from "./board-doors.ts";
 import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
+import { BoardReflush } from "./board-reflush.ts";
 import { BoardTells } from "./board-tells.ts";
+import { BoardUpkeep } from "./board-upkeep.ts";
+import type { Reflush } from "./board-memory.ts";
 import type { Env } from "./env.ts";
 import type { Costs } from "./meter.ts";
 import { Meter } from "./meter.ts";
@@ -56,6 +59,8 @@ export interface BoardCosts extends Costs {
   readonly judged: number;
 }
 
+/** What was sent is kept as long as Clusters keep their events, for a Postgres that is restored to an earlier time. */
+const SENT_KEPT_MS = 2 * DAY;
 /** Rows wait this long for company on their way to Postgres. */
 const FLUSH_DELAY_MS = SECOND;
 
@@ -68,6 +73,8 @@ export class Board extends DurableObject<Env> {
   readonly #maintenance: BoardMaintenance;
   readonly #doors: BoardDoors;
   readonly #archive: BoardArchive;
+  readonly #reflush: BoardReflush;
+  readonly #upkeep: BoardUpkeep;
   #failures = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -86,6 +93,8 @@ export class Board extends DurableObject<Env> {
     this.#doors = new BoardDoors(memory);
     this.#archive = new BoardArchive(env, { memory, books, maintenance: this.#maintenance });
     this.#archive.begin(now);
+    this.#reflush = new BoardReflush(env, { memory, tells, archive: this.#archive });
+    this.#upkeep = new BoardUpkeep(env, memory);
     books.settle(now);
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
   }
@@ -200,6 +209,27 @@ export class Board extends DurableObject<Env> {
     return this.#maintenance.end(id, by);
   }
 
+  /**
+   * Sends again what a Postgres that was restored to its state of `since` may have lost: the page's own facts, and those
+   * of every cluster or of one. Null if such a run is under way. It goes on by itself: `reflushed` says how far it is.
+   */
+  async reflush(since: Millis, cluster: string | null, by: string): Promise<Reflush | null> {
+    const begun = this.#reflush.begin(since, cluster, by, Date.now());
+    if (begun !== null) this.ctx.waitUntil(this.#goOn());
+    return begun;
+  }
+
+  /** The last run of `reflush`, or the one under way; null if there never was one. */
+  async reflushed(): Promise<Reflush | null> {
+    return this.#memory.get("reflush", "latest");
+  }
+
+  /** An operator waits for it. What fails is tried again by the alarm. */
+  async #goOn(): Promise<void> {
+    await this.#armIfNeeded();
+    await this.#reflush.run();
+  }
+
   // ── doors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Makes a one-time sign-in link's token. */
@@ -245,16 +275,29 @@ export class Board extends DurableObject<Env> {
   }
 
   /**
-   * Once a minute: closes the books, which nobody else does for a cluster that fell silent, and answers which Clusters
-   * said that facts wait at them.
+   * Once a minute: closes the books, which nobody else does for a cluster that fell silent, sees to Postgres' tables
+   * once a day, and answers which Clusters have facts that should have left by now.
    */
   async tick(): Promise<readonly string[]> {
     this.#meter.called("tick");
     const now = Date.now();
     this.#books.settle(now);
     this.#books.tellOfArchive(now);
+    // Not awaited: the cron has clusters to wake, and Postgres may take its time.
+    this.ctx.waitUntil(this.#upkeep.run(now));
     await this.#armIfNeeded();
     return clustersToWake(this.#tells.map.values(), Number(this.env.FLUSH_INTERVAL_MS), now);
+  }
+
+  /** What Clusters that were woken still hold: one whose agent is silent tells nothing by itself. */
+  async learn(held: readonly { readonly cluster: string; readonly backlog: Backlog }[]): Promise<void> {
+    this.#meter.called("learn");
+    const at = Date.now();
+    for (const { cluster, backlog } of held) {
+      const tell = this.#tells.get(cluster);
+      if (tell !== null) this.#tells.put({ ...tell, backlog: { ...backlog, at } }, false, at);
+    }
+    this.#books.tellOfArchive(at);
   }
 
   /** Runs errands, sends rows to Postgres, closes the books. A wake carries no news: all of it looks at what is there. */
@@ -262,9 +305,10 @@ export class Board extends DurableObject<Env> {
     this.#meter.called("alarm");
     try {
       this.#books.settle(Date.now());
-      this.#memory.prune(Date.now() - HISTORY_MS);
+      this.#memory.prune(Date.now() - HISTORY_MS, Date.now() - SENT_KEPT_MS);
       // Neither waits for the other: a cluster that cannot be reached must not stop the archive.
-      const results = await Promise.allSettled([this.#maintenance.runErrands(), this.#archive.run()]);
+      const runs = [this.#maintenance.runErrands(), this.#archive.run(), this.#reflush.run()];
+      const results = await Promise.allSettled(runs);
       const failed = results.filter((result) => result.status === "rejected");
       this.#failures = failed.length === 0 ? 0 : this.#failures + 1;
       for (const { reason } of failed)

@@ -177,6 +177,7 @@ export class ClusterMemory {
 
   /** Has everything that may not have been in Postgres at `since` sent again, if it is still held. Counts the records. */
   sendAgain(since: Millis): number {
+    if (!this.#exists) return 0;
     const held = this.#outboxRows("slot > 0");
     const from = reflushFrom(held, since);
     const outbox = withAgain(this.#outbox, held, from);

@@ -13,7 +13,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
 import { conflictsOf, openEpoch, step } from "../core/cluster.ts";
 import type { Rejected } from "../core/cluster.ts";
-import type { AgentKey, ClusterIdentity } from "../core/component.ts";
+import type { AgentKey, Backlog, ClusterIdentity } from "../core/component.ts";
 import type { DesiredRefusal } from "../core/desired.ts";
 import type { Identity } from "../core/identity.ts";
 import { CODE_LIFETIME_MS, hasActiveKey, withCode, withKey, withKeyState } from "../core/identity.ts";
@@ -93,8 +93,9 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /** A wake from outside, for an alarm that was lost. */
-  async wake(): Promise<void> {
+  async wake(): Promise<Backlog> {
     await this.#archive.wake();
+    return this.#memory.backlog;
   }
 
   // ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -39,7 +39,7 @@ export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
 }
 
 /** What has waited for Postgres for too long, by place; null if nothing has. */
-function archiveModel({ archive }: OperatorView): ArchiveModel | null {
+export function archiveModel({ archive }: OperatorView): ArchiveModel | null {
   return archive.delays.length === 0 ? null : { delays: archive.delays, failure: archive.failure };
 }
 

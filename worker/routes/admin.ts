@@ -4,11 +4,13 @@ import * as v from "valibot";
 import { LEASE_MODES } from "../../protocol/lease.ts";
 import { ClusterName, line } from "../../protocol/name.ts";
 import { EVENT_KINDS } from "../../protocol/record.ts";
+import { renderArchive } from "../../web/view/admin/archive.ts";
 import { renderAdminHome } from "../../web/view/admin/home.ts";
 import { renderCluster } from "../../web/view/admin/cluster.ts";
 import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
 import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
 import type {
+  ArchivePageModel,
   EventModel,
   Fault,
   MaintenanceField,
@@ -25,7 +27,7 @@ import { boardOf, clusterOf } from "../objects/env.ts";
 import { RELAY_ADMIN, SESSION_HEADER } from "../objects/relay.ts";
 import { openDatabase } from "../store/database.ts";
 import { recentEvents } from "../store/events.ts";
-import { clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
+import { archiveModel, clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
 import { refuse } from "./answer.ts";
 import { ServiceRef } from "./cli.ts";
 import { documentHeaders } from "./document.ts";
@@ -252,6 +254,46 @@ async function endMaintenance(c: AppContext, { visitor }: RouteRequest): Promise
   return c.redirect(`/admin/maintenance/${ended.id}`, 303);
 }
 
+// ── archive ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+async function archivePage(
+  c: AppContext,
+  values: ArchivePageModel["values"],
+  faults: readonly Fault[],
+  status: 200 | 400 | 409,
+): Promise<Response> {
+  const board = boardOf(c.env);
+  const [view, reflush] = await Promise.all([board.operatorView(), board.reflushed()]);
+  const clusters = view.clusters.map(({ cluster }) => cluster);
+  const now = Date.now();
+  const model = { archive: archiveModel(view), reflush, clusters, values, faults };
+  return page(c, renderArchive(model, frameOf(view, now)), status);
+}
+
+const ReflushForm = v.object({
+  since: v.pipe(
+    v.string(),
+    v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/, "Give date and time, in UTC."),
+    v.transform((text) => Date.parse(`${text}Z`)),
+    v.check((at) => at <= Date.now(), "Give a moment that has passed: times here are UTC."),
+  ),
+  cluster: v.union([v.literal(""), ClusterName], "Choose a cluster, or all."),
+});
+
+async function reflush(c: AppContext, { body, visitor }: RouteRequest): Promise<Response> {
+  const values: ArchivePageModel["values"] = Object.fromEntries(formOf(body));
+  const parsed = v.safeParse(ReflushForm, { cluster: "", ...values });
+  if (!parsed.success) {
+    const faults = parsed.issues.map((issue): Fault => ({ field: v.getDotPath(issue), message: issue.message }));
+    return archivePage(c, values, faults, 400);
+  }
+  const { since, cluster } = parsed.output;
+  const begun = await boardOf(c.env).reflush(since, cluster === "" ? null : cluster, visitor.by ?? "unknown");
+  if (begun !== null) return c.redirect("/admin/archive", 303);
+  const message = "One is under way. Wait until it is done.";
+  return archivePage(c, values, [{ field: null, message }], 409);
+}
+
 function live(c: AppContext, { visitor }: RouteRequest): Promise<Response> | Response {
   if (c.req.header("upgrade") !== "websocket") return refuse(c, "request_malformed", "This address is a WebSocket.");
   const request = new Request(c.req.raw);
@@ -280,6 +322,8 @@ export const adminRoutes: readonly Route[] = [
     bodyMaxBytes: FORM_MAX,
     handle: keyAction("revokeKey"),
   },
+  { method: "GET", path: "/admin/archive", policy: "admin", handle: (c) => archivePage(c, {}, [], 200) },
+  { method: "POST", path: "/admin/archive/reflush", policy: "admin", bodyMaxBytes: FORM_MAX, handle: reflush },
   { method: "GET", path: "/admin/services", policy: "admin", handle: showServices },
   { method: "POST", path: "/admin/components", policy: "admin", bodyMaxBytes: FORM_MAX, handle: publish },
   { method: "POST", path: "/admin/components/:id/remove", policy: "admin", bodyMaxBytes: FORM_MAX, handle: unpublish },

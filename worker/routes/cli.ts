@@ -94,11 +94,34 @@ async function cost(c: AppContext): Promise<Response> {
   return c.json(await clusterOf(c.env, cluster.output).costs());
 }
 
+const Reflush = v.strictObject({
+  since: v.pipe(
+    v.string(),
+    v.isoTimestamp("must be a moment such as 2026-11-23T02:00:00Z"),
+    v.transform((text) => Date.parse(text)),
+    v.check((at) => at <= Date.now(), "must have passed"),
+  ),
+  cluster: v.optional(v.nullable(ClusterName), null),
+});
+
+/** Begins to send again what a restored Postgres may have lost; how far it is, `reflushed` says. */
+const reflush = withJson(Reflush, async (c, { since, cluster }, by) => {
+  const begun = await boardOf(c.env).reflush(since, cluster, by);
+  return begun === null ? refuse(c, "conflict", "One is under way. Wait until it is done.") : c.json(begun, 202);
+});
+
+async function reflushed(c: AppContext): Promise<Response> {
+  const latest = await boardOf(c.env).reflushed();
+  return latest === null ? refuse(c, "not_found", "Nothing was sent again yet.") : c.json(latest);
+}
+
 export const cliRoutes: readonly Route[] = [
   { method: "POST", path: "/cli/v1/admin-links", policy: "cli", bodyMaxBytes: BODY_MAX, handle: createLink },
   { method: "POST", path: "/cli/v1/tokens", policy: "cli", bodyMaxBytes: BODY_MAX, handle: createToken },
   { method: "POST", path: "/cli/v1/enrollments", policy: "cli", bodyMaxBytes: BODY_MAX, handle: createEnrollment },
   { method: "PUT", path: "/cli/v1/components", policy: "cli", bodyMaxBytes: BODY_MAX, handle: putComponents },
+  { method: "POST", path: "/cli/v1/reflush", policy: "cli", bodyMaxBytes: BODY_MAX, handle: reflush },
+  { method: "GET", path: "/cli/v1/reflush", policy: "cli", handle: reflushed },
   { method: "GET", path: "/cli/v1/clusters", policy: "cli", handle: clusters },
   { method: "GET", path: "/cli/v1/clusters/:cluster/cost", policy: "cli", handle: cost },
 ];

@@ -8,6 +8,7 @@ const PLACES = [
   ["/admin", "Home"],
   ["/admin/services", "Services"],
   ["/admin/maintenance/new", "Start maintenance"],
+  ["/admin/archive", "Archive"],
 ] as const;
 
 /** A page behind the door. `place` is the address that the navigation marks; `main` holds what may be replaced live. */

@@ -1,9 +1,10 @@
 import { moment } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
+import { delayText } from "./archive.ts";
 import { adminDocument } from "./document.ts";
 import { age, button, marked, segment, table } from "./elements.ts";
-import type { AdminFrame, AdminHomeModel, ArchiveModel, MaintenanceModel, PendingKeyModel } from "./model.ts";
+import type { AdminFrame, AdminHomeModel, MaintenanceModel, PendingKeyModel } from "./model.ts";
 import {
   clusterLink,
   clusterState,
@@ -66,27 +67,11 @@ function needs(model: AdminHomeModel, frame: AdminFrame): Html {
         ),
       ),
   ];
-  if (model.archive !== null) items.push(delayed(model.archive, frame));
+  if (model.archive !== null) items.push(delayText(model.archive, frame));
   if (model.components === 0 && model.clusters.some((cluster) => cluster.services > 0)) {
     items.push(marked("unknown", markup`The public page is empty. <a href="/admin/services">Publish services</a>`));
   }
   return markup`<section class="needs"><h2>Needs you now</h2>${items.length === 0 ? marked("operational", "Nothing.") : markup`<ul>${items.map((item) => markup`<li>${item}</li>`)}</ul>`}</section>`;
-}
-
-/** Clusters named one by one; more than these say the same. */
-const DELAYS_SHOWN = 5;
-
-function delayed({ delays, failure }: ArchiveModel, frame: AdminFrame): Html {
-  const since = Math.min(...delays.map((delay) => delay.since));
-  const places = delays.slice(0, DELAYS_SHOWN).map(({ cluster, waiting, since: from }) => {
-    const place = cluster === null ? "this page" : clusterLink(cluster);
-    return markup`<li>${place}: ${waiting} ${waiting === 1 ? "fact" : "facts"}, the oldest since ${moment(from, frame.now, frame.timeZone)}</li>`;
-  });
-  const rest = delays.length - places.length;
-  return marked(
-    "degraded_performance",
-    markup`Not archived since ${moment(since, frame.now, frame.timeZone)}. Nothing is lost: what waits is sent when Postgres takes it, and the live page does not need it.<ul>${places}${rest > 0 && markup`<li>and ${rest} more</li>`}</ul>${failure === null ? "The page's own facts went through: look at the log of the clusters above." : markup`Postgres said: <code>${failure}</code><br>See whether the database runs and what its provider reports; the secret <code>DATABASE_URL</code> names it.`}`,
-  );
 }
 
 function pendingKey({ cluster, keyId, fingerprint, requestedAt }: PendingKeyModel, frame: AdminFrame): Html {

@@ -141,6 +141,34 @@ export interface ArchiveModel {
   readonly failure: string | null;
 }
 
+/** Sending again what a Postgres that was restored to `since` may have lost. */
+export interface ReflushModel {
+  readonly since: Millis;
+  readonly by: string;
+  readonly startedAt: Millis;
+  /** Null while it goes on. */
+  readonly finishedAt: Millis | null;
+  /** Facts of the page itself, and of the clusters that were asked so far. */
+  readonly own: number;
+  readonly facts: number;
+  readonly asked: number;
+  /** Clusters that are still to be asked. */
+  readonly pending: readonly string[];
+  readonly unreachable: readonly { readonly cluster: string; readonly reason: string }[];
+}
+
+/** POST /admin/archive/reflush: `since` YYYY-MM-DDTHH:MM in UTC, `cluster` a name or empty for all. */
+type ReflushField = "since" | "cluster";
+
+export interface ArchivePageModel {
+  readonly archive: ArchiveModel | null;
+  /** The last run, or the one under way; null if there never was one. */
+  readonly reflush: ReflushModel | null;
+  readonly clusters: readonly string[];
+  readonly values: Readonly<Partial<Record<ReflushField, string>>>;
+  readonly faults: readonly Fault[];
+}
+
 export interface AdminHomeModel {
   readonly clusters: readonly ClusterModel[];
   readonly pendingKeys: readonly PendingKeyModel[];
