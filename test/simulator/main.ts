@@ -4,9 +4,10 @@
  *   node test/simulator/main.ts --seeds 1000000 --from 1
  *   node test/simulator/main.ts --seed 4711 [--mutant "freed at received"]
  *   node test/simulator/main.ts --mutants [--seeds 2000]
+ *   … --crowded     worlds that are known to double a minute: `profileOf`
  */
 import { parseArgs } from "node:util";
-import { MUTANTS } from "./rules.ts";
+import { FULL, MUTANTS } from "./rules.ts";
 import { playSeed, storyOf } from "./run.ts";
 
 const { values } = parseArgs({
@@ -16,11 +17,14 @@ const { values } = parseArgs({
     seed: { type: "string" },
     mutant: { type: "string" },
     mutants: { type: "boolean", default: false },
+    crowded: { type: "boolean", default: false },
     failures: { type: "string", default: "1" },
   },
 });
 const mutant = MUTANTS.find(({ name }) => name === values.mutant) ?? null;
 if (values.mutant !== undefined && mutant === null) throw new Error(`no mutant is called ${values.mutant}`);
+const { crowded } = values;
+const play = { rules: mutant?.rules ?? FULL, crowded };
 const [from, seeds] = [Number(values.from), Number(values.seeds)];
 
 if (values.seed !== undefined) tellOne(Number(values.seed));
@@ -28,11 +32,11 @@ else if (values.mutants) tellMutants();
 else playMany();
 
 function tellOne(seed: number): void {
-  const failure = playSeed(seed, mutant?.rules);
+  const failure = playSeed(seed, play);
   if (failure !== null) {
-    console.log(storyOf(failure, mutant));
+    console.log(storyOf(failure, mutant, crowded));
     process.exitCode = 1;
-  } else playSeed(seed, mutant?.rules, console.log);
+  } else playSeed(seed, { ...play, say: console.log });
 }
 
 function tellMutants(): void {
@@ -41,7 +45,7 @@ function tellMutants(): void {
     const bad = new Map<string, number>();
     let first: number | null = null;
     for (let seed = from; seed < from + seeds; seed++) {
-      const failure = playSeed(seed, removed.rules);
+      const failure = playSeed(seed, { rules: removed.rules, crowded });
       if (failure === null) continue;
       first ??= seed;
       bad.set(failure.violation.rule, (bad.get(failure.violation.rule) ?? 0) + 1);
@@ -60,12 +64,12 @@ function playMany(): void {
   let told = begun;
   let failures = 0;
   for (let seed = from; seed < from + seeds; seed++) {
-    const failure = playSeed(seed, mutant?.rules);
+    const failure = playSeed(seed, play);
     if (failure !== null) {
       failures++;
       console.log(
         failures === 1
-          ? storyOf(failure, mutant)
+          ? storyOf(failure, mutant, crowded)
           : `seed ${seed}: ${failure.violation.rule}: ${failure.violation.what.split("\n")[0]}`,
       );
       if (failures >= Number(values.failures)) break;

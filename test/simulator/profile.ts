@@ -35,8 +35,14 @@ export interface Profile {
 
 const UNBOUNDED = 10_000;
 
-export function profileOf(dice: Dice): Profile {
+/**
+ * Draws a world's troubles. `crowded` lets small disks meet what makes one minute twice: two disks of one identity, or a
+ * clock that goes back. Where one of the two windows is coarser, Postgres counts both: known, so it is not asked for
+ * unless somebody wants to see it.
+ */
+export function profileOf(dice: Dice, crowded = false): Profile {
   const isTight = dice.chance(35);
+  const isRoomy = !isTight || crowded;
   const disaster = dice.chance(30) ? "rewind" : dice.chance(35) ? "restore" : "none";
   return {
     clusters: dice.chance(88) ? 1 : dice.between(2, 3),
@@ -53,12 +59,10 @@ export function profileOf(dice: Dice): Profile {
     sessions: dice.chance(40),
     crashes: dice.chance(60),
     diskLoss: dice.chance(15),
-    // Two disks of one identity, or a clock that goes back, make one minute twice. Where one of the two is coarser
-    // Postgres cannot tell, so these worlds have room enough.
-    zombies: !isTight && dice.chance(disaster === "rewind" ? 60 : 35),
-    copies: !isTight && dice.chance(20),
-    agentClock: !isTight && dice.chance(20),
-    edgeClock: !isTight && dice.chance(6),
+    zombies: isRoomy && dice.chance(disaster === "rewind" ? 60 : 35),
+    copies: isRoomy && dice.chance(20),
+    agentClock: isRoomy && dice.chance(20),
+    edgeClock: isRoomy && dice.chance(6),
     evictions: dice.chance(60),
     disaster,
     postgresDown: dice.chance(20),

@@ -20,6 +20,13 @@ const ROUND_MS = 20 * SECOND;
 /** Pods that are told to take over though nobody fenced them. */
 const TAKE_OVER_PERCENT = 30;
 
+/** What is played. `crowded`: see `profileOf`. `say` hears the time line. */
+export interface Play {
+  readonly rules: Rules;
+  readonly crowded?: boolean;
+  readonly say?: ((line: string) => void) | null;
+}
+
 /** Something that goes wrong in a cluster, maybe with a pod. */
 type Trouble = (cluster: Cluster, pod: Pod | null) => unknown;
 
@@ -34,9 +41,9 @@ export class World {
   #isPostgresDown = false;
   #step = 0;
 
-  constructor(seed: number, rules: Rules, say: ((line: string) => void) | null) {
+  constructor(seed: number, { rules, crowded = false, say = null }: Play) {
     this.#dice = new Dice(seed);
-    this.#profile = profileOf(this.#dice);
+    this.#profile = profileOf(this.#dice, crowded);
     this.#say = (line) =>
       say?.(`${String(this.#step).padStart(3)} ${new Date(this.#now).toISOString().slice(11, 19)} ${line()}`);
     this.#troubles = this.#troublesOf(this.#profile);
