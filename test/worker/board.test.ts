@@ -191,8 +191,24 @@ it("a page whose facts do not reach Postgres says since when, until they do", as
   expect((await board.snapshot()).archive).toEqual({ delayedSince: since, isRestoring: false });
   expect((await board.operatorView()).archive.delays).toEqual([{ cluster: null, waiting: 1, since }]);
   await runDurableObjectAlarm(board);
-  await expect.poll(async () => (await board.snapshot()).archive?.delayedSince).toBeNull();
+  await expect.poll(async () => (await board.snapshot()).archive?.delayedSince, { timeout: 5_000 }).toBeNull();
   // What a Cluster says of its own counts too.
   await board.hear({ ...tell(now + 1, [told("operational")], "late-1"), backlog: { waiting: 9, since } });
-  expect((await board.snapshot()).archive?.delayedSince).toBe(since);
+  const lateSince = async () => (await board.snapshot()).archive?.delayedSince;
+  await expect.poll(lateSince, { timeout: 5_000 }).toBe(since);
+});
+
+it("a page that everybody asks for is made once a second, and anew at once when something happens", async () => {
+  const board = bindings.BOARD.getByName("asked-1");
+  await board.putComponents(
+    [{ name: "Asked", group: null, description: null, rule: "all", services: ["asked-1/shop/checkout"] }],
+    "test",
+  );
+  const shown = async () => (await board.snapshot()).components.find(({ name }) => name === "Asked");
+  const [first, second] = [await board.snapshot(), await board.snapshot()];
+  expect(second.generatedAt).toBe(first.generatedAt);
+  const now = Date.now();
+  await board.hear({ ...tell(now, [told("major_outage")], "asked-1"), expiresAt: now + 300 });
+  expect((await shown())?.outlook[0]?.status).toBe("major_outage");
+  await expect.poll(async () => (await shown())?.outlook[0]?.status, { timeout: 5_000 }).toBe("unknown");
 });

@@ -17,7 +17,7 @@ import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import { retryDelay } from "../core/retry.ts";
 import type { PageFacts } from "../core/snapshot.ts";
-import { publicChange, publicSnapshot } from "../core/snapshot.ts";
+import { publicChange } from "../core/snapshot.ts";
 import { isNews } from "../core/tell.ts";
 import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
@@ -35,13 +35,18 @@ import type { Costs } from "./meter.ts";
 import { Meter } from "./meter.ts";
 import { RELAY_ADMIN } from "./relay.ts";
 
+/** A tell, and how many services it has: they themselves may be left out. */
+export interface ToldView extends Tell {
+  readonly reports: number;
+}
+
 /** What an operator's page is made of. */
 export interface OperatorView {
   readonly page: PageFacts["page"];
   readonly components: readonly Component[];
   readonly maintenances: readonly Maintenance[];
   readonly clusters: readonly ClusterIdentity[];
-  readonly tells: readonly Tell[];
+  readonly tells: readonly ToldView[];
   readonly archive: ArchiveView;
 }
 
@@ -103,8 +108,7 @@ export class Board extends DurableObject<Env> {
 
   async snapshot(): Promise<PageSnapshot> {
     this.#meter.called("snapshot");
-    const now = Date.now();
-    return publicSnapshot(this.#books.facts(now), now);
+    return this.#books.snapshot(Date.now());
   }
 
   /** The newest frame for open pages. */
@@ -161,7 +165,11 @@ export class Board extends DurableObject<Env> {
 
   // ── what operators do ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  async operatorView(): Promise<OperatorView> {
+  /**
+   * @param whose clusters whose services come along, which are nearly all of a view: a thousand clusters' fill the
+   *   32 MiB that one call may answer. Null for all of them
+   */
+  async operatorView(whose: readonly string[] | null = null): Promise<OperatorView> {
     this.#meter.called("operatorView");
     return {
       page: this.#books.page(),
@@ -169,7 +177,11 @@ export class Board extends DurableObject<Env> {
       components: this.#memory.all("component").toSorted((a, b) => a.position - b.position),
       maintenances: this.#memory.all("maintenance").toSorted((a, b) => a.createdAt - b.createdAt),
       clusters: this.#memory.all("cluster").toSorted(byCluster),
-      tells: [...this.#tells.map.values()].toSorted(byCluster),
+      tells: [...this.#tells.map.values()].toSorted(byCluster).map((tell) => ({
+        ...tell,
+        services: whose === null || whose.includes(tell.cluster) ? tell.services : [],
+        reports: tell.services.length,
+      })),
       archive: {
         delays: this.#books.delays(Date.now()),
         failure: this.#archive.failure,

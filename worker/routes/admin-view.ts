@@ -18,7 +18,7 @@ import type {
 } from "../../web/view/admin/model.ts";
 import type { ClusterIdentity, Component, Tell, ToldService } from "../core/component.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
-import type { OperatorView } from "../objects/board.ts";
+import type { OperatorView, ToldView } from "../objects/board.ts";
 
 export function frameOf(view: Pick<OperatorView, "page">, now: Millis): AdminFrame {
   return { pageName: view.page.name, timeZone: view.page.timeZone, now };
@@ -43,11 +43,11 @@ export function archiveModel({ archive }: OperatorView): ArchiveModel | null {
   return archive.delays.length === 0 ? null : { delays: archive.delays, failure: archive.failure };
 }
 
-function tellOf(view: OperatorView, cluster: string): Tell | null {
+function tellOf(view: OperatorView, cluster: string): ToldView | null {
   return view.tells.find((tell) => tell.cluster === cluster) ?? null;
 }
 
-function clusterModel({ cluster, keys }: ClusterIdentity, tell: Tell | null, now: Millis): ClusterModel {
+function clusterModel({ cluster, keys }: ClusterIdentity, tell: ToldView | null, now: Millis): ClusterModel {
   return {
     name: cluster,
     state: clusterState(keys, tell, now),
@@ -59,7 +59,7 @@ function clusterModel({ cluster, keys }: ClusterIdentity, tell: Tell | null, now
       name: name as SourceModel["name"],
       ...source,
     })),
-    services: tell?.services.length ?? 0,
+    services: tell?.reports ?? 0,
   };
 }
 

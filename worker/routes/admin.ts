@@ -79,13 +79,13 @@ async function signOut(c: AppContext, { visitor }: RouteRequest): Promise<Respon
 // ── start page and clusters ─────────────────────────────────────────────────────────────────────────────────────────
 
 async function home(c: AppContext): Promise<Response> {
-  const view = await boardOf(c.env).operatorView();
+  const view = await boardOf(c.env).operatorView([]);
   const now = Date.now();
   return page(c, renderAdminHome(homeModel(view, now), frameOf(view, now)));
 }
 
 async function showCluster(c: AppContext): Promise<Response> {
-  const view = await boardOf(c.env).operatorView();
+  const view = await boardOf(c.env).operatorView([c.req.param("cluster") ?? ""]);
   const identity = view.clusters.find(({ cluster }) => cluster === c.req.param("cluster"));
   if (identity === undefined) return refuse(c, "not_found", "There is no such cluster.");
   const events = await eventsOf(c, identity.cluster);
@@ -235,7 +235,7 @@ async function startMaintenance(c: AppContext, { body, visitor }: RouteRequest):
 }
 
 async function showMaintenance(c: AppContext): Promise<Response> {
-  const view = await boardOf(c.env).operatorView();
+  const view = await boardOf(c.env).operatorView([]);
   const maintenance = view.maintenances.find(({ id }) => id === c.req.param("id"));
   if (maintenance === undefined) return refuse(c, "not_found", "There is no such maintenance.");
   const { cluster, service } = maintenance;
@@ -263,7 +263,7 @@ async function archivePage(
   status: 200 | 400 | 409,
 ): Promise<Response> {
   const board = boardOf(c.env);
-  const [view, reflush] = await Promise.all([board.operatorView(), board.reflushed()]);
+  const [view, reflush] = await Promise.all([board.operatorView([]), board.reflushed()]);
   const clusters = view.clusters.map(({ cluster }) => cluster);
   const now = Date.now();
   const model = { archive: archiveModel(view), reflush, clusters, values, faults };

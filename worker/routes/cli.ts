@@ -72,7 +72,7 @@ const putComponents = withJson(Components, async (c, { components }, by) => {
 });
 
 async function clusters(c: AppContext): Promise<Response> {
-  const view = await boardOf(c.env).operatorView();
+  const view = await boardOf(c.env).operatorView([]);
   return c.json({
     clusters: view.clusters.map(({ cluster, keys }) => {
       const tell = view.tells.find((told) => told.cluster === cluster);
@@ -81,7 +81,7 @@ async function clusters(c: AppContext): Promise<Response> {
         state: keys.at(-1)?.state ?? "waiting",
         heardAt: tell?.heardAt ?? null,
         agentVersion: tell?.agentVersion ?? null,
-        services: tell?.services.length ?? 0,
+        services: tell?.reports ?? 0,
       };
     }),
   });

@@ -45,7 +45,7 @@ async function series(c: AppContext): Promise<Response> {
   const query = v.safeParse(SeriesQuery, c.req.query());
   if (!query.success)
     return refuse(c, "request_malformed", `Ask for ?range= with one of ${RANGES.join(", ")}; without it, day.`);
-  const { components, page } = await boardOf(c.env).operatorView();
+  const { components, page } = await boardOf(c.env).operatorView([]);
   const component = components.find(({ id }) => id === c.req.param("id"));
   if (component === undefined)
     return refuse(c, "not_found", "There is no such component. Ids are in /api/v2/summary.json.");
