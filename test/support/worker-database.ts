@@ -17,7 +17,8 @@ interface Order {
 }
 
 const orders = new Map<string, Order>();
-const hanging = new Map<string, ServerResponse[]>();
+/** What ends that a statement of the cluster hangs. */
+const hanging = new Map<string, (() => void)[]>();
 const seen = new Map<string, number>();
 
 export default async function setup(): Promise<() => Promise<void>> {
@@ -48,13 +49,21 @@ async function answer(request: IncomingMessage, response: ServerResponse, endpoi
   if (cluster !== "") seen.set(cluster, named(cluster) + 1);
   const fault = nextFault(cluster);
   if (fault === "away") return void response.writeHead(503).end("the database is not there");
-  if (fault === "hang") return void hanging.set(cluster, [...(hanging.get(cluster) ?? []), response]);
+  if (fault === "hang") return hang(cluster, () => response.destroy());
   if (fault === "garbage") return void response.end("<html>a proxy's greeting</html>");
   const headers = Object.entries(request.headers).filter(([name]) => name.startsWith("neon-"));
   const taken = await fetch(endpoint, { method: "POST", headers: headers as [string, string][], body });
   const result = await taken.text();
   if (fault === "lose_answer") return void response.destroy();
-  response.writeHead(taken.status, { "content-type": "application/json" }).end(result);
+  const send = (): void => void response.writeHead(taken.status, { "content-type": "application/json" }).end(result);
+  if (fault === "late_answer") return hang(cluster, send);
+  send();
+}
+
+function hang(cluster: string, end: () => void): void {
+  // Healed while the statement ran.
+  if (!orders.has(cluster)) return end();
+  hanging.set(cluster, [...(hanging.get(cluster) ?? []), end]);
 }
 
 function named(cluster: string): number {
@@ -68,7 +77,7 @@ function order(facts: { readonly cluster: string; readonly fault: Fault | null; 
   named(cluster);
   if (fault !== null) return void orders.set(cluster, { fault, left: times });
   orders.delete(cluster);
-  for (const response of hanging.get(cluster) ?? []) response.destroy();
+  for (const end of hanging.get(cluster) ?? []) end();
   hanging.delete(cluster);
 }
 

@@ -22,7 +22,7 @@ declare global {
   }
 }
 
-const ORIGIN = "https://status.test";
+export const ORIGIN = "https://status.test";
 export const bindings = env as unknown as Env;
 
 /** How long the last call took the Worker, ms; what the test did before is not in it. */
@@ -48,6 +48,7 @@ export interface Agent {
   readonly keyId: string;
   readonly publicKey: string;
   sign(text: string): Promise<string>;
+  signedHeaders(path: string, body: Uint8Array, change?: Changes): Promise<Readonly<Record<string, string>>>;
   /** The signed request; what `change` returns replaces parts of it after it was signed. */
   request(path: string, body: Uint8Array, change?: Changes): Promise<Response>;
   push(facts?: object, live?: Partial<Live> | null): Promise<Response>;
@@ -66,25 +67,29 @@ export async function makeAgent(cluster: string): Promise<Agent> {
   const keyId = await keyIdOf(raw);
   const sign = async (text: string): Promise<string> =>
     base64(await crypto.subtle.sign("Ed25519", pair.privateKey, new TextEncoder().encode(text)));
-  const request: Agent["request"] = async (path, body, change = {}) => {
+  const signedHeaders: Agent["signedHeaders"] = async (path, body, change = {}) => {
     const url = `${ORIGIN}${path}`;
     const createdS = change.createdS ?? Math.floor(Date.now() / 1_000);
     const parameters = { createdS, expiresS: createdS + 60, keyId };
     const digest = base64(await sha256(body));
     const signed = { method: "POST", targetUri: change.targetUri ?? url, digest, contentType: "application/json" };
     const signature = await sign(signatureBase(signed, parameters));
-    const headers = {
+    return {
       "content-type": "application/json",
       ...signatureHeaders(signed, parameters, signature),
       ...change.headers,
     };
-    return call(url, { method: "POST", headers, body: change.body ?? body });
+  };
+  const request: Agent["request"] = async (path, body, change = {}) => {
+    const headers = await signedHeaders(path, body, change);
+    return call(path, { method: "POST", headers, body: change.body ?? body });
   };
   return {
     cluster,
     keyId,
     publicKey: base64(raw),
     sign,
+    signedHeaders,
     request,
     push: async (facts = {}, live = {}) =>
       request(agentPath(PUSH_PATH, cluster), await gzip(JSON.stringify(pushBody(facts, live)))),

@@ -1,94 +1,19 @@
 /** What a Cluster holds for Postgres: what it costs, and that it arrives. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
-import type { Costs } from "../../worker/objects/meter.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { clusterOf } from "../../worker/objects/env.ts";
-import { windowCount } from "../../worker/store/queries.ts";
-import type { Agent, Receipt } from "./agent.ts";
-import { bindings, enrolledAgent, openSession, windowOf } from "./agent.ts";
-import { database, failDatabase, statementsSeen } from "./database.ts";
+import { bindings, openSession, windowOf } from "./agent.ts";
+import { failDatabase, forgetAll, statementsSeen, storedEvents } from "./database.ts";
+import { Sender, alarmOf, eventOf, pass } from "./sender.ts";
 
 const FLUSH_MS = Number(bindings.FLUSH_INTERVAL_MS);
-type Enrolled = Agent & { readonly epoch: number };
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-/** The clock goes on; nothing waits for it. */
-function pass(ms: number): void {
-  vi.setSystemTime(Date.now() + ms);
-}
-
-function eventOf(subject: string): object {
-  const id = Array.from(subject.padEnd(16), (letter) => letter.charCodeAt(0).toString(16).padStart(2, "0")).join("");
-  return { kind: "pod.oom_killed", id: id.slice(0, 32), at: Date.now(), subject, body: {} };
-}
-
-/** An agent that numbers what it sends, as the real one does. */
-class Sender {
-  next = 1;
-  persisted = 1;
-  readonly agent: Enrolled;
-
-  constructor(agent: Enrolled) {
-    this.agent = agent;
-  }
-
-  static async start(cluster: string): Promise<Sender> {
-    return new Sender(await enrolledAgent(cluster));
-  }
-
-  async push(items: readonly object[] = []): Promise<Receipt> {
-    const records = { first: this.next, items };
-    const answer = await this.agent.push({ epoch: this.agent.epoch, base: this.persisted, records });
-    if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
-    const receipt = await answer.json<Receipt>();
-    this.next = receipt.received;
-    this.persisted = receipt.persisted;
-    return receipt;
-  }
-
-  /** Fifty services' windows of the minute before. */
-  windows(): readonly object[] {
-    return Array.from({ length: 50 }, (_, i) => windowOf(1, `shop/service-${i}`));
-  }
-
-  get cluster() {
-    return clusterOf(bindings, this.agent.cluster);
-  }
-
-  /** What these acts cost, over as many lives of the object as they take, if none of them ends one. */
-  async cost(act: () => Promise<unknown>): Promise<Costs> {
-    const before = await this.cluster.costs();
-    await act();
-    const after = await this.cluster.costs();
-    const minus = (name: "rowsWritten" | "rowsRead" | "alarmsSet" | "statements"): number => after[name] - before[name];
-    return {
-      ...after,
-      rowsWritten: minus("rowsWritten"),
-      rowsRead: minus("rowsRead"),
-      alarmsSet: minus("alarmsSet"),
-      statements: minus("statements"),
-    };
-  }
-
-  /** Until what was sent with the last push has arrived. */
-  async settled(): Promise<void> {
-    await expect.poll(async () => (await this.push()).persisted, { timeout: 5_000 }).toBe(this.next);
-  }
-
-  stored(): Promise<number> {
-    return windowCount(database(), this.agent.cluster).then((count) => (count.ok ? count.value : -1));
-  }
-}
-
-function alarmOf(cluster: string): Promise<number | null> {
-  return runInDurableObject(clusterOf(bindings, cluster), (_, { storage }) => storage.getAlarm());
-}
 
 function eventRows(cluster: string): Promise<number> {
   return runInDurableObject(
@@ -167,7 +92,7 @@ describe("a push costs", () => {
     await evictDurableObject(sender.cluster);
     const alarm = { at: Number.POSITIVE_INFINITY, runs: 0 };
     const sum = { rows: 0, alarms: 0, statements: 0, read: 0 };
-    const minutes = 30;
+    const minutes = 20;
     await statementsSeen("cost-minutes");
     for (let second = 0; second < minutes * 60; second += 10) {
       pass(10 * SECOND);
@@ -190,7 +115,7 @@ describe("a push costs", () => {
     // Every five minutes or six: nothing is sent again because the object has slept.
     const statements = await statementsSeen("cost-minutes");
     expect([statements, sum.statements]).toEqual([sum.statements, statements]);
-    expect(statements).toBeGreaterThanOrEqual(5);
+    expect(statements).toBeGreaterThanOrEqual(3);
     expect(statements).toBeLessThanOrEqual(minutes / 5);
     expect(sum.read / (minutes * 6)).toBeLessThan(30);
   });
@@ -315,103 +240,66 @@ describe("a flush", () => {
   });
 });
 
-describe("an object of the release before", () => {
-  const SPOOL = "5".repeat(32);
+describe("records that cannot be used", () => {
+  it.each([
+    ["is too old", { ...windowOf(1), at: Math.floor(Date.now() / MINUTE) * MINUTE - 8 * DAY }, "too_old"],
+    ["is from the future", { ...windowOf(1), at: Math.floor(Date.now() / MINUTE) * MINUTE + HOUR }, "future"],
+    ["is no record", { kind: "window" }, "malformed"],
+  ])("one that %s costs its number, and none of its neighbours", async (_name, bad, reason) => {
+    const sender = await Sender.start(`rejected-${reason.replace("_", "-")}`);
+    const receipt = await sender.push([windowOf(3), bad, eventOf("beside")]);
+    expect(receipt).toMatchObject({ received: 4, persisted: 1, rejected: [{ seq: 2, reason }] });
+    await runDurableObjectAlarm(sender.cluster);
+    expect([await sender.push(), await sender.stored()]).toMatchObject([{ persisted: 4 }, 1]);
+  });
+});
 
-  /** A row as that release writes it, in its own words. */
-  function keep({ sql }: DurableObjectStorage, slot: number, epoch: number, first: number, persisted: number): void {
-    const records = [
-      { seq: first, record: windowOf(first + 10, `shop/of-${epoch}`) },
-      { seq: first + 1, record: eventOf(`${epoch % 997} ${first}`) },
-    ];
-    sql.exec(
-      "INSERT OR REPLACE INTO outbox (slot, spool, epoch, first, next, persisted, at, records, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      slot,
-      SPOOL,
-      epoch,
-      first,
-      first + 2,
-      persisted,
-      Date.now(),
-      2,
-      JSON.stringify(records),
-    );
-  }
-
-  async function before(cluster: string): Promise<Sender> {
+describe("a Postgres that was restored to an earlier time", () => {
+  /** Events of three hours, all in Postgres. */
+  async function threeHours(cluster: string): Promise<Sender> {
     const sender = await Sender.start(cluster);
-    const { epoch } = sender.agent;
-    await runInDurableObject(sender.cluster, (_, { storage }) => {
-      storage.sql.exec("DROP TABLE outbox");
-      storage.sql.exec(
-        `CREATE TABLE IF NOT EXISTS outbox (slot INTEGER PRIMARY KEY, spool TEXT NOT NULL, epoch INTEGER NOT NULL,
-          first INTEGER NOT NULL, next INTEGER NOT NULL, persisted INTEGER NOT NULL, at INTEGER NOT NULL,
-          records INTEGER NOT NULL, body TEXT NOT NULL)`,
-      );
-      storage.sql.exec(
-        "UPDATE meta SET value = ? WHERE key = 'marks'",
-        JSON.stringify({ spool: SPOOL, epoch, next: 1, persisted: 1 }),
-      );
-      // One is in Postgres, one is left over from an older epoch, two wait; slots are in no order.
-      keep(storage, 3, epoch, 1, 1);
-      keep(storage, 2, epoch - 5, 7, 7);
-      keep(storage, 1, epoch, 3, 3);
-      keep(storage, 4, epoch, 5, 3);
-    });
-    await evictDurableObject(sender.cluster);
-    sender.next = 7;
-    sender.persisted = 3;
+    for (let hour = 0; hour < 3; hour++) {
+      await sender.push([eventOf(`hour ${hour}`), windowOf(1)]);
+      await runDurableObjectAlarm(sender.cluster);
+      pass(HOUR);
+    }
+    await sender.settled();
     return sender;
   }
 
-  it("goes on with its epoch and its watermarks, and its records arrive", async () => {
-    const sender = await before("upgrade-1");
-    expect(await sender.push([windowOf(1)])).toMatchObject({ received: 8, persisted: 3 });
-    await runDurableObjectAlarm(sender.cluster);
-    expect([await sender.push(), await sender.stored()]).toMatchObject([{ persisted: 8 }, 4]);
-    await evictDurableObject(sender.cluster);
-    expect(await sender.push()).toMatchObject({ received: 8, persisted: 8 });
+  it("gets what is still held once more, as often as it is asked for, with one effect", async () => {
+    const sender = await threeHours("again-1");
+    const since = Date.now() - DAY;
+    await forgetAll("again-1");
+    // Three events, and the windows of the last hour, whose slot nobody has used again.
+    expect(await sender.cluster.reflush(since)).toBe(4);
+    expect([await storedEvents("again-1"), await sender.stored()]).toEqual([3, 1]);
+    expect(await sender.cluster.reflush(since)).toBe(4);
+    expect([await storedEvents("again-1"), await sender.stored()]).toEqual([3, 1]);
+    expect(await sender.push()).toMatchObject({ received: 7, persisted: 7 });
   });
 
-  it("that came back for a while loses nothing that either release received", async () => {
-    const sender = await before("upgrade-2");
-    await sender.push([eventOf("between"), windowOf(1)]);
-    await runInDurableObject(sender.cluster, (_, { storage }) => keep(storage, 5, sender.agent.epoch, 9, 3));
-    await evictDurableObject(sender.cluster);
-    sender.next = 11;
-    expect(await sender.push([windowOf(2)])).toMatchObject({ received: 12, persisted: 3 });
-    await runDurableObjectAlarm(sender.cluster);
-    expect([await sender.push(), await sender.stored()]).toMatchObject([{ persisted: 12 }, 6]);
-    // It also writes where this release has windows that are in Postgres.
-    await sender.push([eventOf("alone")]);
-    await runInDurableObject(sender.cluster, (_, { storage }) => {
-      storage.sql.exec("DELETE FROM outbox WHERE slot > 1 AND slot < 100");
-      keep(storage, 1, sender.agent.epoch, 13, 13);
-    });
-    await evictDurableObject(sender.cluster);
-    await runDurableObjectAlarm(sender.cluster);
-    sender.next = 15;
-    expect([await sender.push(), await sender.stored()]).toMatchObject([{ persisted: 15 }, 7]);
+  it("gets only what it may have lost", async () => {
+    const sender = await threeHours("again-2");
+    // Each hour's row says what was in Postgres when it came: what the hours before had brought.
+    expect(await sender.cluster.reflush(Date.now() - 2 * HOUR + 2 * MINUTE)).toBe(3);
+    expect(await sender.cluster.reflush(Date.now() - HOUR + 2 * MINUTE)).toBe(2);
   });
 
-  it("that came back and deleted rows leaves no note that would later be taken for true", async () => {
-    const sender = await Sender.start("upgrade-3");
-    for (let i = 0; i < 3; i++) {
-      await sender.push([windowOf(i + 10)]);
-      await runDurableObjectAlarm(sender.cluster);
-    }
-    await runInDurableObject(sender.cluster, (_, { storage }) => {
-      const marks = { spool: SPOOL, epoch: sender.agent.epoch, next: 4, persisted: 4 };
-      storage.sql.exec("DELETE FROM outbox");
-      storage.sql.exec("UPDATE meta SET value = ? WHERE key = 'marks'", JSON.stringify(marks));
-    });
-    for (let i = 0; i < 3; i++) {
-      await evictDurableObject(sender.cluster);
-      await sender.push([windowOf(i + 1)]);
-    }
+  it("gets it though it is away when that is asked for, and the object forgets", async () => {
+    const sender = await threeHours("again-3");
+    await openSession(sender.agent);
+    await sender.push();
+    await forgetAll("again-3");
+    await failDatabase("again-3", "away");
+    expect(await sender.cluster.reflush(Date.now() - DAY)).toBe(4);
+    // The agent has freed its records: it must not hear of less than before.
+    expect(await sender.push()).toMatchObject({ received: 7, persisted: 7 });
     await evictDurableObject(sender.cluster);
-    expect(await sender.push()).toMatchObject({ received: 7, persisted: 4 });
-    await runDurableObjectAlarm(sender.cluster);
-    expect(await sender.stored()).toBe(6);
+    expect(await sender.push()).toMatchObject({ received: 7, persisted: 7 });
+    await failDatabase("again-3", null);
+    pass(MINUTE + SECOND);
+    await sender.cluster.wake();
+    await expect.poll(() => storedEvents("again-3")).toBe(3);
   });
 });

@@ -1,5 +1,6 @@
 /** Postgres as a test in workerd sees it: how it fails, how often it was asked, and what it holds. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { sql } from "drizzle-orm";
 import { onTestFinished } from "vitest";
 import { clusterOf } from "../../worker/objects/env.ts";
 import { openDatabase } from "../../worker/store/database.ts";
@@ -22,6 +23,22 @@ export async function failDatabase(cluster: string, fault: Fault | null, times?:
 export async function statementsSeen(cluster: string): Promise<number> {
   const url = new URL(`/seen?cluster=${cluster}`, bindings.NEON_FETCH_ENDPOINT);
   return Number(await (await fetch(url)).text());
+}
+
+export async function storedEvents(cluster: string): Promise<number> {
+  const counted = await database().run((db) =>
+    db.execute<{ n: number }>(sql`SELECT count(*)::int AS n FROM event WHERE cluster_id = ${cluster}`),
+  );
+  return counted.ok ? (counted.value.rows[0]?.n ?? -1) : -1;
+}
+
+/** Postgres as it was before it heard of a cluster. */
+export async function forgetAll(cluster: string): Promise<void> {
+  for (const table of ["minute_window", "event", "received"]) {
+    const statement = sql`DELETE FROM ${sql.identifier(table)} WHERE cluster_id = ${cluster}`;
+    const done = await database().run((db) => db.execute(statement));
+    if (!done.ok) throw new Error(done.message);
+  }
 }
 
 /** Fills a cluster's outbox above its bound, with Postgres away. The next number is 165. */

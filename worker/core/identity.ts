@@ -1,7 +1,7 @@
 /** Who may speak for a cluster: enrolment codes and keys, as facts. Hashes come from the caller; nothing is secret here. */
 import type { Millis } from "../../protocol/time.ts";
 import { MINUTE } from "../../protocol/time.ts";
-import type { AgentKey } from "./component.ts";
+import type { AgentKey, ClusterIdentity } from "./component.ts";
 
 /** A one-time code lives this long. */
 export const CODE_LIFETIME_MS = 15 * MINUTE;
@@ -25,6 +25,20 @@ export interface Identity {
   readonly createdAt: Millis;
   readonly codes: readonly EnrollmentCode[];
   readonly keys: readonly KnownKey[];
+}
+
+/** What others may know: no codes, no keys' bytes. */
+export function publicIdentity({ cluster, createdAt, keys }: Identity): ClusterIdentity {
+  return {
+    cluster,
+    createdAt,
+    keys: keys.map((key) => ({
+      keyId: key.keyId,
+      fingerprint: key.fingerprint,
+      state: key.state,
+      createdAt: key.createdAt,
+    })),
+  };
 }
 
 export function withCode(identity: Identity, code: EnrollmentCode, now: Millis): Identity {

@@ -16,7 +16,7 @@ import type { Rejected } from "../core/cluster.ts";
 import type { AgentKey, Backlog, ClusterIdentity } from "../core/component.ts";
 import type { DesiredRefusal } from "../core/desired.ts";
 import type { Identity } from "../core/identity.ts";
-import { CODE_LIFETIME_MS, hasActiveKey, withCode, withKey, withKeyState } from "../core/identity.ts";
+import { CODE_LIFETIME_MS, hasActiveKey, publicIdentity, withCode, withKey, withKeyState } from "../core/identity.ts";
 import type { Maintenance } from "../core/maintenance.ts";
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
@@ -376,17 +376,7 @@ export class Cluster extends DurableObject<Env> {
   }
 
   #publicIdentity(): ClusterIdentity {
-    const { cluster = "", createdAt = 0, keys = [] } = this.#identity ?? {};
-    return {
-      cluster,
-      createdAt,
-      keys: keys.map((key) => ({
-        keyId: key.keyId,
-        fingerprint: key.fingerprint,
-        state: key.state,
-        createdAt: key.createdAt,
-      })),
-    };
+    return publicIdentity(this.#identity ?? { cluster: "", createdAt: 0, codes: [], keys: [] });
   }
 
   #activeKey(keyId: string): Promise<CryptoKey> | null {
