@@ -32,7 +32,6 @@ const steps: readonly (readonly [string, (storage: DurableObjectStorage) => [obj
   ["the import of the key", () => [crypto.subtle, "importKey"]],
   ["the digest", () => [crypto.subtle, "digest"]],
   ["the check of the signature", () => [crypto.subtle, "verify"]],
-  ["the reading of the body", () => [ReadableStreamDefaultReader.prototype, "read"]],
   ["the setting of the alarm", (storage) => [Object.getPrototypeOf(storage) as object, "setAlarm"]],
 ];
 
