@@ -1,9 +1,7 @@
 /** Postgres fails in every way it has; the edge keeps receiving, shows what is now, and delivers later. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { TestContext } from "vitest";
 import { startDatabase } from "../../dev/database/database.ts";
-import type { RunningDatabase } from "../../dev/database/database.ts";
-import { startEndpoint } from "../../dev/database/endpoint.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually, freePort } from "../support/process.ts";
 import { EdgeAgent, SERVICE } from "./agent.ts";
@@ -16,26 +14,12 @@ const FAILS_WITHIN_MS = 20_000;
 const BACKED_OFF_MS = 75_000;
 
 describe.concurrent("while Postgres fails", () => {
-  let database: RunningDatabase;
-  let archive: Archive;
-
-  beforeAll(async () => {
-    database = await startDatabase({});
-    archive = openArchive(database.url);
-  });
-
-  afterAll(async () => {
-    await archive?.close();
-    await database?.stop();
-  });
-
-  /**
-   * An edge with its own way to the one Postgres, and an agent with a component, whose first facts are there. What
-   * fails is the way: the tests wait for back-off side by side.
-   */
+  /** An edge with a Postgres of its own, and an agent with a component, whose first facts are there. */
   async function start(context: TestContext, cluster: string) {
-    const way = await startEndpoint({ url: database.url });
+    const way = await startDatabase({});
     context.onTestFinished(() => way.stop());
+    const archive = openArchive(way.url);
+    context.onTestFinished(() => archive.close());
     const edge = await Edge.start({ databaseEndpoint: way.endpoint, flushMs: 200 });
     context.onTestFinished(() => edge.remove());
     const agent = await EdgeAgent.start(edge, cluster);
@@ -45,23 +29,23 @@ describe.concurrent("while Postgres fails", () => {
     agent.close(2);
     await agent.push();
     await expectPersisted(agent);
-    return { way, edge, agent };
+    return { way, archive, edge, agent };
   }
 
   /** The statuses that Postgres remembers of a component, oldest first. */
-  async function history(name: string): Promise<unknown[]> {
+  async function history(archive: Archive, name: string): Promise<unknown[]> {
     const [component] = (await archive.board("component")).filter((body) => body["name"] === name);
     const changes = await archive.board("status_change");
     return changes.filter((change) => change["component"] === component?.["id"]).map((change) => change["status"]);
   }
 
-  async function expectHistory(name: string, statuses: readonly string[]): Promise<void> {
+  async function expectHistory(archive: Archive, name: string, statuses: readonly string[]): Promise<void> {
     await eventually(
-      async () => (await history(name)).length >= statuses.length,
+      async () => (await history(archive, name)).length >= statuses.length,
       FAILS_WITHIN_MS,
       `${name}'s history in Postgres`,
     );
-    expect(await history(name)).toEqual(statuses);
+    expect(await history(archive, name)).toEqual(statuses);
   }
 
   it.for([
@@ -72,8 +56,8 @@ describe.concurrent("while Postgres fails", () => {
   ] as const)(
     "as it %s, pushes are received, the page tells what is now, and later every fact is stored once",
     async ([_name, fault, failures], context) => {
-      const { way, edge, agent } = await start(context, `fault-${fault.toLowerCase().replace("_", "-")}`);
-      await expectHistory(agent.cluster, ["operational"]);
+      const { way, archive, edge, agent } = await start(context, `fault-${fault.toLowerCase().replace("_", "-")}`);
+      await expectHistory(archive, agent.cluster, ["operational"]);
       const before = await agent.marks();
       way.inject(fault);
       agent.close(3);
@@ -92,7 +76,7 @@ describe.concurrent("while Postgres fails", () => {
       way.heal();
       // Nobody pushes: the alarms alone bring it there.
       await expectArchived(archive, agent);
-      await expectHistory(agent.cluster, ["operational", "major_outage"]);
+      await expectHistory(archive, agent.cluster, ["operational", "major_outage"]);
       await expectPersisted(agent);
       expect(await agent.marks()).toEqual({ ...before, received, persisted: received });
       expect(await archive.numbers(agent.cluster)).toHaveLength(received - 1);
@@ -100,7 +84,7 @@ describe.concurrent("while Postgres fails", () => {
   );
 
   it("a crash of the edge in the middle of an outage of Postgres loses nothing either", async (context) => {
-    const { way, edge, agent } = await start(context, "fault-and-crash");
+    const { way, archive, edge, agent } = await start(context, "fault-and-crash");
     way.inject("refuse");
     agent.close(2);
     await agent.push();
@@ -112,7 +96,7 @@ describe.concurrent("while Postgres fails", () => {
     way.heal();
     await expectArchived(archive, agent);
     await expectPersisted(agent);
-    await expectHistory(agent.cluster, ["operational", "major_outage"]);
+    await expectHistory(archive, agent.cluster, ["operational", "major_outage"]);
   });
 });
 

@@ -50,11 +50,11 @@ function pageChange({ version, generatedAt, components, maintenances, archive }:
 /** What is missing of history, and that nothing else is. The script does not render it: an open page fetches it anew. */
 function late({ archive }: PageChange, now: Millis, timeZone: string): Html | null {
   const since = archive?.delayedSince ?? null;
-  if (archive?.isRestoring === true)
-    return markup`<p class="late">History is being restored from the archive. Live status is not affected.</p>`;
-  return since === null
-    ? null
-    : markup`<p class="late">History is delayed since ${moment(since, now, timeZone)}: the archive cannot be reached. Live status is not affected.</p>`;
+  if (since !== null)
+    return markup`<p class="late">History is delayed since ${moment(since, now, timeZone)}: the archive cannot be reached. Live status is not affected.</p>`;
+  return archive?.isRestoring === true
+    ? markup`<p class="late">History is being restored from the archive. Live status is not affected.</p>`
+    : null;
 }
 
 function emptyPage({ archive }: PageChange): Html {
