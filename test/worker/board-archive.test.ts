@@ -90,7 +90,7 @@ describe("reflush", () => {
     await runInDurableObject(board, (_, { storage }) => {
       const left = { since: Date.now() - HOUR, by: "test", startedAt: Date.now(), finishedAt: null, own: 0 };
       const body = JSON.stringify({ ...left, pending: ["again-3"], asked: 0, facts: 0, unreachable: [] });
-      storage.sql.exec("INSERT OR REPLACE INTO doc (kind, key, body) VALUES ('reflush', 'latest', ?)", body);
+      storage.sql.exec("INSERT OR REPLACE INTO work (kind, key, body) VALUES ('reflush', 'latest', ?)", body);
     });
     await evictDurableObject(board);
     await board.wake();
@@ -144,7 +144,7 @@ it("what Postgres has is kept for two days and then forgotten", async () => {
 it("Postgres' tables are looked after by the minute's tick, once a day", async () => {
   const done = () =>
     runInDurableObject(board, (_, { storage }) =>
-      storage.sql.exec<{ body: string }>("SELECT body FROM doc WHERE kind = 'upkeep'").toArray(),
+      storage.sql.exec<{ body: string }>("SELECT body FROM work WHERE kind = 'upkeep'").toArray(),
     );
   const before = Date.now();
   await board.tick();

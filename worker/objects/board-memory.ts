@@ -2,6 +2,7 @@
  * What the Board keeps on disk besides tells, and most of it in memory too:
  *
  *   doc     (kind, key, body)                what people wrote and who may speak, each the latest
+ *   work    (kind, key, body)                the same of what the Board itself is at: getting its memory back, and such
  *   change  (component, at, status)          the journal of statuses: what history is drawn from
  *   outbox  (kind, key, revision, at, body,  rows on their way to Postgres; the newest revision of each key. `sent`:
  *            sent)                           when it took them, after which they are kept for a while
@@ -65,6 +66,11 @@ export interface Reflush {
   readonly unreachable: readonly { readonly cluster: string; readonly reason: string }[];
 }
 
+/** The first version stops at a document of a kind that it does not know, and a rollback must not stop the page. */
+function tableOf(kind: Kind): "doc" | "work" {
+  return kind === "restore" || kind === "reflush" || kind === "upkeep" ? "work" : "doc";
+}
+
 /** A call to a Cluster that must arrive: put a lease into force, or take it out. */
 export interface Errand {
   readonly key: string;
@@ -101,6 +107,7 @@ export class BoardMemory {
       "change (component TEXT, at INTEGER, status TEXT NOT NULL, PRIMARY KEY (component, at))",
       "outbox (kind TEXT, key TEXT, revision INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, key))",
       "errand (key TEXT PRIMARY KEY, body TEXT NOT NULL)",
+      "work (kind TEXT, key TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, key))",
     ]) {
       sql.exec(`CREATE TABLE IF NOT EXISTS ${table} WITHOUT ROWID`);
     }
@@ -123,13 +130,14 @@ export class BoardMemory {
   }
 
   put<K extends Kind>(kind: K, key: string, body: Documents[K]): void {
-    this.#sql.exec("INSERT OR REPLACE INTO doc (kind, key, body) VALUES (?, ?, ?)", kind, key, JSON.stringify(body));
+    const json = JSON.stringify(body);
+    this.#sql.exec(`INSERT OR REPLACE INTO ${tableOf(kind)} (kind, key, body) VALUES (?, ?, ?)`, kind, key, json);
     this.#docs[kind].set(key, body);
     if (kind === "component") this.#byCluster = null;
   }
 
   remove(kind: Kind, key: string): void {
-    this.#sql.exec("DELETE FROM doc WHERE kind = ? AND key = ?", kind, key);
+    this.#sql.exec(`DELETE FROM ${tableOf(kind)} WHERE kind = ? AND key = ?`, kind, key);
     this.#docs[kind].delete(key);
     if (kind === "component") this.#byCluster = null;
   }
@@ -289,7 +297,7 @@ export class BoardMemory {
 
   #load(changesSince: Millis): void {
     for (const { kind, key, body } of this.#sql.exec<{ kind: Kind; key: string; body: string }>(
-      "SELECT kind, key, body FROM doc WHERE kind <> 'tell'",
+      "SELECT kind, key, body FROM doc WHERE kind <> 'tell' UNION ALL SELECT kind, key, body FROM work",
     )) {
       // Written by `put` above: each kind has one type.
       (this.#docs[kind] as Map<string, unknown>).set(key, JSON.parse(body));
