@@ -117,9 +117,9 @@ export class Pusher {
     const now = clock.now();
     const withLive = this.#suspect === "none" && now >= this.#liveHeldUntil;
     const live = withLive ? fitLive(this.#options.live(), LIVE_BYTES_MAX, jsonBytes) : null;
-    const opening = spool.epoch === null;
+    const opening = spool.mustAsk;
     const room = PUSH_BYTES_MAX - ENVELOPE_BYTES - (live === null ? 0 : jsonBytes(live));
-    const batch = opening ? { first: spool.next, items: [] } : spool.batch(this.#from, this.#limit, room);
+    const batch = opening ? { first: spool.base, items: [] } : spool.batch(this.#from, this.#limit, room);
     const push: Push = {
       v: PROTOCOL_VERSION,
       spool: spool.id,
@@ -187,6 +187,7 @@ export class Pusher {
     } else if (Math.max(receipt.received, receipt.persisted) > spool.next) {
       this.#renew();
     } else {
+      spool.adopt(receipt.epoch, receipt.received);
       spool.acknowledge(receipt.persisted);
       this.#from = Math.max(receipt.received, spool.base);
     }

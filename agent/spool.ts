@@ -49,6 +49,8 @@ export class Spool {
   /** Records that were found damaged when the spool was opened; each is declared in a gap record. */
   readonly damagedAtStart: number;
 
+  #isAnswered = false;
+
   constructor(options: SpoolOptions) {
     this.#fail = options.fail;
     const fsync = options.fsync ?? fsyncSync;
@@ -77,6 +79,13 @@ export class Spool {
   }
   get epoch(): number | null {
     return this.#numbers.epoch;
+  }
+  /**
+   * Whether the edge has to be asked before a number is given: it has not answered this process yet. The disk may be a
+   * copy of a while ago, and a number given again looks like a replay: what it stands for would be lost.
+   */
+  get mustAsk(): boolean {
+    return this.epoch === null || !this.#isAnswered;
   }
   /** The lowest number that is held; the next number if none is. */
   get base(): number {
@@ -169,6 +178,7 @@ export class Spool {
 
   /** Takes the epoch that the edge gave. In another epoch than before, what is held is numbered anew, from `nextMin` at least. */
   adopt(epoch: number, nextMin: number): void {
+    this.#isAnswered = true;
     if (epoch === this.epoch) return;
     this.#guarded(() => {
       // Numbers that this book never gave: the spool was restored from a copy, and anything in it may have left since.

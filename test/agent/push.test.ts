@@ -157,6 +157,33 @@ describe("a push", () => {
     expect(edge.received[1]?.push.records.items).toHaveLength(1);
   });
 
+  it("asks what the edge knows before it gives a number: its disk may be a copy of a while ago", async () => {
+    spool.append(windows(2), NOW);
+    edge.answer(receipt(1));
+    await pusher().pushOnce();
+    spool.close();
+    // Since the copy was made its original has sent three records more.
+    spool = openSpool();
+    spool.append([{ ...windows(1)[0], at: NOW - 2 * MINUTE } as WindowRecord], NOW);
+    const later = { received: 6 };
+    edge.answer(
+      receipt(1, later),
+      receipt(1, { ...later, epoch: EPOCH + 1 }),
+      receipt(1, { ...later, epoch: EPOCH + 1 }),
+    );
+    const push = pusher();
+    for (let i = 0; i < 3; i++) await push.pushOnce();
+    const sent = edge.received
+      .slice(1)
+      .map(({ push: { epoch, records } }) => [epoch, records.first, records.items.length]);
+    // Asked, opened under a new identity, and all three under numbers that nobody gave before.
+    expect(sent).toEqual([
+      [EPOCH, 1, 0],
+      [null, expect.any(Number), 0],
+      [EPOCH + 1, 6, 3],
+    ]);
+  });
+
   it("carries the live part although a backlog drains", async () => {
     spool.append(windows(900), NOW);
     edge.answer(receipt(1));

@@ -148,12 +148,13 @@ export class EdgeAgent {
     return this.#session;
   }
 
-  /** The process ends and a new one starts on the same disk. */
+  /** The process ends and a new one starts on the same disk; its first push asks what the edge knows. */
   async restart(): Promise<void> {
     await this.#end();
     this.#spool = this.#openSpool();
     this.#actuator = this.#startActuator();
     this.#pusher = this.#newPusher();
+    await this.push();
   }
 
   /** Takes the cluster over with a new spool identity: it will ask for an epoch of its own. */
