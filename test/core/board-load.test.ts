@@ -42,6 +42,7 @@ describe("rows that tells cost the Board in an hour", () => {
     ["twenty clusters", 20, 10 * SECOND, 8],
     ["twenty that all reconnected within a second", 20, SECOND, 15],
     ["a thousand clusters: as many as their bytes fill", 1_000, 10 * SECOND, 62],
+    ["a thousand that all reconnected within a second", 1_000, SECOND, 175],
   ])("%s", (_name, clusters, spreadMs, rowsPerMinute) => {
     const played = shelfOf({ ...CALM, clusters, spreadMs, forMs: HOUR });
     expect(played.rowsPerMinute).toBeLessThanOrEqual(rowsPerMinute);
