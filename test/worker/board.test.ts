@@ -1,6 +1,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { PageChange } from "../../protocol/page.ts";
+import type { BoardCosts } from "../../worker/objects/board.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import { tell, told } from "../support/facts.ts";
 import { bindings, call, cli, enroll, enrolledAgent, makeAgent } from "./agent.ts";
@@ -211,4 +212,14 @@ it("a page that everybody asks for is made once a second, and anew at once when 
   await board.hear({ ...tell(now, [told("major_outage")], "asked-1"), expiresAt: now + 300 });
   expect((await shown())?.outlook[0]?.status).toBe("major_outage");
   await expect.poll(async () => (await shown())?.outlook[0]?.status, { timeout: 5_000 }).toBe("unknown");
+});
+
+it("says what it cost: calls by method, rows, alarms, and how many components it judged", async () => {
+  const costs = async () => (await cli("GET", "/cli/v1/board/cost")).json<BoardCosts>();
+  const before = await costs();
+  await boardOf(bindings).hear(tell(Date.now(), [told("operational")], "cost-1"));
+  const after = await costs();
+  expect((after.calls["hear"] ?? 0) - (before.calls["hear"] ?? 0)).toBe(1);
+  expect(after.rowsWritten).toBeGreaterThan(before.rowsWritten);
+  expect(after.judged).toBeGreaterThanOrEqual(before.judged);
 });

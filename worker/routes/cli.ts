@@ -124,4 +124,10 @@ export const cliRoutes: readonly Route[] = [
   { method: "GET", path: "/cli/v1/reflush", policy: "cli", handle: reflushed },
   { method: "GET", path: "/cli/v1/clusters", policy: "cli", handle: clusters },
   { method: "GET", path: "/cli/v1/clusters/:cluster/cost", policy: "cli", handle: cost },
+  {
+    method: "GET",
+    path: "/cli/v1/board/cost",
+    policy: "cli",
+    handle: async (c) => c.json(await boardOf(c.env).costs()),
+  },
 ];
