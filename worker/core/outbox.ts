@@ -115,8 +115,6 @@ export interface Laid {
   readonly body: string;
 }
 
-// ── after a wake ────────────────────────────────────────────────────────────────────────────────────────────────────
-
 /**
  * Up to where Postgres holds everything, as far as a woken object knows. Too low is harmless: keys make a replay
  * nothing. A note from beyond the last row is not about these rows.
@@ -164,8 +162,6 @@ export function withPositions(rows: readonly Row[], kept: Kept | null): readonly
   return rows.map((row) => ({ ...row, position: positions.get(row) ?? row.position }));
 }
 
-// ── a push ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
 /**
  * Lays a push's fresh records into rows: one for windows, one for everything else, and one without records if only the
  * watermarks moved. The rows of one push are written together.
@@ -200,7 +196,9 @@ export function lay(
   };
   if (events.length > 0) add("events", events);
   if (windows.length > 0 || events.length === 0) add("windows", windows);
-  const kept = outbox.rows.filter((row) => laid.every((added) => !liesAt(row, added.row)));
+  const kept = outbox.rows.filter((row) =>
+    laid.every((added) => row.ring !== added.row.ring || row.slot !== added.row.slot),
+  );
   const rows = [...kept, ...laid.map(({ row }) => row)];
   return { outbox: settled({ ...outbox, marks, last, eventBytes, rows }), laid };
 }
@@ -236,8 +234,6 @@ export function isReusable(oldest: Row, outbox: Outbox, late: Late | null, now: 
 export function isOverfull(oldest: Row, { eventBytes }: Outbox): boolean {
   return eventBytes - oldest.total + oldest.bytes > KEPT_BYTES_MAX;
 }
-
-// ── flush ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 export interface Bounds {
   readonly recordsMax: number;
@@ -342,8 +338,6 @@ export function alarmAt(
   return pace.failures >= BREAKER_FAILURES ? Math.max(pace.retryAt, now + intervalMs) : Math.max(pace.retryAt, now);
 }
 
-// ── again ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
 /**
  * The position after which rows must be sent again to a Postgres that was restored to `since`. When a row was received
  * says nothing of when it was flushed; but each row says what was flushed at its moment.
@@ -361,8 +355,6 @@ export function withAgain(outbox: Outbox, held: readonly Row[], from: number): O
   const rows = new Map([...outbox.again, ...held.filter(isSent)].map((row) => [row.position, row]));
   return { ...outbox, again: [...rows.values()].toSorted((a, b) => a.position - b.position) };
 }
-
-// ── small rules ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function waitingRows({ rows, flushed }: Outbox): readonly Row[] {
   return rows.filter((row) => isWaiting(row, flushed));
@@ -400,10 +392,6 @@ function most(values: readonly number[]): number {
 function newestOf(rows: readonly Row[], kept: Kept | null): Watermarks | null {
   const all: readonly Watermarks[] = kept === null ? rows : [...rows, kept.marks];
   return all.reduce<Watermarks | null>((a, b) => (a === null || isNewer(b, a) ? b : a), null);
-}
-
-function liesAt(row: Row, { ring, slot }: Row): boolean {
-  return row.ring === ring && row.slot === slot;
 }
 
 function isNewer(a: Watermarks, b: Watermarks): boolean {
