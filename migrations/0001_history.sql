@@ -23,6 +23,9 @@ CREATE TABLE "minute_window" (
 	CONSTRAINT "minute_window_cluster_id_service_id_minute_pk" PRIMARY KEY("cluster_id","service_id","minute")
 ) PARTITION BY RANGE ("minute");
 --> statement-breakpoint
+-- Mostly empty: what is longer than a minute is found without looking at minutes.
+CREATE INDEX "minute_window_long" ON "minute_window" USING btree ("cluster_id","service_id","minute") WHERE span_ms > 60000;
+--> statement-breakpoint
 CREATE TABLE "hour_window" (
 	"cluster_id" text NOT NULL,
 	"service_id" text NOT NULL,
@@ -159,8 +162,9 @@ BEGIN
   RETURN dropped;
 END $$;
 --> statement-breakpoint
--- Moves hours and days by what changed in the minutes: new rows add, replaced ones add new - old. Whoever writes minutes
--- and however, the rollups hold the same counts; a replay changes no row and so nothing here.
+-- Moves hours and days by what changed in the minutes: new rows add, replaced ones add new - old, removed ones subtract.
+-- Whoever writes minutes and however, the rollups hold the same counts; a replay changes no row and so nothing here, and
+-- a partition that is dropped with its age leaves its sums. `changed_rows` are the new ones, of a DELETE the old.
 --
 -- A window belongs to the hour of the page's clock in which it starts, so that days are whole hours in every zone.
 -- Histograms of different bounds never meet here: `bounds` is in the key, and readers merge what is common to them.
@@ -168,10 +172,10 @@ CREATE FUNCTION "roll_up_windows"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
   page_zone text;
-  changed text := 'SELECT 1 AS sign, * FROM new_rows';
+  changed text := format('SELECT %s AS sign, * FROM changed_rows', CASE TG_OP WHEN 'DELETE' THEN -1 ELSE 1 END);
   target record;
 BEGIN
-  IF NOT EXISTS (SELECT FROM new_rows) THEN
+  IF NOT EXISTS (SELECT FROM changed_rows) THEN
     RETURN NULL;
   END IF;
   -- Days are not cut anew while one writes them, and none writes them while they are.
@@ -179,7 +183,7 @@ BEGIN
   SELECT z.zone INTO STRICT page_zone FROM public.day_zone AS z;
   -- One statement may come here twice, for its inserts and its updates: two of them would lock hours crosswise.
   PERFORM pg_advisory_xact_lock(6787379, hashtext(c.cluster_id))
-    FROM (SELECT DISTINCT cluster_id FROM new_rows ORDER BY cluster_id) AS c;
+    FROM (SELECT DISTINCT cluster_id FROM changed_rows ORDER BY cluster_id) AS c;
   IF TG_OP = 'UPDATE' THEN
     changed := changed || ' UNION ALL SELECT -1, * FROM old_rows';
   END IF;
@@ -218,11 +222,75 @@ BEGIN
   RETURN NULL;
 END $$;
 --> statement-breakpoint
-CREATE TRIGGER "minute_window_inserted" AFTER INSERT ON "minute_window"
-REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION "roll_up_windows"();
+-- Of two windows of a service that overlap, the longer one stands if it contains the other: a spool that ran out of room
+-- has merged minutes that another spool of the same agent, or the same one under another clock, sent as they were.
+-- (Of the same start and span the newest number stands: the flush sees to that, and to the longer of one start.) Spans
+-- that are aligned in Unix time and divide each other contain each other or do not meet.
+--
+-- A trigger, because two flushes that do not see each other's rows meet at the lock which the sums have taken: the second
+-- sees what the first wrote. Sums must have the rows before they are removed from them, so this comes after them. The
+-- planner is held to one walk of an index a row, whatever it believes of a day that has just begun; the moments are
+-- parameters, so that only the days of these rows are looked at. Longer windows than an hour contain nothing here: that
+-- bounds the walks, and what an agent that counts wrong can take away from itself.
+CREATE FUNCTION "keep_longer_windows"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+  span_max CONSTANT interval := '1 hour';
+  earliest timestamptz;
+  latest timestamptz;
+  is_born text := 'true';
+BEGIN
+  SELECT min(minute) - span_max, max(minute) + span_max INTO earliest, latest FROM changed_rows;
+  IF earliest IS NULL THEN
+    RETURN NULL;
+  END IF;
+  -- A statement that inserts and updates comes here for its updates first. What it inserted has not been summed up: the
+  -- second time sees to that.
+  IF TG_OP = 'UPDATE' THEN
+    is_born := 'shorter.xmin <> pg_current_xact_id()::xid';
+  END IF;
+  EXECUTE format($sql$
+    DELETE FROM public.minute_window AS gone USING (
+      SELECT shorter.cluster_id, shorter.service_id, shorter.minute FROM changed_rows AS shorter WHERE EXISTS (
+        SELECT FROM public.minute_window AS longer
+        WHERE longer.cluster_id = shorter.cluster_id AND longer.service_id = shorter.service_id
+          AND longer.minute <= shorter.minute AND longer.minute > shorter.minute - $3
+          AND longer.span_ms > 60000 AND longer.span_ms <= 3600000 AND longer.span_ms > shorter.span_ms
+          AND extract(epoch FROM shorter.minute - longer.minute) * 1000 + shorter.span_ms <= longer.span_ms
+          AND longer.minute > $1 AND longer.minute < $2 OFFSET 0
+      )
+      UNION
+      SELECT longer.cluster_id, longer.service_id, inside.minute FROM changed_rows AS longer CROSS JOIN LATERAL (
+        SELECT shorter.minute FROM public.minute_window AS shorter
+        WHERE shorter.cluster_id = longer.cluster_id AND shorter.service_id = longer.service_id
+          AND shorter.minute >= longer.minute AND shorter.minute < longer.minute + $3
+          AND shorter.span_ms < longer.span_ms
+          AND extract(epoch FROM shorter.minute - longer.minute) * 1000 + shorter.span_ms <= longer.span_ms
+          AND shorter.minute > $1 AND shorter.minute < $2 AND %s OFFSET 0
+      ) AS inside WHERE longer.span_ms > 60000 AND longer.span_ms <= 3600000
+    ) AS contained
+    WHERE gone.cluster_id = contained.cluster_id AND gone.service_id = contained.service_id
+      AND gone.minute = contained.minute AND gone.minute > $1 AND gone.minute < $2
+  $sql$, is_born) USING earliest, latest, span_max;
+  RETURN NULL;
+END $$;
 --> statement-breakpoint
-CREATE TRIGGER "minute_window_updated" AFTER UPDATE ON "minute_window"
-REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION "roll_up_windows"();
+-- Triggers of one event fire in the order of their names.
+CREATE TRIGGER "minute_window_inserted_1_sums" AFTER INSERT ON "minute_window"
+REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION "roll_up_windows"();
+--> statement-breakpoint
+CREATE TRIGGER "minute_window_inserted_2_longer" AFTER INSERT ON "minute_window"
+REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION "keep_longer_windows"();
+--> statement-breakpoint
+CREATE TRIGGER "minute_window_updated_1_sums" AFTER UPDATE ON "minute_window"
+REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION "roll_up_windows"();
+--> statement-breakpoint
+CREATE TRIGGER "minute_window_updated_2_longer" AFTER UPDATE ON "minute_window"
+REFERENCING NEW TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION "keep_longer_windows"();
+--> statement-breakpoint
+CREATE TRIGGER "minute_window_deleted" AFTER DELETE ON "minute_window"
+REFERENCING OLD TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION "roll_up_windows"();
 --> statement-breakpoint
 -- The page's zone changed: its days are cut anew from the hours, a week at a time and the newest first. A board's write
 -- waits for this, so it ends after 5 s, and with the oldest hours: days before that stay as they were cut.
@@ -278,7 +346,8 @@ INSERT INTO "received" ("cluster_id", "epoch", "numbers", "added")
 SELECT cluster_id, epoch, range_agg(int8range(seq, seq, '[]')), '{}' FROM "ingest" GROUP BY cluster_id, epoch;
 --> statement-breakpoint
 -- Functions that do what the Worker's role may not are for those who may write facts.
-REVOKE EXECUTE ON FUNCTION "prepare_storage"(date[]), "retire_storage"(), "roll_up_windows"(), "cut_days"() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION "prepare_storage"(date[]), "retire_storage"(), "roll_up_windows"(), "keep_longer_windows"(),
+  "cut_days"() FROM PUBLIC;
 --> statement-breakpoint
 -- Whoever was granted the old tables has the same rights on the new ones: the Worker that runs now goes on, and the next
 -- one finds what it needs, without anybody repeating a GRANT.

@@ -5,11 +5,12 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startDatabase } from "../../dev/database/database.ts";
 import type { RunningDatabase } from "../../dev/database/database.ts";
-import { DAY, HOUR } from "../../protocol/time.ts";
+import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { RANGES } from "../../worker/core/series.ts";
 import { openDatabase } from "../../worker/store/database.ts";
 import type { Database } from "../../worker/store/database.ts";
 import { recentEvents } from "../../worker/store/events.ts";
+import { FLUSH_RECORDS_MAX, flushRecords } from "../../worker/store/flush.ts";
 import { boardChanges, boardDocuments, boardFacts, statusChanges, windowsOf } from "../../worker/store/queries.ts";
 import { seriesOf } from "../../worker/store/series.ts";
 import { filledService, fillHistory } from "../support/history.ts";
@@ -119,6 +120,42 @@ it.each(READS)("%s: one statement, by its index, and no table from end to end", 
 it("would say so if one were: a read without an index is seen", async () => {
   const { rows } = await client.query("EXPLAIN SELECT * FROM day_window WHERE service_id = 'shop/s1'");
   expect(JSON.stringify(rows)).toMatch(/Seq Scan on day_window/);
+});
+
+it("a flush finds what longer windows contain by index, in the days of its windows alone", async () => {
+  const [cluster = "", service = ""] = filledService(3).split(/\/(.*)/);
+  const from = Math.floor(NOW / DAY) * DAY;
+  // Minutes that were there and others, five minutes that contain them, and minutes that these contain.
+  const records = Array.from({ length: FLUSH_RECORDS_MAX }, (_, i) => {
+    const spanMs = i % 100 === 0 ? 5 * MINUTE : MINUTE;
+    const at = from + (i % 1_400) * MINUTE;
+    const facts = { service: i < 1_400 ? service : "shop/new", at, spanMs, requests: 1, errors: 0, latency: null };
+    return { epoch: 2, seq: i + 1, record: { kind: "window" as const, ...facts } };
+  });
+  const [{ sql, params } = { sql: "", params: [] }] = await statementsOf((db) => flushRecords(db, cluster, records));
+  const plans: string[] = [];
+  const listen = ({ message = "" }: { readonly message?: string | undefined }): number => plans.push(message);
+  await client.query("LOAD 'auto_explain'");
+  await client.query("SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on");
+  await client.query("BEGIN");
+  client.on("notice", listen);
+  await client.query("SET LOCAL client_min_messages = log");
+  await client.query(sql, params);
+  client.off("notice", listen);
+  const left = await client.query("SELECT count(*)::int AS n FROM minute_window WHERE epoch = 2");
+  await client.query("ROLLBACK");
+  await client.query("SET auto_explain.log_min_duration = -1");
+  // Of each hundred minutes one is five minutes long and contains four more.
+  expect(left.rows).toEqual([{ n: FLUSH_RECORDS_MAX * 0.96 }]);
+  const longer = plans.filter((plan) => plan.includes("Delete on minute_window"));
+  expect(longer).toHaveLength(2);
+  for (const plan of longer) {
+    expect(plan).toMatch(/Index Scan using minute_window_\d{8}_cluster_id_service_id_minute_idx/);
+    expect(plan).not.toMatch(/Seq Scan on minute_window|Hash Join|Merge Join/);
+    // The day, and the hour before it and after it.
+    expect(new Set(plan.match(/minute_window_\d{8}/g)).size).toBeLessThanOrEqual(3);
+  }
+  expect(plans.join("\n")).not.toMatch(/Seq Scan on (minute_window|hour_window|day_window|received)/);
 });
 
 it("a range touches only the partitions of its days", async () => {

@@ -32,7 +32,8 @@ interface IncomingRow {
  * those that were new. At most `FLUSH_RECORDS_MAX`; more throws, because a caller that lost its bound has a bug.
  *
  * Two lines of defence: the number (cluster, epoch, seq) stops replays, the natural key stops the same fact under
- * another number, as a spool that was numbered anew sends it. The same number twice: the first wins.
+ * another number, as a spool that was numbered anew sends it. The same number twice: the first wins. Of two windows of a
+ * service that overlap, the longer one stands if it contains the other; of two that are the same span, the newer one.
  *
  * Windows of a day that has no partition yet get one, and the statement runs again: nothing of it had been stored.
  */
@@ -100,7 +101,8 @@ const RANGES_MAX = 1_000;
  * first at this row, sees what that added, and takes the rest. `added` carries the difference to RETURNING.
  *
  * DISTINCT ON, because one DO UPDATE may not touch a row twice. Inserts are sorted, so that two flushes of the same
- * rows wait for each other instead of dying in a deadlock. Rollups follow by triggers on `minute_window`.
+ * rows wait for each other instead of dying in a deadlock. Triggers on `minute_window` follow with the rollups, and take
+ * out what a longer window contains (`migrations/0001_history.sql`); here only windows of one start meet.
  */
 function flushStatement(cluster: string, rows: string) {
   return sql`
@@ -126,7 +128,8 @@ function flushStatement(cluster: string, rows: string) {
     ), fresh AS (
       SELECT incoming.* FROM incoming JOIN taken ON taken.epoch = incoming.epoch AND taken.added @> incoming.seq
     ), facts AS (
-      SELECT DISTINCT ON (kind, key, at) * FROM fresh ORDER BY kind, key, at, epoch DESC, seq DESC
+      SELECT DISTINCT ON (kind, key, at) * FROM fresh
+      ORDER BY kind, key, at, (body->>'spanMs')::bigint DESC, epoch DESC, seq DESC
     ), windows AS (
       INSERT INTO minute_window AS w
         (cluster_id, service_id, minute, span_ms, epoch, seq, requests, errors, latency)
@@ -135,7 +138,7 @@ function flushStatement(cluster: string, rows: string) {
       FROM facts WHERE kind = 'window' ORDER BY key, at
       ON CONFLICT (cluster_id, service_id, minute) DO UPDATE SET span_ms = excluded.span_ms, epoch = excluded.epoch,
         seq = excluded.seq, requests = excluded.requests, errors = excluded.errors, latency = excluded.latency
-      WHERE (w.epoch, w.seq) < (excluded.epoch, excluded.seq)
+      WHERE (w.span_ms, w.epoch, w.seq) < (excluded.span_ms, excluded.epoch, excluded.seq)
     ), events AS (
       INSERT INTO event (cluster_id, id, epoch, seq, kind, subject, observed_at, body)
       SELECT cluster_id, key, epoch, seq, kind, subject, at, body

@@ -59,7 +59,10 @@ export const ingest = pgTable(
   (table) => [primaryKey({ columns: [table.clusterId, table.epoch, table.seq] })],
 );
 
-/** The counts of one closed window of one service; `minute` is its start. The newest (epoch, seq) wins. */
+/**
+ * The counts of one closed window of one service; `minute` is its start. Of one start the longest wins, then the newest
+ * (epoch, seq); a window that a longer one contains is taken out by a trigger.
+ */
 export const minuteWindow = pgTable(
   "minute_window",
   {
@@ -76,7 +79,12 @@ export const minuteWindow = pgTable(
     errors: doublePrecision("errors").notNull(),
     latency: jsonb("latency").$type<StoredLatency>(),
   },
-  (table) => [primaryKey({ columns: [table.clusterId, table.serviceId, table.minute] })],
+  (table) => [
+    primaryKey({ columns: [table.clusterId, table.serviceId, table.minute] }),
+    index("minute_window_long")
+      .on(table.clusterId, table.serviceId, table.minute)
+      .where(sql`span_ms > 60000`),
+  ],
 );
 
 /** What both rollups hold beside their key. */
