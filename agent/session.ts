@@ -3,7 +3,6 @@
  * there. It carries nothing that a POST and its receipt do not carry too, so whatever happens to it is only a delay.
  */
 import { randomBytes } from "node:crypto";
-import { gzipSync } from "node:zlib";
 import * as v from "valibot";
 import type { SignedDesired } from "../protocol/lease.ts";
 import { agentPath, SESSION_PATH } from "../protocol/path.ts";
@@ -23,7 +22,7 @@ import { retryDelay } from "./core/backoff.ts";
 import { parseJson } from "./http.ts";
 import type { Identity } from "./identity.ts";
 import type { Log } from "./log.ts";
-import { replyOf, type Exchange, type PushCarrier } from "./transport.ts";
+import { packed, replyOf, type Exchange, type PushCarrier } from "./transport.ts";
 
 /** Between two pings, ms. */
 const PING_MS = 20_000;
@@ -160,7 +159,7 @@ class Connection {
         resolve(exchange);
       },
     };
-    this.#socket.send(Uint8Array.from(gzipSync(JSON.stringify({ type: "push", id, push } satisfies PushFrame))));
+    this.#socket.send(packed({ type: "push", id, push } satisfies PushFrame));
     return promise;
   }
 

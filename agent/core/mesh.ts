@@ -1,6 +1,6 @@
 /** What Istio's counters mean: who is counted, what an error is, and how counts become windows and readings. */
 import * as v from "valibot";
-import { explicitLatency, quantile } from "../../protocol/latency.ts";
+import { BOUNDS_MAX, explicitLatency, quantile } from "../../protocol/latency.ts";
 import { SERVICES_MAX } from "../../protocol/limits.ts";
 import { ServiceName } from "../../protocol/name.ts";
 import type { Reading } from "../../protocol/push.ts";
@@ -72,32 +72,42 @@ export function toLatency(buckets: ReadonlyMap<number, number>, sum: number): Wi
   return { scheme: "explicit", bounds: latency.bounds === "istio" ? "istio" : bounds, counts, sum: latency.sum };
 }
 
-/** As many as the contract carries. */
-const BOUNDS_MAX = 64;
-
-/** The durable record of a closed span. Floats are kept as they are: nothing is rounded before display. */
+/** The durable record of a closed span. */
 export function toWindow(service: string, at: Millis, spanMs: number, counts: MeshCounts): WindowRecord {
-  const { requests, errors, buckets, sum } = counts;
-  return { kind: "window", service, at, spanMs, requests, errors, latency: toLatency(buckets, sum) };
+  const { buckets, sum } = counts;
+  const exact = toLatency(buckets, sum);
+  const latency = exact && { ...exact, counts: exact.counts.map(cut), sum: digits(exact.sum, 4) };
+  return { kind: "window", service, at, spanMs, requests: cut(counts.requests), errors: cut(counts.errors), latency };
 }
 
-/** What the page shows of the span that ended at `at`. Rounded to 3 decimals: a reading is replaced in seconds and its bytes go out in each push. */
+/** What the page shows of the span that ended at `at`. */
 export function toReading(at: Millis, spanMs: number, counts: MeshCounts): ServiceReading {
   const exact = toLatency(counts.buckets, counts.sum);
-  const latency = exact && { ...exact, counts: exact.counts.map(round), sum: round(exact.sum) };
+  // It goes out with each push and is replaced in seconds: two digits of a bucket are enough to look at.
+  const bucket = (count: number): number => (Number.isInteger(count) ? count : digits(count, 2));
+  const latency = exact && { ...exact, counts: exact.counts.map(bucket), sum: digits(exact.sum, 4) };
   const p95 = exact && quantile(exact, 0.95);
   const reading: Reading = {
     at: Math.round(at),
     spanMs: Math.round(spanMs),
-    requests: round(counts.requests),
-    errors: round(counts.errors),
-    p95: p95 && [round(p95.estimate), p95.lo, p95.hi],
+    requests: cut(counts.requests),
+    errors: cut(counts.errors),
+    p95: p95 && [digits(p95.estimate, 3), p95.lo, p95.hi],
   };
   return { reading, latency };
 }
 
-function round(value: number): number {
-  return Math.round(value * 1_000) / 1_000;
+/**
+ * A count without the digits that say nothing. Whole counts stay as they are. `increase` extrapolates to fractions of
+ * requests that never were, and sixteen digits of each would make most of a push: they are cut to tenths, above 100 to
+ * whole ones. Never more errors than requests, because of two numbers the larger one stays the larger.
+ */
+function cut(count: number): number {
+  return count >= 100 ? Math.round(count) : Math.round(count * 10) / 10;
+}
+
+function digits(value: number, precision: number): number {
+  return Number(value.toPrecision(precision));
 }
 
 /** At most `SERVICES_MAX` services, in the order of their names, so that the same ones stay; and how many were left out. */

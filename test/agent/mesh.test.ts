@@ -1,6 +1,8 @@
 import fc from "fast-check";
+import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { countOf, ISTIO_BOUNDS } from "../../protocol/latency.ts";
+import { RecordSchema } from "../../protocol/record.ts";
 import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { addScrape, copyTotals, difference, type TargetState } from "../../agent/core/counters.ts";
 import { parseExposition } from "../../agent/core/exposition.ts";
@@ -122,22 +124,39 @@ describe("a histogram of cumulative buckets", () => {
   });
 });
 
-it("a reading is rounded and a window is not", () => {
-  const counts: MeshCounts = {
-    requests: 1 / 3,
-    errors: 0,
-    buckets: new Map([
-      [5, 1 / 3],
-      [Infinity, 1 / 3],
-    ]),
-    sum: 2 / 3,
-  };
-  const { reading, latency } = toReading(NOW, MINUTE, counts);
-  expect(reading).toEqual({ at: NOW, spanMs: MINUTE, requests: 0.333, errors: 0, p95: [5, 0, 5] });
-  expect(latency).toMatchObject({ counts: [0.333, 0], sum: 0.667 });
-  expect(toWindow("shop/cart", NOW, MINUTE, counts)).toMatchObject({
-    requests: 1 / 3,
-    latency: { counts: [1 / 3, 0], sum: 2 / 3 },
+describe("what an extrapolation makes up", () => {
+  const counts = (requests: number, errors: number, buckets: readonly number[]): MeshCounts => ({
+    requests,
+    errors,
+    buckets: new Map([5, 10, Infinity].map((bound, i) => [bound, buckets[i] ?? 0])),
+    sum: 1_234 / 7,
+  });
+
+  it("is cut to tenths and, above 100, to whole requests in a window", () => {
+    const window = toWindow("shop/cart", NOW, MINUTE, counts(1_000 / 3, 1 / 3, [1 / 3, 1 / 3 + 200 / 3, 1_000 / 3]));
+    expect(window).toMatchObject({ requests: 333, errors: 0.3 });
+    expect(window.latency).toMatchObject({ counts: [0.3, 66.7, 266], sum: 176.3 });
+  });
+
+  it("is cut to two digits in a reading's buckets, and its p95 to three", () => {
+    const { reading, latency } = toReading(NOW, MINUTE, counts(1_000 / 3, 0, [1 / 3, 1_000 / 3, 1_000 / 3]));
+    expect(reading).toEqual({ at: NOW, spanMs: MINUTE, requests: 333, errors: 0, p95: [9.75, 5, 10] });
+    expect(latency).toMatchObject({ counts: [0.33, 333, 0], sum: 176.3 });
+  });
+
+  it("is all that is cut: whole requests stay as they were counted", () => {
+    const whole = counts(123_456_789, 1, [7, 1_234, 123_456_789]);
+    expect(toWindow("shop/cart", NOW, MINUTE, whole)).toMatchObject({ requests: 123_456_789, errors: 1 });
+    expect(toWindow("shop/cart", NOW, MINUTE, whole).latency?.counts).toEqual([7, 1_227, 123_455_555]);
+    expect(toReading(NOW, MINUTE, whole).latency?.counts).toEqual([7, 1_227, 123_455_555]);
+  });
+
+  it("never makes a window of more errors than requests", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0, max: 1e6, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), (n, r) => {
+        expect(v.is(RecordSchema, toWindow("shop/cart", NOW, MINUTE, counts(n, n * r, [0, n, n])))).toBe(true);
+      }),
+    );
   });
 });
 
