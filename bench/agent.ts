@@ -1,145 +1,195 @@
-/** Agents that push what a mesh of 50 services gives: signed like the real one's, made beforehand. */
+/**
+ * Agents that push what a mesh of 50 services gives: counted, rounded, packed and signed by the real one's code, made
+ * beforehand. Counts have the fractions that Prometheus' `increase` makes up: whole ones would pack better.
+ */
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
-import { AGENT_VERSION } from "../agent/push.ts";
+import { toReading, toWindow } from "../agent/core/mesh.ts";
+import type { MeshCounts, ServiceReading } from "../agent/core/mesh.ts";
 import { enrol, loadIdentity, signedHeaders } from "../agent/identity.ts";
 import type { Identity } from "../agent/identity.ts";
+import { AGENT_VERSION } from "../agent/push.ts";
+import { packed } from "../agent/transport.ts";
 import { makeEnrollment } from "../dev/cli/edge.ts";
 import type { Operator } from "../dev/cli/edge.ts";
 import { ISTIO_BOUNDS } from "../protocol/latency.ts";
-import type { Latency } from "../protocol/latency.ts";
-import { agentPath, PUSH_PATH } from "../protocol/path.ts";
+import { READINGS_MAX } from "../protocol/limits.ts";
+import { agentPath, PUSH_PATH, SESSION_PATH } from "../protocol/path.ts";
 import type { Live, Push, Receipt } from "../protocol/push.ts";
 import type { WindowRecord } from "../protocol/record.ts";
+import { sessionOpenMessage } from "../protocol/session.ts";
 import { DAY, MINUTE, minuteOf, SECOND } from "../protocol/time.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { once, requestBytes } from "./load.ts";
+import type { Line } from "./load.ts";
+import { frameBytes, openSocket } from "./socket.ts";
 
 export const SERVICES = 50;
-const INTERVAL_MS = 10 * SECOND;
+export const INTERVAL_MS = 10 * SECOND;
 /** At the interval above: each minute's windows ride in one push of six. */
 export const PUSHES_PER_MINUTE = MINUTE / INTERVAL_MS;
+/** Prometheus counts a reading over this much, because two scrapes must lie within. */
+const LOOKBACK_MS = 20 * SECOND;
 
 export interface SimulatedAgent {
   readonly cluster: string;
   readonly services: readonly string[];
-  /** The next pushes as bytes, in the order in which they must be sent, within a minute of being made. */
-  pushes(count: number): Buffer[];
-  /** Body of a push with `live` and one minute's windows of all services: unpacked and packed, bytes. */
-  fullPush(): { readonly json: number; readonly gzip: number };
+  /** The next pushes as signed requests, in the order in which they must be sent, within a minute of being made. */
+  posts(count: number): Buffer[];
+  /** The next pushes as frames of its session. */
+  frames(count: number): Buffer[];
+  /** A proved session. */
+  openSession(): Promise<Line>;
+  /** Bodies of a push without records and of one with a minute's windows of all services: unpacked and packed, bytes. */
+  sizes(): readonly { readonly json: number; readonly gzip: number }[];
 }
 
-/** Enrols an agent for `cluster` and opens its epoch. */
+/**
+ * Enrols an agent for `cluster` and opens its epoch. `number` tells agents apart: what they count, and in which of their
+ * pushes the windows ride.
+ *
+ * @param at the agent's pretended time: the bench may let minutes pass in milliseconds, and windows may be days old
+ */
 export async function startSimulatedAgent(
   operator: Operator,
   cluster: string,
   directory: string,
+  number = 0,
+  at = Date.now() - 5 * DAY,
 ): Promise<SimulatedAgent> {
   const identity = loadIdentity(join(directory, cluster));
   const { code } = await makeEnrollment(operator, cluster, false);
   const enrolled = await enrol(identity, operator.url, cluster, code, Date.now());
   if (enrolled.outcome !== "enrolled") throw new Error(`${cluster} was not enrolled: ${JSON.stringify(enrolled)}`);
-  const state: State = { random: generator(cluster.length), at: Date.now() - 5 * DAY, next: 1 };
+  const mesh = new Mesh(number, at);
   const url = new URL(operator.url + agentPath(PUSH_PATH, cluster));
-  const opening = await once(Number(url.port), signed(identity, url, bodyOf(state, null, null, [])));
+  const opening = await once(Number(url.port), signed(identity, url, mesh.push(null, null, [])));
   if (opening.status !== 200) throw new Error(`${cluster} got HTTP ${opening.status}: ${opening.body.toString()}`);
   const { epoch } = JSON.parse(opening.body.toString()) as Receipt;
-  const nextBody = (index: number): Buffer => {
-    const records = index % PUSHES_PER_MINUTE === 0 ? windowsOf(state) : [];
-    const body = bodyOf(state, epoch, liveOf(state), records);
-    state.next += records.length;
-    state.at += INTERVAL_MS;
-    return body;
-  };
+  let frames = 0;
   return {
     cluster,
-    services: serviceNames(),
-    pushes: (count) => Array.from({ length: count }, (_, index) => signed(identity, url, nextBody(index))),
-    fullPush() {
-      const body = bodyOf(state, epoch, liveOf(state), windowsOf(state));
-      return { json: body.length, gzip: gzipSync(body).length };
+    services: mesh.services,
+    posts: (count) => Array.from({ length: count }, () => signed(identity, url, mesh.next(epoch))),
+    frames: (count) =>
+      Array.from({ length: count }, () =>
+        frameBytes("binary", packed({ type: "push", id: ++frames, push: mesh.next(epoch) })),
+      ),
+    async openSession() {
+      const line = await openSocket(Number(url.port), url.host, agentPath(SESSION_PATH, cluster));
+      const opened = await line.exchange(frameBytes("text", Buffer.from(proof(identity, cluster, url.host))));
+      if (opened.status === 200) return line;
+      throw new Error(`the session of ${cluster} was not opened: ${opened.body.toString()}`);
     },
+    sizes: () =>
+      [[], mesh.windows()].map((items) => {
+        const push = mesh.push(epoch, mesh.live(), items);
+        return { json: JSON.stringify(push).length, gzip: packed(push).length };
+      }),
   };
 }
 
-/** `at` is the agent's pretended time: the bench lets minutes pass in milliseconds, and windows may be five days old. */
-interface State {
-  readonly random: () => number;
-  at: number;
-  next: number;
-}
-
-function signed(identity: Identity, url: URL, json: Buffer): Buffer {
-  const body = Uint8Array.from(gzipSync(json));
+function signed(identity: Identity, url: URL, push: Push): Buffer {
+  const body = packed(push);
   const headers = { ...signedHeaders(identity, url.href, body, Date.now()), "content-encoding": "gzip" };
   return requestBytes("POST", url.host, url.pathname + url.search, headers, body);
 }
 
-function bodyOf(state: State, epoch: number | null, live: Live | null, items: readonly WindowRecord[]): Buffer {
-  const push: Push = {
+/** The first message of a session. */
+function proof(identity: Identity, cluster: string, host: string): string {
+  const open = {
     v: PROTOCOL_VERSION,
-    spool: "0".repeat(32),
-    epoch,
+    cluster,
+    keyId: identity.keyId,
     sentAt: Date.now(),
-    skewMs: 0,
-    intervalMs: INTERVAL_MS,
-    agentVersion: AGENT_VERSION,
-    live,
-    base: 1,
-    records: { first: state.next, items: [...items] },
+    nonce: randomBytes(16).toString("hex"),
+    observedGeneration: 0,
   };
-  return Buffer.from(JSON.stringify(push));
+  return JSON.stringify({ type: "open", ...open, signature: identity.sign(sessionOpenMessage(open, host)) });
+}
+
+/** A mesh without trouble: what its agent has counted, and what it sends next. */
+class Mesh {
+  readonly services = serviceNames();
+  readonly #random: () => number;
+  readonly #readings = new Map<string, readonly ServiceReading[]>();
+  #at: number;
+  #next = 1;
+  /** Pushes so far, counted so that agents do not all send their windows at the same time. */
+  #pushes: number;
+
+  constructor(number: number, at: number) {
+    this.#random = generator(number + 1);
+    this.#pushes = number;
+    this.#at = at;
+  }
+
+  /** The next push: with the windows of the last minute, or without. */
+  next(epoch: number): Push {
+    const records = this.#pushes++ % PUSHES_PER_MINUTE === 0 ? this.windows() : [];
+    const push = this.push(epoch, this.live(), records);
+    this.#next += records.length;
+    this.#at += INTERVAL_MS;
+    return push;
+  }
+
+  push(epoch: number | null, live: Live | null, items: readonly WindowRecord[]): Push {
+    return {
+      v: PROTOCOL_VERSION,
+      spool: "0123456789abcdef0123456789abcdef",
+      epoch,
+      sentAt: this.#at + 1_234,
+      skewMs: 17,
+      intervalMs: INTERVAL_MS,
+      agentVersion: AGENT_VERSION,
+      live,
+      base: 1,
+      records: { first: this.#next, items: [...items] },
+    };
+  }
+
+  /** Three readings of each service, of which one is new. */
+  live(): Live {
+    const at = this.#at;
+    const services = this.services.map((service) => {
+      const held = this.#readings.get(service) ?? [];
+      const missing = Array.from({ length: READINGS_MAX - held.length }, (_, i) => at - i * INTERVAL_MS).toReversed();
+      const made = missing.map((then) => toReading(then, LOOKBACK_MS, this.#counts(LOOKBACK_MS)));
+      const readings = [...held, ...made];
+      this.#readings.set(service, readings.slice(1));
+      const latency = readings.at(-1)?.latency ?? null;
+      return { service, readings: readings.map(({ reading }) => reading), latency, replicas: { ready: 3, desired: 3 } };
+    });
+    const ok = { state: "ok" as const, detail: null, okAt: at };
+    const leases = { observedGeneration: 0, targets: [], allowed: [] };
+    return { at, services, sources: { prometheus: ok, kubernetes: ok }, leases };
+  }
+
+  windows(): WindowRecord[] {
+    // Sent when the last samples of the minute had time to come.
+    const minute = minuteOf(this.#at) - MINUTE;
+    return this.services.map((service) => toWindow(service, minute, MINUTE, this.#counts(MINUTE)));
+  }
+
+  /** About 20 requests a second around 50 ms. Few fail, and each series is extrapolated on its own. */
+  #counts(spanMs: number): MeshCounts {
+    const requests = (20 * spanMs) / SECOND;
+    const stretch = 1 + 0.4 * this.#random();
+    let below = 0;
+    const buckets = new Map(
+      [...ISTIO_BOUNDS, Number.POSITIVE_INFINITY].map((bound, i) => {
+        below += Math.round(requests * this.#random() * Math.exp(-((i - 5) ** 2) / 3)) * stretch;
+        return [bound, below];
+      }),
+    );
+    const errors = Math.min(below, this.#random() < 0.2 ? stretch : 0);
+    return { requests: below, errors, buckets, sum: below * 50 * (0.5 + this.#random()) };
+  }
 }
 
 function serviceNames(): string[] {
-  return Array.from({ length: SERVICES }, (_, i) => `shop/service-${i}`);
-}
-
-/** Three readings of 10 s, as a mesh without trouble has them. */
-function liveOf({ at, random }: State): Live {
-  const services = serviceNames().map((service) => {
-    const latency = latencyOf(random, INTERVAL_MS);
-    const requests = latency.counts.reduce((sum, count) => sum + count, 0);
-    const reading = (ago: number) => ({
-      at: at - ago * INTERVAL_MS,
-      spanMs: INTERVAL_MS,
-      requests,
-      errors: 0,
-      p95: [Math.round(100 + 150 * random()), 100, 250] as [number, number, number],
-    });
-    return {
-      service,
-      readings: [reading(2), reading(1), reading(0)],
-      latency: { ...latency, counts: [...latency.counts] } as Live["services"][number]["latency"],
-      replicas: { ready: 3, desired: 3 },
-    };
-  });
-  const sources = { prometheus: { state: "ok" as const, detail: null, okAt: at } };
-  return { at, services, sources, leases: { observedGeneration: 0, targets: [], allowed: [] } };
-}
-
-function windowsOf({ at, random }: State): WindowRecord[] {
-  return serviceNames().map((service) => {
-    const latency = latencyOf(random, MINUTE);
-    return {
-      kind: "window",
-      service,
-      at: minuteOf(at),
-      spanMs: MINUTE,
-      requests: latency.counts.reduce((sum, count) => sum + count, 0),
-      errors: Math.floor(3 * random()),
-      latency: { ...latency, counts: [...latency.counts] } as WindowRecord["latency"],
-    };
-  });
-}
-
-/** About 20 requests a second around 50 ms. */
-function latencyOf(random: () => number, spanMs: number): Latency {
-  const requests = (20 * spanMs) / SECOND;
-  const counts = Array.from({ length: ISTIO_BOUNDS.length + 1 }, (_, i) =>
-    Math.round(requests * random() * Math.exp(-((i - 5) ** 2) / 3)),
-  );
-  return { scheme: "explicit", bounds: "istio", counts, sum: Math.round(requests * 50 * (0.5 + random())) };
+  const names = ["cart", "catalog", "checkout", "mail", "orders", "prices", "search", "shipping", "stock", "users"];
+  return ["billing", "core", "edge", "payments", "shop"].flatMap((space) => names.map((name) => `${space}/${name}`));
 }
 
 /** Random numbers in [0, 1) that are the same in every run: mulberry32. */

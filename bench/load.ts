@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import type { Socket } from "node:net";
 
 /** A connection without an answer for this long ends the bench, ms. */
-const ANSWER_TIMEOUT_MS = 20_000;
+export const ANSWER_TIMEOUT_MS = 20_000;
 
 export interface Answer {
   readonly status: number;
@@ -32,26 +32,51 @@ export function requestBytes(
   return Buffer.concat([Buffer.from(head), body]);
 }
 
-/** Sends each list over a connection of its own, all at the same time. Throws at the first answer that is not 200. */
+/** A connection that carries one request at a time. */
+export interface Line {
+  exchange(bytes: Buffer): Promise<Answer>;
+  close(): void;
+}
+
+export interface Step {
+  readonly line: Line;
+  readonly bytes: Buffer;
+}
+
+/** Sends each list over a connection of its own, all at the same time. */
 export async function load(port: number, lists: readonly (readonly Buffer[])[]): Promise<LoadResult> {
-  const connections = await Promise.all(lists.map(() => open(port)));
+  const lines = await Promise.all(lists.map(() => openLine(port)));
+  try {
+    return await play(lists.map((list, i) => list.map((bytes) => ({ line: lines[i] as Line, bytes }))));
+  } finally {
+    for (const line of lines) line.close();
+  }
+}
+
+/** Plays the lists of steps at the same time, in each one step after the other. Throws at the first answer that is not 200. */
+export async function play(lists: readonly (readonly Step[])[]): Promise<LoadResult> {
   const latencies: number[] = [];
   const startedAt = performance.now();
   await Promise.all(
-    lists.map(async (requests, i) => {
-      for (const request of requests) {
+    lists.map(async (steps) => {
+      for (const { line, bytes } of steps) {
         const sentAt = performance.now();
-        const answer = await exchange(connections[i] as Socket, request);
-        if (answer.status !== 200) throw new Error(`HTTP ${answer.status}: ${answer.body.toString().slice(0, 300)}`);
+        const answer = await line.exchange(bytes);
+        if (answer.status !== 200) throw new Error(`status ${answer.status}: ${answer.body.toString().slice(0, 300)}`);
         latencies.push(performance.now() - sentAt);
       }
     }),
   );
   const tookMs = performance.now() - startedAt;
-  for (const connection of connections) connection.destroy();
   latencies.sort((a, b) => a - b);
   const at = (q: number): number => latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))] ?? 0;
   return { perSecond: (latencies.length / tookMs) * 1_000, p50Ms: at(0.5), p99Ms: at(0.99) };
+}
+
+/** A connection that speaks HTTP. */
+export async function openLine(port: number): Promise<Line> {
+  const socket = await open(port);
+  return { exchange: (bytes) => exchange(socket, bytes), close: () => void socket.destroy() };
 }
 
 /** One request on a connection of its own. */
