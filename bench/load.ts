@@ -74,7 +74,7 @@ export async function play(lists: readonly (readonly Step[])[]): Promise<LoadRes
 }
 
 /** A connection that speaks HTTP. */
-export async function openLine(port: number): Promise<Line> {
+async function openLine(port: number): Promise<Line> {
   const socket = await open(port);
   return { exchange: (bytes) => exchange(socket, bytes), close: () => void socket.destroy() };
 }

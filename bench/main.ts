@@ -4,7 +4,6 @@
  * The bundled Worker runs under `workerd serve`, and each number stands beside a baseline that was measured in the same
  * rounds, turn by turn: a ratio survives a slow or busy machine, a rate does not. Medians of the rounds are printed.
  */
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +16,7 @@ import { PUSHES_PER_MINUTE, SERVICES, startSimulatedAgent } from "./agent.ts";
 import type { SimulatedAgent } from "./agent.ts";
 import { load, once, play, requestBytes } from "./load.ts";
 import type { Line, LoadResult } from "./load.ts";
+import { startDatabase } from "./database.ts";
 import { agentMemory } from "./memory.ts";
 import { bundleWorker, freePort, serve } from "./workerd.ts";
 import type { WorkerSpec } from "./workerd.ts";
@@ -205,26 +205,6 @@ function components(agents: readonly SimulatedAgent[]) {
     group: `Group ${1 + Math.floor(i / 5)}`,
     services: agents.slice(0, 2).map((agent) => `${agent.cluster}/${agent.services[i]}`),
   }));
-}
-
-/** The embedded one, in memory and in a process of its own: pushes end in Postgres here as everywhere. */
-async function startDatabase(port: number): Promise<() => Promise<void>> {
-  const child = spawn(process.execPath, [path("../dev/database/main.ts"), "--port", String(port)], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, DATABASE_URL: "" },
-  });
-  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  await Promise.race([
-    new Promise((resolve) => child.stdout.once("data", resolve)),
-    exited.then(() => Promise.reject(new Error("the database did not start"))),
-  ]);
-  const killAtExit = (): void => void child.kill("SIGKILL");
-  process.once("exit", killAtExit);
-  return async () => {
-    child.kill("SIGTERM");
-    await exited;
-    process.off("exit", killAtExit);
-  };
 }
 
 function edgeWorkers(script: string, ports: Ports, operatorKey: string): readonly WorkerSpec[] {

@@ -21,6 +21,8 @@ export interface WorkerSpec {
   readonly name: string;
   /** Path of its script. */
   readonly script: string;
+  /** Further modules by name: paths of scripts. */
+  readonly modules?: Readonly<Record<string, string>>;
   /** Further modules by name: paths of text files. */
   readonly texts?: Readonly<Record<string, string>>;
   /** Binding by class name of an object that keeps its state with SQLite on disk. */
@@ -123,6 +125,9 @@ function workerText(directory: string, worker: WorkerSpec): string {
   const file = (path: string): string => text(relative(directory, path));
   const modules = [
     `(name = "index.js", esModule = embed ${file(worker.script)})`,
+    ...Object.entries(worker.modules ?? {}).map(
+      ([name, path]) => `(name = ${text(name)}, esModule = embed ${file(path)})`,
+    ),
     ...Object.entries(worker.texts ?? {}).map(([name, path]) => `(name = ${text(name)}, text = embed ${file(path)})`),
   ];
   const bindings = [
