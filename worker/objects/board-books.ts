@@ -13,7 +13,7 @@ import { changesAt, changesUntil } from "../core/component.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange, publicSnapshot } from "../core/snapshot.ts";
 import type { BoardMemory } from "./board-memory.ts";
-import type { BoardTells } from "./board-tells.ts";
+import type { BoardTells } from "./tell-memory.ts";
 import type { Env } from "./env.ts";
 import { RELAY_SHARDS } from "./relay.ts";
 

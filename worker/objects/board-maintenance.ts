@@ -17,7 +17,7 @@ import {
 import type { Restored } from "../core/restore.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory, Errand } from "./board-memory.ts";
-import type { BoardTells } from "./board-tells.ts";
+import type { BoardTells } from "./tell-memory.ts";
 import { freshId } from "./crypto.ts";
 import type { Env } from "./env.ts";
 import { clusterOf } from "./env.ts";

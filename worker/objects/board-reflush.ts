@@ -5,7 +5,7 @@
 import type { Millis } from "../../protocol/time.ts";
 import type { BoardArchive } from "./board-archive.ts";
 import type { BoardMemory, Reflush } from "./board-memory.ts";
-import type { BoardTells } from "./board-tells.ts";
+import type { BoardTells } from "./tell-memory.ts";
 import type { Env } from "./env.ts";
 import { clusterOf } from "./env.ts";
 

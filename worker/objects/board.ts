@@ -27,7 +27,7 @@ import { BoardDoors } from "./board-doors.ts";
 import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
 import { BoardReflush } from "./board-reflush.ts";
-import { BoardTells } from "./board-tells.ts";
+import { BoardTells } from "./tell-memory.ts";
 import { BoardUpkeep } from "./board-upkeep.ts";
 import type { Reflush } from "./board-memory.ts";
 import type { Env } from "./env.ts";
