@@ -4,7 +4,7 @@ import type { FactRecord } from "../../protocol/record.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { NumberedRecord, Watermarks } from "../../worker/core/cluster.ts";
-import type { Kept, Laid, Late, Outbox, Pace, Row } from "../../worker/core/outbox.ts";
+import type { Kept, Laid, Late, Note, Outbox, Pace, Row } from "../../worker/core/outbox.ts";
 import {
   AT_EASE,
   EMPTY,
@@ -63,14 +63,19 @@ class World {
   }
 
   /** Forgets everything but the disk, and reads only what a wake may read. */
-  sleep(note: number | null): void {
+  sleep(note: Note | null): void {
     const windows = [...this.windows.values()].map(({ row }) => row);
-    const newest = [...this.events.values()].at(-1)?.row;
-    const first = [...windows, ...(newest === undefined ? [] : [newest])];
-    const flushed = knownFlushed(first, this.kept, note);
-    const events = [...this.events.values()].map(({ row }) => row).filter(({ position }) => position > flushed);
-    const rows = new Set([...first, ...events]);
-    this.outbox = wake([...rows], this.kept, note);
+    const events = [...this.events.values()].map(({ row }) => row);
+    const upTo = events.findLast(({ position }) => position <= (note?.flushed ?? 0));
+    const first = new Set([...windows, ...[upTo, events.at(-1)].filter((row) => row !== undefined)]);
+    const flushed = knownFlushed([...first], this.kept, note);
+    const rows = new Set([...first, ...events.filter(({ position }) => position > flushed)]);
+    this.outbox = wake([...rows], this.kept, flushed);
+  }
+
+  /** What a flush notes that ended at this moment. */
+  note(at: Millis = NOON): Note {
+    return { ...AT_EASE, flushed: this.outbox.flushed, at };
   }
 
   held(): readonly Row[] {
@@ -160,7 +165,7 @@ describe("an object that wakes", () => {
     world.flush();
     world.push("E");
     const before = world.outbox;
-    world.sleep(before.flushed);
+    world.sleep(world.note());
     expect(world.outbox).toEqual(before);
     expect(world.outbox.rows.filter(({ ring }) => ring === "events")).toHaveLength(1);
   });
@@ -181,8 +186,21 @@ describe("an object that wakes", () => {
   it("does not believe a note from beyond its rows", () => {
     const world = new World();
     world.push("W");
-    world.sleep(7);
+    world.sleep({ ...AT_EASE, flushed: 7, at: NOON });
     expect(backlogOf(world.outbox).waiting).toBe(1);
+  });
+
+  it.each(["W", "E", "EW"])("does not believe a note that is older than rows it speaks of: %s", (kinds) => {
+    const world = new World();
+    for (let i = 0; i < 9; i++) world.push(kinds);
+    world.flush();
+    const note = world.note(NOON + MINUTE);
+    // The object's storage went back to its beginning, and its agent went on.
+    const rewound = new World();
+    for (let i = 0; i < 10; i++) rewound.push(kinds, NOON + 2 * MINUTE);
+    const before = rewound.outbox;
+    rewound.sleep(note);
+    expect([backlogOf(rewound.outbox), rewound.outbox.marks]).toEqual([backlogOf(before), before.marks]);
   });
 
   it("never loses a record and never says persisted of one that waits, whatever happens in which order", () => {
@@ -209,7 +227,7 @@ describe("an object that wakes", () => {
         };
         for (const one of acts) {
           if (one === "flush" || one === "small") flush(one === "flush" ? 2_000 : 2);
-          else if (one === "sleep" || one === "noted") world.sleep(one === "noted" ? world.outbox.flushed : null);
+          else if (one === "sleep" || one === "noted") world.sleep(one === "noted" ? world.note() : null);
           else if (one === "epoch") {
             const marks = { ...OPENED, epoch: (world.outbox.marks?.epoch ?? 0) + 1 };
             world.outbox = withEpoch(world.outbox, marks);
@@ -250,7 +268,7 @@ describe("rows of the version before", () => {
       row({ slot: 3, epoch: 900, first: 8, next: 9 }),
       row({ slot: 4, first: 3, next: 4, persisted: 3 }),
     ];
-    const outbox = wake(withPositions(rows, null), null, null);
+    const outbox = wake(withPositions(rows, null), null, 0);
     expect(nextBatch(outbox, AT_EASE, BOUNDS).map(({ slot }) => slot)).toEqual([3, 4, 1]);
     expect(outbox.marks).toMatchObject({ next: 5, persisted: 3 });
     expect(lay(outbox, { ...OPENED, next: 6 }, [{ seq: 5, record: windowRecord(0) }], NOON).laid[0]?.row).toMatchObject(

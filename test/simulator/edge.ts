@@ -3,7 +3,7 @@
  * product's own `step`, `openEpoch` and the rules of `worker/core/outbox.ts`.
  *
  * Storage outlives the object's memory and can go back to an earlier state, as point-in-time recovery does; the note of
- * what was flushed lives in the socket and dies with it.
+ * what was flushed lives in the socket and dies with it, but may outlive a rewind.
  */
 import { openEpoch, step } from "../../worker/core/cluster.ts";
 import type { Step, Watermarks } from "../../worker/core/cluster.ts";
@@ -27,7 +27,7 @@ import {
   withEpoch,
   withoutSlots,
 } from "../../worker/core/outbox.ts";
-import type { Kept, Laid, Late, Outbox, Pace, Row } from "../../worker/core/outbox.ts";
+import type { Kept, Laid, Late, Note, Outbox, Pace, Row } from "../../worker/core/outbox.ts";
 import type { Push } from "../../protocol/push.ts";
 import type { FactRecord } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -46,11 +46,6 @@ export interface Storage {
   readonly again: { readonly from: number; readonly to: number } | null;
   /** How the last flush without a session ended. */
   readonly note: Note | null;
-}
-
-/** What is remembered of the last flush. */
-interface Note extends Pace {
-  readonly flushed: number;
 }
 
 /** A statement on its way to Postgres. It may arrive after the object gave it up. */
@@ -138,7 +133,6 @@ export class Edge {
   rewind(back: number): void {
     this.#history.length = Math.max(0, this.#history.length - back);
     this.#storage = this.#history.pop() ?? NOTHING;
-    this.#socket = null;
     this.alarm = null;
     this.evict();
   }
@@ -190,7 +184,7 @@ export class Edge {
     memory.flight = null;
     if (!ok) {
       memory.pace = afterFailure(memory.pace, now, this.#world.dice.below(1_000) / 1_000);
-      this.#keepNote(memory);
+      this.#keepNote(memory, now);
       this.#arm(memory, now);
       return;
     }
@@ -218,13 +212,16 @@ export class Edge {
     const note = this.#socket?.note ?? this.#storage.note;
     const windows = rows.flatMap(({ row }) => (row.ring === "windows" ? [row] : []));
     const events = rows.flatMap(({ row }) => (row.ring === "events" ? [row] : []));
-    const flushed = knownFlushed([...windows, ...events.slice(-1)], kept, note?.flushed ?? null);
+    const upTo = events.findLast(({ position }) => position <= (note?.flushed ?? 0));
+    const first = [...windows, ...events.filter((row, i) => row === upTo || i === events.length - 1)];
+    const flushed = knownFlushed(first, kept, note);
     const known = events.filter((row, i) => row.position > flushed || i === events.length - 1);
-    let outbox = rows.length === 0 && kept === null ? EMPTY : wake([...windows, ...known], kept, note?.flushed ?? null);
+    let outbox = rows.length === 0 && kept === null ? EMPTY : wake([...windows, ...known], kept, flushed);
     if (again !== null) {
       const held = [...windows, ...events].filter(({ position }) => position <= again.to);
       outbox = withAgain(outbox, held, again.from);
     }
+    if (note !== null && note.flushed > outbox.flushed && this.#socket !== null) this.#socket.note = null;
     const pace = note === null ? AT_EASE : { failures: note.failures, retryAt: note.retryAt };
     this.#memory = { outbox, pace, pushedAt: null, flight: null };
     return this.#memory;
@@ -327,12 +324,12 @@ export class Edge {
     }
     if (storage !== this.#storage) this.#commit(storage);
     memory.outbox = withoutSlots(outbox, spare);
-    this.#keepNote(memory);
+    this.#keepNote(memory, now);
   }
 
   /** On the session, where it costs nothing; without one it is written. */
-  #keepNote({ outbox, pace }: Memory): void {
-    const note = { flushed: outbox.flushed, ...pace };
+  #keepNote({ outbox, pace }: Memory, at: Millis): void {
+    const note = { flushed: outbox.flushed, at, ...pace };
     if (this.#socket !== null) this.#socket.note = note;
     else this.#commit({ ...this.#storage, note });
   }

@@ -218,7 +218,7 @@ export class World {
     const dice = this.#dice;
     const { disaster } = this.#profile;
     if (disaster === "rewind" && dice.chance(70)) {
-      cluster.closeSession();
+      if (dice.chance(50)) cluster.closeSession();
       this.#now += dice.between(1, 30) * SECOND;
       cluster.edge.rewind(dice.chance(15) ? Infinity : dice.between(1, 12));
       this.#say(() => `${cluster.name} edge is rewound to ${JSON.stringify(cluster.edge.marks)}`);

@@ -103,4 +103,20 @@ describe("an object of the release before", () => {
     await runDurableObjectAlarm(sender.cluster);
     expect(await sender.stored()).toBe(6);
   });
+
+  it("that came back and wrote over flushed rows finds none of its own counted as flushed", async () => {
+    const sender = await Sender.start("upgrade-4");
+    for (let i = 0; i < 3; i++) {
+      await sender.push([windowOf(i + 20)]);
+      await runDurableObjectAlarm(sender.cluster);
+    }
+    await runInDurableObject(sender.cluster, (_, { storage }) => {
+      for (let i = 0; i < 3; i++) keep(storage, i + 1, sender.agent.epoch, 4 + 2 * i, 4);
+    });
+    await evictDurableObject(sender.cluster);
+    sender.next = 10;
+    expect(await sender.push()).toMatchObject({ received: 10, persisted: 4 });
+    await runDurableObjectAlarm(sender.cluster);
+    expect([await sender.push(), await sender.stored()]).toMatchObject([{ persisted: 10 }, 6]);
+  });
 });

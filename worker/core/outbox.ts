@@ -99,6 +99,8 @@ export interface Pace {
 export interface Note extends Pace {
   /** `Outbox.flushed`. */
   readonly flushed: number;
+  /** When that was so. */
+  readonly at: Millis;
 }
 
 export const AT_EASE: Pace = { failures: 0, retryAt: 0 };
@@ -117,24 +119,27 @@ export interface Laid {
 
 /**
  * Up to where Postgres holds everything, as far as a woken object knows. Too low is harmless: keys make a replay
- * nothing. A note from beyond the last row is not about these rows.
+ * nothing. Too high loses records, and a note may outlive a rewind of the rows: one from beyond the last row, or older
+ * than a row that it counts as flushed, is not about these rows.
  *
- * @param rows at least every row of windows and the newest one of events
+ * @param rows at least every row of windows, the newest one of events, and the newest one of events up to the note
  * @param note what was noted after the last flush, if that is known
  */
-export function knownFlushed(rows: readonly Row[], kept: Kept | null, note: number | null): number {
+export function knownFlushed(rows: readonly Row[], kept: Kept | null, note: Note | null): number {
   const told = most([kept?.flushed ?? 0, ...rows.map((row) => row.flushed)]);
-  return note !== null && note <= lastOf(rows, kept) ? Math.max(told, note) : told;
+  if (note === null || note.flushed > lastOf(rows, kept)) return told;
+  const isRewound = rows.some(({ position, at }) => position <= note.flushed && at > note.at);
+  return isRewound ? told : Math.max(told, note.flushed);
 }
 
 /**
  * What an object knows that woke with nothing but its rows.
  *
- * @param rows every row of windows, the newest one of events, and all of events above `knownFlushed`
+ * @param rows every row of windows, the newest one of events, and all of events above `flushed`
+ * @param flushed as `knownFlushed` says
  */
-export function wake(rows: readonly Row[], kept: Kept | null, note: number | null): Outbox {
+export function wake(rows: readonly Row[], kept: Kept | null, flushed: number): Outbox {
   const last = lastOf(rows, kept);
-  const flushed = knownFlushed(rows, kept, note);
   const newest = newestOf(rows, kept);
   if (newest === null) return EMPTY;
   const { spool, epoch, next, persisted } = newest;

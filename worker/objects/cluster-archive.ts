@@ -45,12 +45,11 @@ export class ClusterArchive {
   constructor(owner: ArchiveOwner) {
     this.#owner = owner;
     this.#intervalMs = Number(owner.env.FLUSH_INTERVAL_MS);
-    const written = owner.memory.read<Note>("note");
-    const note = owner.sessions.kept.note ?? written;
+    const note = owner.sessions.kept.note ?? owner.memory.read<Note>("note");
     this.#pace = note ?? AT_EASE;
     owner.memory.load(note);
-    // The release before counts no positions and may have deleted rows: what was noted of them must not come true later.
-    if (written !== null && written.flushed > owner.memory.outbox.last) owner.memory.write("note", null);
+    // Not believed: this object was rewound. It must not come true once there are as many rows again.
+    if (note !== null && note.flushed > owner.memory.outbox.flushed) owner.sessions.keep({ note: null });
   }
 
   /** Looks whether an alarm is set. To be called before anything else happens, and when it may have been lost. */
@@ -159,7 +158,7 @@ export class ClusterArchive {
   }
 
   #note(): Note {
-    return { flushed: this.#owner.memory.outbox.flushed, ...this.#pace };
+    return { flushed: this.#owner.memory.outbox.flushed, at: Date.now(), ...this.#pace };
   }
 
   /** False if there is no session to note it on. */

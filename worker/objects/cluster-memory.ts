@@ -114,11 +114,11 @@ export class ClusterMemory {
   load(note: Note | null): void {
     if (!this.#exists) return;
     const kept = this.#kept();
-    const first = this.#firstRows(kept);
-    const flushed = knownFlushed(first, kept, note?.flushed ?? null);
+    const first = this.#firstRows(kept, note);
+    const flushed = knownFlushed(first, kept, note);
     const waiting = this.#outboxRows("slot > ?", EVENT_SLOTS + flushed);
     const rows = first.filter(({ ring, position }) => ring === "windows" || position <= flushed);
-    const outbox = wake([...rows, ...waiting], kept, note?.flushed ?? null);
+    const outbox = wake([...rows, ...waiting], kept, flushed);
     const again = this.read<Again>("again");
     if (again === null) this.#outbox = outbox;
     else {
@@ -226,11 +226,17 @@ export class ClusterMemory {
     );
   }
 
-  /** Every row of windows and the newest one of events. Rows of the release before get their positions here, once. */
-  #firstRows(kept: Kept | null): readonly Row[] {
+  /**
+   * Every row of windows, the newest one of events, and the newest one up to the note, which proves it or not. Rows of
+   * the release before get their positions here, once.
+   */
+  #firstRows(kept: Kept | null, note: Note | null): readonly Row[] {
     const windows = this.#outboxRows("slot < ?", EVENT_SLOTS);
     const newest = this.#outboxRows("slot > ? ORDER BY slot DESC LIMIT 1", EVENT_SLOTS);
-    const rows = [...windows, ...newest];
+    const noted = EVENT_SLOTS + (note?.flushed ?? 0);
+    const upTo = this.#outboxRows("slot > ? AND slot <= ? ORDER BY slot DESC LIMIT 1", EVENT_SLOTS, noted);
+    const events = [...upTo, ...newest.filter(({ position }) => position !== upTo[0]?.position)];
+    const rows = [...windows, ...events];
     const placed = withPositions(rows, kept);
     const moved = placed.filter(({ position }, i) => position !== rows[i]?.position);
     if (moved.length === 0) return placed;
@@ -239,7 +245,7 @@ export class ClusterMemory {
         this.#rows("UPDATE outbox SET position = ?, bytes = length(body) WHERE slot = ?", row.position, slotOf(row));
       }
     });
-    return [...this.#outboxRows("slot < ?", EVENT_SLOTS), ...newest];
+    return [...this.#outboxRows("slot < ?", EVENT_SLOTS), ...events];
   }
 
   #kept(): Kept | null {
