@@ -137,7 +137,7 @@ export class Room {
         placed.push({ id: this.#segments.nextId + placed.length, record: mergeRun(windows), merged: ranges(ids) });
         gone.push(...ids);
       }
-      // Decay on the disk: the rest of the run merges without it the next time.
+      // Decay on the disk: the rest of the run fills its bucket no more and stays as it is.
       for (const [i, entry] of entries.entries())
         if (records[i] === null) {
           const record = gapInPlace(this.#numbers.spool, "damaged", "damaged", entry);

@@ -4,6 +4,11 @@
  * Counts and histograms add exactly, so a coarser window loses resolution in time and nothing else. Only windows that
  * never had a number may come here: one that had may be in Postgres under its own key, and a coarser one beside it would
  * count its minutes twice (`reference/delivery.md` 5: both kinds of merging them are caught by the simulator).
+ *
+ * Only what fills its bucket merges. Another disk of the same agent may hold the same minutes merged otherwise, and of
+ * windows that fill aligned buckets one always contains the other or they do not meet: then Postgres keeps the longer
+ * one. Two that overlap in part would both stand. So a bucket in which a minute is missing, because the service was not
+ * there yet or nobody read it, stays as it is, and is dropped and declared where it would have to merge.
  */
 import { mergeLatency } from "../../protocol/latency.ts";
 import { errorsAmongRequests } from "../../protocol/count.ts";
@@ -25,7 +30,7 @@ export interface Mergeable {
   readonly bounds: string | null;
 }
 
-/** Windows that become one: of one service, each beginning where the one before ends, oldest first, at least two. */
+/** Windows that become one: of one service, oldest first, and together they fill a bucket. At least two. */
 export type Run = readonly Mergeable[];
 
 /**
@@ -80,23 +85,22 @@ function withoutOverlap(windows: readonly Mergeable[]): readonly Mergeable[] {
   return overlapped.size === 0 ? windows : windows.filter((window) => !overlapped.has(window));
 }
 
-/** The runs of windows shorter than `spanMs` that lie in one bucket of `spanMs`, which ends at `until` at the latest. */
+/** The runs of windows shorter than `spanMs` that fill a bucket of `spanMs` which ends at `until` at the latest. */
 function runsWithin(windows: readonly Mergeable[], spanMs: number, until: Millis): readonly Run[] {
   const open = new Map<string, Mergeable[]>();
   const runs: Mergeable[][] = [];
   for (const window of windows) {
-    const bucketEnd = Math.floor(window.at / spanMs) * spanMs + spanMs;
-    if (bucketEnd > until || endOf(window) > bucketEnd || window.spanMs >= spanMs) continue;
+    const bucketAt = Math.floor(window.at / spanMs) * spanMs;
+    if (bucketAt + spanMs > until || endOf(window) > bucketAt + spanMs || window.spanMs >= spanMs) continue;
     const run = open.get(window.service);
-    if (run !== undefined && continues(run, window, bucketEnd - spanMs)) {
-      run.push(window);
-      continue;
+    if (run !== undefined && continues(run, window, bucketAt)) run.push(window);
+    else if (window.at === bucketAt) {
+      const begun = [window];
+      open.set(window.service, begun);
+      runs.push(begun);
     }
-    const begun = [window];
-    open.set(window.service, begun);
-    runs.push(begun);
   }
-  return runs.filter((run) => run.length > 1);
+  return runs.filter((run) => run.reduce((sum, window) => sum + window.spanMs, 0) === spanMs);
 }
 
 function continues(run: Run, window: Mergeable, bucketAt: Millis): boolean {

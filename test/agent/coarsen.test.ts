@@ -41,11 +41,23 @@ const minutes = (from: number, until: number, more: Partial<WindowRecord> = {}):
 describe("windows that become coarser", () => {
   it.each([
     ["whole minutes become aligned five minutes, oldest first", minutes(0, 15), 60, ["0+5", "5+5", "10+5"]],
-    ["a bucket is begun in the middle", minutes(3, 10), 60, ["3+2", "5+5"]],
+    ["a service appears in the middle of a bucket, that one stays as it is", minutes(3, 10), 60, ["5+5"]],
+    ["a service is gone in the middle of a bucket, that one stays as it is", minutes(0, 8), 60, ["0+5"]],
     ["a bucket is not over yet, it waits", minutes(0, 9), 19, ["0+5"]],
     ["a bucket is of the last ten minutes, it waits", minutes(0, 10), 19, ["0+5"]],
-    ["a minute is missing, the runs beside it merge", [...minutes(0, 2), ...minutes(3, 5)], 60, ["0+2", "3+2"]],
-    ["a minute has no neighbour, it stays", [window(0), window(2), window(4)], 60, []],
+    ["a minute is missing, its bucket stays as it is", [...minutes(0, 7), ...minutes(8, 15)], 60, ["0+5", "10+5"]],
+    [
+      "a minute is missing, its hour stays as it is",
+      [...minutes(0, 4), ...Array.from({ length: 23 }, (_, i) => window(5 + 5 * i, { spanMs: 5 * MINUTE }))],
+      300,
+      ["60+60"],
+    ],
+    [
+      "an hour's minutes are of several lengths, it becomes one",
+      [window(0, { spanMs: 10 * MINUTE }), window(10, { spanMs: 30 * MINUTE }), window(40, { spanMs: 20 * MINUTE })],
+      300,
+      ["0+60"],
+    ],
     [
       "all is five minutes long, it becomes an hour",
       minutes(0, 12).map((_, i) => window(5 * i, { spanMs: 5 * MINUTE })),
@@ -76,15 +88,15 @@ describe("windows that become coarser", () => {
       900,
       [],
     ],
-    ["a minute was closed twice, neither merges", [...minutes(0, 5), window(2)], 60, ["0+2", "3+2"]],
+    ["a minute was closed twice, its bucket stays as it is", [...minutes(0, 10), window(2)], 60, ["5+5"]],
     [
-      "the bounds changed, either side stays exact",
+      "the bounds changed, that bucket stays exact",
       [
-        ...minutes(0, 3, { latency: istio({ 1: 1 }, 1) }),
-        ...minutes(3, 5, { latency: { scheme: "explicit", bounds: [7], counts: [1, 0], sum: 1 } }),
+        ...minutes(0, 8, { latency: istio({ 1: 1 }, 1) }),
+        ...minutes(8, 15, { latency: { scheme: "explicit", bounds: [7], counts: [1, 0], sum: 1 } }),
       ],
       60,
-      ["0+3", "3+2"],
+      ["0+5", "10+5"],
     ],
     [
       "a minute has no histogram, it merges with both sides",
@@ -97,7 +109,9 @@ describe("windows that become coarser", () => {
   });
 
   it("belong to one service", () => {
-    expect(next([window(0), window(1, { service: "shop/till" }), window(1)], 60)).toEqual(["0+2"]);
+    const till = { service: "shop/till" };
+    expect(next([...minutes(0, 4), window(4, till)], 60)).toEqual([]);
+    expect(next([...minutes(0, 5), ...minutes(0, 5, till)], 60)).toEqual(["0+5", "0+5"]);
   });
 
   it("are as few as asked for, but one run at least", () => {
@@ -217,12 +231,13 @@ describe("any history that is coarsened to the end", () => {
     );
   });
 
-  it("merges only what neither overlaps nor crosses an hour, and nothing of what is recent", () => {
+  it("merges only what fills five minutes or an hour without overlap, and nothing of what is recent", () => {
     fc.assert(
       fc.property(history, fc.integer({ min: 0, max: 400 }), (windows, closed) => {
         const before = new Set(windows);
         for (const merged of coarsenAll(windows, NOON + closed * MINUTE, 1_000).filter((each) => !before.has(each))) {
-          expect(Math.floor(merged.at / HOUR)).toBe(Math.floor((merged.at + merged.spanMs - 1) / HOUR));
+          expect([5 * MINUTE, HOUR]).toContain(merged.spanMs);
+          expect(merged.at % merged.spanMs).toBe(0);
           expect(merged.at + merged.spanMs).toBeLessThanOrEqual(NOON + (closed - 10) * MINUTE);
           const others = windows.filter(({ service }) => service === merged.service);
           const inside = others.filter(({ at, spanMs }) => at < merged.at + merged.spanMs && merged.at < at + spanMs);
