@@ -10,9 +10,8 @@ import { RECORDS_MAX } from "../protocol/limits.ts";
 import type { FactRecord, WindowRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
 import { chooseForNumbering } from "./core/numbering.ts";
-import type { Placed } from "./core/packed.ts";
 import { boundOf, diskFault, isDiskFull, messageOf, Reserve, type Fsync } from "./disk.ts";
-import { gapInPlace, gapOf, type Loss } from "./gaps.ts";
+import { gapInPlace, gapOf, isWindow, type Loss } from "./gaps.ts";
 import { ranges } from "./core/ranges.ts";
 import { Numbers } from "./numbers.ts";
 import { Room } from "./room.ts";
@@ -34,6 +33,12 @@ export interface Batch {
   /** The number of the first item; the next number if there are none. */
   readonly first: number;
   readonly items: readonly FactRecord[];
+}
+
+interface HeldWindow {
+  readonly id: number;
+  readonly at: Millis;
+  readonly spanMs: number;
 }
 
 export class Spool {
@@ -117,7 +122,8 @@ export class Spool {
     return this.#guarded(() => {
       const canWait = records.every(({ kind }) => kind === "window");
       if (canWait && !this.#reserve.keep()) return false;
-      const { taken, stale } = this.#settle(this.#room.admit(records));
+      const { fresh, stale } = this.#settle(records);
+      const taken = this.#room.admit(fresh).map((each) => ({ ...each, again: this.#isClosedAgain(each.record) }));
       const write = (): void => this.#segments.commit(taken, closedUntil, ranges(stale));
       if (!canWait) write();
       else if (!this.#unlessFull(canWait, write)) return false;
@@ -253,24 +259,42 @@ export class Spool {
     this.#waiting.reset([...this.#segments.entries.values()].filter(isWaiting));
   }
 
+  /** Whether a window may be a minute's second: then it never becomes coarser, because the first may be in Postgres under its key. */
+  #isClosedAgain(record: FactRecord): boolean {
+    return record.kind === "window" && record.at < this.#segments.closedMax;
+  }
+
   /**
-   * A minute that is closed a second time, because a clock that was wrong had closed it before: the new window takes the
-   * place of what waits, and never becomes coarser, because the former one may be in Postgres under its key.
+   * Minutes that are closed a second time, because a clock that was wrong had closed them before: a window takes the place
+   * of what waits of its time, unless a longer one is held that contains it. Postgres would keep that one, too.
    */
-  #settle(placed: readonly Placed[]): { readonly taken: readonly Placed[]; readonly stale: readonly number[] } {
-    const { closedMax } = this.#segments;
-    if (!placed.some(({ record }) => record.kind === "window" && record.at < closedMax))
-      return { taken: placed, stale: [] };
-    const stale: number[] = [];
-    const taken = placed.map((each) => {
-      const { record } = each;
-      if (record.kind !== "window" || record.at >= closedMax) return each;
-      const until = record.at + record.spanMs;
-      for (const { id, at, window } of this.#waiting.windows)
-        if (window?.service === record.service && at >= record.at && at + window.spanMs <= until) stale.push(id);
-      return { ...each, again: true };
-    });
-    return { taken, stale };
+  #settle(records: readonly FactRecord[]): {
+    readonly fresh: readonly FactRecord[];
+    readonly stale: readonly number[];
+  } {
+    const second = records.filter(isWindow).filter((record) => this.#isClosedAgain(record));
+    if (second.length === 0) return { fresh: records, stale: [] };
+    const held = this.#heldByService(second);
+    const isHeldLonger = (record: WindowRecord): boolean =>
+      held.get(record.service)?.some((other) => other.spanMs > record.spanMs && isWithin(record, other)) === true;
+    const covered = new Set<FactRecord>(second.filter(isHeldLonger));
+    const waiting = new Set(this.#waiting.windows.map(({ id }) => id));
+    const stale = second
+      .filter((record) => !covered.has(record))
+      .flatMap((record) => (held.get(record.service) ?? []).filter((other) => isWithin(other, record)))
+      .flatMap(({ id }) => (waiting.has(id) ? [id] : []));
+    return { fresh: records.filter((record) => !covered.has(record)), stale };
+  }
+
+  /** The windows that are held of the time of these, by their service. */
+  #heldByService(windows: readonly WindowRecord[]): ReadonlyMap<string, readonly HeldWindow[]> {
+    const from = Math.min(...windows.map(({ at }) => at));
+    const until = Math.max(...windows.map(({ at, spanMs }) => at + spanMs));
+    const byService = new Map(windows.map(({ service }) => [service, [] as HeldWindow[]]));
+    for (const { id, at, window } of this.#segments.entries.values())
+      if (window !== null && at < until && at + window.spanMs > from && !this.#numbers.freed.has(id))
+        byService.get(window.service)?.push({ id, at, spanMs: window.spanMs });
+    return byService;
   }
 
   /** Finds the ids that no segment gives back and puts gap records in their place; how many were lost. */
@@ -309,4 +333,8 @@ export class Spool {
     );
     return lost.length;
   }
+}
+
+function isWithin(inner: Omit<HeldWindow, "id">, outer: Omit<HeldWindow, "id">): boolean {
+  return inner.at >= outer.at && inner.at + inner.spanMs <= outer.at + outer.spanMs;
 }

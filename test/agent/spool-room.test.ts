@@ -182,6 +182,24 @@ describe("a spool that runs out of room", () => {
     expect(gaps[0]?.until).toBeLessThanOrEqual(Math.min(...windowsOf(records).map(({ at }) => at)) + HOUR);
   });
 
+  it("makes nothing coarser of a service that misses a minute in every bucket, and does not stop at it", () => {
+    const spool = open(60_000);
+    for (let minute = 0; minute < 1_500; minute += 5) {
+      const end = NOON + (minute + 5) * MINUTE;
+      const both = [0, 1, 2, 3, 4].flatMap((n) => [window(minute + n, 0), window(minute + n, 1)]);
+      spool.append(both.toSpliced(4, 1), end, end);
+    }
+    expect(bytesOnDisk()).toBeLessThan(65_000);
+    const records = drain(spool);
+    const { minutes, lost } = sums(records);
+    expect(minutes + lost).toBe(1_500 + 1_200);
+    const services = [0, 1].map((n) =>
+      records.filter((r) => r.kind === "window" && r.service === window(0, n).service),
+    );
+    expect(Object.keys(lengths(services[0] ?? []))).toEqual(["1"]);
+    expect(lengths(services[1] ?? [])).toMatchObject({ 5: expect.any(Number) as number });
+  });
+
   it("refuses new windows in one gap while all that it holds has its number", () => {
     const spool = open(30_000);
     while (bytesOnDisk() < 30_000) {
@@ -278,6 +296,36 @@ describe("a window that had a number once", () => {
     expect(lengths(records)["5"]).toBeGreaterThan(0);
     const again = windowsOf(records).filter(({ at }) => at < NOON + 50 * MINUTE);
     expect(again.map(({ spanMs }) => spanMs)).toEqual(Array.from({ length: 10 }, () => MINUTE));
+  });
+});
+
+describe("a minute that is closed again, because a clock was set back, and is held in a coarser window", () => {
+  it.each([
+    ["waits for its number", () => [], false],
+    ["has its number", drain, false],
+    ["waits, and the agent was started again", () => [], true],
+  ])("is not there twice while that %s", (_name, happens, restarts) => {
+    let spool = open(60_000);
+    close(spool, 0, 400, 1);
+    happens(spool);
+    if (restarts) {
+      spool.close();
+      spool = open(60_000);
+    }
+    const [from, until] = [198, 207];
+    for (let minute = from; minute < until; minute += 3) {
+      const end = NOON + (minute + 3) * MINUTE;
+      // Another service has nothing coarser: its windows are taken.
+      const windows = [0, 1, 2].flatMap((n) => [window(minute + n), window(minute + n, 1)]);
+      expect(spool.append(windows, end, end)).toBe(true);
+      expect(spool.closedUntil).toBe(end);
+    }
+    spool.close();
+    const reopened = open(60_000);
+    expect(reopened.damagedAtStart).toBe(0);
+    const records = drain(reopened);
+    expect(lengths(records)["5"]).toBeGreaterThan(40);
+    expect(sums(records)).toMatchObject({ minutes: 400 + until - from, lost: 0 });
   });
 });
 
