@@ -13,9 +13,12 @@ export interface Loss {
   readonly count: number;
 }
 
-/** The gap record of a loss. `what` names the loss within the spool, so that its id is no other's. */
+/**
+ * The gap record of a loss. `what` names the loss within the spool, so that its id is no other's; what it says is in its
+ * id, too, because copies of one spool go on from the same names and lose different things.
+ */
 export function gapOf(spool: string, what: string, reason: GapRecord["reason"], { at, until, count }: Loss): GapRecord {
-  const id = createHash("sha256").update(`${spool} ${what}`).digest("hex").slice(0, 32);
+  const id = createHash("sha256").update(`${spool} ${what} ${at} ${until} ${count}`).digest("hex").slice(0, 32);
   return { kind: "gap", id, at, until: Math.max(at, until), reason, count };
 }
 

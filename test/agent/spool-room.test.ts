@@ -200,6 +200,27 @@ describe("a spool that runs out of room", () => {
     expect(lengths(services[1] ?? [])).toMatchObject({ 5: expect.any(Number) as number });
   });
 
+  it("declares what a copy of it loses under another id, unless it is the same loss", () => {
+    const spool = open(60_000);
+    close(spool, 0, 3_000, 3);
+    spool.close();
+    const copy = `${folder}-copy`;
+    cpSync(folder, copy, { recursive: true });
+    const gapsOf = (dataDir: string, until: number): FactRecord[] => {
+      const each = open(60_000, dataDir);
+      close(each, 3_000, until, 3);
+      const gaps = drain(each).filter(({ kind }) => kind === "gap");
+      each.close();
+      return gaps;
+    };
+    const [own, copied] = [gapsOf(folder, 3_600), gapsOf(copy, 4_200)];
+    rmSync(copy, { recursive: true });
+    const byId = new Map(own.map((gap) => ["id" in gap ? gap.id : "", gap]));
+    expect(own.length).toBeGreaterThan(0);
+    expect(copied).not.toEqual(own);
+    for (const gap of copied) if ("id" in gap) expect(byId.get(gap.id) ?? gap).toEqual(gap);
+  });
+
   it("refuses new windows in one gap while all that it holds has its number", () => {
     const spool = open(30_000);
     while (bytesOnDisk() < 30_000) {

@@ -170,7 +170,14 @@ export function declareLoss(
 ): GapRecord {
   const { at, until } = spanOf(records);
   const count = records.reduce((sum, record) => sum + countOf(record), 0);
-  const gap: GapRecord = { kind: "gap", id: idOf(`${spool} ${what}`), at, until, reason, count };
+  const gap: GapRecord = {
+    kind: "gap",
+    id: idOf(`${spool} ${what} ${at} ${until} ${count}`),
+    at,
+    until,
+    reason,
+    count,
+  };
   ledger.standsFor(gap, records);
   return gap;
 }
