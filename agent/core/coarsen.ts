@@ -3,7 +3,8 @@
  *
  * Counts and histograms add exactly, so a coarser window loses resolution in time and nothing else. Only windows that
  * never had a number may come here: one that had may be in Postgres under its own key, and a coarser one beside it would
- * count its minutes twice (`reference/delivery.md` 5: both kinds of merging them are caught by the simulator).
+ * count its minutes twice (`reference/delivery.md` 5) if Postgres did not keep the longer one. That is the second line
+ * of defence; this is the first.
  *
  * Only what fills its bucket merges. Another disk of the same agent may hold the same minutes merged otherwise, and of
  * windows that fill aligned buckets one always contains the other or they do not meet: then Postgres keeps the longer

@@ -6,6 +6,8 @@ export interface Fact {
   readonly record: WindowRecord | EventRecord;
   /** Whether an append with it ever returned. */
   closed: boolean;
+  /** Whether a spool ever took it a second time, under a clock that had gone back: it may lose it twice, and say so twice. */
+  closedAgain: boolean;
   /** Why it may be missing; null if it may not. */
   excuse: string | null;
 }
@@ -68,10 +70,12 @@ export class Ledger {
     return this.#of.get(record) ?? [];
   }
 
-  close(record: FactRecord): void {
+  close(record: FactRecord, again: boolean): void {
     for (const index of this.factsOf(record)) {
       const fact = this.facts[index];
-      if (fact !== undefined) fact.closed = true;
+      if (fact === undefined) continue;
+      fact.closed = true;
+      fact.closedAgain ||= again;
     }
   }
 
@@ -95,7 +99,7 @@ export class Ledger {
     if (!this.#byKey.has(key)) {
       this.#byKey.set(key, this.facts.length);
       this.#of.set(record, [this.facts.length]);
-      this.facts.push({ record, closed: false, excuse: null });
+      this.facts.push({ record, closed: false, closedAgain: false, excuse: null });
     }
     return record;
   }

@@ -4,7 +4,6 @@
  *   node test/simulator/main.ts --seeds 1000000 --from 1
  *   node test/simulator/main.ts --seed 4711 [--mutant "freed at received"]
  *   node test/simulator/main.ts --mutants [--seeds 2000]
- *   … --crowded     worlds that are known to double a minute: `profileOf`
  */
 import { parseArgs } from "node:util";
 import { FULL, MUTANTS } from "./rules.ts";
@@ -17,14 +16,12 @@ const { values } = parseArgs({
     seed: { type: "string" },
     mutant: { type: "string" },
     mutants: { type: "boolean", default: false },
-    crowded: { type: "boolean", default: false },
     failures: { type: "string", default: "1" },
   },
 });
 const mutant = MUTANTS.find(({ name }) => name === values.mutant) ?? null;
 if (values.mutant !== undefined && mutant === null) throw new Error(`no mutant is called ${values.mutant}`);
-const { crowded } = values;
-const play = { rules: mutant?.rules ?? FULL, crowded };
+const play = { rules: mutant?.rules ?? FULL };
 const [from, seeds] = [Number(values.from), Number(values.seeds)];
 
 if (values.seed !== undefined) tellOne(Number(values.seed));
@@ -34,7 +31,7 @@ else playMany();
 function tellOne(seed: number): void {
   const failure = playSeed(seed, play);
   if (failure !== null) {
-    console.log(storyOf(failure, mutant, crowded));
+    console.log(storyOf(failure, mutant));
     process.exitCode = 1;
   } else playSeed(seed, { ...play, say: console.log });
 }
@@ -45,7 +42,7 @@ function tellMutants(): void {
     const bad = new Map<string, number>();
     let first: number | null = null;
     for (let seed = from; seed < from + seeds; seed++) {
-      const failure = playSeed(seed, { rules: removed.rules, crowded });
+      const failure = playSeed(seed, { rules: removed.rules });
       if (failure === null) continue;
       first ??= seed;
       bad.set(failure.violation.rule, (bad.get(failure.violation.rule) ?? 0) + 1);
@@ -69,7 +66,7 @@ function playMany(): void {
       failures++;
       console.log(
         failures === 1
-          ? storyOf(failure, mutant, crowded)
+          ? storyOf(failure, mutant)
           : `seed ${seed}: ${failure.violation.rule}: ${failure.violation.what.split("\n")[0]}`,
       );
       if (failures >= Number(values.failures)) break;

@@ -58,11 +58,13 @@ function judgeFacts(ledger: Ledger, archive: Archive, covered: ReadonlySet<strin
   return null;
 }
 
-/** A gap counts what it declares: the minutes of its windows, and its events. */
+/** A gap counts what it declares: the minutes of its windows, and its events. Those that were closed again may count again. */
 function judgeGaps(ledger: Ledger, archive: Archive): Violation | null {
   for (const { id, record } of archive.events.values()) {
     const known = ledger.gapsOf(id).find((gap) => isSame(gap, record));
-    if (known !== undefined && known.record.count !== known.facts.length)
+    if (known === undefined || known.record.count === known.facts.length) continue;
+    const isRepeated = known.facts.some((index) => ledger.facts[index]?.closedAgain === true);
+    if (!isRepeated || known.record.count < known.facts.length)
       return { rule: "gap count", what: `gap ${id} says ${known.record.count}, not ${known.facts.length}` };
   }
   return null;

@@ -57,7 +57,8 @@ export class Archive {
       if (!isFresh && rules.numbersUnique) continue;
       const key = rules.keysUnique ? keyOf(record) : `${keyOf(record)} ${fresh.size}`;
       const known = fresh.get(key);
-      if (known === undefined || isBefore(known, numbered)) fresh.set(key, numbered);
+      if (known === undefined || isBefore(rules, known, spanOf(known.record), numbered, spanOf(record)))
+        fresh.set(key, numbered);
     }
     for (const numbered of fresh.values()) {
       if (numbered.record.kind === "window") this.#upsert(rules, numbered, numbered.record);
@@ -83,9 +84,24 @@ export class Archive {
       this.#count(service, at, requests);
       return;
     }
-    if (held !== undefined && !isBefore(held, numbered)) return;
-    this.windows.set(key, { service, at, spanMs, requests, epoch, seq, copies: 1 });
+    const row = { service, at, spanMs, requests, epoch, seq, copies: 1 };
+    if (held !== undefined && !isBefore(rules, held, held.spanMs, numbered, spanMs)) return;
+    this.windows.set(key, row);
     this.#count(service, at, requests - (held?.requests ?? 0));
+    this.#keepLonger(rules, row);
+  }
+
+  /** The trigger `keep_longer_windows`: takes out what a longer window contains, the new one or what it met. */
+  #keepLonger(rules: Rules, row: WindowRow): void {
+    for (const other of this.windows.values()) {
+      if (other.service !== row.service || other.spanMs === row.spanMs) continue;
+      const [shorter, longer] = other.spanMs < row.spanMs ? [other, row] : [row, other];
+      const isRuleInForce = shorter === row ? rules.containedSkipped : rules.containedRemoved;
+      if (!isRuleInForce || !isWithin(shorter, longer)) continue;
+      this.windows.delete(`${shorter.service} ${shorter.at}`);
+      this.#count(shorter.service, shorter.at, -shorter.requests);
+      if (shorter === row) return;
+    }
   }
 
   #insert(rules: Rules, record: Exclude<FactRecord, { kind: "window" }>, storedAt: Millis): void {
@@ -108,9 +124,18 @@ function keyOf(record: FactRecord): string {
   return record.kind === "window" ? `${record.service} ${record.at}` : record.id;
 }
 
-function isBefore(
-  a: { readonly epoch: number; readonly seq: number },
-  b: { readonly epoch: number; readonly seq: number },
-): boolean {
+type Version = Pick<Numbered, "epoch" | "seq">;
+
+/** Whether `b` takes the place of `a` under the same key: the longer window does, then the newer number. */
+function isBefore(rules: Rules, a: Version, spanA: number, b: Version, spanB: number): boolean {
+  if (rules.longerStands && spanA !== spanB) return spanA < spanB;
   return a.epoch < b.epoch || (a.epoch === b.epoch && a.seq < b.seq);
+}
+
+function isWithin(inner: WindowRow, outer: WindowRow): boolean {
+  return inner.at >= outer.at && inner.at + inner.spanMs <= outer.at + outer.spanMs;
+}
+
+function spanOf(record: FactRecord): number {
+  return record.kind === "window" ? record.spanMs : 0;
 }

@@ -22,6 +22,7 @@ export interface Profile {
   readonly zombies: boolean;
   readonly copies: boolean;
   readonly agentClock: boolean;
+  /** Never where the object goes back: an epoch is unique over that because of the clock. */
   readonly edgeClock: boolean;
   readonly evictions: boolean;
   /** Either the object or Postgres goes back in time, never both: with both, what each was to keep for the other is gone. */
@@ -35,14 +36,9 @@ export interface Profile {
 
 const UNBOUNDED = 10_000;
 
-/**
- * Draws a world's troubles. `crowded` lets small disks meet what makes one minute twice: two disks of one identity, or a
- * clock that goes back. Where one of the two windows is coarser, Postgres counts both: known, so it is not asked for
- * unless somebody wants to see it.
- */
-export function profileOf(dice: Dice, crowded = false): Profile {
+/** Draws a world's troubles. */
+export function profileOf(dice: Dice): Profile {
   const isTight = dice.chance(35);
-  const isRoomy = !isTight || crowded;
   const disaster = dice.chance(30) ? "rewind" : dice.chance(35) ? "restore" : "none";
   return {
     clusters: dice.chance(88) ? 1 : dice.between(2, 3),
@@ -51,7 +47,7 @@ export function profileOf(dice: Dice, crowded = false): Profile {
     services: isTight || dice.chance(60) ? ["shop/web"] : ["shop/web", "shop/pay"],
     steps: dice.between(30, 100),
     batchMax: dice.between(2, 6),
-    spoolRecordsMax: isTight ? dice.between(14, 20) : UNBOUNDED,
+    spoolRecordsMax: isTight ? dice.between(18, 30) : UNBOUNDED,
     outboxRecordsMax: dice.chance(15) ? dice.between(4, 10) : UNBOUNDED,
     flushRecordsMax: dice.between(3, 12),
     flushIntervalMs: dice.chance(50) ? 10 * SECOND : MINUTE,
@@ -59,10 +55,10 @@ export function profileOf(dice: Dice, crowded = false): Profile {
     sessions: dice.chance(40),
     crashes: dice.chance(60),
     diskLoss: dice.chance(15),
-    zombies: isRoomy && dice.chance(disaster === "rewind" ? 60 : 35),
-    copies: isRoomy && dice.chance(20),
-    agentClock: isRoomy && dice.chance(20),
-    edgeClock: isRoomy && dice.chance(6),
+    zombies: dice.chance(disaster === "rewind" ? 60 : 35),
+    copies: dice.chance(isTight ? 35 : 20),
+    agentClock: dice.chance(isTight ? 40 : 20),
+    edgeClock: dice.chance(6) && disaster !== "rewind",
     evictions: dice.chance(60),
     disaster,
     postgresDown: dice.chance(20),

@@ -7,6 +7,12 @@ export interface Rules {
   readonly numbersUnique: boolean;
   /** Postgres keeps a window and an event once, whatever their number. */
   readonly keysUnique: boolean;
+  /** Of two windows of one start the longer one stands, whatever their numbers. */
+  readonly longerStands: boolean;
+  /** A window that a longer one contains is not stored beside it ... */
+  readonly containedSkipped: boolean;
+  /** ... nor left there when that comes. */
+  readonly containedRemoved: boolean;
   /** A push says the lowest number that its spool still holds. */
   readonly base: boolean;
   /** Each spool numbers in an epoch of its own. */
@@ -40,6 +46,9 @@ export interface Rules {
 export const FULL: Rules = {
   numbersUnique: true,
   keysUnique: true,
+  longerStands: true,
+  containedSkipped: true,
+  containedRemoved: true,
   base: true,
   epoch: true,
   freeAtPersisted: true,
@@ -64,6 +73,12 @@ export interface Mutant {
 
 const without = (name: string, change: Partial<Rules>): Mutant => ({ name, rules: { ...FULL, ...change } });
 
+/**
+ * Two lines of defence against a minute in two windows: the agent merges only what was never sent, and Postgres keeps the
+ * longer one. Each covers for the other but for what two disks of one agent send, so the first is seen without the second.
+ */
+const OVERLAPS_STAY = { containedSkipped: false, containedRemoved: false };
+
 export const MUTANTS: readonly Mutant[] = [
   without("no unique keys in Postgres", { numbersUnique: false, keysUnique: false }),
   without("no base in the push", { base: false }),
@@ -76,9 +91,15 @@ export const MUTANTS: readonly Mutant[] = [
   without("next number kept with the records", { nextApart: false }),
   without("epochs counted, not timed", { epochFromClock: false }),
   without("numbered windows merged under the old number", { numberedMerge: "old number" }),
-  without("numbered windows merged under a new number", { numberedMerge: "new number" }),
-  without("windows numbered in an earlier epoch merged", { exposedStays: false }),
+  without("numbered windows merged under a new number, overlaps stay", {
+    numberedMerge: "new number",
+    ...OVERLAPS_STAY,
+  }),
+  without("windows numbered in an earlier epoch merged, overlaps stay", { exposedStays: false, ...OVERLAPS_STAY }),
   without("numbers unique, keys not", { keysUnique: false }),
+  without("a shorter window overwrites a longer one", { longerStands: false }),
+  without("a contained window is stored beside the longer one", { containedSkipped: false }),
+  without("a longer window leaves what it contains", { containedRemoved: false }),
   without("rollups count what is not new", { rollupFresh: false }),
   without("events freed before 48 h", { eventsKept: false }),
   without("persisted before the statement returned", { persistedAfterReturn: false }),

@@ -25,11 +25,11 @@ export function firstFailure(from: number, seeds: number, rules: Rules = FULL): 
 }
 
 /** A failure as text: everything that happened until then, what was broken, and how to see it again. */
-export function storyOf({ seed, violation }: Failure, mutant: Mutant | null, crowded = false): string {
+export function storyOf({ seed, violation }: Failure, mutant: Mutant | null): string {
   const lines: string[] = [];
-  playSeed(seed, { rules: mutant?.rules ?? FULL, crowded, say: (line) => lines.push(line) });
+  playSeed(seed, { rules: mutant?.rules ?? FULL, say: (line) => lines.push(line) });
   const removed = mutant === null ? "the full protocol" : `without a rule: ${mutant.name}`;
-  const options = `${crowded ? " --crowded" : ""}${mutant === null ? "" : ` --mutant "${mutant.name}"`}`;
+  const options = mutant === null ? "" : ` --mutant "${mutant.name}"`;
   const again = `node test/simulator/main.ts --seed ${seed}${options}`;
   return [...lines, `seed ${seed}, ${removed}: ${violation.rule}: ${violation.what}`, again].join("\n");
 }

@@ -65,14 +65,15 @@ export class Spool {
 
   append(records: readonly FactRecord[], now: Millis | null, closedUntil: Millis | null): void {
     const disk = this.#disk;
-    for (const { id, record, again } of this.#settle(this.#room.admit(records))) {
+    for (const record of records) this.#world.ledger.close(record, this.#isClosedAgain(record));
+    for (const { id, record } of this.#room.admit(this.#settle(records))) {
+      const again = this.#isClosedAgain(record);
       disk.records = disk.records.filter((stored) => stored.id !== id);
       disk.records.push({ id, record, again });
       disk.nextId = Math.max(disk.nextId, id + 1);
     }
     disk.closedUntil = closedUntil ?? disk.closedUntil;
     disk.closedMax = Math.max(disk.closedMax, closedUntil ?? 0);
-    for (const record of records) this.#world.ledger.close(record);
     this.#room.shrink(now);
   }
 
@@ -169,18 +170,28 @@ export class Spool {
     return this.#byId(this.#book.held[seq - this.base] ?? -1).record;
   }
 
-  /** A minute that is closed a second time takes the place of what waits of it, and never becomes coarser. */
-  #settle(placed: readonly Stored[]): readonly Stored[] {
-    const { closedMax } = this.#disk;
-    return placed.map((each) => {
-      const { record } = each;
-      if (record.kind !== "window" || record.at >= closedMax) return each;
+  #isClosedAgain(record: FactRecord): boolean {
+    return record.kind === "window" && record.at < this.#disk.closedMax;
+  }
+
+  /** A minute that is closed a second time takes the place of what waits of it, unless a longer window is held that contains it. */
+  #settle(records: readonly FactRecord[]): readonly FactRecord[] {
+    return records.filter((record) => {
+      if (record.kind !== "window" || !this.#isClosedAgain(record)) return true;
+      const isHeld = this.unfreed.some(
+        ({ record: held }) =>
+          held.kind === "window" &&
+          held.service === record.service &&
+          held.spanMs > record.spanMs &&
+          isWithin(record, held),
+      );
+      if (isHeld) return false;
       const stale = this.#room
         .waitingWindows()
         .filter((held) => held.record.service === record.service && isWithin(held.record, record))
         .map(({ id }) => id);
       this.#disk.records = this.#disk.records.filter(({ id }) => !stale.includes(id));
-      return { ...each, again: true };
+      return true;
     });
   }
 }

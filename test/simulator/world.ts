@@ -20,10 +20,9 @@ const ROUND_MS = 20 * SECOND;
 /** Pods that are told to take over though nobody fenced them. */
 const TAKE_OVER_PERCENT = 30;
 
-/** What is played. `crowded`: see `profileOf`. `say` hears the time line. */
+/** What is played. `say` hears the time line. */
 export interface Play {
   readonly rules: Rules;
-  readonly crowded?: boolean;
   readonly say?: ((line: string) => void) | null;
 }
 
@@ -41,9 +40,9 @@ export class World {
   #isPostgresDown = false;
   #step = 0;
 
-  constructor(seed: number, { rules, crowded = false, say = null }: Play) {
+  constructor(seed: number, { rules, say = null }: Play) {
     this.#dice = new Dice(seed);
-    this.#profile = profileOf(this.#dice, crowded);
+    this.#profile = profileOf(this.#dice);
     this.#say = (line) =>
       say?.(`${String(this.#step).padStart(3)} ${new Date(this.#now).toISOString().slice(11, 19)} ${line()}`);
     this.#troubles = this.#troublesOf(this.#profile);
