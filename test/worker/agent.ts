@@ -172,19 +172,24 @@ export async function connectSession(cluster: string): Promise<TestSession> {
   };
 }
 
-/** Opens a session and proves it; resolves once the edge has said so. */
-export async function openSession(agent: Agent): Promise<TestSession> {
-  const session = await connectSession(agent.cluster);
+/** A session's first message. */
+export async function proofOf(agent: Agent): Promise<string> {
   const open = {
     v: 1,
     cluster: agent.cluster,
     keyId: agent.keyId,
     sentAt: Date.now(),
-    nonce: "0".repeat(32),
+    nonce: crypto.randomUUID().replaceAll("-", ""),
     observedGeneration: 0,
   };
   const signature = await agent.sign(sessionOpenMessage(open, new URL(ORIGIN).host));
-  session.send(JSON.stringify({ type: "open", ...open, signature }));
+  return JSON.stringify({ type: "open", ...open, signature });
+}
+
+/** Opens a session and proves it; resolves once the edge has said so. */
+export async function openSession(agent: Agent, proof?: string): Promise<TestSession> {
+  const session = await connectSession(agent.cluster);
+  session.send(proof ?? (await proofOf(agent)));
   const opened = async (): Promise<void> => {
     while (session.heard.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   };

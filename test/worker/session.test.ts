@@ -13,6 +13,7 @@ import {
   liveService,
   onBoard,
   openSession,
+  proofOf,
   pushBody,
   windowOf,
 } from "./agent.ts";
@@ -186,6 +187,18 @@ describe("what is refused over the session", () => {
     session.send(await frame(pushBody({ epoch: agent.epoch }, null), 1));
     expect(await session.closed).toBe(4401);
     expect(session.heard).toEqual([]);
+  });
+
+  it.each([
+    ["at once", () => Promise.resolve()],
+    ["after the object left memory", () => evictDurableObject(clusterOf(bindings, "refused-10"))],
+  ])("opens no session with a proof that opened one before, %s", async (_name, meanwhile) => {
+    const agent = await enrolledAgent("refused-10");
+    const proof = await proofOf(agent);
+    const session = await openSession(agent, proof);
+    await meanwhile();
+    expect(await (await openSession(agent, proof)).closed).toBe(4401);
+    expect(await session.push({ epoch: agent.epoch })).toMatchObject({ type: "receipt" });
   });
 
   it("closes the session of a key that was taken away while its push waited, and nothing of it is heard", async () => {

@@ -4,7 +4,7 @@
  *
  * An object leaves memory between two pushes, but its sockets stay, each with an attachment that costs no row:
  *
- *   attachment  { host, keyId, heardAt, intervalMs, told, note }           below 2,048 bytes, the runtime's bound
+ *   attachment  { host, keyId, nonce, heardAt, intervalMs, told, note }    below 2,048 bytes, the runtime's bound
  *
  * `keyId` is null until the first message proved who is there. One session speaks for a cluster: a newer one that is
  * proved takes over, and what the object remembers goes over to it.
@@ -31,6 +31,8 @@ import { parseFrame } from "./push-body.ts";
 const UNPROVED_SOCKETS_MAX = 8;
 /** Sessions prove themselves within the life of a signature. */
 const OPEN_MAX_AGE_MS = SIGNATURE_LIFETIME_S * SECOND;
+/** Proofs that are remembered, so that none opens a second session. More within their age are nobody's who means well. */
+const PROOFS_MAX = 64;
 /** A text message of the agent's, characters. */
 const SESSION_MESSAGE_MAX = 4_096;
 /** Pushes of a session that wait for the one before. An agent has one under way. */
@@ -57,6 +59,14 @@ interface Attachment extends Kept {
   readonly host: string;
   /** The key that it was proved with; null until then. */
   readonly keyId: string | null;
+  /** Of the proof. Absent in what an earlier version attached. */
+  readonly nonce?: string;
+}
+
+/** What a session's first message has proved. */
+interface Proof {
+  readonly keyId: string;
+  readonly nonce: string;
 }
 
 /** What the sessions ask of their object. */
@@ -81,6 +91,8 @@ export class ClusterSessions {
   /** Pushes of sessions, one after the other: no second one overtakes a first that waits for the Board. */
   #turn: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** Nonces of proofs, oldest first. Forgotten with the object's memory, except the one that its session remembers. */
+  readonly #shown = new Set<string>();
 
   constructor(ctx: DurableObjectState, owner: SessionOwner) {
     this.#ctx = ctx;
@@ -103,7 +115,7 @@ export class ClusterSessions {
     return proved.length > 0;
   }
 
-  /** Takes a socket in. It has the life of a signature to prove who it is. */
+  /** Takes a socket in. It may stay unproved until others need its place. */
   accept(host: string): Response {
     const unproved = this.#ctx.getWebSockets().filter((socket) => !isOpen(socket));
     for (const socket of unproved.slice(0, Math.max(0, unproved.length - UNPROVED_SOCKETS_MAX + 1))) {
@@ -152,18 +164,19 @@ export class ClusterSessions {
 
   async #open(socket: WebSocket, message: string): Promise<void> {
     const attached = attachmentOf(socket);
-    const keyId = attached === null ? null : await this.#prove(message, attached.host);
+    const proof = attached === null ? null : await this.#prove(message, attached.host);
     // The last look comes after the last await: the key may have been taken away meanwhile.
-    if (attached === null || keyId === null || this.#owner.activeKey(keyId) === null) {
+    if (attached === null || proof === null || this.#owner.activeKey(proof.keyId) === null || this.#isShown(proof)) {
       socket.close(SESSION_CLOSE.unauthenticated, "the session could not be proved");
       return;
     }
+    this.#show(proof);
     for (const other of this.#proved()) {
       if (other === socket) continue;
       attach(other, { keyId: null });
       other.close(SESSION_CLOSE.replaced, "a newer session took over");
     }
-    socket.serializeAttachment({ ...attached, ...this.#kept, keyId } satisfies Attachment);
+    socket.serializeAttachment({ ...attached, ...this.#kept, ...proof } satisfies Attachment);
     send(socket, { type: "opened", serverTime: Date.now(), push: true });
     const desired = await this.#owner.desired();
     if (desired !== undefined) send(socket, { type: "desired", desired });
@@ -190,18 +203,30 @@ export class ClusterSessions {
     return this.#ctx.getWebSockets().filter(isOpen);
   }
 
-  /** The key that a session's first message is proved with; null if it proves nothing. */
-  async #prove(message: string, host: string): Promise<string | null> {
+  /** Whether a session was opened with this proof before. Pushes follow it unsigned, so whoever saw it must not use it. */
+  #isShown({ nonce }: Proof): boolean {
+    return this.#shown.has(nonce) || this.#ctx.getWebSockets().some((socket) => attachmentOf(socket)?.nonce === nonce);
+  }
+
+  #show({ nonce }: Proof): void {
+    this.#shown.add(nonce);
+    const [oldest] = this.#shown;
+    if (oldest !== undefined && this.#shown.size > PROOFS_MAX) this.#shown.delete(oldest);
+  }
+
+  /** What a session's first message proves; null if it proves nothing. */
+  async #prove(message: string, host: string): Promise<Proof | null> {
     if (message.length > SESSION_MESSAGE_MAX) return null;
     const json = parseJson(new TextEncoder().encode(message), 2);
     const open = json.ok ? v.safeParse(SessionOpenSchema, json.value) : null;
     if (open === null || !open.success) return null;
-    const { v: version, cluster, keyId, sentAt, signature } = open.output;
+    const { v: version, cluster, keyId, nonce, sentAt, signature } = open.output;
     if (Math.abs(Date.now() - sentAt) > OPEN_MAX_AGE_MS || !versionServed(version)) return null;
     if (cluster !== this.#owner.cluster()) return null;
     const publicKey = await this.#owner.activeKey(keyId);
     if (publicKey === null) return null;
-    return (await verifyEd25519(publicKey, signature, sessionOpenMessage(open.output, host))) ? keyId : null;
+    const isProved = await verifyEd25519(publicKey, signature, sessionOpenMessage(open.output, host));
+    return isProved ? { keyId, nonce } : null;
   }
 }
 
