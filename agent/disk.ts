@@ -36,9 +36,10 @@ export function isDiskFull(error: unknown): boolean {
 
 /** What is wrong with the disk that holds `folder` and what to do about it; null if the error is none of a disk. */
 export function diskFault(error: unknown, folder: string): string | null {
-  if (isDiskFull(error))
+  const first = error instanceof Error ? (error.cause ?? error) : error;
+  if (isDiskFull(first))
     return `the disk that holds ${folder} is full: free some of it or give the agent a larger volume, and start the agent again; nothing that was closed is lost (${messageOf(error)})`;
-  if (FAULT_CODES.has(codeOf(error)))
+  if (FAULT_CODES.has(codeOf(first)))
     return `the disk that holds ${folder} fails: replace it or mount it anew; what it still gives back is sent after the next start (${messageOf(error)})`;
   return null;
 }

@@ -11,7 +11,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { isDiskFull, PLAIN_DISK, type Disk } from "./disk.ts";
+import { isDiskFull, messageOf, PLAIN_DISK, type Disk } from "./disk.ts";
 import { encodeFrame, frameAt, scanFrames, type Scan } from "./core/frame.ts";
 
 export interface FrameReader {
@@ -39,13 +39,25 @@ export function openFrameFile(path: string, cutTo: number, disk: Disk): FrameFil
     append(payloads, durable) {
       const frames = payloads.map((payload) => encodeFrame(Buffer.from(payload)));
       writeAll(fd, Buffer.concat(frames), disk, () => ftruncateSync(fd, size));
-      if (durable) disk.fsync(fd);
+      if (durable) makeSure(fd, disk);
       return frames.map((frame) => (size += frame.length) - frame.length);
     },
-    sync: () => disk.fsync(fd),
+    sync: () => makeSure(fd, disk),
     read: (offset, bytes) => readFrame(fd, offset, bytes),
     close: () => closeSync(fd),
   };
+}
+
+/**
+ * Fails for good, whatever the reason: some file systems say only here that they are full, and then nobody knows what of
+ * the bytes that are written they have.
+ */
+function makeSure(fd: number, disk: Disk): void {
+  try {
+    disk.fsync(fd);
+  } catch (error) {
+    throw new Error(`not sure of what was written: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** The frame at `offset` of `bytes` bytes in all, as text. */

@@ -9,7 +9,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import * as v from "valibot";
 import { encodeFrame } from "./core/frame.ts";
-import { PLAIN_DISK, type Disk } from "./disk.ts";
+import { isDiskFull, PLAIN_DISK, type Disk } from "./disk.ts";
 import { ranges } from "./core/ranges.ts";
 import { openFrameFile, replaceFile, scanFile, type FrameFile } from "./frames.ts";
 
@@ -130,8 +130,17 @@ export class Numbers {
   }
 
   #append(line: string, durable: boolean): void {
-    if ((this.#file?.size() ?? 0) > this.#snapshotBytes + LINES_BYTES_MAX) this.rewrite();
+    if ((this.#file?.size() ?? 0) > this.#snapshotBytes + LINES_BYTES_MAX) this.#rewriteIfRoom();
     this.#file?.append([line], durable);
+  }
+
+  /** On a full disk the book goes on growing: a line may still fit, and what it frees makes room. */
+  #rewriteIfRoom(): void {
+    try {
+      this.rewrite();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
   }
 
   #assign(first: number, ids: readonly number[]): void {

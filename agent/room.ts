@@ -1,10 +1,11 @@
 /**
- * Keeps the spool within its bounds.
+ * Keeps the spool within its bounds: of bytes, for the disk, and of records, because each takes memory and a window of an
+ * idle service takes few bytes.
  *
- * What is not freed may take 80 % of them; above, windows that never had a number become coarser, oldest first; where
+ * What is not freed may take 80 % of either; above, windows that never had a number become coarser, oldest first; where
  * nothing is left to merge and 90 % are taken, the oldest windows without a number are dropped and declared; and
- * where every window has its number, new ones are refused and declared. Events go last, at 125 %. Bytes of what is gone
- * come back when segments are rewritten, oldest first, once they are worth it.
+ * where every window has its number, new ones are refused and declared. Events go last, at 125 %. What is gone gives its
+ * room back when segments are rewritten, oldest first, once they are worth it.
  */
 import { TOO_OLD_MS } from "../protocol/limits.ts";
 import type { FactRecord, GapRecord, WindowRecord } from "../protocol/record.ts";
@@ -24,12 +25,14 @@ const DROP_SHARE = 0.9;
 const SLACK_SHARE = 0.04;
 /** Events may exceed the bound by this share before the oldest go, too. */
 const EVENTS_SHARE = 1.25;
-/** Segments are rewritten when they take the first share of the bound, and the second of it is freed. */
+/** Segments are rewritten when they take the first share of a bound, and the second of it is freed. */
 const REWRITE_SHARE = 0.95;
 const FREED_SHARE = 0.04;
 /** Windows that are merged with one append, and runs a transaction: a hundred ms, and the next append goes on. */
 const MERGE_WINDOWS = 4_000;
 const MERGE_RUNS = 400;
+/** Records that are moved in one transaction: all of them are in memory meanwhile, and a segment may hold 50,000. */
+const MOVES = 1_000;
 
 /** Losses of a kind that touch each other are one gap, as long as it has no number. */
 type LossKind = "dropped" | "no room" | "too old" | "events";
@@ -40,18 +43,25 @@ const REASONS = {
   events: "spool_full",
 } as const satisfies Record<LossKind, GapRecord["reason"]>;
 
+/** Room that records take, or may take. */
+export interface Size {
+  readonly bytes: number;
+  readonly records: number;
+}
+
 export class Room {
   readonly #segments: Segments;
   readonly #numbers: Numbers;
   readonly #waiting: Waiting;
-  readonly #bytesMax: number;
+  readonly #bounds: Size;
+  /** The last gap of each kind, as it was to be written. */
   readonly #declared = new Map<LossKind, { readonly id: number; readonly gap: GapRecord }>();
 
-  constructor(segments: Segments, numbers: Numbers, waiting: Waiting, bytesMax: number) {
+  constructor(segments: Segments, numbers: Numbers, waiting: Waiting, bounds: Size) {
     this.#segments = segments;
     this.#numbers = numbers;
     this.#waiting = waiting;
-    this.#bytesMax = bytesMax;
+    this.#bounds = bounds;
   }
 
   /** New records as they may be taken: without their windows, which are declared, if there is no room that could be made. */
@@ -75,7 +85,7 @@ export class Room {
       this.#drop("too old", this.#waiting.windows.slice(0, old === -1 ? this.#waiting.windows.length : old));
     }
     if (!this.#isAbove(COARSEN_SHARE)) return this.#rewriteIfWorthwhile();
-    this.#coarsen((COARSEN_SHARE - SLACK_SHARE) * this.#bytesMax);
+    this.#coarsen(COARSEN_SHARE - SLACK_SHARE);
     const share = DROP_SHARE - SLACK_SHARE;
     if (this.#isAbove(DROP_SHARE)) this.#drop("dropped", this.#oldest(this.#waiting.windows, share));
     if (this.#isAbove(EVENTS_SHARE) && this.#waiting.windows.length === 0)
@@ -90,19 +100,26 @@ export class Room {
   }
 
   #isAbove(share: number): boolean {
-    const bound = share * this.#bytesMax;
-    return this.#segments.bytes > bound && this.#needed() > bound;
+    return this.#exceeds(this.#segments, share) && this.#exceeds(this.#needed(), share);
   }
 
-  /** The bytes of all records that are not freed. */
-  #needed(): number {
-    let bytes = 0;
-    for (const { id, length } of this.#segments.entries.values()) if (!this.#numbers.freed.has(id)) bytes += length;
-    return bytes;
+  #exceeds({ bytes, records }: Size, share: number): boolean {
+    return bytes > share * this.#bounds.bytes || records > share * this.#bounds.records;
   }
 
-  /** Merges some of the oldest windows, until `target` is reached; all that is needed where windows would have to go else. */
-  #coarsen(target: number): void {
+  /** What all records take that are not freed. */
+  #needed(): Size {
+    let [bytes, records] = [0, 0];
+    for (const { id, length } of this.#segments.entries.values()) {
+      if (this.#numbers.freed.has(id)) continue;
+      bytes += length;
+      records++;
+    }
+    return { bytes, records };
+  }
+
+  /** Merges some of the oldest windows, until `share` is reached; all that is needed where windows would have to go else. */
+  #coarsen(share: number): void {
     const { closedUntil } = this.#segments;
     if (closedUntil === null) return;
     // Each round takes at least one window away.
@@ -111,7 +128,7 @@ export class Room {
       if (runs.length === 0) return;
       for (let i = 0; i < runs.length; i += MERGE_RUNS) {
         this.#merge(runs.slice(i, i + MERGE_RUNS));
-        if (this.#needed() <= target) return;
+        if (!this.#exceeds(this.#needed(), share)) return;
       }
       if (!this.#isAbove(DROP_SHARE)) return;
     }
@@ -148,16 +165,22 @@ export class Room {
     this.#commit(placed, gone);
   }
 
-  /** The oldest of these without which the rest takes `share` of the bound. */
+  /** The oldest of these without which the rest takes `share` of either bound. */
   #oldest(entries: readonly Entry[], share: number): readonly Entry[] {
-    let excess = this.#needed() - share * this.#bytesMax;
-    const count = entries.findIndex(({ length }) => (excess -= length) <= 0);
-    return entries.slice(0, count === -1 ? entries.length : count + 1);
+    let { bytes, records } = this.#needed();
+    const count = entries.findIndex(({ length }) => {
+      if (!this.#exceeds({ bytes, records }, share)) return true;
+      bytes -= length;
+      records--;
+      return false;
+    });
+    return count === -1 ? entries : entries.slice(0, count);
   }
 
   #drop(kind: LossKind, entries: readonly Entry[]): void {
     // The gap of this kind waits among the events: it is made longer, and would otherwise be dropped with what it says.
-    const dropped = entries.filter(({ id }) => id !== this.#declared.get(kind)?.id);
+    const former = this.#former(kind);
+    const dropped = entries.filter(({ id }) => id !== former?.id);
     if (dropped.length === 0) return;
     const gone = dropped.map(({ id }) => id);
     const loss = sumOf(dropped.map((entry) => this.#lossOf(entry)));
@@ -171,15 +194,24 @@ export class Room {
 
   /** A loss as a gap record: a new one, or the former one of the kind made longer. */
   #declare(kind: LossKind, loss: Loss, newId: number): Placed {
-    const former = this.#declared.get(kind);
-    const touches =
-      former !== undefined && loss.at <= former.gap.until + MINUTE && loss.until >= former.gap.at - MINUTE;
-    const isFree =
-      touches && !this.#numbers.exposed.has(former.id) && this.#waiting.events.some(({ id }) => id === former.id);
-    const id = isFree ? former.id : newId;
-    const gap = gapOf(this.#numbers.spool, `${kind} ${id}`, REASONS[kind], isFree ? sumOf([former.gap, loss]) : loss);
+    const former = this.#former(kind);
+    const touches = former !== null && loss.at <= former.gap.until + MINUTE && loss.until >= former.gap.at - MINUTE;
+    const id = touches ? former.id : newId;
+    const gap = gapOf(this.#numbers.spool, `${kind} ${id}`, REASONS[kind], touches ? sumOf([former.gap, loss]) : loss);
     this.#declared.set(kind, { id, gap });
     return { id, record: gap };
+  }
+
+  /**
+   * The last gap of a kind, as long as nobody can have seen it. As the disk has it: on a full one it was never written,
+   * or not made longer, and by now its id may be that of an event.
+   */
+  #former(kind: LossKind): { readonly id: number; readonly gap: GapRecord } | null {
+    const declared = this.#declared.get(kind);
+    const entry = this.#waiting.events.find(({ id }) => id === declared?.id);
+    if (declared === undefined || entry === undefined || this.#numbers.exposed.has(entry.id)) return null;
+    const record = this.#segments.read(entry);
+    return record?.kind === "gap" && record.id === declared.gap.id ? { id: entry.id, gap: record } : null;
   }
 
   #commit(placed: readonly Placed[], gone: readonly number[]): void {
@@ -193,25 +225,30 @@ export class Room {
   }
 
   #rewriteIfWorthwhile(): void {
-    if (this.#segments.bytes <= REWRITE_SHARE * this.#bytesMax) return;
+    if (!this.#exceeds(this.#segments, REWRITE_SHARE)) return;
     const needed = this.#needed();
-    const isWorthIt = (): boolean => this.#segments.bytes - needed > FREED_SHARE * this.#bytesMax;
-    // One with each append; as many as it takes once the bound is reached.
-    for (let rounds = this.#segments.list.length; rounds > 0 && isWorthIt(); rounds--) {
+    const isWorthIt = (what: keyof Size): boolean =>
+      this.#segments[what] > REWRITE_SHARE * this.#bounds[what] &&
+      this.#segments[what] - needed[what] > FREED_SHARE * this.#bounds[what];
+    // One with each append; as many as it takes once a bound is reached.
+    for (let rounds = this.#segments.list.length; rounds > 0; rounds--) {
+      if (!isWorthIt("bytes") && !isWorthIt("records")) return;
       this.#rewriteOldest();
-      if (this.#segments.bytes <= this.#bytesMax) return;
+      if (!this.#exceeds(this.#segments, 1)) return;
     }
   }
 
-  /** Moves what is still needed out of the oldest segment and removes it: one transaction before, none after. */
+  /** Moves what is still needed out of the oldest segment and removes it. Until then it is there twice, and counts once. */
   #rewriteOldest(): void {
     if (this.#segments.list.length === 1) this.#segments.rotate();
     const moved = this.#survivors();
-    const placed = moved.map((entry) => {
-      const record = this.#segments.read(entry) ?? gapInPlace(this.#numbers.spool, "damaged", "damaged", entry);
-      return { id: entry.id, record, again: entry.again };
-    });
-    if (placed.length > 0) this.#segments.commit(placed, null, []);
+    for (let i = 0; i < moved.length; i += MOVES) {
+      const placed = moved.slice(i, i + MOVES).map((entry) => {
+        const record = this.#segments.read(entry) ?? gapInPlace(this.#numbers.spool, "damaged", "damaged", entry);
+        return { id: entry.id, record, again: entry.again };
+      });
+      this.#segments.commit(placed, null, []);
+    }
     this.#removeOldest();
     const waits = new Set([...this.#waiting.events, ...this.#waiting.windows].map(({ id }) => id));
     const ids = moved.map(({ id }) => id).filter((id) => waits.has(id));

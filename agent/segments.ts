@@ -30,7 +30,7 @@ import {
 /** A new segment begins above this, bytes: small enough that freed ones go soon. */
 const SEGMENT_BYTES = 4 * 1_048_576;
 
-/** What the index keeps of a record. There may be half a million. */
+/** What the index keeps of a record. There may be a quarter of a million. */
 export interface Entry extends Pick<Indexed, "id" | "at" | "window" | "again"> {
   readonly segment: number;
   readonly offset: number;
@@ -111,6 +111,11 @@ export class Segments {
 
   get bytes(): number {
     return this.list.reduce((total, segment) => total + segment.bytes, 0);
+  }
+
+  /** How many records were written into what is still there, whatever became of them. */
+  get records(): number {
+    return this.list.reduce((total, segment) => total + segment.ids.length, 0);
   }
 
   /** Writes records under their ids, in one transaction; returns when the disk has them. */

@@ -197,7 +197,8 @@ class Scraper implements ScrapeSource {
     if (since !== null && at > since.at && at - since.at <= SPAN_MAX_MS && isNew) {
       const counts = [...capServices(difference(copy, since)).kept];
       const windows = counts.map(([service, one]) => toWindow(service, since.at, at - since.at, one));
-      if (!sink.close(windows, at)) return;
+      // What is left of a full disk is not for boundaries at which nothing was closed.
+      if (!sink.close(windows, at)) return unlinkSync(boundaryPath(dataDir, at));
     }
     this.#boundary = copy;
     removeBoundaries(dataDir, Math.min(at, sink.closedUntil() ?? at), at);

@@ -19,6 +19,7 @@ let closedUntil: number | null = null;
 let closed: WindowRecord[] = [];
 /** The process is killed before the spool has the window. */
 let isKilled = false;
+let isFull = false;
 let isConfirmed = true;
 
 beforeEach(async () => {
@@ -29,7 +30,7 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/stats/prometheus`;
-  [now, closedUntil, closed, isKilled, isConfirmed] = [NOW, null, [], false, true];
+  [now, closedUntil, closed, isKilled, isFull, isConfirmed] = [NOW, null, [], false, false, true];
 });
 afterEach(() => {
   server.closeAllConnections();
@@ -49,6 +50,7 @@ function start(targets = [url]): ScrapeSource {
       closedUntil: () => closedUntil,
       close(windows, until) {
         if (isKilled) throw new Error("killed");
+        if (isFull) return false;
         closed.push(...windows);
         closedUntil = until;
         return true;
@@ -174,6 +176,24 @@ describe("scraping a mesh directly", () => {
     expect(closed.map(({ at, spanMs, requests }) => [(at - NOW) / SECOND, spanMs / SECOND, requests])).toEqual([
       [0, 60, 50],
       [60, 120, 110],
+    ]);
+  });
+
+  it("while the disk is full keeps one boundary, and closes one longer window when it is not, also after a restart", async () => {
+    const source = start();
+    await scrapeAt(source, 0, metrics(100, 0, 0));
+    await scrapeAt(source, 60, metrics(150, 0, 0));
+    isFull = true;
+    const boundaries = (): readonly string[] =>
+      readdirSync(folder).filter((name) => name.startsWith("scrape-boundary"));
+    const before = boundaries();
+    for (const minute of [2, 3, 4]) await scrapeAt(source, minute * 60, metrics(minute * 100, 0, 0));
+    expect(boundaries()).toEqual(before);
+    isFull = false;
+    await scrapeAt(start(), 300, metrics(500, 0, 0));
+    expect(closed.map(({ at, spanMs, requests }) => [(at - NOW) / SECOND, spanMs / SECOND, requests])).toEqual([
+      [0, 60, 50],
+      [60, 240, 350],
     ]);
   });
 

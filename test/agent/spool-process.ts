@@ -3,12 +3,14 @@
  *
  *   node spool-process.ts work DIR    appends, numbers and frees until it is killed, and says what it did once it is done
  *   node spool-process.ts full DIR    fills the disk that holds DIR and says what the spool does about it
+ *   node spool-process.ts gap DIR     the same, with room for a note of what is closed, and none for a gap
+ *   node spool-process.ts large DIR   fills a spool with idle windows, and says what memory it takes to number them all
  */
-import { appendFileSync, existsSync, rmSync, writeSync } from "node:fs";
+import { appendFileSync, existsSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { Spool } from "../../agent/spool.ts";
 import type { EventRecord, FactRecord, WindowRecord } from "../../protocol/record.ts";
-import { MINUTE } from "../../protocol/time.ts";
+import { DAY, MINUTE } from "../../protocol/time.ts";
 
 /** More than the reserve takes. */
 const MINUTES = 3_000;
@@ -124,5 +126,66 @@ function full(): void {
   for (let n = 2; n < 10_000; n++) last.append([event(n)], NOON);
 }
 
+/** Bytes that the last page of the spool's segment still holds. */
+function slack(): number {
+  return 4_096 - (statSync(join(dir, "spool", "00000001.segment")).size % 4_096);
+}
+
+function gap(): void {
+  const spool = open();
+  for (let length = 1; length < 50 || slack() < 130 || slack() > 250; length++) {
+    const at = spool.closedUntil ?? NOON;
+    const service = `shop/${"x".repeat(1 + (length % 60))}`;
+    const idle = { kind: "window" as const, service, at, spanMs: MINUTE, requests: 0, errors: 0, latency: null };
+    spool.append([idle], at + MINUTE, at + MINUTE);
+  }
+  say("windows", spool.waiting);
+  fill();
+  const later = (spool.closedUntil ?? NOON) + 8 * DAY;
+  say("closed", spool.append([], later, later) ? "yes" : "no", spool.waiting);
+  for (let n = 1; n <= 3; n++) spool.append([event(n)], later);
+  const { items } = spool.batch(1, 500, 1e9);
+  for (const record of items) say(record.kind, record.kind === "gap" ? record.count : 1);
+}
+
+/** As many windows of idle services as fit, a hundred minutes a transaction; how many those are. */
+function fillWithIdle(): number {
+  const spool = open();
+  const close = (minute: number): boolean =>
+    spool.append(
+      Array.from({ length: 5_000 }, (_, i) => ({
+        kind: "window" as const,
+        service: `shop-production/checkout-${i % 50}`,
+        at: NOON + (minute + Math.floor(i / 50)) * MINUTE,
+        spanMs: MINUTE,
+        requests: 0,
+        errors: 0,
+        latency: null,
+      })),
+      null,
+      NOON + (minute + 100) * MINUTE,
+    );
+  for (let minute = 0; minute < 5_200; minute += 100) {
+    close(minute);
+    // One that has its number does not become coarser: there are never more records than these.
+    numberAll(spool);
+  }
+  spool.close();
+  return spool.next - spool.base;
+}
+
+/** The worst that can be: all that fits, and each with a number in two epochs. */
+function large(): void {
+  const held = fillWithIdle();
+  const spool = open();
+  spool.renew();
+  spool.adopt(NOON, 1);
+  numberAll(spool);
+  say("held", held, spool.next - spool.base);
+  say("peak", Math.round(process.resourceUsage().maxRSS / 1_024));
+}
+
 if (mode === "work") work();
+else if (mode === "gap") gap();
+else if (mode === "large") large();
 else full();

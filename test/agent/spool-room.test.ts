@@ -1,104 +1,26 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { is } from "valibot";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Spool } from "../../agent/spool.ts";
-import { RecordSchema, type EventRecord, type FactRecord, type WindowRecord } from "../../protocol/record.ts";
+import { Spool, type SpoolOptions } from "../../agent/spool.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
+import type { FactRecord } from "../../protocol/record.ts";
+import { close, drain, event, lengths, NOON, sums, window, windowsOf } from "./spool-facts.ts";
 
-/** A whole hour. */
-const NOON = 1_795_392_000_000;
 let folder = "";
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "room-"))));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function open(bytesMax: number, dataDir = folder, fsync?: (fd: number) => void): Spool {
+function open(bytesMax: number, dataDir = folder, options: Partial<SpoolOptions> = {}): Spool {
   const fail = (message: string): never => {
     throw new Error(message);
   };
-  return new Spool({ dataDir, bytesMax, fail, ...(fsync !== undefined && { fsync }) });
-}
-
-/** A window as Prometheus' `increase` makes it: seven counts of 17 digits. Counts differ by minute, whole in the sum. */
-function window(minute: number, service = 0): WindowRecord {
-  const scale = 60 / (45 + (minute % 7) / 1_000);
-  const counts = [0, 0, 0, 0, 59, 331, 975, 1_853, 804, 250, 36, 0, 0, 0, 0, 0, 0, 0, 0, 0].map((n) => n * scale);
-  return {
-    kind: "window",
-    service: `shop-production/checkout-${service}`,
-    at: NOON + minute * MINUTE,
-    spanMs: MINUTE,
-    requests: 4_308,
-    errors: 9 * scale,
-    latency: { scheme: "explicit", bounds: "istio", counts, sum: 878_552.789 * scale },
-  };
-}
-
-function event(n: number): EventRecord {
-  return { kind: "pod.oom_killed", id: n.toString(16).padStart(32, "0"), at: NOON + n, subject: "shop/cart", body: {} };
-}
-
-/** Closes minutes [from, until) of some services, ten minutes a transaction. */
-function close(spool: Spool, from: number, until: number, services: number): void {
-  for (let minute = from; minute < until; minute += 10) {
-    const end = Math.min(minute + 10, until);
-    const windows = Array.from({ length: (end - minute) * services }, (_, i) =>
-      window(minute + Math.floor(i / services), i % services),
-    );
-    spool.append(windows, NOON + end * MINUTE, NOON + end * MINUTE);
-  }
-}
-
-/** Everything that the spool holds, as it leaves. */
-function drain(spool: Spool): FactRecord[] {
-  const records: FactRecord[] = [];
-  for (let from = spool.base; ;) {
-    const { first, items } = spool.batch(from, 500, 1e9);
-    if (items.length === 0) return records;
-    records.push(...items);
-    from = first + items.length;
-  }
-}
-
-function windowsOf(records: readonly FactRecord[]): WindowRecord[] {
-  return records.flatMap((record) => (record.kind === "window" ? [record] : []));
+  return new Spool({ dataDir, bytesMax, fail, ...options });
 }
 
 function bytesOnDisk(dataDir = folder): number {
   const names = readdirSync(join(dataDir, "spool")).filter((name) => name !== "reserve");
   return names.reduce((sum, name) => sum + statSync(join(dataDir, "spool", name)).size, 0);
-}
-
-interface Sums {
-  readonly minutes: number;
-  readonly requests: number;
-  readonly lost: number;
-}
-
-/** How many minutes of services are there, which must be no more than once each, and how many are declared lost. */
-function sums(records: readonly FactRecord[]): Sums {
-  const seen = new Set<string>();
-  let [requests, lost] = [0, 0];
-  for (const record of records) {
-    expect(is(RecordSchema, record), JSON.stringify(record)).toBe(true);
-    if (record.kind === "gap") lost += record.count;
-    if (record.kind !== "window") continue;
-    requests += record.requests;
-    for (let at = record.at; at < record.at + record.spanMs; at += MINUTE) {
-      const key = `${record.service} ${at}`;
-      expect(seen.has(key), `${key} is there twice`).toBe(false);
-      seen.add(key);
-    }
-  }
-  return { minutes: seen.size, requests, lost };
-}
-
-/** How many windows there are of each length in minutes. */
-function lengths(records: readonly FactRecord[]): Record<string, number> {
-  const counted: Record<string, number> = {};
-  for (const { spanMs } of windowsOf(records)) counted[spanMs / MINUTE] = (counted[spanMs / MINUTE] ?? 0) + 1;
-  return counted;
 }
 
 describe("a spool that runs out of room", () => {
@@ -362,9 +284,10 @@ describe("a kill while the spool makes room", () => {
       const copy = mkdtempSync(join(tmpdir(), "kill-"));
       cpSync(folder, copy, { recursive: true });
       let left = dies;
-      const spool = open(BYTES, copy, () => {
+      const fsync = (): void => {
         if (--left === 0) throw new Error("EIO");
-      });
+      };
+      const spool = open(BYTES, copy, { fsync });
       let closed = 60;
       try {
         for (; closed < 300; closed += 10) close(spool, closed, closed + 10, 1);

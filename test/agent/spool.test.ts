@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MINUTE } from "../../protocol/time.ts";
 import { RecordSchema, type EventRecord, type FactRecord, type WindowRecord } from "../../protocol/record.ts";
 import { is } from "valibot";
+import { Numbers } from "../../agent/numbers.ts";
 import { Spool } from "../../agent/spool.ts";
 
 const NOW = 1_795_392_000_000;
@@ -139,6 +140,21 @@ describe("a spool", () => {
     expect(() => spool.append([window(1)], NOW)).toThrow("EIO");
     expect(() => spool.batch(1, 500, 1e9)).toThrow("EIO");
     expect(keys(all(open()))).toContain("shop/cart 0");
+  });
+
+  it("ends also when the disk is not sure for want of room: what it has of the bytes that were written nobody knows", () => {
+    let isFull = false;
+    const spool = open(folder, undefined, () => {
+      if (isFull) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    });
+    spool.append([window(0)], NOW);
+    isFull = true;
+    expect(() => spool.append([window(1)], NOW)).toThrow("is full: free some of it");
+    expect(() => spool.batch(1, 500, 1e9)).toThrow("is full: free some of it");
+    const reopened = open();
+    const seen = keys(all(reopened));
+    expect(seen).toContain("shop/cart 0");
+    expect([reopened.damagedAtStart, new Set(seen).size]).toEqual([0, seen.length]);
   });
 
   it("numbers anew in another epoch, and the number goes on rising", () => {
@@ -415,6 +431,11 @@ describe("a full spool", () => {
     const reopened = open();
     expect([reopened.damagedAtStart, reopened.waiting, reopened.base]).toEqual([0, 0, 100_001]);
     expect(reopened.closedUntil).toBe(NOW + 99 * MINUTE);
+    // The book forgets what is gone, though it was not written anew since.
+    reopened.renew();
+    reopened.close();
+    const { freed } = new Numbers(join(folder, "spool", "numbers.log"));
+    expect(freed.size).toBeLessThan(20_000);
   });
 
   it("follows the moment until which windows are closed back, when a wrong clock had put it into the future", () => {
