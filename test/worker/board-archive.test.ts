@@ -8,7 +8,9 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import worker from "../../worker/index.ts";
 import type { Cluster } from "../../worker/objects/cluster.ts";
+import type { OperatorView } from "../../worker/objects/board.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
+import { homeModel } from "../../worker/routes/admin-view.ts";
 import { tell, told } from "../support/facts.ts";
 import { bindings, call, cli, enrolledAgent } from "./agent.ts";
 
@@ -164,4 +166,29 @@ it("a cluster whose agent fell silent with facts on their way is asked by the cr
   await worker.scheduled(createScheduledController({ scheduledTime: Date.now() }), bindings);
   expect(await isLate()).toBe(false);
   expect(await board.tick()).not.toContain("silent-1");
+});
+
+it("a Cluster of the release before, which answers the cron nothing, leaves what is known as it is", async () => {
+  const since = Date.now() - 4 * HOUR;
+  await enrolledAgent("before-1");
+  await board.hear({ ...tell(Date.now(), [told("operational")], "before-1"), backlog: { waiting: 5, since } });
+  await runInDurableObject(clusterOf(bindings, "before-1"), (cluster) => {
+    const type: { wake(): Promise<unknown> } = Object.getPrototypeOf(cluster);
+    vi.spyOn(type, "wake").mockResolvedValue(undefined);
+  });
+  await worker.scheduled(createScheduledController({ scheduledTime: Date.now() }), bindings);
+  const { delays } = (await board.operatorView()).archive;
+  expect(delays).toContainEqual({ cluster: "before-1", waiting: 5, since });
+});
+
+it("an operator's page is made of what a Board of the release before says", async () => {
+  const view = await board.operatorView();
+  const { archive: _archive, ...before } = { ...view, tells: view.tells.map(({ reports: _reports, ...told }) => told) };
+  const model = homeModel(before as unknown as OperatorView, Date.now());
+  const services = (name: string) => view.tells.find(({ cluster }) => cluster === name)?.services.length ?? 0;
+  expect(model.archive).toBeNull();
+  expect(model.clusters.find(({ name }) => name === "before-1")?.services).toBe(services("before-1"));
+  expect(services("before-1")).toBe(1);
+  // And that release's Worker of what this Board says.
+  expect(view.backlog.waiting).toBe(view.archive.waiting);
 });

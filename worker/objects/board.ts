@@ -48,6 +48,8 @@ export interface OperatorView {
   readonly clusters: readonly ClusterIdentity[];
   readonly tells: readonly ToldView[];
   readonly archive: ArchiveView;
+  /** What the Worker of the release before reads instead of `archive`, while a deploy goes out. */
+  readonly backlog: Backlog;
 }
 
 /** How the way to Postgres is: where facts have waited for too long, and what the Board's own last attempt ran into. */
@@ -187,6 +189,7 @@ export class Board extends DurableObject<Env> {
         failure: this.#archive.failure,
         waiting: this.#memory.backlog().waiting,
       },
+      backlog: this.#memory.backlog(),
     };
   }
 
@@ -301,13 +304,16 @@ export class Board extends DurableObject<Env> {
     return clustersToWake(this.#tells.map.values(), Number(this.env.FLUSH_INTERVAL_MS), now);
   }
 
-  /** What Clusters that were woken still hold: one whose agent is silent tells nothing by itself. */
-  async learn(held: readonly { readonly cluster: string; readonly backlog: Backlog }[]): Promise<void> {
+  /**
+   * What Clusters that were woken still hold: one whose agent is silent tells nothing by itself. While a deploy goes
+   * out a Cluster of the release before answers nothing at all.
+   */
+  async learn(held: readonly { readonly cluster: string; readonly backlog: Backlog | undefined }[]): Promise<void> {
     this.#meter.called("learn");
     const at = Date.now();
     for (const { cluster, backlog } of held) {
       const tell = this.#tells.get(cluster);
-      if (tell !== null) this.#tells.put({ ...tell, backlog: { ...backlog, at } }, false, at);
+      if (tell !== null && backlog !== undefined) this.#tells.put({ ...tell, backlog: { ...backlog, at } }, false, at);
     }
     this.#books.tellOfArchive(at);
   }

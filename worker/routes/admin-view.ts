@@ -38,9 +38,14 @@ export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
   };
 }
 
-/** What has waited for Postgres for too long, by place; null if nothing has. */
-export function archiveModel({ archive }: OperatorView): ArchiveModel | null {
-  return archive.delays.length === 0 ? null : { delays: archive.delays, failure: archive.failure };
+/**
+ * What has waited for Postgres for too long, by place; null if nothing has, or if the Board is still the release
+ * before's, which does not say.
+ */
+export function archiveModel({ archive }: Partial<Pick<OperatorView, "archive">>): ArchiveModel | null {
+  return archive === undefined || archive.delays.length === 0
+    ? null
+    : { delays: archive.delays, failure: archive.failure };
 }
 
 function tellOf(view: OperatorView, cluster: string): ToldView | null {
@@ -59,7 +64,8 @@ function clusterModel({ cluster, keys }: ClusterIdentity, tell: ToldView | null,
       name: name as SourceModel["name"],
       ...source,
     })),
-    services: tell?.reports ?? 0,
+    // A Board of the release before leaves nothing out, and counts nothing.
+    services: tell?.reports ?? tell?.services.length ?? 0,
   };
 }
 
