@@ -154,7 +154,8 @@ BEGIN
       WHEN i.inhparent = 'public.hour_window'::regclass AND c.relname ~ '^hour_window_\d{6}$'
         THEN to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month' < current_date - 400
       ELSE false END
-    ORDER BY c.relname
+    -- Minutes first, as a flush locks them: the other way round each would wait for the other.
+    ORDER BY i.inhparent = 'public.hour_window'::regclass, c.relname
   LOOP
     EXECUTE format('DROP TABLE public.%I', part);
     dropped := dropped + 1;

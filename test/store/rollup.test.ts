@@ -9,7 +9,7 @@ import { openDatabase } from "../../worker/store/database.ts";
 import type { Database } from "../../worker/store/database.ts";
 import { flushRecords } from "../../worker/store/flush.ts";
 import { prepareStorage, retireStorage } from "../../worker/store/partitions.ts";
-import { DATABASES } from "../support/databases.ts";
+import { DATABASES, startPostgreSql } from "../support/databases.ts";
 
 /** Within the partitions that the migration made, and never in the hour that is about to end. */
 const TODAY = Math.floor(Date.now() / DAY) * DAY;
@@ -237,4 +237,24 @@ describe.each(DATABASES)("rollups in %s", (_name, start) => {
     await flushRecords(db, "holes", odd(1));
     expect(await rollup("hour_window", "holes")).toEqual(before);
   });
+});
+
+it("retention waits for a flush that is under way, and neither ends the other in a deadlock", async () => {
+  const server = await startPostgreSql();
+  const db = openDatabase({ url: server.url, fetchEndpoint: server.endpoint });
+  const [flush, watch] = [0, 1].map(() => new pg.Client({ connectionString: server.url }));
+  if (flush === undefined || watch === undefined) throw new Error("two clients were made");
+  await Promise.all([flush.connect(), watch.connect()]);
+  const old = [16, 440].map((days, i) => ({ epoch: 1, seq: i + 1, record: window(NOON - days * DAY) }));
+  expect(await flushRecords(db, "locks", old)).toMatchObject({ ok: true });
+  // A flush locks the minutes, and its triggers lock the hours.
+  await flush.query("BEGIN; LOCK TABLE minute_window IN ROW EXCLUSIVE MODE");
+  const retired = retireStorage(db);
+  await expect
+    .poll(async () => (await watch.query("SELECT FROM pg_locks WHERE NOT granted")).rowCount, { timeout: 2_500 })
+    .toBe(1);
+  await flush.query("LOCK TABLE hour_window IN ROW EXCLUSIVE MODE; COMMIT");
+  expect(await retired).toEqual({ ok: true, value: expect.toSatisfy((dropped: number) => dropped > 2) });
+  await Promise.all([flush.end(), watch.end()]);
+  await server.stop();
 });

@@ -7,7 +7,8 @@ async function embedded(): Promise<RunningDatabase> {
   return startDatabase({});
 }
 
-async function server(): Promise<RunningDatabase> {
+/** For what needs more than one connection at a time. */
+export async function startPostgreSql(): Promise<RunningDatabase> {
   const postgres = await startPostgres();
   const database = await startDatabase({ url: postgres.url });
   return {
@@ -23,5 +24,5 @@ async function server(): Promise<RunningDatabase> {
 /** For `describe.each`: a name, and how to start it. */
 export const DATABASES: readonly (readonly [name: string, start: () => Promise<RunningDatabase>])[] = [
   ["PGlite", embedded],
-  ["PostgreSQL", server],
+  ["PostgreSQL", startPostgreSql],
 ];
