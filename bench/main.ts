@@ -15,7 +15,7 @@ import { makeSecrets } from "../dev/supervise/secrets.ts";
 import { PUSHES_PER_MINUTE, SERVICES, startSimulatedAgent } from "./agent.ts";
 import type { SimulatedAgent } from "./agent.ts";
 import { load, once, play, requestBytes } from "./load.ts";
-import type { Line, LoadResult } from "./load.ts";
+import type { Line, LoadResult, Step } from "./load.ts";
 import { startDatabase } from "./database.ts";
 import { agentMemory } from "./memory.ts";
 import { bundleWorker, freePort, serve } from "./workerd.ts";
@@ -29,6 +29,8 @@ const PUSHES_PER_ROUND = 48;
 const FEW = 20;
 const MANY = 1_000;
 const UNDER_WAY = 20;
+/** They take turns so often in a round. */
+const TURNS = 10;
 const PAGE_CONNECTIONS = 16;
 /** Requests a connection and round. */
 const PAGES_CACHED = 250;
@@ -102,7 +104,7 @@ async function bench(directory: string, stops: (() => unknown)[]): Promise<void>
   const baselines = await serve(join(directory, "baselines"), baselineWorkers(join(directory, "page.html"), ports));
   stops.push(() => baselines.stop());
 
-  say(`enrolling ${MANY} agents more, opening their sessions`);
+  say(`enrolling ${FEW + MANY} agents more, opening their sessions`);
   const fleet = await startFleet(operator, join(directory, "agents"));
   const connected = await connectAll(agents);
   stops.push(() => [...fleet, ...connected].forEach(({ line }) => line.close()));
@@ -120,8 +122,9 @@ async function bench(directory: string, stops: (() => unknown)[]): Promise<void>
   for (let round = 1; round <= ROUNDS && performance.now() - roundsFrom < ROUNDS_MS_MAX; round++) {
     say(`round ${round} of ${ROUNDS}`);
     await runRound(connected, ports, results);
-    results.few.push(await playFleet(fleet.slice(0, FEW)));
-    results.many.push(await playFleet(fleet));
+    const [few, many] = await compareFleets(fleet.slice(0, FEW), fleet.slice(FEW));
+    results.few.push(few);
+    results.many.push(many);
   }
   printRates(results);
   const cost = await rowsPerMinute(
@@ -139,7 +142,7 @@ async function connectAll(agents: readonly SimulatedAgent[]): Promise<Connected[
 
 async function startFleet(operator: Operator, directory: string): Promise<readonly Connected[]> {
   const fleet: Connected[] = [];
-  while (fleet.length < MANY) {
+  while (fleet.length < FEW + MANY) {
     const start = (i: number): Promise<SimulatedAgent> =>
       startSimulatedAgent(operator, `fleet-${fleet.length + i}`, directory, fleet.length + i);
     fleet.push(...(await connectAll(await Promise.all(Array.from({ length: UNDER_WAY }, (_, i) => start(i))))));
@@ -147,21 +150,43 @@ async function startFleet(operator: Operator, directory: string): Promise<readon
   return fleet;
 }
 
-/** `MANY` pushes of these agents, `UNDER_WAY` at a time, after one of each that wakes its object. */
-async function playFleet(fleet: readonly Connected[]): Promise<LoadResult> {
-  const queues = (frames: readonly (readonly Buffer[])[]) =>
-    Array.from({ length: UNDER_WAY }, (_, queue) =>
-      Array.from({ length: frames[0]?.length ?? 0 }, (__, turn) =>
-        fleet.flatMap(({ line }, i) => {
-          const bytes = i % UNDER_WAY === queue ? frames[i]?.[turn] : undefined;
-          return bytes === undefined ? [] : [{ line, bytes }];
-        }),
-      ).flat(),
-    );
-  const first = fleet.map(({ agent }) => agent.frames(1));
-  const measured = fleet.map(({ agent }) => agent.frames(MANY / fleet.length));
-  await play(queues(first));
-  return play(queues(measured));
+/** `MANY` pushes of each fleet, `UNDER_WAY` at a time. In turns within the round: a second of a busy machine is long. */
+async function compareFleets(few: readonly Connected[], many: readonly Connected[]): Promise<[LoadResult, LoadResult]> {
+  const first = [few, many].map((fleet) => queuesOf(fleet, 1));
+  const queues = [few, many].map((fleet) => queuesOf(fleet, MANY / fleet.length));
+  // One push of each agent beforehand wakes its object; after 10 s without another it would sleep again.
+  for (const wakes of first) await play(wakes);
+  const results: LoadResult[][] = [[], []];
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const [i, all] of queues.entries()) {
+      const part = all.map((steps) => steps.slice((turn * steps.length) / TURNS, ((turn + 1) * steps.length) / TURNS));
+      results[i]?.push(await play(part));
+    }
+  }
+  return results.map(overall) as [LoadResult, LoadResult];
+}
+
+/** The next pushes of a fleet, dealt to `UNDER_WAY` queues in which agents take turns. */
+function queuesOf(fleet: readonly Connected[], pushes: number): readonly (readonly Step[])[] {
+  const frames = fleet.map(({ agent }) => agent.frames(pushes));
+  return Array.from({ length: UNDER_WAY }, (_, queue) =>
+    Array.from({ length: pushes }, (__, turn) =>
+      fleet.flatMap(({ line }, i) => {
+        const bytes = i % UNDER_WAY === queue ? frames[i]?.[turn] : undefined;
+        return bytes === undefined ? [] : [{ line, bytes }];
+      }),
+    ).flat(),
+  );
+}
+
+/** Parts of equal size as one: of the rates the harmonic mean, because the times add up. */
+function overall(parts: readonly LoadResult[]): LoadResult {
+  const times = parts.reduce((sum, { perSecond }) => sum + 1 / perSecond, 0);
+  return {
+    perSecond: parts.length / times,
+    p50Ms: median(parts.map((part) => part.p50Ms)),
+    p99Ms: median(parts.map((part) => part.p99Ms)),
+  };
 }
 
 /** Each measure once, baselines first. Requests are made before the clock starts. */
