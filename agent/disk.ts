@@ -6,7 +6,7 @@
  * New windows wait until it could be made again. A disk that fails ends the process (code 74): nobody knows what it holds.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /** How the disk is asked to be sure; a test passes one that fails. */
@@ -60,7 +60,8 @@ export class Reserve {
   constructor(folder: string, fsync: Fsync) {
     this.#path = join(folder, "reserve");
     this.#fsync = fsync;
-    this.isKept = existsSync(this.#path);
+    // A kill may have left a part of it.
+    this.isKept = statSync(this.#path, { throwIfNoEntry: false })?.size === RESERVE_BYTES;
   }
 
   /** Makes the file if it is not there; false if the disk has no room for it. */

@@ -61,6 +61,7 @@ export async function postPush(
   const receipt = v.safeParse(ReceiptSchema, json);
   const refusal = v.safeParse(Refusal, json);
   const said = v.safeParse(ServerTime, json);
+  const serverTime = said.success ? said.output.serverTime : null;
   const retryAfter = answered.get("retry-after");
   return success({
     answer: {
@@ -68,11 +69,12 @@ export async function postPush(
       code: refusal.success ? refusal.output.error.code : null,
       expected: refusal.success ? (refusal.output.error.expected ?? null) : null,
       receipt: receipt.success,
-      retryAfterMs: retryAfterMs(retryAfter, Date.parse(retryAfter ?? ""), clock.raw()),
+      // A date is meant by the clock of whoever said it.
+      retryAfterMs: retryAfterMs(retryAfter, Date.parse(retryAfter ?? ""), serverTime ?? clock.now()),
     },
     receipt: receipt.success ? receipt.output : null,
     message: refusal.success ? refusal.output.error.message : "",
-    serverTime: said.success ? said.output.serverTime : null,
+    serverTime,
   });
 }
 

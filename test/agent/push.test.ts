@@ -250,6 +250,16 @@ describe.each(["post", "session"] as const)("the answer, by %s,", (way) => {
     expect(ways()).toEqual([way, way]);
   });
 
+  // The session says milliseconds.
+  it.skipIf(way === "session")(
+    "503 until a date waits for it by the edge's clock, however wrong the own one is",
+    async () => {
+      raw = NOW - 3_600_000;
+      edge.answer(refusal(503, "unavailable", { retryAfter: new Date(NOW + 7_000).toUTCString() }));
+      expect(await pusher().pushOnce()).toMatchObject({ held: true, waitMs: 7_350 });
+    },
+  );
+
   it("none at all has an unknown outcome, and waits double up to the interval", async () => {
     spool.append(windows(1), NOW);
     edge.answer(() => "hang up");

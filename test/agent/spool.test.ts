@@ -157,6 +157,14 @@ describe("a spool", () => {
     expect([reopened.damagedAtStart, new Set(seen).size]).toEqual([0, seen.length]);
   });
 
+  it("keeps all of its reserve, also after a kill that left a part of it", () => {
+    const reserve = join(folder, "spool", "reserve");
+    open().close();
+    truncateSync(reserve, 1_000);
+    open().close();
+    expect(statSync(reserve).size).toBe(1_048_576);
+  });
+
   it("numbers anew in another epoch, and the number goes on rising", () => {
     const spool = open();
     spool.adopt(7, 1);
