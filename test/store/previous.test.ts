@@ -232,6 +232,7 @@ describe("the Worker's role", () => {
       "UPDATE hour_window SET requests = 0",
       "UPDATE day_zone SET zone = 'Etc/UTC'",
       "SELECT roll_up_windows()",
+      "SELECT keep_longer_windows()",
     ])
       await expect(worker.query(forbidden)).rejects.toThrow(/permission denied|must be owner|trigger functions/);
     // A table of the caller's, found before ours, would have the owner's rights at its disposal.

@@ -70,6 +70,17 @@ describe.each(DATABASES)("series in %s", (_name, start) => {
       facts === null ? [] : [[(NOW - from) / MINUTE, (to - from) / MINUTE, facts.requests, facts.errors]],
     );
 
+  it("shows nothing of an hour whose minutes became part of a window that begins in the one before", async () => {
+    const merged = { service: "shop/merged", requests: 7, errors: 0 };
+    const at = 10 * 60;
+    const inside = window(at - 45, merged);
+    const flush = (seq: number, record: FactRecord) => flushRecords(db, "eu", [{ epoch: 2, seq, record }]);
+    expect(await flush(1, inside)).toMatchObject({ ok: true });
+    expect(seen(await points("week", ["eu/shop/merged"]))).toEqual([[at - 30, 60, 7, 0]]);
+    expect(await flush(2, window(at, { ...merged, spanMs: HOUR }))).toMatchObject({ ok: true });
+    expect(seen(await points("week", ["eu/shop/merged"]))).toEqual([[at + 30, 60, 7, 0]]);
+  });
+
   it("shows minutes, null where there were none, and a long window as one long point", async () => {
     const hour = await points("hour");
     expect(seen(hour)).toEqual([

@@ -103,7 +103,10 @@ function seriesStatement(plan: SeriesPlan, services: readonly Target[], timeZone
     SELECT NULL, '', 0, 0, 0, 0, NULL, lower(span)::float8, upper(span)::float8 FROM lost, unnest(spans) AS span`;
 }
 
-/** `totals` and `buckets` by slot and bounds. Minutes hold dense counts and a span; hours and days are sums already. */
+/**
+ * `totals` and `buckets` by slot and bounds. Minutes hold dense counts and a span; hours and days are sums already, and
+ * one that covers nothing is what is left when a longer window took its minutes elsewhere.
+ */
 function sumsOf(plan: SeriesPlan, timeZone: string) {
   if (plan.source === "minute") {
     return sql`
@@ -135,7 +138,7 @@ function sumsOf(plan: SeriesPlan, timeZone: string) {
       FROM target CROSS JOIN LATERAL (
         SELECT r.* FROM ${sql.raw(table)} AS r
         WHERE r.cluster_id = target.cluster_id AND r.service_id = target.service_id
-          AND r.${sql.raw(column)} >= ${from} AND r.${sql.raw(column)} < ${to} OFFSET 0
+          AND r.${sql.raw(column)} >= ${from} AND r.${sql.raw(column)} < ${to} AND r.covered_ms > 0 OFFSET 0
       ) AS w
     ), totals AS (
       SELECT slot, bounds, sum(requests) AS requests, sum(errors) AS errors, sum(covered_ms)::float8 AS covered_ms,
