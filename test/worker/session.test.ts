@@ -201,6 +201,19 @@ describe("what is refused over the session", () => {
     expect(await session.push({ epoch: agent.epoch })).toMatchObject({ type: "receipt" });
   });
 
+  it("looks at no more proofs after a hundred that failed, and still at what is POSTed", async () => {
+    const agent = await enrolledAgent("refused-11");
+    await connectSession("refused-11");
+    const forged = { ...(JSON.parse(await proofOf(agent)) as object), signature: "A".repeat(86) + "==" };
+    await runInDurableObject(clusterOf(bindings, "refused-11"), async (instance: Cluster, state) => {
+      const [socket] = state.getWebSockets();
+      if (socket === undefined) throw new Error("no session");
+      for (let i = 0; i <= 100; i++) await instance.webSocketMessage(socket, JSON.stringify(forged));
+    });
+    expect(await (await openSession(agent)).closed).toBe(4401);
+    expect((await agent.push({ epoch: agent.epoch })).status).toBe(200);
+  });
+
   it("closes the session of a key that was taken away while its push waited, and nothing of it is heard", async () => {
     const agent = await enrolledAgent("refused-5");
     const session = await openSession(agent);

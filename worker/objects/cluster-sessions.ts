@@ -18,6 +18,7 @@ import { SIGNATURE_LIFETIME_S } from "../../protocol/signature.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { versionServed } from "../../protocol/version.ts";
+import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
 import { RESTED, withPush } from "../core/pace.ts";
 import { REFUSAL_STATUS, RETRY_AFTER_S } from "../core/refusal.ts";
 import type { Note } from "../core/outbox.ts";
@@ -91,6 +92,8 @@ export class ClusterSessions {
   /** Pushes of sessions, one after the other: no second one overtakes a first that waits for the Board. */
   #turn: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** Counted apart from a POST's: who keeps sessions from opening keeps no push from being heard. */
+  #failedProofs = NO_FAILURES;
   /** Nonces of proofs, oldest first. Forgotten with the object's memory, except the one that its session remembers. */
   readonly #shown = new Set<string>();
 
@@ -224,9 +227,10 @@ export class ClusterSessions {
     if (Math.abs(Date.now() - sentAt) > OPEN_MAX_AGE_MS || !versionServed(version)) return null;
     if (cluster !== this.#owner.cluster()) return null;
     const publicKey = await this.#owner.activeKey(keyId);
-    if (publicKey === null) return null;
-    const isProved = await verifyEd25519(publicKey, signature, sessionOpenMessage(open.output, host));
-    return isProved ? { keyId, nonce } : null;
+    if (publicKey === null || isBarred(this.#failedProofs, Date.now())) return null;
+    if (await verifyEd25519(publicKey, signature, sessionOpenMessage(open.output, host))) return { keyId, nonce };
+    this.#failedProofs = withFailure(this.#failedProofs, Date.now());
+    return null;
   }
 }
 
