@@ -199,6 +199,14 @@ it("a page whose facts do not reach Postgres says since when, until they do", as
   await expect.poll(lateSince, { timeout: 5_000 }).toBe(since);
 });
 
+it("what is true for long waits no longer than it has waited, over a wake too", async () => {
+  const board = bindings.BOARD.getByName("late-2");
+  await board.identify({ cluster: "late-2", createdAt: Date.now() - 90 * 24 * 60 * 60_000, keys: [] });
+  await evictDurableObject(board);
+  const { archive } = await board.operatorView();
+  expect([archive.waiting > 0, archive.delays]).toEqual([true, []]);
+});
+
 it("a page that everybody asks for is made once a second, and anew at once when something happens", async () => {
   const board = bindings.BOARD.getByName("asked-1");
   await board.putComponents(

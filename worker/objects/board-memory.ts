@@ -4,8 +4,9 @@
  *   doc     (kind, key, body)                what people wrote and who may speak, each the latest
  *   work    (kind, key, body)                the same of what the Board itself is at: getting its memory back, and such
  *   change  (component, at, status)          the journal of statuses: what history is drawn from
- *   outbox  (kind, key, revision, at, body,  rows on their way to Postgres; the newest revision of each key. `sent`:
- *            sent)                           when it took them, after which they are kept for a while
+ *   outbox  (kind, key, revision, at, body,  rows on their way to Postgres; the newest revision of each key. `since`:
+ *            since, sent)                    from when on they wait. `sent`: when it took them, after which they are
+ *                                            kept for a while
  *   errand  (key, body)                      calls to Clusters that are not yet answered
  */
 import type { Link, ReadToken, Session } from "../core/access.ts";
@@ -111,9 +112,10 @@ export class BoardMemory {
     ]) {
       sql.exec(`CREATE TABLE IF NOT EXISTS ${table} WITHOUT ROWID`);
     }
-    // An earlier version deleted what was sent, and made the table without it.
-    if (sql.exec("SELECT 1 FROM pragma_table_info('outbox') WHERE name = 'sent'").length === 0)
-      sql.exec("ALTER TABLE outbox ADD COLUMN sent INTEGER");
+    // An earlier version deleted what was sent, and made the table without these.
+    for (const column of ["sent", "since"])
+      if (sql.exec("SELECT 1 FROM pragma_table_info('outbox') WHERE name = ?", column).length === 0)
+        sql.exec(`ALTER TABLE outbox ADD COLUMN ${column} INTEGER`);
     this.#load(changesSince);
   }
 
@@ -215,17 +217,18 @@ export class BoardMemory {
 
   queue(row: BoardRow): void {
     const { kind, key, revision, at, body } = row;
+    // Not `at`: what is found out late was true long before it could wait.
+    const since = this.#queued.get(`${kind}:${key}`) ?? Date.now();
     this.#sql.exec(
-      "INSERT OR REPLACE INTO outbox (kind, key, revision, at, body) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO outbox (kind, key, revision, at, body, since) VALUES (?, ?, ?, ?, ?, ?)",
       kind,
       key,
       revision,
       at,
       JSON.stringify(body),
+      since,
     );
-    // Not `at`: what is found out late was true long before it could wait.
-    const id = `${kind}:${key}`;
-    this.#queued.set(id, this.#queued.get(id) ?? Date.now());
+    this.#queued.set(`${kind}:${key}`, since);
   }
 
   /** Writes down who did what. */
@@ -260,7 +263,8 @@ export class BoardMemory {
   /** Queues again what was sent at `since` or later and is still kept. */
   queueAgain(since: Millis, now: Millis): void {
     const again = this.#sql.exec<{ kind: string; key: string }>(
-      "UPDATE outbox SET sent = NULL WHERE sent >= ? RETURNING kind, key",
+      "UPDATE outbox SET sent = NULL, since = ? WHERE sent >= ? RETURNING kind, key",
+      now,
       since,
     );
     for (const { kind, key } of again) this.#queued.set(`${kind}:${key}`, now);
@@ -306,10 +310,10 @@ export class BoardMemory {
       "SELECT component, at, status FROM change WHERE at >= ? ORDER BY component, at",
       changesSince,
     );
-    for (const { kind, key, at } of this.#sql.exec<{ kind: string; key: string; at: number }>(
-      "SELECT kind, key, at FROM outbox WHERE sent IS NULL",
+    for (const { kind, key, since } of this.#sql.exec<{ kind: string; key: string; since: number }>(
+      "SELECT kind, key, coalesce(since, at) AS since FROM outbox WHERE sent IS NULL",
     )) {
-      this.#queued.set(`${kind}:${key}`, at);
+      this.#queued.set(`${kind}:${key}`, since);
     }
     for (const row of rows) this.#changes.set(row.component, [...(this.#changes.get(row.component) ?? []), { ...row }]);
   }
