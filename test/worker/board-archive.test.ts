@@ -70,6 +70,22 @@ describe("reflush", () => {
     await flush();
   });
 
+  it("takes Postgres' clock for a minute off, as Clusters do", async () => {
+    await board.note("test.apart", "x", "test");
+    await flush();
+    const since = Date.now() + HOUR;
+    await runInDurableObject(board, (_, { storage }) => {
+      storage.sql.exec("UPDATE outbox SET sent = ? WHERE body LIKE '%test.apart%'", since - 30_000);
+    });
+    await board.reflush(since, null, "test");
+    const again = await runInDurableObject(board, (_, { storage }) =>
+      storage.sql.exec<{ sent: number | null }>("SELECT sent FROM outbox WHERE body LIKE '%test.apart%'").one(),
+    );
+    expect(again.sent).not.toBe(since - 30_000);
+    await done();
+    await flush();
+  });
+
   it("names who cannot be reached, for the operator to ask again", async () => {
     await onCluster("again-2", () => Promise.reject(new Error("it is gone")));
     const own = await cli("POST", "/cli/v1/reflush", { since: "2026-01-01T00:00:00Z", cluster: "again-2" });
@@ -81,8 +97,9 @@ describe("reflush", () => {
   it("is one at a time", async () => {
     const { promise, resolve } = Promise.withResolvers<number>();
     await onCluster("again-2", () => promise);
-    expect((await board.reflush(Date.now() - HOUR, "again-2", "test"))?.pending).toEqual(["again-2"]);
-    expect(await board.reflush(Date.now() - HOUR, null, "test")).toBeNull();
+    const begin = (cluster: string | null) => board.reflush(Date.now() - HOUR, cluster, "test");
+    expect(await begin("again-2")).toMatchObject({ value: { pending: ["again-2"] } });
+    expect(await begin(null)).toEqual({ ok: false, failure: "under_way" });
     resolve(3);
     expect(await done()).toMatchObject({ facts: 3 });
   });
@@ -105,6 +122,11 @@ describe("reflush", () => {
     ["no moment at all", { since: "yesterday" }],
     ["a name that is none", { since: "2026-01-01T00:00:00Z", cluster: "../x" }],
   ])("refuses %s", async (_name, body) => expect((await cli("POST", "/cli/v1/reflush", body)).status).toBe(400));
+
+  it("refuses a name that no cluster has, which would be asked for nothing", async () => {
+    const refused = await cli("POST", "/cli/v1/reflush", { since: "2026-01-01T00:00:00Z", cluster: "again-22" });
+    expect([refused.status, await refused.text()]).toEqual([404, expect.stringContaining("There is no cluster")]);
+  });
 
   it("is a form for operators, which keeps what was typed", async () => {
     const { token } = await board.createLink();

@@ -37,7 +37,7 @@ const BREAKER_FAILURES = 5;
 const NET_INTERVALS = 3;
 
 /** Two clocks and a commit on its way: what is sent again begins this much before the moment that was asked for. */
-const REFLUSH_MARGIN_MS = MINUTE;
+export const REFLUSH_MARGIN_MS = MINUTE;
 
 type Ring = "windows" | "events";
 

@@ -6,6 +6,7 @@
  */
 import type { StatusChange, ClusterIdentity } from "../core/component.ts";
 import { HISTORY_MS } from "../core/history.ts";
+import { REFLUSH_MARGIN_MS } from "../core/outbox.ts";
 import type { Archived } from "../core/restore.ts";
 import { restored } from "../core/restore.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -91,7 +92,7 @@ export class BoardArchive {
   /** Queues again what Postgres may have lost since then: every document, the journal, and what is kept of the rest. */
   queueAgain(since: Millis, now: Millis): number {
     const { waiting } = this.#memory.backlog();
-    this.#memory.queueAgain(since, now);
+    this.#memory.queueAgain(since - REFLUSH_MARGIN_MS, now);
     this.#archivePage(now);
     for (const identity of this.#memory.all("cluster")) this.#archiveCluster(identity);
     for (const one of this.#memory.all("component"))

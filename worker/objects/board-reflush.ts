@@ -2,6 +2,8 @@
  * "Reflush since T": Postgres was restored to an earlier time, and what it had taken since then is sent again. The
  * natural keys make that safe, however often it is done.
  */
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { BoardArchive } from "./board-archive.ts";
 import type { BoardMemory, Reflush } from "./board-memory.ts";
@@ -13,6 +15,8 @@ import { clusterOf } from "./env.ts";
 const AT_ONCE_MAX = 10;
 /** Failures named one by one; a thousand say no more. */
 const UNREACHABLE_MAX = 100;
+
+export type ReflushRefusal = "under_way" | "unknown_cluster";
 
 export class BoardReflush {
   readonly #env: Env;
@@ -31,15 +35,16 @@ export class BoardReflush {
     this.#archive = held.archive;
   }
 
-  /** Queues the page's own facts and writes down whom to ask; null if a run is under way. */
-  begin(since: Millis, cluster: string | null, by: string, now: Millis): Reflush | null {
-    if (this.#memory.get("reflush", "latest")?.finishedAt === null) return null;
+  /** Queues the page's own facts and writes down whom to ask. A name that nobody has would have nothing to send. */
+  begin(since: Millis, cluster: string | null, by: string, now: Millis): Result<Reflush, ReflushRefusal> {
+    if (this.#memory.get("reflush", "latest")?.finishedAt === null) return failure("under_way");
     const known = new Set([...this.#memory.map("cluster").keys(), ...this.#tells.map.keys()]);
+    if (cluster !== null && !known.has(cluster)) return failure("unknown_cluster");
     const pending = cluster === null ? [...known].toSorted() : [cluster];
     const own = cluster === null ? this.#archive.queueAgain(since, now) : 0;
     this.#memory.audit("archive.reflush", `since ${new Date(since).toISOString()} ${cluster ?? "all"}`, by, now);
     const begun = { since, by, startedAt: now, own, pending, asked: 0, facts: 0, unreachable: [] };
-    return this.#keep({ ...begun, finishedAt: pending.length === 0 ? now : null });
+    return success(this.#keep({ ...begun, finishedAt: pending.length === 0 ? now : null }));
   }
 
   /** Asks whoever was not asked yet. A Cluster that cannot be reached is named, and left to the operator to ask again. */

@@ -26,6 +26,7 @@ import { BoardComponents } from "./board-components.ts";
 import { BoardDoors } from "./board-doors.ts";
 import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
+import type { ReflushRefusal } from "./board-reflush.ts";
 import { BoardReflush } from "./board-reflush.ts";
 import { BoardTells } from "./tell-memory.ts";
 import { BoardUpkeep } from "./board-upkeep.ts";
@@ -226,11 +227,11 @@ export class Board extends DurableObject<Env> {
 
   /**
    * Sends again what a Postgres that was restored to its state of `since` may have lost: the page's own facts, and those
-   * of every cluster or of one. Null if such a run is under way. It goes on by itself: `reflushed` says how far it is.
+   * of every cluster or of one. It goes on by itself: `reflushed` says how far it is.
    */
-  async reflush(since: Millis, cluster: string | null, by: string): Promise<Reflush | null> {
+  async reflush(since: Millis, cluster: string | null, by: string): Promise<Result<Reflush, ReflushRefusal>> {
     const begun = this.#reflush.begin(since, cluster, by, Date.now());
-    if (begun !== null) this.ctx.waitUntil(this.#goOn());
+    if (begun.ok) this.ctx.waitUntil(this.#goOn());
     return begun;
   }
 

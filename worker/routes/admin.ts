@@ -289,7 +289,9 @@ async function reflush(c: AppContext, { body, visitor }: RouteRequest): Promise<
   }
   const { since, cluster } = parsed.output;
   const begun = await boardOf(c.env).reflush(since, cluster === "" ? null : cluster, visitor.by ?? "unknown");
-  if (begun !== null) return c.redirect("/admin/archive", 303);
+  if (begun.ok) return c.redirect("/admin/archive", 303);
+  if (begun.failure === "unknown_cluster")
+    return archivePage(c, values, [{ field: "cluster", message: "Choose a cluster, or all." }], 400);
   const message = "One is under way. Wait until it is done.";
   return archivePage(c, values, [{ field: null, message }], 409);
 }

@@ -107,7 +107,9 @@ const Reflush = v.strictObject({
 /** Begins to send again what a restored Postgres may have lost; how far it is, `reflushed` says. */
 const reflush = withJson(Reflush, async (c, { since, cluster }, by) => {
   const begun = await boardOf(c.env).reflush(since, cluster, by);
-  return begun === null ? refuse(c, "conflict", "One is under way. Wait until it is done.") : c.json(begun, 202);
+  if (begun.ok) return c.json(begun.value, 202);
+  if (begun.failure === "under_way") return refuse(c, "conflict", "One is under way. Wait until it is done.");
+  return refuse(c, "not_found", `There is no cluster "${cluster}". Their names are on the page /admin.`);
 });
 
 async function reflushed(c: AppContext): Promise<Response> {
