@@ -17,15 +17,14 @@ import {
   lateOf,
   lay,
   nextBatch,
-  reflushFrom,
   spareSlots,
   stored,
   wake,
-  withAgain,
   withEpoch,
   withPositions,
   withoutSlots,
 } from "../../worker/core/outbox.ts";
+import { reflushFrom, withAgain } from "../../worker/core/reflush.ts";
 import { NOON, windowRecord } from "../support/facts.ts";
 
 const BOUNDS = { recordsMax: 2_000, bytesMax: 4 * 1024 * 1024 };

@@ -19,14 +19,13 @@ import {
   lateOf,
   lay,
   nextBatch,
-  reflushFrom,
   spareSlots,
   stored,
   wake,
-  withAgain,
   withEpoch,
   withoutSlots,
 } from "../../worker/core/outbox.ts";
+import { reflushFrom, withAgain } from "../../worker/core/reflush.ts";
 import type { Kept, Laid, Late, Note, Outbox, Pace, Row } from "../../worker/core/outbox.ts";
 import type { Push } from "../../protocol/push.ts";
 import type { FactRecord } from "../../protocol/record.ts";

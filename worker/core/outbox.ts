@@ -12,7 +12,7 @@
  * everything; what a flush moved since then it learns from a note that costs no row, or it sends those rows once more.
  */
 import type { Millis } from "../../protocol/time.ts";
-import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
+import { DAY, HOUR } from "../../protocol/time.ts";
 import type { NumberedRecord, Watermarks } from "./cluster.ts";
 import { retryDelay } from "./retry.ts";
 
@@ -35,9 +35,6 @@ const BREAKER_FAILURES = 5;
 
 /** The alarm is only the net under flushes that pushes start; each setting costs a row. */
 const NET_INTERVALS = 3;
-
-/** Two clocks and a commit on its way: what is sent again begins this much before the moment that was asked for. */
-export const REFLUSH_MARGIN_MS = MINUTE;
 
 type Ring = "windows" | "events";
 
@@ -343,24 +340,6 @@ export function alarmAt(
   return pace.failures >= BREAKER_FAILURES ? Math.max(pace.retryAt, now + intervalMs) : Math.max(pace.retryAt, now);
 }
 
-/**
- * The position after which rows must be sent again to a Postgres that was restored to `since`. When a row was received
- * says nothing of when it was flushed; but each row says what was flushed at its moment.
- *
- * @param held every row that is still there, of both rings
- */
-export function reflushFrom(held: readonly Row[], since: Millis): number {
-  const before = held.filter(({ at }) => at <= since - REFLUSH_MARGIN_MS);
-  return most(before.map(({ flushed }) => flushed));
-}
-
-/** Puts rows that Postgres held back to waiting: those still held after `from`. The others wait already. */
-export function withAgain(outbox: Outbox, held: readonly Row[], from: number): Outbox {
-  const isSent = ({ position, records }: Row): boolean => position > from && position <= outbox.flushed && records > 0;
-  const rows = new Map([...outbox.again, ...held.filter(isSent)].map((row) => [row.position, row]));
-  return { ...outbox, again: [...rows.values()].toSorted((a, b) => a.position - b.position) };
-}
-
 function waitingRows({ rows, flushed }: Outbox): readonly Row[] {
   return rows.filter((row) => isWaiting(row, flushed));
 }
@@ -390,7 +369,7 @@ function lastOf(rows: readonly Row[], kept: Kept | null): number {
 }
 
 /** Not `Math.max(...)`: a long outage leaves more rows than a call takes arguments. */
-function most(values: readonly number[]): number {
+export function most(values: readonly number[]): number {
   return values.reduce((a, b) => Math.max(a, b), 0);
 }
 

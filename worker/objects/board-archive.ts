@@ -6,7 +6,7 @@
  */
 import type { StatusChange, ClusterIdentity } from "../core/component.ts";
 import { HISTORY_MS } from "../core/history.ts";
-import { REFLUSH_MARGIN_MS } from "../core/outbox.ts";
+import { REFLUSH_MARGIN_MS } from "../core/reflush.ts";
 import type { Archived } from "../core/restore.ts";
 import { restored } from "../core/restore.ts";
 import type { Millis } from "../../protocol/time.ts";

@@ -22,15 +22,14 @@ import {
   lateOf,
   lay,
   nextBatch,
-  reflushFrom,
   spareSlots,
   stored,
   wake,
-  withAgain,
   withEpoch,
   withPositions,
   withoutSlots,
 } from "../core/outbox.ts";
+import { reflushFrom, withAgain } from "../core/reflush.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Meter } from "./meter.ts";
 
