@@ -303,3 +303,24 @@ describe("a Postgres that was restored to an earlier time", () => {
     await expect.poll(() => storedEvents("again-3")).toBe(3);
   });
 });
+
+it("an object that is rewound under an open session takes nothing for flushed that is not", async () => {
+  const sender = await Sender.start("rewound-1");
+  await openSession(sender.agent);
+  for (let i = 0; i < 3; i++) {
+    await sender.push([windowOf(i + 20)]);
+    await runDurableObjectAlarm(sender.cluster);
+  }
+  const received = sender.next;
+  expect(await sender.push()).toMatchObject({ received, persisted: received });
+  // Its storage goes back to before the first push; the session, and what is noted on it, stays.
+  await runInDurableObject(sender.cluster, (_, { storage }) => void storage.sql.exec("DELETE FROM outbox"));
+  for (let i = 0; i < 3; i++) {
+    await evictDurableObject(sender.cluster);
+    await sender.push([windowOf(i + 1)]);
+  }
+  await evictDurableObject(sender.cluster);
+  expect(await sender.push()).toMatchObject({ received: received + 3, persisted: received });
+  await runDurableObjectAlarm(sender.cluster);
+  expect([await sender.push(), await sender.stored()]).toMatchObject([{ persisted: received + 3 }, 6]);
+});

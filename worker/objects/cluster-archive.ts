@@ -158,7 +158,7 @@ export class ClusterArchive {
   }
 
   #note(): Note {
-    return { flushed: this.#owner.memory.outbox.flushed, at: Date.now(), ...this.#pace };
+    return { ...this.#pace, flushed: this.#owner.memory.outbox.flushed, at: Date.now() };
   }
 
   /** False if there is no session to note it on. */
