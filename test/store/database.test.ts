@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
 import type { IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
@@ -9,11 +10,12 @@ import type { ChildProcess } from "node:child_process";
 import { neon } from "@neondatabase/serverless";
 import { sql } from "drizzle-orm";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { startDatabase } from "../../dev/database/database.ts";
 import type { RunningDatabase } from "../../dev/database/database.ts";
 import { migrate } from "../../dev/database/migrate.ts";
 import { MINUTE } from "../../protocol/time.ts";
+import { flushBoard } from "../../worker/store/board.ts";
 import { openDatabase } from "../../worker/store/database.ts";
 import type { Database } from "../../worker/store/database.ts";
 import { flushRecords } from "../../worker/store/flush.ts";
@@ -206,4 +208,19 @@ describe("a database that is killed", () => {
     await server.stop();
     await postgres.stop();
   });
+});
+
+it("an answer without a row is no answer of Postgres, and nothing counts as stored", async () => {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ command: "SELECT", fields: [], rows: [], rowCount: 0, rowAsArray: true }));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const db = openDatabase({ url: "postgres://a:b@nobody/c", fetchEndpoint: `http://127.0.0.1:${port}/sql` });
+  const gap = { kind: "gap", id: "0".repeat(32), at: 1, until: 2, reason: "damaged", count: 1 } as const;
+  const refused = { ok: false, code: "unavailable" };
+  expect(await flushRecords(db, "eu-1", [{ epoch: 1, seq: 1, record: gap }])).toMatchObject(refused);
+  expect(await flushBoard(db, [{ kind: "audit", key: "a", revision: 1, at: 1, body: {} }])).toMatchObject(refused);
 });

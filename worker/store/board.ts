@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Millis } from "../../protocol/time.ts";
 import type { Database, StoreResult } from "./database.ts";
+import { onlyRow } from "./database.ts";
 
 /** Rows a call. */
 export const BOARD_ROWS_MAX = 500;
@@ -34,7 +35,7 @@ export async function flushBoard(
   if (rows.length > BOARD_ROWS_MAX) throw new RangeError(`${rows.length} rows in one flush`);
   if (rows.length === 0) return { ok: true, value: { stored: 0 } };
   const result = await db.run((drizzle) => drizzle.execute<{ stored: number }>(boardStatement(JSON.stringify(rows))));
-  return result.ok ? { ok: true, value: { stored: result.value.rows[0]?.stored ?? 0 } } : result;
+  return onlyRow(result);
 }
 
 function boardStatement(rows: string) {

@@ -65,6 +65,18 @@ export function openDatabase({ url, fetchEndpoint, timeoutMs = DATABASE_TIMEOUT_
 }
 
 /**
+ * The row in which a statement says what it did. An answer without one comes from something between us and Postgres:
+ * taken for a success it would have facts freed that nobody stored.
+ */
+export function onlyRow<T>(result: StoreResult<{ readonly rows: readonly T[] }>): StoreResult<T> {
+  if (!result.ok) return result;
+  const [row] = result.value.rows;
+  return row === undefined
+    ? { ok: false, code: "unavailable", message: "an answer without its row" }
+    : { ok: true, value: row };
+}
+
+/**
  * SQLSTATEs that pass by themselves, as classes or whole codes: lost connections (08), no resources (53), shutdown and
  * start-up (57P), a cancelled statement, a deadlock, a serialization failure, a lock not had, a read-only standby.
  */

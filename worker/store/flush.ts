@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type { FactRecord } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Database, StoreResult } from "./database.ts";
+import { onlyRow } from "./database.ts";
 import { sparse } from "./latency.ts";
 import { prepareStorage } from "./partitions.ts";
 
@@ -53,7 +54,7 @@ export async function flushRecords(
     if (!prepared.ok) return prepared;
     result = await flush();
   }
-  return result.ok ? { ok: true, value: { fresh: result.value.rows[0]?.fresh ?? 0 } } : result;
+  return onlyRow(result);
 }
 
 function firstOfEachNumber(records: readonly NumberedRecord[]): NumberedRecord[] {
