@@ -13,7 +13,7 @@ import { changesAt, changesUntil } from "../core/component.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange, publicSnapshot } from "../core/snapshot.ts";
 import type { BoardMemory } from "./board-memory.ts";
-import type { BoardTells } from "./tell-memory.ts";
+import type { TellMemory } from "./tell-memory.ts";
 import type { Env } from "./env.ts";
 import { RELAY_SHARDS } from "./relay.ts";
 
@@ -29,7 +29,7 @@ export class BoardBooks {
   readonly #ctx: DurableObjectState;
   readonly #env: Env;
   readonly #memory: BoardMemory;
-  readonly #tells: BoardTells;
+  readonly #tells: TellMemory;
   /** Looks whether a change left something to do for the alarm or for an errand. */
   readonly #afterChange: () => void;
   /** Never one that an earlier life gave to other content: a browser would be told that its old page is unchanged. */
@@ -45,7 +45,7 @@ export class BoardBooks {
   constructor(
     ctx: DurableObjectState,
     env: Env,
-    held: { readonly memory: BoardMemory; readonly tells: BoardTells },
+    held: { readonly memory: BoardMemory; readonly tells: TellMemory },
     now: Millis,
     afterChange: () => void,
   ) {

@@ -17,7 +17,7 @@ import {
 import type { Restored } from "../core/restore.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory, Errand } from "./board-memory.ts";
-import type { BoardTells } from "./tell-memory.ts";
+import type { TellMemory } from "./tell-memory.ts";
 import { freshId } from "./crypto.ts";
 import type { Env } from "./env.ts";
 import { clusterOf } from "./env.ts";
@@ -26,14 +26,14 @@ import { RELAY_ADMIN } from "./relay.ts";
 export class BoardMaintenance {
   readonly #env: Env;
   readonly #memory: BoardMemory;
-  readonly #tells: BoardTells;
+  readonly #tells: TellMemory;
   readonly #books: BoardBooks;
   /** Runs of errands that are under way, by cluster. */
   readonly #running = new Map<string, Promise<void>>();
 
   constructor(
     env: Env,
-    held: { readonly memory: BoardMemory; readonly tells: BoardTells; readonly books: BoardBooks },
+    held: { readonly memory: BoardMemory; readonly tells: TellMemory; readonly books: BoardBooks },
   ) {
     this.#env = env;
     this.#memory = held.memory;

@@ -7,7 +7,7 @@ import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { BoardArchive } from "./board-archive.ts";
 import type { BoardMemory, Reflush } from "./board-memory.ts";
-import type { BoardTells } from "./tell-memory.ts";
+import type { TellMemory } from "./tell-memory.ts";
 import type { Env } from "./env.ts";
 import { clusterOf } from "./env.ts";
 
@@ -21,13 +21,13 @@ export type ReflushRefusal = "under_way" | "unknown_cluster";
 export class BoardReflush {
   readonly #env: Env;
   readonly #memory: BoardMemory;
-  readonly #tells: BoardTells;
+  readonly #tells: TellMemory;
   readonly #archive: BoardArchive;
   #running: Promise<void> | null = null;
 
   constructor(
     env: Env,
-    held: { readonly memory: BoardMemory; readonly tells: BoardTells; readonly archive: BoardArchive },
+    held: { readonly memory: BoardMemory; readonly tells: TellMemory; readonly archive: BoardArchive },
   ) {
     this.#env = env;
     this.#memory = held.memory;

@@ -28,7 +28,7 @@ import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
 import type { ReflushRefusal } from "./board-reflush.ts";
 import { BoardReflush } from "./board-reflush.ts";
-import { BoardTells } from "./tell-memory.ts";
+import { TellMemory } from "./tell-memory.ts";
 import { BoardUpkeep } from "./board-upkeep.ts";
 import type { Reflush } from "./board-memory.ts";
 import type { Env } from "./env.ts";
@@ -75,7 +75,7 @@ const FLUSH_DELAY_MS = SECOND;
 export class Board extends DurableObject<Env> {
   readonly #meter: Meter;
   readonly #memory: BoardMemory;
-  readonly #tells: BoardTells;
+  readonly #tells: TellMemory;
   readonly #books: BoardBooks;
   readonly #components: BoardComponents;
   readonly #maintenance: BoardMaintenance;
@@ -90,7 +90,7 @@ export class Board extends DurableObject<Env> {
     const now = Date.now();
     this.#meter = new Meter(ctx.storage.sql, now);
     const memory = new BoardMemory(this.#meter, now - 2 * HISTORY_MS);
-    const tells = new BoardTells(this.#meter);
+    const tells = new TellMemory(this.#meter);
     tells.adopt(memory.takeOldTells(), now);
     const books = new BoardBooks(ctx, env, { memory, tells }, now, () => this.#afterChange());
     this.#memory = memory;

@@ -7,7 +7,7 @@ import type { Meter } from "./meter.ts";
 
 const encoder = new TextEncoder();
 
-export class BoardTells {
+export class TellMemory {
   readonly #sql: Meter;
   readonly #tells = new Map<string, Tell>();
   /** What is not on disk yet, as it will be written. */
