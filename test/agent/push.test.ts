@@ -199,7 +199,7 @@ describe("a push", () => {
   });
 });
 
-/** The table of answers holds whichever way they come; what only a POST can meet says why. */
+/** The table of answers holds whichever way they come. */
 describe.each(["post", "session"] as const)("the answer, by %s,", (way) => {
   beforeEach(async () => {
     if (way === "session") await openSession();
@@ -223,14 +223,6 @@ describe.each(["post", "session"] as const)("the answer, by %s,", (way) => {
     expect(spool.base).toBe(2);
   });
 
-  // The session speaks with nobody but the edge: what is no message of its is no answer.
-  it.skipIf(way === "session")("200 without a receipt acknowledges nothing", async () => {
-    spool.append(windows(1), NOW);
-    edge.answer(() => ({ status: 200, body: "<html>sign in</html>" }));
-    expect(await pusher().pushOnce()).toMatchObject({ accepted: false, waitMs: 500 });
-    expect(spool.base).toBe(1);
-  });
-
   it.each([
     ["401 waits a minute and more", 401, "unauthenticated", {}, 63_000],
     ["403 waits a minute and more", 403, "forbidden", {}, 63_000],
@@ -249,16 +241,6 @@ describe.each(["post", "session"] as const)("the answer, by %s,", (way) => {
     expect(spool.base).toBe(1);
     expect(ways()).toEqual([way, way]);
   });
-
-  // The session says milliseconds.
-  it.skipIf(way === "session")(
-    "503 until a date waits for it by the edge's clock, however wrong the own one is",
-    async () => {
-      raw = NOW - 3_600_000;
-      edge.answer(refusal(503, "unavailable", { retryAfter: new Date(NOW + 7_000).toUTCString() }));
-      expect(await pusher().pushOnce()).toMatchObject({ held: true, waitMs: 7_350 });
-    },
-  );
 
   it("none at all has an unknown outcome, and waits double up to the interval", async () => {
     spool.append(windows(1), NOW);
@@ -369,17 +351,6 @@ describe.each(["post", "session"] as const)("a push that the edge calls malforme
     expect(edge.received.at(-1)?.push.live).not.toBeNull();
   });
 
-  // Nothing but the edge can answer over a session that it has opened.
-  it.skipIf(way === "session")("by something that is not the edge costs no record", async () => {
-    spool.append(windows(1), NOW);
-    edge.answer(() => ({ status: 400, body: "<html>Bad Request</html>" }));
-    const push = pusher();
-    for (let i = 0; i < 5; i++) await push.pushOnce();
-    edge.answer(receipt(1));
-    await push.pushOnce();
-    expect(edge.received.at(-1)?.push.records.items).toEqual(windows(1));
-  });
-
   it("whatever it holds sets few records aside before the agent waits for people", async () => {
     spool.append(windows(40), NOW);
     edge.answer(refusal(400, "push_malformed"));
@@ -393,6 +364,32 @@ describe.each(["post", "session"] as const)("a push that the edge calls malforme
       .at(-1)
       ?.push.records.items.filter((item) => (item as WindowRecord | { kind: "gap" }).kind === "gap");
     expect(gaps?.length).toBeLessThanOrEqual(10);
+  });
+});
+
+/** A session says milliseconds, and nothing but the edge can answer over one that it has opened. */
+describe("what only a POST can meet", () => {
+  it("200 without a receipt acknowledges nothing", async () => {
+    spool.append(windows(1), NOW);
+    edge.answer(() => ({ status: 200, body: "<html>sign in</html>" }));
+    expect(await pusher().pushOnce()).toMatchObject({ accepted: false, waitMs: 500 });
+    expect(spool.base).toBe(1);
+  });
+
+  it("503 until a date waits for it by the edge's clock, however wrong the own one is", async () => {
+    raw = NOW - 3_600_000;
+    edge.answer(refusal(503, "unavailable", { retryAfter: new Date(NOW + 7_000).toUTCString() }));
+    expect(await pusher().pushOnce()).toMatchObject({ held: true, waitMs: 7_350 });
+  });
+
+  it("a 400 of something that is not the edge costs no record", async () => {
+    spool.append(windows(1), NOW);
+    edge.answer(() => ({ status: 400, body: "<html>Bad Request</html>" }));
+    const push = pusher();
+    for (let i = 0; i < 5; i++) await push.pushOnce();
+    edge.answer(receipt(1));
+    await push.pushOnce();
+    expect(edge.received.at(-1)?.push.records.items).toEqual(windows(1));
   });
 });
 
