@@ -1,8 +1,9 @@
 /** What one service's evidence says: thresholds of the runbook over the last readings, and ready replicas. */
-import { FUTURE_MS, READINGS_MAX, SILENT_INTERVALS } from "../../protocol/limits.ts";
+import { FUTURE_MS, SILENT_INTERVALS } from "../../protocol/limits.ts";
 import { thresholdVerdict } from "../../protocol/latency.ts";
 import type { LiveService, Reading } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { steadyLevel } from "./level.ts";
 
 /** Statuses that evidence can give; silence and maintenance are decided by the reader of it. */
 export type ServiceStatus = "operational" | "unknown" | "degraded_performance" | "partial_outage" | "major_outage";
@@ -30,9 +31,6 @@ const THRESHOLDS: Thresholds = {
   p95Ms: 500,
   requestsMin: 5,
 };
-
-/** "Raise after 2 of 3 readings": one bad reading is noise, two are evidence. */
-const RAISE_READINGS = 2;
 
 const LEVELS = ["operational", "degraded_performance", "partial_outage", "major_outage"] as const;
 type Level = 0 | 1 | 2 | 3;
@@ -100,16 +98,12 @@ function withReadings(
   thresholds: Thresholds,
 ): ServiceVerdict {
   const levels = readings.map((reading) => levelOf(reading, thresholds));
-  const descending = levels.toSorted((a, b) => b - a);
-  const raised = descending[RAISE_READINGS - 1] ?? 0;
-  const worst = descending[0] ?? 0;
   const before = previous === null || previous === "unknown" ? 0 : LEVELS.indexOf(previous);
-  const mayClear = readings.length >= READINGS_MAX && worst < before;
-  const level = (raised >= before ? raised : mayClear ? worst : before) as Level;
+  const level = steadyLevel(before, levels) as Level;
   const newest = readings.at(-1);
   if (newest === undefined || level === 0) {
     // One bad reading raises nothing; but where nothing good was seen before, it is no evidence of health either.
-    const first = worst > 0 && previous !== "operational";
+    const first = levels.some((one) => one > 0) && previous !== "operational";
     return first
       ? { status: "unknown", reason: "one bad reading, not enough to tell", why: null }
       : { status: "operational", reason: "within all limits", why: null };
