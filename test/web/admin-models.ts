@@ -6,6 +6,7 @@ import type {
   ArchivePageModel,
   ClusterModel,
   ClusterPageModel,
+  ComponentPageModel,
   MaintenanceModel,
   MaintenanceNewModel,
   ReflushModel,
@@ -80,6 +81,8 @@ export function service(name: string, fields: Partial<ServiceModel> = {}): Servi
     service: name,
     fresh: true,
     heardAt: NOW - 4 * SECOND,
+    status: "operational",
+    reason: "within all limits",
     p95: { estimate: 184, lo: 100, hi: 250 },
     errorRatio: 0.0031,
     requestsPerSecond: 12.4,
@@ -133,9 +136,19 @@ export const SERVICES: ServicesModel = {
   query: "",
   services: [
     service("shop/checkout", { published: [CHECKOUT] }),
-    service("shop/payments", { errorRatio: 0.304 }),
+    service("shop/payments", {
+      errorRatio: 0.304,
+      status: "partial_outage",
+      reason: "error ratio 30 % over the last 3 readings, limit 5 %",
+    }),
     service("shop/ledger", { p95: null, errorRatio: 0, requestsPerSecond: 0, replicas: null }),
-    service("web/frontend", { cluster: "us-2", fresh: false, heardAt: NOW - 12 * MINUTE }),
+    service("web/frontend", {
+      cluster: "us-2",
+      fresh: false,
+      heardAt: NOW - 12 * MINUTE,
+      status: "unknown",
+      reason: "its cluster is silent",
+    }),
   ],
   refused: {
     values: { service: "eu-1/shop/ledger", name: "Checkout", group: "Shop" },
@@ -176,6 +189,25 @@ export const CLUSTER_PAGE: ClusterPageModel = {
     },
     { at: NOW - 26 * HOUR, kind: "pod.crash_loop", subject: "shop/reports", body: { restarts: 7, container: "app" } },
   ],
+};
+
+export const COMPONENT_PAGE: ComponentPageModel = {
+  id: "component000",
+  name: "Checkout",
+  group: "Shop",
+  status: "partial_outage",
+  why: "About 3 of 10 requests fail.",
+  services: SERVICES.services.slice(0, 2),
+  form: {
+    values: {
+      name: "Checkout",
+      group: "Shop",
+      description: "From the cart to a placed order",
+      services: "eu-1/shop/checkout\neu-1/shop/payments",
+      rule: "all",
+    },
+    faults: [],
+  },
 };
 
 export const TARGETS: readonly TargetModel[] = [

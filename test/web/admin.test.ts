@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { HOUR, SECOND } from "../../protocol/time.ts";
 import { renderArchive } from "../../web/view/admin/archive.ts";
+import { renderComponent } from "../../web/view/admin/component.ts";
 import { renderCluster } from "../../web/view/admin/cluster.ts";
 import { consequence, consequenceRegion } from "../../web/view/admin/consequence.ts";
 import { renderAdminHome } from "../../web/view/admin/home.ts";
@@ -14,6 +15,7 @@ import {
   ARCHIVE_PAGE,
   cluster,
   CLUSTER_PAGE,
+  COMPONENT_PAGE,
   EMPTY_HOME,
   FAULTY_MAINTENANCE,
   FINGERPRINT,
@@ -385,5 +387,24 @@ describe("an agent's clock", () => {
       expect(text(page)).toContain(words);
       expect(text(page).includes("skewed")).toBe(words.startsWith("skewed"));
     }
+  });
+});
+
+describe("the page of a component", () => {
+  it("says its state, what visitors read, and each service's state with its reason", () => {
+    const page = text(renderComponent(COMPONENT_PAGE, FRAME));
+    expect(page).toContain("Partial outage Visitors read: About 3 of 10 requests fail.".replace(" V", "V"));
+    expect(page).toContain("error ratio 30 % over the last 3 readings, limit 5 %");
+  });
+
+  it("keeps what was typed, and says beside the field what is wrong with it", () => {
+    const values = { ...COMPONENT_PAGE.form.values, services: "nonsense", name: '"><b>' };
+    const faults = [{ field: "services", message: "“nonsense” must be cluster/namespace/name." }];
+    const page = renderComponent({ ...COMPONENT_PAGE, form: { values, faults } }, FRAME);
+    expect(page).toContain('value="&#34;&#62;&#60;b&#62;"');
+    expect(page).toMatch(
+      /<textarea id="services"[^>]* aria-invalid="true" aria-describedby="fault-services">nonsense</,
+    );
+    expect(page).toMatch(/<p class="fault" id="fault-services">.*must be cluster/);
   });
 });

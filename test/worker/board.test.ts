@@ -122,6 +122,59 @@ describe("components", () => {
   });
 });
 
+describe("the page of a component", () => {
+  const form = { name: "Till", group: "Paged", description: "Where one pays", services: "p-1/shop/till", rule: "all" };
+
+  async function published(): Promise<{ readonly id: string; readonly post: (fields: object) => Promise<Response> }> {
+    const { cookie } = await signedIn();
+    const answer = await cli("PUT", "/cli/v1/components", {
+      components: [
+        { name: "Till", group: "Paged", services: ["p-1/shop/till"] },
+        { name: "Shelf", group: "Paged", services: ["p-1/shop/shelf"] },
+      ],
+    });
+    const { components } = await answer.json<{ components: { id: string }[] }>();
+    const id = components[0]?.id ?? "";
+    const post = (fields: object): Promise<Response> =>
+      call(`/admin/components/${id}`, {
+        method: "POST",
+        headers: { origin: ORIGIN, cookie, "content-type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams({ ...form, ...fields }).toString(),
+      });
+    return { id, post };
+  }
+
+  it("renames it and changes what it stands for, and it stays what it is", async () => {
+    const { id, post } = await published();
+    const services = "p-1/shop/till\r\np-2/shop/till";
+    expect((await post({ name: "Tills", services, rule: "any" })).status).toBe(303);
+    const known = (await boardOf(bindings).operatorView()).components.find((one) => one.id === id);
+    expect(known).toMatchObject({ name: "Tills", rule: "any", services: ["p-1/shop/till", "p-2/shop/till"] });
+    expect((await post({})).status).toBe(303);
+  });
+
+  it.each([
+    ["a name that a neighbour has", { name: "Shelf" }, 409, "has another component of that name"],
+    ["no name", { name: " " }, 400, "Must not be empty."],
+    ["no service", { services: "" }, 400, "Name one service at least."],
+    ["a service that is none", { services: "till" }, 400, "“till” must be cluster/namespace/name."],
+  ] as const)("refuses %s and says so", async (_name, fields, status, message) => {
+    const { id, post } = await published();
+    const answer = await post(fields);
+    expect(answer.status).toBe(status);
+    expect(await answer.text()).toContain(message);
+    const known = (await boardOf(bindings).operatorView()).components.find((one) => one.id === id);
+    expect(known).toMatchObject({ name: "Till", services: ["p-1/shop/till"] });
+  });
+
+  it("that is gone says so", async () => {
+    const { cookie } = await signedIn();
+    const answer = await call("/admin/components/nothing00000", { headers: { cookie } });
+    expect(answer.status).toBe(404);
+    await answer.body?.cancel();
+  });
+});
+
 describe("a session", () => {
   it("that ends takes its open socket along", async () => {
     const { cookie } = await signedIn();

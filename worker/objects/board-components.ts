@@ -33,13 +33,26 @@ export class BoardComponents {
     const now = Date.now();
     const components: Component[] = [];
     this.#books.change(now, null, () => {
-      for (const request of requests) components.push(this.#put(request, by, now));
+      for (const request of requests) components.push(this.#put(request, this.#named(request), by, now));
     });
     return success(components);
   }
 
   add(request: ComponentRequest, by: string): Result<readonly Component[], "too_many" | "exists"> {
     return this.#named(request) === undefined ? this.putAll([request], by) : failure("exists");
+  }
+
+  /** Changes one, whatever it was called until now. */
+  change(id: string, request: ComponentRequest, by: string): Result<Component, "unknown" | "exists"> {
+    const known = this.#memory.get("component", id);
+    if (known === null) return failure("unknown");
+    if ((this.#named(request) ?? known).id !== id) return failure("exists");
+    const now = Date.now();
+    let changed = known;
+    this.#books.change(now, null, () => {
+      changed = this.#put(request, known, by, now);
+    });
+    return success(changed);
   }
 
   remove(id: string, by: string): boolean {
@@ -65,9 +78,9 @@ export class BoardComponents {
     return this.#memory.all("component").find((known) => known.group === group && known.name === name);
   }
 
-  #put(request: ComponentRequest, by: string, now: Millis): Component {
+  /** @param known what it was until now */
+  #put(request: ComponentRequest, known: Component | undefined, by: string, now: Millis): Component {
     const all = this.#memory.all("component");
-    const known = this.#named(request);
     const position = known?.position ?? Math.max(0, ...all.map((component) => component.position)) + 1;
     const component = {
       ...request,

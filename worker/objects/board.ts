@@ -210,6 +210,15 @@ export class Board extends DurableObject<Env> {
     return this.#components.add(request, by);
   }
 
+  /** Changes a component: what the form on its page shows is what it is from now on. */
+  async changeComponent(
+    id: string,
+    request: ComponentRequest,
+    by: string,
+  ): Promise<Result<Component, "unknown" | "exists">> {
+    return this.#components.change(id, request, by);
+  }
+
   /** Takes a component off the page. False if there is none. */
   async removeComponent(id: string, by: string): Promise<boolean> {
     return this.#components.remove(id, by);

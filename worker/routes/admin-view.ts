@@ -9,6 +9,7 @@ import type {
   ArchiveModel,
   ClusterModel,
   ClusterPageModel,
+  ComponentPageModel,
   EventModel,
   LeaseModel,
   PublishedModel,
@@ -17,6 +18,7 @@ import type {
   TargetModel,
 } from "../../web/view/admin/model.ts";
 import type { ClusterIdentity, Component, Tell, ToldService } from "../core/component.ts";
+import { componentVerdict, splitService } from "../core/component.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
 import type { OperatorView, ToldView } from "../objects/board.ts";
 
@@ -132,16 +134,60 @@ function servicesOf(tell: Tell | null, components: readonly Component[], now: Mi
 
 function serviceModel(tell: Tell, told: ToldService, components: readonly Component[], now: Millis): ServiceModel {
   const { traffic } = told;
+  const fresh = now < tell.expiresAt;
   return {
     cluster: tell.cluster,
     service: told.service,
-    fresh: now < tell.expiresAt,
+    fresh,
     heardAt: tell.heardAt,
+    status: fresh ? told.status : "unknown",
+    reason: fresh ? told.reason : "its cluster is silent",
     p95: told.latency === null ? null : quantile(told.latency, 0.95),
     errorRatio: traffic === null || traffic.requests === 0 ? null : traffic.errors / traffic.requests,
     requestsPerSecond: traffic === null ? null : (traffic.requests * SECOND) / traffic.spanMs,
     replicas: told.replicas,
     published: publishedAs(`${tell.cluster}/${told.service}`, components),
+  };
+}
+
+/** @param form what the form shows: the component as it is, or what was typed and refused */
+export function componentPageModel(
+  view: OperatorView,
+  component: Component,
+  form: ComponentPageModel["form"],
+  now: Millis,
+): ComponentPageModel {
+  const evidence = { tells: new Map(view.tells.map((tell) => [tell.cluster, tell])), maintenances: view.maintenances };
+  const { status, why } = componentVerdict(component, evidence, now);
+  return {
+    id: component.id,
+    name: component.name,
+    group: component.group,
+    status,
+    why,
+    services: component.services.map((ref) => memberModel(ref, view, now)),
+    form,
+  };
+}
+
+/** A service that a component names: its cluster may report none of that name. */
+function memberModel(ref: string, view: OperatorView, now: Millis): ServiceModel {
+  const { cluster, service } = splitService(ref);
+  const tell = tellOf(view, cluster);
+  const told = tell?.services.find((one) => one.service === service);
+  if (tell !== null && told !== undefined) return serviceModel(tell, told, view.components, now);
+  return {
+    cluster,
+    service,
+    fresh: false,
+    heardAt: tell?.heardAt ?? null,
+    status: "unknown",
+    reason: tell === null ? "its cluster was never heard" : "its cluster does not report it",
+    p95: null,
+    errorRatio: null,
+    requestsPerSecond: null,
+    replicas: null,
+    published: publishedAs(ref, view.components),
   };
 }
 

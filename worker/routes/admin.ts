@@ -28,29 +28,21 @@ import { RELAY_ADMIN, SESSION_HEADER } from "../objects/relay.ts";
 import { openDatabase } from "../store/database.ts";
 import { recentEvents } from "../store/events.ts";
 import { archiveModel, clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
+import { componentRoutes } from "./admin-component.ts";
+import { adminPage, FORM_MAX, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
-import { ServiceRef } from "./cli.ts";
-import { documentHeaders } from "./document.ts";
+import { ServiceRef } from "./component-request.ts";
 import { failedTooOften } from "./failures.ts";
 import { sessionCookieName } from "./guard.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
-const FORM_MAX = 16_384;
 const EVENTS_SHOWN = 50;
-
-function page(c: AppContext, markup: string, status: 200 | 400 | 401 | 409 = 200): Response {
-  return c.html(markup, status, documentHeaders("admin"));
-}
-
-function formOf(body: Uint8Array): URLSearchParams {
-  return new URLSearchParams(new TextDecoder().decode(body));
-}
 
 // ── doors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Opening the link spends nothing: mail scanners and previews open links too. The button on it does. */
 function showSignIn(c: AppContext): Response {
-  return page(
+  return adminPage(
     c,
     renderSignIn({ pageName: c.env.PAGE_NAME, token: c.req.query("token")?.slice(0, 128) ?? null, problem: null }),
   );
@@ -62,7 +54,7 @@ async function signIn(c: AppContext, { body }: RouteRequest): Promise<Response> 
     const tooOften = await failedTooOften(c, "sign-in");
     if (tooOften !== null) return tooOften;
     const problem = "This link was used already or is older than 15 minutes. Make a new one.";
-    return page(c, renderSignIn({ pageName: c.env.PAGE_NAME, token: null, problem }), 401);
+    return adminPage(c, renderSignIn({ pageName: c.env.PAGE_NAME, token: null, problem }), 401);
   }
   const secure = c.req.url.startsWith("https:");
   const maxAge = SESSION_LIFETIME_MS / 1_000;
@@ -81,7 +73,7 @@ async function signOut(c: AppContext, { visitor }: RouteRequest): Promise<Respon
 async function home(c: AppContext): Promise<Response> {
   const view = await boardOf(c.env).operatorView([]);
   const now = Date.now();
-  return page(c, renderAdminHome(homeModel(view, now), frameOf(view, now)));
+  return adminPage(c, renderAdminHome(homeModel(view, now), frameOf(view, now)));
 }
 
 async function showCluster(c: AppContext): Promise<Response> {
@@ -90,7 +82,7 @@ async function showCluster(c: AppContext): Promise<Response> {
   if (identity === undefined) return refuse(c, "not_found", "There is no such cluster.");
   const events = await eventsOf(c, identity.cluster);
   const now = Date.now();
-  return page(c, renderCluster(clusterPageModel(view, identity, events, now), frameOf(view, now)));
+  return adminPage(c, renderCluster(clusterPageModel(view, identity, events, now), frameOf(view, now)));
 }
 
 /** Null if Postgres cannot be reached: the rest of the page does not need it. */
@@ -137,7 +129,7 @@ async function servicesPage(c: AppContext, query: string, refused: ServicesModel
   const services = serviceModels(view, now).filter(({ cluster, service, published }) =>
     [`${cluster}/${service}`, ...published.map(({ name }) => name)].some((text) => text.toLowerCase().includes(wanted)),
   );
-  return page(c, renderServices({ query, services, refused }, frameOf(view, now)), refused === null ? 200 : 400);
+  return adminPage(c, renderServices({ query, services, refused }, frameOf(view, now)), refused === null ? 200 : 400);
 }
 
 const PublishForm = v.object({
@@ -190,7 +182,7 @@ async function maintenanceForm(
 ): Promise<Response> {
   const view = await boardOf(c.env).operatorView();
   const now = Date.now();
-  return page(
+  return adminPage(
     c,
     renderMaintenanceNew({ targets: targetModels(view, now), values, faults }, frameOf(view, now)),
     status,
@@ -245,7 +237,7 @@ async function showMaintenance(c: AppContext): Promise<Response> {
     maintenance: operatorMaintenance(maintenance, now),
     components: components.map(({ name }) => name),
   };
-  return page(c, renderMaintenance(model, frameOf(view, now)));
+  return adminPage(c, renderMaintenance(model, frameOf(view, now)));
 }
 
 async function endMaintenance(c: AppContext, { visitor }: RouteRequest): Promise<Response> {
@@ -267,7 +259,7 @@ async function archivePage(
   const clusters = view.clusters.map(({ cluster }) => cluster);
   const now = Date.now();
   const model = { archive: archiveModel(view), reflush, clusters, values, faults };
-  return page(c, renderArchive(model, frameOf(view, now)), status);
+  return adminPage(c, renderArchive(model, frameOf(view, now)), status);
 }
 
 const ReflushForm = v.object({
@@ -328,6 +320,7 @@ export const adminRoutes: readonly Route[] = [
   { method: "POST", path: "/admin/archive/reflush", policy: "admin", bodyMaxBytes: FORM_MAX, handle: reflush },
   { method: "GET", path: "/admin/services", policy: "admin", handle: showServices },
   { method: "POST", path: "/admin/components", policy: "admin", bodyMaxBytes: FORM_MAX, handle: publish },
+  ...componentRoutes,
   { method: "POST", path: "/admin/components/:id/remove", policy: "admin", bodyMaxBytes: FORM_MAX, handle: unpublish },
   { method: "GET", path: "/admin/maintenance/new", policy: "admin", handle: showMaintenanceNew },
   { method: "POST", path: "/admin/maintenance", policy: "admin", bodyMaxBytes: FORM_MAX, handle: startMaintenance },

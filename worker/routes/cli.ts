@@ -1,41 +1,18 @@
 /** What the command line asks of a running system. The operator's key opens it. */
 import * as v from "valibot";
-import { ClusterName, line, ServiceName } from "../../protocol/name.ts";
-import { RULES } from "../core/component.ts";
+import { ClusterName } from "../../protocol/name.ts";
 import { parseJson } from "../objects/body.ts";
 import { boardOf, clusterOf } from "../objects/env.ts";
 import { refuse } from "./answer.ts";
+import { ComponentRequestSchema } from "./component-request.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 const BODY_MAX = 262_144;
 
-/** cluster/namespace/name */
-export const ServiceRef = v.pipe(
-  v.string(),
-  v.check((ref) => {
-    const slash = ref.indexOf("/");
-    return v.is(ClusterName, ref.slice(0, slash)) && v.is(ServiceName, ref.slice(slash + 1));
-  }, "must be cluster/namespace/name"),
-);
-
 const Empty = v.strictObject({});
 const Token = v.strictObject({ scope: v.literal("read") });
 const Enrollment = v.strictObject({ cluster: ClusterName, pending: v.optional(v.boolean(), false) });
-const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
-const Components = v.strictObject({
-  components: v.pipe(
-    v.array(
-      v.strictObject({
-        name: Name,
-        group: v.optional(v.nullable(Name), null),
-        description: v.optional(v.nullable(line(1_000)), null),
-        services: v.pipe(v.array(ServiceRef), v.minLength(1), v.maxLength(100)),
-        rule: v.optional(v.picklist(RULES), "all"),
-      }),
-    ),
-    v.maxLength(500),
-  ),
-});
+const Components = v.strictObject({ components: v.pipe(v.array(ComponentRequestSchema), v.maxLength(500)) });
 
 /** A handler behind a checked JSON body. An empty body counts as {}. */
 function withJson<Schema extends v.GenericSchema>(

@@ -6,6 +6,7 @@ import type { Quantile } from "../../../protocol/latency.ts";
 import type { LeaseMode, LeaseResult } from "../../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../../protocol/page.ts";
 import type { EventKind } from "../../../protocol/record.ts";
+import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Millis } from "../../../protocol/time.ts";
 
 /** What every admin page needs besides its own facts. `timeZone` is the page's, an IANA name. */
@@ -87,6 +88,9 @@ export interface ServiceModel {
   /** False if its cluster is silent: the numbers are old. */
   readonly fresh: boolean;
   readonly heardAt: Millis | null;
+  /** What its last evidence says, with its numbers; unknown once that has expired. */
+  readonly status: ComponentStatus;
+  readonly reason: string;
   readonly p95: Quantile | null;
   readonly errorRatio: number | null;
   readonly requestsPerSecond: number | null;
@@ -224,6 +228,24 @@ export interface ServicesModel {
   readonly services: readonly ServiceModel[];
   /** The publish form that was refused: `values.service` ("cluster/namespace/name") says which row's it was. */
   readonly refused: FormModel<"service" | "name" | "group"> | null;
+}
+
+/**
+ * POST /admin/components/:id. The names are the paths of `ComponentRequestSchema`: `services` one a line, each
+ * "cluster/namespace/name"; an empty field takes away what stood there.
+ */
+export type ComponentField = "name" | "group" | "description" | "services" | "rule";
+
+export interface ComponentPageModel {
+  readonly id: string;
+  readonly name: string;
+  readonly group: string | null;
+  readonly status: ComponentStatus;
+  /** What visitors read of it; null if nothing more than its status. */
+  readonly why: string | null;
+  /** The services it stands for, in its own order; one that nobody reports is unknown. */
+  readonly services: readonly ServiceModel[];
+  readonly form: FormModel<ComponentField>;
 }
 
 /** A deployment that a maintenance can be asked for. */

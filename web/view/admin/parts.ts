@@ -4,6 +4,7 @@ import { MINUTE } from "../../../protocol/time.ts";
 import { moment, quantileText, rateText, ratioText } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
+import { STATUS_WORDS } from "../words.ts";
 import { age, marked, segment } from "./elements.ts";
 import type { AdminFrame, ClusterModel, ClusterState, MaintenanceModel, ServiceModel, SourceModel } from "./model.ts";
 import { standing, STANDING_WORDS } from "./steps.ts";
@@ -55,7 +56,7 @@ export function skewText(skewMs: number | null): Html | string {
 }
 
 export function readingCells(service: ServiceModel): Html[] {
-  const { fresh, p95, errorRatio, requestsPerSecond: rate, replicas } = service;
+  const { fresh, status, reason, p95, errorRatio, requestsPerSecond: rate, replicas } = service;
   // Old numbers would read as news.
   const cells = [
     fresh && quantileText(p95),
@@ -63,10 +64,13 @@ export function readingCells(service: ServiceModel): Html[] {
     fresh && rate !== null && rateText(rate),
     replicas !== null && `${replicas.ready} of ${replicas.desired}`,
   ];
-  return cells.map((cell) => markup`<span class="number">${cell === false ? "–" : cell}</span>`);
+  return [
+    marked(status, STATUS_WORDS[status], markup`<br><small>${reason}</small>`),
+    ...cells.map((cell) => markup`<span class="number">${cell === false ? "–" : cell}</span>`),
+  ];
 }
 
-export const READING_HEAD = ["p95", "error ratio", "requests", "ready"] as const;
+export const READING_HEAD = ["state", "p95", "error ratio", "requests", "ready"] as const;
 
 export function standingMark(m: MaintenanceModel, frame: Pick<AdminFrame, "now">): Html {
   const [word, status] = STANDING_WORDS[standing(m, frame.now)];

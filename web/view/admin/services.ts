@@ -48,7 +48,7 @@ function nothing(query: string): Html {
 function shown(service: ServiceModel, model: ServicesModel): Html {
   const published = service.published.map(
     ({ id, name, group }) =>
-      markup`<div class="shown"><span><b>${name}</b>${group !== null && ` in ${group}`}</span> ${button(`/admin/components/${segment(id)}/remove`, "Unpublish")}</div>`,
+      markup`<div class="shown"><span><a href="/admin/components/${segment(id)}">${name}</a>${group !== null && ` in ${group}`}</span> ${button(`/admin/components/${segment(id)}/remove`, "Unpublish")}</div>`,
   );
   return published.length > 0 ? markup`${published}` : publishForm(service, model);
 }

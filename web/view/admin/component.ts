@@ -1,0 +1,86 @@
+import type { Html, Part } from "../html.ts";
+import { markup, trusted } from "../html.ts";
+import { STATUS_WORDS } from "../words.ts";
+import { adminDocument } from "./document.ts";
+import { button, faultOf, invalid, marked, segment, table } from "./elements.ts";
+import type { AdminFrame, ComponentField, ComponentPageModel } from "./model.ts";
+import { clusterLink, READING_HEAD, readingCells } from "./parts.ts";
+
+/** What is said of a component and why; then the form that changes it, a section for each of its subjects. */
+export function renderComponent(model: ComponentPageModel, frame: AdminFrame): string {
+  const { id, name, group, form } = model;
+  const action = `/admin/components/${segment(id)}`;
+  return adminDocument(
+    frame,
+    "/admin/services",
+    group === null ? name : `${group}: ${name}`,
+    markup`${verdict(model)}
+${services(model)}
+<h2>Settings</h2>
+<form class="sheet" method="post" action="${action}">
+${faultOf(form.faults, null, "fault-form")}
+${section("On the page", [
+  field(model, "name", "Name", input(model, "name", 'required maxlength="255"')),
+  field(
+    model,
+    "group",
+    "Group",
+    input(model, "group", 'maxlength="255"'),
+    "Components of one group stand together. Empty for none.",
+  ),
+  field(model, "description", "Description", input(model, "description", 'maxlength="1000"')),
+])}
+${section("What it stands for", [
+  field(
+    model,
+    "services",
+    "Services",
+    area(model, "services"),
+    "One a line: cluster/namespace/name. Visitors never read these names.",
+  ),
+  rule(model),
+])}
+<p class="actions"><button class="primary">Save</button></p></form>
+<details class="danger"><summary>Unpublish ${name}</summary><p>It and its history leave the public page at once.</p>${button(`${action}/remove`, `Unpublish ${name}`, {}, "danger")}</details>`,
+  );
+}
+
+function verdict({ status, why }: ComponentPageModel): Html {
+  return markup`<section class="needs"><h2>Now</h2>${marked(status, markup`<b>${STATUS_WORDS[status]}</b>`, why !== null && markup`<br>Visitors read: ${why}`)}</section>`;
+}
+
+function services({ services: list }: ComponentPageModel): Html {
+  return table({
+    caption: "Services",
+    head: ["Service", "Cluster", ...READING_HEAD],
+    rows: list.map((service) => [service.service, clusterLink(service.cluster), ...readingCells(service)]),
+    empty: "",
+  });
+}
+
+function section(title: string, fields: readonly Part[]): Html {
+  return markup`<fieldset class="section"><legend>${title}</legend>${fields}</fieldset>`;
+}
+
+function rule({ form }: ComponentPageModel): Html {
+  const choice = (value: string, word: string, hint: string): Html =>
+    markup`<label class="choice"><input type="radio" name="rule" value="${value}"${form.values.rule === value && trusted(" checked")}> <span><b>${word}</b> <small>${hint}</small></span></label>`;
+  return markup`<fieldset><legend>Its state is</legend>
+${choice("all", "All", "as bad as the worst of them")}
+${choice("any", "Any", "well while one of them is")}
+${faultOf(form.faults, "rule", "fault-rule")}</fieldset>`;
+}
+
+/** `attributes` are our own constants. */
+function input({ form }: ComponentPageModel, name: ComponentField, attributes: string): Html {
+  return markup`<input id="${name}" name="${name}" ${trusted(attributes)} value="${form.values[name] ?? ""}"${invalid(form.faults, name, `fault-${name}`)}>`;
+}
+
+function area({ form }: ComponentPageModel, name: ComponentField): Html {
+  const text = form.values[name] ?? "";
+  return markup`<textarea id="${name}" name="${name}" rows="${Math.max(2, text.split("\n").length)}" spellcheck="false" required${invalid(form.faults, name, `fault-${name}`)}>${text}</textarea>`;
+}
+
+function field({ form }: ComponentPageModel, name: ComponentField, label: string, control: Html, hint?: string): Html {
+  return markup`<div class="field"><label for="${name}">${label}</label>${control}${hint !== undefined && markup`<small>${hint}</small>`}${faultOf(form.faults, name, `fault-${name}`)}</div>`;
+}

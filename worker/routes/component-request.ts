@@ -1,0 +1,73 @@
+/** A component as operators ask for it: one schema behind the command line and behind the form. */
+import * as v from "valibot";
+import { ClusterName, line, ServiceName } from "../../protocol/name.ts";
+import type { ComponentField, Fault } from "../../web/view/admin/model.ts";
+import type { Component } from "../core/component.ts";
+import { RULES } from "../core/component.ts";
+
+/** cluster/namespace/name */
+export const ServiceRef = v.pipe(
+  v.string(),
+  v.check((ref) => {
+    const slash = ref.indexOf("/");
+    return v.is(ClusterName, ref.slice(0, slash)) && v.is(ServiceName, ref.slice(slash + 1));
+  }, "must be cluster/namespace/name"),
+);
+
+const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
+
+/**
+ * What is not named keeps its default if it has one. What has none, and came later than the rest (`exactOptional`),
+ * stays as it is: a file that was written before it must not take it away. `null` takes it away.
+ */
+export const ComponentRequestSchema = v.strictObject({
+  name: Name,
+  group: v.optional(v.nullable(Name), null),
+  description: v.optional(v.nullable(line(1_000)), null),
+  services: v.pipe(
+    v.array(ServiceRef),
+    v.minLength(1, "name one service at least"),
+    v.maxLength(100, "at most 100 services"),
+  ),
+  rule: v.optional(v.picklist(RULES), "all"),
+});
+
+/** What the form shows of a component: its fields' names are the paths of the schema above. */
+export function valuesOf(component: Component): Readonly<Record<ComponentField, string>> {
+  return {
+    name: component.name,
+    group: component.group ?? "",
+    description: component.description ?? "",
+    services: component.services.join("\n"),
+    rule: component.rule,
+  };
+}
+
+/** What a form asks for, to be checked by the schema: an empty field is null. */
+export function requestOf(values: Readonly<Partial<Record<ComponentField, string>>>): unknown {
+  return {
+    name: values.name ?? "",
+    group: textOf(values.group),
+    description: textOf(values.description),
+    services: (values.services ?? "").split(/\s+/).filter((ref) => ref !== ""),
+    rule: values.rule,
+  };
+}
+
+function textOf(value: string | undefined): string | null {
+  const text = value?.trim() ?? "";
+  return text === "" ? null : text;
+}
+
+/** What the schema found wrong, beside the fields of the form: of a list, the list's. */
+export function faultsOf(issues: readonly v.BaseIssue<unknown>[]): readonly Fault[] {
+  return issues.map((issue) => ({
+    field: v.getDotPath(issue)?.replace(/\.\d+$/, "") ?? null,
+    message: sentence(issue),
+  }));
+}
+
+function sentence({ message, input }: v.BaseIssue<unknown>): string {
+  const subject = typeof input === "string" && input !== "" ? `“${input}” ${message}` : message;
+  return `${subject.charAt(0).toUpperCase()}${subject.slice(1)}.`;
+}
