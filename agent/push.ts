@@ -13,6 +13,7 @@ import { reactTo, REFUSED_WAIT_MS, type Answer } from "./core/answer.ts";
 import { retryDelay } from "./core/backoff.ts";
 import { fitLive } from "./core/readings.ts";
 import { sessionRest } from "./core/rest.ts";
+import { wireForm } from "./core/wire.ts";
 import type { Log } from "./log.ts";
 import type { Batch, Spool } from "./spool.ts";
 import { postPush, type Exchange, type PostOptions, type PushCarrier } from "./transport.ts";
@@ -72,6 +73,8 @@ export class Pusher {
   #liveHeldUntil = 0;
   #failures = 0;
   #setAside = 0;
+  /** What the edge said that it takes. */
+  #accepts: readonly string[] = [];
   /** Pushes in a row that were lost on the session, and until when none is tried there, by the monotonic clock. */
   #losses = 0;
   #sessionRestsUntil = 0;
@@ -84,13 +87,13 @@ export class Pusher {
   /** One exchange, over within `timeoutMs` whichever ways it takes. */
   async pushOnce(timeoutMs = PUSH_TIMEOUT_MS): Promise<PushOutcome> {
     const { push, sent } = this.#compose();
-    const exchange = await this.#exchange(push, timeoutMs);
+    const exchange = await this.#exchange(wireForm(push, this.#accepts), timeoutMs);
     if (!exchange.ok) return this.#react(null, null, sent, exchange.failure);
     const { answer, receipt, message } = exchange.value;
     return this.#react(answer, receipt, sent, message);
   }
 
-  async #exchange(push: Push, timeoutMs: number): Promise<Exchange> {
+  async #exchange(push: unknown, timeoutMs: number): Promise<Exchange> {
     const session = this.#options.session?.() ?? null;
     if (session === null || !session.takesPushes() || performance.now() < this.#sessionRestsUntil)
       return this.#timed(() => postPush(this.#options, push, timeoutMs));
@@ -144,7 +147,7 @@ export class Pusher {
       case "split":
         // Only our edge's own word may cost a record: a proxy in between answers 400 for reasons of its own.
         return answer?.code === "push_malformed" || answer?.code === "push_too_large"
-          ? this.#split(sent, reaction.reason + reason)
+          ? this.#refused(sent, reaction.reason + reason)
           : this.#retry(reaction.reason + reason);
       case "wait": {
         this.#failures = 0;
@@ -173,6 +176,7 @@ export class Pusher {
       log("error", "the edge refuses the live part of a push; it is left out for a minute");
       this.#liveHeldUntil = clock.now() + LIVE_HELD_MS;
     }
+    this.#accepts = receipt.accepts ?? [];
     this.#failures = 0;
     this.#setAside = 0;
     this.#suspect = "none";
@@ -202,6 +206,13 @@ export class Pusher {
     const more = spool.waiting > 0 || this.#from < spool.next;
     const waitMs = more && progressed ? DRAIN_PAUSE_MS : receipt.nextPushMs;
     return outcome(waitMs, { accepted: true, reason: "accepted" });
+  }
+
+  /** An edge that was set back to an earlier release may refuse what its successor took: it gets the first form again. */
+  #refused(sent: Sent, reason: string): PushOutcome {
+    if (this.#accepts.length === 0) return this.#split(sent, reason);
+    this.#accepts = [];
+    return outcome(DRAIN_PAUSE_MS, { held: true, reason });
   }
 
   /** First the same records without `live`, then ever fewer records, until the one that is refused stands alone. */

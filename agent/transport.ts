@@ -2,7 +2,7 @@
 import { gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { agentPath, PUSH_PATH } from "../protocol/path.ts";
-import { ReceiptSchema, type Push, type Receipt } from "../protocol/push.ts";
+import { ReceiptSchema, type Receipt } from "../protocol/push.ts";
 import { failure, success, type Result } from "../protocol/result.ts";
 import type { SessionMessage } from "../protocol/session.ts";
 import type { Millis } from "../protocol/time.ts";
@@ -30,7 +30,7 @@ export type Exchange = Result<PushReply, string>;
 export interface PushCarrier {
   /** Whether pushes may come this way now. */
   takesPushes(): boolean;
-  push(push: Push, withinMs: number): Promise<Exchange>;
+  push(push: unknown, withinMs: number): Promise<Exchange>;
 }
 
 /** Where POSTs go, and in whose name. */
@@ -48,7 +48,7 @@ export function packed(message: unknown): Uint8Array<ArrayBuffer> {
 
 export async function postPush(
   { edge, cluster, identity, clock }: PostOptions,
-  push: Push,
+  push: unknown,
   timeoutMs: number,
 ): Promise<Exchange> {
   const url = `${edge}${agentPath(PUSH_PATH, cluster)}`;

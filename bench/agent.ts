@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { toReading, toWindow } from "../agent/core/mesh.ts";
 import type { MeshCounts, ServiceReading } from "../agent/core/mesh.ts";
+import { wireForm } from "../agent/core/wire.ts";
 import { enrol, loadIdentity, signedHeaders } from "../agent/identity.ts";
 import type { Identity } from "../agent/identity.ts";
 import { AGENT_VERSION } from "../agent/push.ts";
@@ -15,6 +16,7 @@ import type { Operator } from "../dev/cli/edge.ts";
 import { ISTIO_BOUNDS } from "../protocol/latency.ts";
 import { READINGS_MAX } from "../protocol/limits.ts";
 import { agentPath, PUSH_PATH, SESSION_PATH } from "../protocol/path.ts";
+import { EXTRAS } from "../protocol/push.ts";
 import type { Live, Push, Receipt } from "../protocol/push.ts";
 import type { WindowRecord } from "../protocol/record.ts";
 import { sessionOpenMessage } from "../protocol/session.ts";
@@ -73,7 +75,7 @@ export async function startSimulatedAgent(
     posts: (count) => Array.from({ length: count }, () => signed(identity, url, mesh.next(epoch))),
     frames: (count) =>
       Array.from({ length: count }, () =>
-        frameBytes("binary", packed({ type: "push", id: ++frames, push: mesh.next(epoch) })),
+        frameBytes("binary", packed({ type: "push", id: ++frames, push: wireForm(mesh.next(epoch), EXTRAS) })),
       ),
     async openSession() {
       const line = await openSocket(Number(url.port), url.host, agentPath(SESSION_PATH, cluster));
@@ -83,14 +85,14 @@ export async function startSimulatedAgent(
     },
     sizes: () =>
       [[], mesh.windows()].map((items) => {
-        const push = mesh.push(epoch, mesh.live(), items);
+        const push = wireForm(mesh.push(epoch, mesh.live(), items), EXTRAS);
         return { json: JSON.stringify(push).length, gzip: packed(push).length };
       }),
   };
 }
 
 function signed(identity: Identity, url: URL, push: Push): Buffer {
-  const body = packed(push);
+  const body = packed(wireForm(push, EXTRAS));
   const headers = { ...signedHeaders(identity, url.href, body, Date.now()), "content-encoding": "gzip" };
   return requestBytes("POST", url.host, url.pathname + url.search, headers, body);
 }

@@ -21,7 +21,9 @@ export function jsonShape(bytes: Uint8Array, max: number): JsonShape {
   /** Whether the last string has an escape. */
   let escaped = false;
   for (let i = 0; i < bytes.length; i++) {
-    const c = bytes[i];
+    const c = bytes[i] ?? 0;
+    // Most bytes are digits, points and commas, and mean nothing here.
+    if (c < COLON && c !== QUOTE) continue;
     if (c === QUOTE) {
       escaped = false;
       for (i++; i < bytes.length && bytes[i] !== QUOTE; i++) {

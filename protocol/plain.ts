@@ -13,11 +13,21 @@ import { READINGS_MAX } from "./limits.ts";
 import { SERVICE_NAME } from "./name.ts";
 import { MINUTE } from "./time.ts";
 
-/** `schema`, asked only about what `isPlain` does not take. Issues and types stay the schema's. */
-export function quick<Schema extends GenericSchema>(schema: Schema, isPlain: (value: unknown) => boolean): Schema {
-  const run: Schema["~run"] = (dataset, config) =>
+/**
+ * `schema`, asked only about what `isPlain` does not take. Issues and types stay the schema's.
+ *
+ * @param spread what a value stands for, if it may come in another form
+ */
+export function quick<Schema extends GenericSchema>(
+  schema: Schema,
+  isPlain: (value: unknown) => boolean,
+  spread: (value: unknown) => unknown = (value) => value,
+): Schema {
+  const run: Schema["~run"] = (dataset, config) => {
+    const value = spread(dataset.value);
     // Just checked: the value has the schema's own type.
-    isPlain(dataset.value) ? { typed: true, value: dataset.value } : schema["~run"](dataset, config);
+    return isPlain(value) ? { typed: true, value } : schema["~run"]({ ...dataset, value }, config);
+  };
   return { ...schema, "~run": run };
 }
 

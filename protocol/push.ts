@@ -10,6 +10,7 @@
  * the agent free a record.
  */
 import * as v from "valibot";
+import { spreadService } from "./compact.ts";
 import { errorsAmongRequests } from "./count.ts";
 import { LatencySchema } from "./latency.ts";
 import { LeaseReportSchema, SignedDesiredSchema } from "./lease.ts";
@@ -63,7 +64,8 @@ export type SourceState = Readonly<v.InferOutput<typeof SourceStateSchema>>;
 
 const LiveSchema = v.strictObject({
   at: Moment,
-  services: v.pipe(v.array(quick(LiveServiceSchema, isPlainService)), v.maxLength(SERVICES_MAX)),
+  /** Each as an object, or as the tuple of compact.ts. */
+  services: v.pipe(v.array(quick(LiveServiceSchema, isPlainService, spreadService)), v.maxLength(SERVICES_MAX)),
   sources: v.record(v.picklist(["prometheus", "scrape", "kubernetes", "certificates"]), SourceStateSchema),
   leases: LeaseReportSchema,
 });
@@ -89,6 +91,15 @@ export const PushSchema = v.strictObject({
 });
 export type Push = Readonly<v.InferOutput<typeof PushSchema>>;
 
+/**
+ * What an edge may say that it takes beyond the first form of a push, which refuses fields that it does not know. An
+ * agent sends it only to an edge whose last receipt said so.
+ *
+ *   compact   services of `live` as tuples (compact.ts)
+ */
+export const EXTRAS = ["compact"] as const;
+export type Extra = (typeof EXTRAS)[number];
+
 export const ReceiptSchema = v.object({
   epoch: Moment,
   received: Sequence,
@@ -96,6 +107,8 @@ export const ReceiptSchema = v.object({
   rejected: v.array(v.object({ seq: Sequence, reason: v.picklist(RECORD_REFUSALS) })),
   serverTime: Moment,
   nextPushMs: v.pipe(v.number(), v.integer(), v.minValue(1_000)),
+  /** What this edge takes beyond the first form of a push. Names that an agent does not know say nothing to it. */
+  accepts: v.optional(v.array(v.string())),
   /** Only if its generation is not the one observed in `live.leases`. */
   desired: v.optional(SignedDesiredSchema),
 });

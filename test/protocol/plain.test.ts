@@ -1,10 +1,13 @@
 import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { compactService, spreadService } from "../../protocol/compact.ts";
 import { isPlainService, isPlainWindow, quick } from "../../protocol/plain.ts";
-import { LiveServiceSchema } from "../../protocol/push.ts";
+import { LiveServiceSchema, PushSchema } from "../../protocol/push.ts";
+import type { Live, LiveService } from "../../protocol/push.ts";
 import { WindowSchema } from "../../protocol/record.ts";
 import { MINUTE } from "../../protocol/time.ts";
+import { push } from "../support/facts.ts";
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -119,6 +122,44 @@ describe.each([
     );
     // Both happen often enough to mean something.
     expect(Math.min(seen.true, seen.false)).toBeGreaterThan(500);
+  });
+});
+
+describe("a service as a tuple", () => {
+  /** What becomes of one service in a push. */
+  const taken = (one: unknown): unknown => {
+    const live = { at: 1, services: [one], sources: {}, leases: { observedGeneration: 0, targets: [], allowed: [] } };
+    const parsed = v.safeParse(PushSchema, push({ live: live as Live }));
+    return parsed.success ? parsed.output.live?.services[0] : null;
+  };
+  const wire = (one: unknown): unknown => JSON.parse(JSON.stringify(one));
+
+  it("is taken for the very service that it was made of", () => {
+    fc.assert(
+      fc.property(liveService, (value) => {
+        const good = wire(value) as LiveService;
+        const tuple = wire(compactService(good));
+        expect(Array.isArray(tuple)).toBe(true);
+        expect(taken(tuple)).toEqual(good);
+        expect(taken(good)).toEqual(good);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("with one thing changed is another good service, or none", () => {
+    const seen = { good: 0, bad: 0 };
+    const tuples = liveService.map((value) => wire(compactService(wire(value) as LiveService)));
+    fc.assert(
+      fc.property(fc.oneof(spoiled(tuples), spoiled(spoiled(tuples))), (value) => {
+        const result = taken(wire(value));
+        expect(result !== null).toBe(v.is(LiveServiceSchema, spreadService(wire(value))));
+        if (result !== null) expect(spreadService(wire(compactService(result as LiveService)))).toEqual(result);
+        seen[result === null ? "bad" : "good"]++;
+      }),
+      { numRuns: 10_000 },
+    );
+    expect(Math.min(seen.good, seen.bad)).toBeGreaterThan(500);
   });
 });
 
