@@ -10,7 +10,7 @@ export const COMPONENT_STATUSES = [
 export type ComponentStatus = (typeof COMPONENT_STATUSES)[number];
 
 /** The page's roll-up, in Statuspage's words. */
-const INDICATORS = ["none", "maintenance", "minor", "major", "critical"] as const;
+export const INDICATORS = ["none", "maintenance", "minor", "major", "critical"] as const;
 export type Indicator = (typeof INDICATORS)[number];
 
 /** The heavier of two statuses. */

@@ -6,6 +6,7 @@ import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { refuse } from "./routes/answer.ts";
 import { cliRoutes } from "./routes/cli.ts";
+import { openApiRoute } from "./routes/openapi.ts";
 import { operatorRoutes } from "./routes/operator.ts";
 import { pageRoutes } from "./routes/page.ts";
 import type { AppEnv, Route } from "./routes/table.ts";
@@ -16,14 +17,10 @@ export { Cluster } from "./objects/cluster.ts";
 export { Relay } from "./objects/relay.ts";
 export { Throttle } from "./objects/throttle.ts";
 
+const routes: readonly Route[] = [...pageRoutes, ...agentRoutes, ...operatorRoutes, ...adminRoutes, ...cliRoutes];
+
 /** Every route there is, with its policy. */
-export const ROUTES: readonly Route[] = [
-  ...pageRoutes,
-  ...agentRoutes,
-  ...operatorRoutes,
-  ...adminRoutes,
-  ...cliRoutes,
-];
+export const ROUTES: readonly Route[] = [...routes, openApiRoute(routes)];
 
 /** Agents ask far more often than everybody else: among their few addresses theirs is found at once. */
 const agents = appOf(agentRoutes);

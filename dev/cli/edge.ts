@@ -76,8 +76,12 @@ export async function makeAdminLink(operator: Operator): Promise<{ url: string; 
   return { url: link.url, expiresAt: new Date(link.expiresAt) };
 }
 
-export async function makeReadToken(operator: Operator): Promise<string> {
-  return (await ask(operator, "POST", "/cli/v1/tokens", { scope: "read" }, TokenSchema)).token;
+/** What a token may read: everything, the numbers of now, or what was. */
+export const TOKEN_SCOPES = ["read", "metrics", "history"] as const;
+export type TokenScope = (typeof TOKEN_SCOPES)[number];
+
+export async function makeToken(operator: Operator, scope: TokenScope): Promise<string> {
+  return (await ask(operator, "POST", "/cli/v1/tokens", { scope }, TokenSchema)).token;
 }
 
 export function makeEnrollment(operator: Operator, cluster: string, pending: boolean): Promise<Enrollment> {

@@ -1,14 +1,17 @@
 import { command, Usage } from "./command.ts";
-import { findOperator, makeReadToken } from "./edge.ts";
+import { findOperator, makeToken, TOKEN_SCOPES } from "./edge.ts";
 
 const HELP = `
-npm run -s token -- read     prints a token that may read the operator API
+npm run -s token -- read      prints a token that may read the whole operator API
+npm run -s token -- metrics   … only the numbers of now: /api/v1/metrics/overview
+npm run -s token -- history   … only what was: series and events
 
   TOKEN=$(npm run -s token -- read)
   curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8787/api/v1/services
 `;
 
 await command(HELP, {}, async ({ positionals }) => {
-  if (positionals.length !== 1 || positionals[0] !== "read") throw new Usage("the only kind of token is `read`");
-  console.log(await makeReadToken(findOperator()));
+  const scope = TOKEN_SCOPES.find((one) => one === positionals[0]);
+  if (positionals.length !== 1 || scope === undefined) throw new Usage(`say which token: ${TOKEN_SCOPES.join(", ")}`);
+  console.log(await makeToken(findOperator(), scope));
 });

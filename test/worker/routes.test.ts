@@ -43,6 +43,7 @@ describe("every route without a credential", () => {
       "GET /health",
       "GET /admin/sign-in",
       "POST /admin/sign-in",
+      "GET /openapi.json",
     ]));
 
   it.each([

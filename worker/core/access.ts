@@ -24,10 +24,23 @@ export interface Session {
   readonly seenAt: Millis;
 }
 
+/**
+ * What a token may read. `read`: everything an operator may. `metrics`: numbers of now, for a Prometheus that scrapes
+ * them. `history`: what was, for reports.
+ */
+export const SCOPES = ["read", "metrics", "history"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** A narrow token keeps its own word, which the release before takes for none: it refuses rather than reads too much. */
 export interface ReadToken {
   readonly hash: string;
-  readonly scope: "read";
+  readonly scope: Scope;
   readonly createdAt: Millis;
+}
+
+/** Whether a token of this scope opens what asks for that one. */
+export function opens(held: Scope, asked: Scope): boolean {
+  return held === "read" || held === asked;
 }
 
 /** Whether a session is still good. A page left open is over after the idle limit, give or take the touch interval. */

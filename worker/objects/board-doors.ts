@@ -1,6 +1,6 @@
 /** The doors of the admin: one-time links, sessions and read tokens. Only hashes are kept. */
 import type { Millis } from "../../protocol/time.ts";
-import type { Session } from "../core/access.ts";
+import type { Scope, Session } from "../core/access.ts";
 import { LINK_LIFETIME_MS, SESSION_TOUCH_MS, sessionAlive } from "../core/access.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import { freshSecret, secretHash } from "./crypto.ts";
@@ -58,16 +58,16 @@ export class BoardDoors {
     return hash;
   }
 
-  async createToken(): Promise<string> {
+  async createToken(scope: Scope): Promise<string> {
     const token = freshSecret();
     const hash = await secretHash(token);
     const now = Date.now();
-    this.#memory.put("token", hash, { hash, scope: "read", createdAt: now });
+    this.#memory.put("token", hash, { hash, scope, createdAt: now });
     this.#memory.audit("token.create", hash.slice(0, NAME_LENGTH), "command line", now);
     return token;
   }
 
-  async tokenScope(token: string): Promise<"read" | null> {
+  async tokenScope(token: string): Promise<Scope | null> {
     return this.#memory.get("token", await secretHash(token))?.scope ?? null;
   }
 }

@@ -10,6 +10,7 @@ import type { PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
+import type { Scope } from "../core/access.ts";
 import { clustersToWake } from "../core/archive.ts";
 import type { Delay } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
@@ -277,11 +278,12 @@ export class Board extends DurableObject<Env> {
     await this.env.RELAY.getByName(RELAY_ADMIN).drop(await this.#doors.endSession(secret));
   }
 
-  async createToken(): Promise<string> {
-    return this.#doors.createToken();
+  /** @param scope absent from a Worker of the release before, whose tokens read everything */
+  async createToken(scope: Scope = "read"): Promise<string> {
+    return this.#doors.createToken(scope);
   }
 
-  async tokenScope(token: string): Promise<"read" | null> {
+  async tokenScope(token: string): Promise<Scope | null> {
     return this.#doors.tokenScope(token);
   }
 

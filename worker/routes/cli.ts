@@ -1,6 +1,7 @@
 /** What the command line asks of a running system. The operator's key opens it. */
 import * as v from "valibot";
 import { ClusterName } from "../../protocol/name.ts";
+import { SCOPES } from "../core/access.ts";
 import { parseJson } from "../objects/body.ts";
 import { boardOf, clusterOf } from "../objects/env.ts";
 import { refuse } from "./answer.ts";
@@ -10,7 +11,7 @@ import type { AppContext, Route, RouteRequest } from "./table.ts";
 const BODY_MAX = 262_144;
 
 const Empty = v.strictObject({});
-const Token = v.strictObject({ scope: v.literal("read") });
+const Token = v.strictObject({ scope: v.picklist(SCOPES) });
 const Enrollment = v.strictObject({ cluster: ClusterName, pending: v.optional(v.boolean(), false) });
 const Components = v.strictObject({ components: v.pipe(v.array(ComponentRequestSchema), v.maxLength(500)) });
 
@@ -34,7 +35,9 @@ const createLink = withJson(Empty, async (c) => {
   return c.json({ url: `${new URL(c.req.url).origin}/admin/sign-in?token=${token}`, expiresAt }, 201);
 });
 
-const createToken = withJson(Token, async (c) => c.json({ token: await boardOf(c.env).createToken() }, 201));
+const createToken = withJson(Token, async (c, { scope }) =>
+  c.json({ token: await boardOf(c.env).createToken(scope) }, 201),
+);
 
 const createEnrollment = withJson(Enrollment, async (c, { cluster, pending }, by) => {
   const code = await clusterOf(c.env, cluster).createCode(cluster, pending);

@@ -1,5 +1,7 @@
 /** Who is asking, and may they. One function per policy; the table says which applies. */
 import { getCookie } from "hono/cookie";
+import type { Scope } from "../core/access.ts";
+import { opens } from "../core/access.ts";
 import { secretsEqual } from "../objects/crypto.ts";
 import { boardOf } from "../objects/env.ts";
 import type { Result } from "../../protocol/result.ts";
@@ -31,7 +33,7 @@ export async function guard(c: AppContext, route: Route): Promise<Result<Visitor
     case "cli":
       return guardCli(c);
     case "read":
-      return guardRead(c);
+      return guardRead(c, route.scope);
     case "admin":
       return guardAdmin(c, route);
   }
@@ -58,13 +60,16 @@ async function guardCli(c: AppContext): Promise<Result<Visitor, Response>> {
   return failure(refuse(c, "unauthenticated", "This needs the operator's key of this deployment."));
 }
 
-async function guardRead(c: AppContext): Promise<Result<Visitor, Response>> {
+async function guardRead(c: AppContext, asked: Scope): Promise<Result<Visitor, Response>> {
   const shown = bearer(c);
-  if (shown !== null && (await boardOf(c.env).tokenScope(shown)) === "read")
-    return success({ ...NOBODY, by: "read token" });
+  const held = shown === null ? null : await boardOf(c.env).tokenScope(shown);
+  if (held !== null && opens(held, asked)) return success({ ...NOBODY, by: `${held} token` });
   const visitor = await sessionOf(c);
   if (visitor !== null) return success(visitor);
-  return failure(refuse(c, "unauthenticated", "This needs a read token: npm run -s token -- read"));
+  const token = `npm run -s token -- ${asked}`;
+  if (held !== null)
+    return failure(refuse(c, "forbidden", `This token is for ${held}. Make one that opens this: ${token}`));
+  return failure(refuse(c, "unauthenticated", `This needs a token, as Authorization: Bearer …. Make one: ${token}`));
 }
 
 async function guardAdmin(c: AppContext, route: Route): Promise<Result<Visitor, Response>> {

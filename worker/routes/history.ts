@@ -16,12 +16,12 @@ import { EVENTS_MAX, recentEvents } from "../store/events.ts";
 import { statusChanges } from "../store/queries.ts";
 import { seriesOf } from "../store/series.ts";
 import { refuse } from "./answer.ts";
+import { answerAs, Count, QuantileAnswer, Ratio, Timestamp } from "./described.ts";
 import type { AppContext, Route } from "./table.ts";
 
 /** A sleeping database needs some hundred ms to wake; whoever waits here can ask again. */
 const TIMEOUT_MS = 5 * SECOND;
 const EVENTS_DEFAULT = 50;
-const NO_STORE = { "cache-control": "no-store" };
 
 function database(c: AppContext): Database {
   return openDatabase({ url: c.env.DATABASE_URL, fetchEndpoint: c.env.NEON_FETCH_ENDPOINT, timeoutMs: TIMEOUT_MS });
@@ -41,6 +41,33 @@ function refuseUnavailable(c: AppContext, { code, message }: Extract<StoreResult
 
 const SeriesQuery = v.object({ range: v.optional(v.picklist(RANGES), "day") });
 
+const UptimeRatio = v.pipe(v.nullable(Ratio), v.description("Floored; null if nothing was observed"));
+const SeriesAnswer = v.strictObject({
+  component: v.strictObject({ id: v.string(), name: v.string() }),
+  range: v.picklist(RANGES),
+  timeZone: v.string(),
+  from: Timestamp,
+  to: Timestamp,
+  stepSeconds: Count,
+  uptime: v.strictObject({
+    time: v.strictObject({ ratio: UptimeRatio, maintenanceMs: Count, unknownMs: Count }),
+    requests: v.strictObject({ ratio: UptimeRatio, requests: Count, errors: Count }),
+  }),
+  points: v.array(
+    v.strictObject({
+      from: Timestamp,
+      to: Timestamp,
+      gap: v.pipe(v.boolean(), v.description("An agent declared that it lost facts of this time")),
+      requests: v.nullable(Count),
+      errors: v.nullable(Count),
+      coverage: v.pipe(Ratio, v.description("Share of the services' time that was seen")),
+      p50: QuantileAnswer,
+      p95: QuantileAnswer,
+      p99: QuantileAnswer,
+    }),
+  ),
+});
+
 async function series(c: AppContext): Promise<Response> {
   const query = v.safeParse(SeriesQuery, c.req.query());
   if (!query.success)
@@ -58,7 +85,7 @@ async function series(c: AppContext): Promise<Response> {
   const to = Math.min(plan.to, now);
   const changes = await statusChanges(database(c), { component: component.id, from: plan.from, to });
   if (!changes.ok) return refuseUnavailable(c, changes);
-  const body = {
+  return answerAs(c, SeriesAnswer, {
     component: { id: component.id, name: component.name },
     range,
     timeZone,
@@ -67,8 +94,7 @@ async function series(c: AppContext): Promise<Response> {
     stepSeconds: plan.stepMs / SECOND,
     uptime: { time: timeUptime(spansOf(changes.value, to), { from: plan.from, to }), requests: requestUptime(points) },
     points: points.map((point) => pointBody(point, timeZone)),
-  };
-  return c.json(body, 200, NO_STORE);
+  });
 }
 
 /** Counts and latencies stand beside each other; where nothing was seen each of them is null. Latencies are in ms. */
@@ -110,6 +136,20 @@ const EventsQuery = v.object({
   ),
 });
 
+const EventsAnswer = v.strictObject({
+  events: v.array(
+    v.strictObject({
+      cluster: v.string(),
+      id: v.string(),
+      kind: v.picklist(KINDS),
+      subject: v.pipe(v.nullable(v.string()), v.description("null for a gap")),
+      at: Timestamp,
+      body: v.record(v.string(), v.unknown()),
+    }),
+  ),
+  next: v.pipe(v.nullable(v.string()), v.description("`before` of the next page; null with the last")),
+});
+
 async function events(c: AppContext): Promise<Response> {
   const query = v.safeParse(EventsQuery, c.req.query());
   if (!query.success) {
@@ -121,8 +161,13 @@ async function events(c: AppContext): Promise<Response> {
   if (!found.ok) return refuseUnavailable(c, found);
   const last = found.value.at(-1);
   const next = last === undefined || found.value.length < limit ? null : cursorText(last);
-  const body = { events: found.value.map((event) => ({ ...event, at: rfc3339(event.at, "Etc/UTC") })), next };
-  return c.json(body, 200, NO_STORE);
+  // Written from records whose kinds were checked.
+  const events = found.value.map((event) => ({
+    ...event,
+    kind: event.kind as (typeof KINDS)[number],
+    at: rfc3339(event.at, "Etc/UTC"),
+  }));
+  return answerAs(c, EventsAnswer, { events, next });
 }
 
 /** `1795392000000~eu-1~0123…`: the moment, the cluster and the id of a page's last event. */
@@ -139,6 +184,20 @@ function cursorOf(text: string): EventCursor | null {
 }
 
 export const historyRoutes: readonly Route[] = [
-  { method: "GET", path: "/api/v1/components/:id/series", policy: "read", handle: series },
-  { method: "GET", path: "/api/v1/events", policy: "read", handle: events },
+  {
+    method: "GET",
+    path: "/api/v1/components/:id/series",
+    policy: "read",
+    scope: "history",
+    api: { summary: "A component's numbers over time", query: SeriesQuery, answer: SeriesAnswer },
+    handle: series,
+  },
+  {
+    method: "GET",
+    path: "/api/v1/events",
+    policy: "read",
+    scope: "history",
+    api: { summary: "What happened, newest first", query: EventsQuery, answer: EventsAnswer },
+    handle: events,
+  },
 ];

@@ -1,14 +1,43 @@
-/** The operator's API: the runbook's own calls, for a read token or a session. */
+/** The operator's API: the runbook's own calls, for a token or a session. */
+import * as v from "valibot";
 import { SERVICES_MAX } from "../../protocol/limits.ts";
 import { boardOf } from "../objects/env.ts";
 import { serviceModels } from "./admin-view.ts";
+import { answerAs, Count, Moment, QuantileAnswer, Ratio } from "./described.ts";
 import { historyRoutes } from "./history.ts";
 import type { AppContext, Route } from "./table.ts";
 
+const Replicas = v.strictObject({ ready: v.number(), desired: v.number() });
+
+const ServicesAnswer = v.strictObject({
+  services: v.array(
+    v.strictObject({
+      cluster: v.string(),
+      service: v.pipe(v.string(), v.description("namespace/name")),
+      fresh: v.pipe(v.boolean(), v.description("false: its cluster is silent, and the numbers are old")),
+      heardAt: v.nullable(Moment),
+      p95: QuantileAnswer,
+      errorRatio: v.nullable(Ratio),
+      requestsPerSecond: v.nullable(Count),
+      replicas: v.nullable(Replicas),
+      published: v.pipe(
+        v.array(v.strictObject({ id: v.string(), name: v.string(), group: v.nullable(v.string()) })),
+        v.description("The components that visitors see it as"),
+      ),
+    }),
+  ),
+});
+
 async function services(c: AppContext): Promise<Response> {
   const found = serviceModels(await boardOf(c.env).operatorView(), Date.now());
-  return c.json({ services: found.slice(0, SERVICES_MAX) }, 200, { "cache-control": "no-store" });
+  return answerAs(c, ServicesAnswer, { services: found.slice(0, SERVICES_MAX) });
 }
+
+const OverviewAnswer = v.strictObject({
+  services: v.strictObject({ total: v.number(), reporting: v.number() }),
+  requestsPerSecond: Count,
+  errorRatio: v.nullable(Ratio),
+});
 
 /** The runbook's overview: traffic and errors of everything that reports. Percentiles are per service: they never add up. */
 async function overview(c: AppContext): Promise<Response> {
@@ -19,16 +48,29 @@ async function overview(c: AppContext): Promise<Response> {
     (sum, { errorRatio, requestsPerSecond }) => sum + (errorRatio ?? 0) * (requestsPerSecond ?? 0),
     0,
   );
-  const body = {
+  return answerAs(c, OverviewAnswer, {
     services: { total: found.length, reporting: fresh.length },
     requestsPerSecond: perSecond,
     errorRatio: perSecond > 0 ? errors / perSecond : null,
-  };
-  return c.json(body, 200, { "cache-control": "no-store" });
+  });
 }
 
 export const operatorRoutes: readonly Route[] = [
-  { method: "GET", path: "/api/v1/services", policy: "read", handle: services },
-  { method: "GET", path: "/api/v1/metrics/overview", policy: "read", handle: overview },
+  {
+    method: "GET",
+    path: "/api/v1/services",
+    policy: "read",
+    scope: "read",
+    api: { summary: "Every service that reports, as it is now", answer: ServicesAnswer },
+    handle: services,
+  },
+  {
+    method: "GET",
+    path: "/api/v1/metrics/overview",
+    policy: "read",
+    scope: "metrics",
+    api: { summary: "Traffic and errors of everything that reports", answer: OverviewAnswer },
+    handle: overview,
+  },
   ...historyRoutes,
 ];

@@ -10,6 +10,7 @@ import { statusDocument, summaryDocument } from "../core/statuspage.ts";
 import { boardOf } from "../objects/env.ts";
 import { LIVE_PATH, RELAY_SHARDS } from "../objects/relay.ts";
 import { refuse } from "./answer.ts";
+import { HealthAnswer, StatusAnswer, SummaryAnswer } from "./described-page.ts";
 import { documentHeaders } from "./document.ts";
 import { sameOrigin } from "./guard.ts";
 import type { AppContext, Route } from "./table.ts";
@@ -138,9 +139,30 @@ function live(c: AppContext): Promise<Response> | Response {
 export const pageRoutes: readonly Route[] = [
   { method: "GET", path: "/", policy: "public", handle: (c) => serve(c, html) },
   { method: "GET", path: LIVE_PATH, policy: "public", handle: live },
-  { method: "GET", path: "/api/v2/summary.json", policy: "public", handle: (c) => serve(c, json(summaryDocument)) },
-  { method: "GET", path: "/api/v2/status.json", policy: "public", handle: (c) => serve(c, json(statusDocument)) },
-  { method: "GET", path: "/health", policy: "public", handle: health },
+  {
+    method: "GET",
+    path: "/api/v2/summary.json",
+    policy: "public",
+    api: {
+      summary: "Statuspage's summary: components, maintenances and the status of the page",
+      answer: SummaryAnswer,
+    },
+    handle: (c) => serve(c, json(summaryDocument)),
+  },
+  {
+    method: "GET",
+    path: "/api/v2/status.json",
+    policy: "public",
+    api: { summary: "Statuspage's status of the page", answer: StatusAnswer },
+    handle: (c) => serve(c, json(statusDocument)),
+  },
+  {
+    method: "GET",
+    path: "/health",
+    policy: "public",
+    api: { summary: "Whether this edge and its board answer", answer: HealthAnswer },
+    handle: health,
+  },
 ];
 
 /** The runbook's health check: 200 while this Worker and its Board answer. */

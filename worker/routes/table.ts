@@ -1,8 +1,10 @@
 /**
  * The one table of routes, and the only way to mount one: a route without a policy does not compile. From the table
- * come the handlers, the caps on bodies, the 405s, and the tests that try every route against every door.
+ * come the handlers, the caps on bodies, the 405s, /openapi.json, and the tests that try every route against every door.
  */
 import type { Context, Hono } from "hono";
+import type * as v from "valibot";
+import type { Scope } from "../core/access.ts";
 import type { Env } from "../objects/env.ts";
 import { readBody } from "../objects/body.ts";
 import { refuse } from "./answer.ts";
@@ -16,18 +18,30 @@ export type AppContext = Context<AppEnv>;
 
 /**
  * `public`: anybody. `agent`: signed requests, checked by the Cluster itself. `cli`: the operator's key.
- * `read`: a read token or a session. `admin`: a session.
+ * `read`: a session, or a token whose scope is the route's or `read`. `admin`: a session.
  */
 type Policy = "public" | "agent" | "cli" | "read" | "admin";
 
-export interface Route {
+/** What /openapi.json says of a route, by the schemas that validate: `query` the question, and a test every `answer`. */
+export interface ApiDescription {
+  readonly summary: string;
+  readonly query?: v.ObjectSchema<v.ObjectEntries, undefined>;
+  /** The body of a 200; null if it is no JSON. */
+  readonly answer: v.GenericSchema | null;
+}
+
+/** What programs read has a scope and a description: without them it does not compile. */
+type Door =
+  | { readonly policy: "read"; readonly scope: Scope; readonly api: ApiDescription }
+  | { readonly policy: Exclude<Policy, "read">; readonly api?: ApiDescription };
+
+export type Route = Door & {
   readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
-  readonly policy: Policy;
   /** Bytes of a body; none is read without it. */
   readonly bodyMaxBytes?: number;
   readonly handle: (c: AppContext, request: RouteRequest) => Response | Promise<Response>;
-}
+};
 
 export interface RouteRequest {
   readonly visitor: Visitor;
