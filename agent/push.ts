@@ -7,7 +7,9 @@
  */
 import type { SignedDesired } from "../protocol/lease.ts";
 import { PUSH_BYTES_MAX, RECORDS_MAX } from "../protocol/limits.ts";
-import type { Live, Push, Receipt } from "../protocol/push.ts";
+import type { Extra, Live, Push, Receipt } from "../protocol/push.ts";
+import type { Topology } from "../protocol/topology.ts";
+import type { Millis } from "../protocol/time.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { reactTo, REFUSED_WAIT_MS, type Answer } from "./core/answer.ts";
 import { retryDelay } from "./core/backoff.ts";
@@ -38,6 +40,8 @@ export interface PushOptions extends PostOptions {
   readonly spool: Spool;
   readonly intervalMs: number;
   readonly live: () => Live;
+  /** Who called whom when that was looked at last. */
+  readonly topology?: () => Topology | null;
   readonly onDesired: (desired: SignedDesired) => void;
   /** The session, once there is one. */
   readonly session?: () => PushCarrier | null;
@@ -60,6 +64,8 @@ interface Sent {
   readonly batch: Batch;
   readonly withLive: boolean;
   readonly opening: boolean;
+  /** Of the topology that it carries; null if it carries none. */
+  readonly topologyAt: Millis | null;
 }
 
 export class Pusher {
@@ -75,6 +81,8 @@ export class Pusher {
   #setAside = 0;
   /** What the edge said that it takes. */
   #accepts: readonly string[] = [];
+  /** Of the topology that the edge has. */
+  #topologyAt: Millis | null = null;
   /** Pushes in a row that were lost on the session, and until when none is tried there, by the monotonic clock. */
   #losses = 0;
   #sessionRestsUntil = 0;
@@ -119,7 +127,10 @@ export class Pusher {
     const { spool, clock, intervalMs } = this.#options;
     const now = clock.now();
     const withLive = this.#suspect === "none" && now >= this.#liveHeldUntil;
-    const live = withLive ? fitLive(this.#options.live(), LIVE_BYTES_MAX, jsonBytes) : null;
+    const topology = withLive ? this.#newTopology() : null;
+    const live = withLive
+      ? { ...fitLive(this.#options.live(), LIVE_BYTES_MAX, jsonBytes), ...(topology === null ? {} : { topology }) }
+      : null;
     const opening = spool.mustAsk;
     const room = PUSH_BYTES_MAX - ENVELOPE_BYTES - (live === null ? 0 : jsonBytes(live));
     const batch = opening ? { first: spool.base, items: [] } : spool.batch(this.#from, this.#limit, room);
@@ -135,7 +146,14 @@ export class Pusher {
       base: spool.base,
       records: { first: batch.first, items: [...batch.items] },
     };
-    return { push, sent: { batch, withLive, opening } };
+    return { push, sent: { batch, withLive, opening, topologyAt: topology?.at ?? null } };
+  }
+
+  /** The topology, if the edge takes it with this push and has not got it. */
+  #newTopology(): Topology | null {
+    if (!this.#accepts.includes("topology" satisfies Extra)) return null;
+    const topology = this.#options.topology?.() ?? null;
+    return topology?.at === this.#topologyAt ? null : topology;
   }
 
   #react(answer: Answer | null, receipt: Receipt | null, sent: Sent, detail: string): PushOutcome {
@@ -177,6 +195,7 @@ export class Pusher {
       this.#liveHeldUntil = clock.now() + LIVE_HELD_MS;
     }
     this.#accepts = receipt.accepts ?? [];
+    this.#topologyAt = sent.topologyAt ?? this.#topologyAt;
     this.#failures = 0;
     this.#setAside = 0;
     this.#suspect = "none";

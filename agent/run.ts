@@ -3,6 +3,7 @@ import type { SignedDesired } from "../protocol/lease.ts";
 import type { Live, SourceState } from "../protocol/push.ts";
 import type { EventRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
+import type { Topology } from "../protocol/topology.ts";
 import { startActuator, type Actuator } from "./actuator.ts";
 import { openAudit } from "./audit.ts";
 import { createClock, type Clock } from "./clock.ts";
@@ -88,7 +89,8 @@ export function startAgent(options: RunOptions): Agent {
   const onDesired = (desired: SignedDesired): void => actuator.offer(desired);
   let session: Session | null = null;
   const overSession = (): Session | null => session;
-  const push = { spool, intervalMs: config.interval, live: readings.live, onDesired, session: overSession };
+  const topology = (): Topology | null => sources.mesh?.topology() ?? null;
+  const push = { spool, intervalMs: config.interval, live: readings.live, topology, onDesired, session: overSession };
   const pusher = new Pusher({ ...shared, ...push });
   let isStopping = false;
   let stopTicks = (): void => {};

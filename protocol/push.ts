@@ -18,6 +18,7 @@ import { READINGS_MAX, RECORDS_MAX, SERVICES_MAX } from "./limits.ts";
 import { ClusterName, line, ServiceName } from "./name.ts";
 import { isPlainService, quick } from "./plain.ts";
 import { RECORD_REFUSALS } from "./record.ts";
+import { TopologySchema } from "./topology.ts";
 
 const Moment = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Sequence = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -68,6 +69,8 @@ const LiveSchema = v.strictObject({
   services: v.pipe(v.array(quick(LiveServiceSchema, isPlainService, spreadService)), v.maxLength(SERVICES_MAX)),
   sources: v.record(v.picklist(["prometheus", "scrape", "kubernetes", "certificates"]), SourceStateSchema),
   leases: LeaseReportSchema,
+  /** Who calls whom: with one push in several, and only after a receipt that accepts it. */
+  topology: v.optional(TopologySchema),
 });
 export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
 
@@ -96,8 +99,9 @@ export type Push = Readonly<v.InferOutput<typeof PushSchema>>;
  * agent sends it only to an edge whose last receipt said so.
  *
  *   compact   services of `live` as tuples (compact.ts)
+ *   topology  `live.topology`; said before a push that the Board will be told of, so that no Cluster needs to keep it
  */
-export const EXTRAS = ["compact"] as const;
+export const EXTRAS = ["compact", "topology"] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 export const ReceiptSchema = v.object({

@@ -90,7 +90,7 @@ function leftOut(
 }
 
 /** A lower value is a counter that began again at 0, and a series that was not there began at 0 too (Envoy makes it with the first request). */
-function growth(before: number | undefined, value: number): number {
+export function growth(before: number | undefined, value: number): number {
   return before === undefined || value < before ? value : value - before;
 }
 

@@ -102,7 +102,7 @@ export function toReading(at: Millis, spanMs: number, counts: MeshCounts): Servi
  * requests that never were, and sixteen digits of each would make most of a push: they are cut to tenths, above 100 to
  * whole ones. Never more errors than requests, because of two numbers the larger one stays the larger.
  */
-function cut(count: number): number {
+export function cut(count: number): number {
   return count >= 100 ? Math.round(count) : Math.round(count * 10) / 10;
 }
 

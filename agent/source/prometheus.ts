@@ -16,7 +16,9 @@ import {
   type MeshCounts,
   type Reporter,
 } from "../core/mesh.ts";
+import { edgeReporters, EDGE_LABELS, TOPOLOGY_INTERVALS, topologyOf } from "../core/topology.ts";
 import { failure, success, type Result } from "../../protocol/result.ts";
+import type { Topology } from "../../protocol/topology.ts";
 import { dueSpan, windowSpan } from "../core/windows.ts";
 import { detailLine, parseJson, request } from "../http.ts";
 import type { MeshSource, WindowSink } from "./mesh.ts";
@@ -49,6 +51,8 @@ interface PrometheusOptions {
 export interface PrometheusSource extends MeshSource {
   /** Closes every span that is due; returns why it stopped short, or null. */
   closeDue(): Promise<string | null>;
+  /** Looks at who calls whom, if the last look was long enough ago. */
+  lookAround(): Promise<void>;
 }
 
 export function createPrometheusSource(options: PrometheusOptions): PrometheusSource {
@@ -56,10 +60,13 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
   const timeoutMs = Math.min(QUERY_TIMEOUT_MAX_MS, Math.floor(intervalMs * 0.8));
   const spanMs = windowSpan(config.scrapeInterval);
   const lookbackMs = Math.max(LIVE_SCRAPES * config.scrapeInterval, intervalMs);
+  const around = createLookout(options, lookbackMs, timeoutMs);
   let state: SourceState = { state: "down", detail: "not asked yet", okAt: null };
   return {
     name: "prometheus",
     state: () => state,
+    topology: around.topology,
+    lookAround: around.look,
     async collect() {
       const at = now();
       const answer = await queryMesh(config, lookbackMs, at, timeoutMs);
@@ -99,6 +106,27 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
   };
 }
 
+/** Keeps the newest answer to who calls whom. One that fails changes nothing, and is asked again when it is due again. */
+function createLookout(
+  { config, intervalMs, now }: PrometheusOptions,
+  lookbackMs: number,
+  timeoutMs: number,
+): { topology(this: void): Topology | null; look(this: void): Promise<void> } {
+  const spanMs = Math.max(lookbackMs, TOPOLOGY_INTERVALS * intervalMs);
+  let newest: Topology | null = null;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  return {
+    topology: () => newest,
+    async look() {
+      const passed = performance.now() - lookedAt;
+      if (passed < TOPOLOGY_INTERVALS * intervalMs) return;
+      lookedAt = performance.now();
+      const answer = await queryTopology(config, spanMs, now(), timeoutMs);
+      if (answer.ok) newest = answer.value;
+    },
+  };
+}
+
 /** The source with its own pace for closing windows. */
 export function startPrometheusSource(options: PrometheusOptions): PrometheusSource {
   const source = createPrometheusSource(options);
@@ -106,7 +134,7 @@ export function startPrometheusSource(options: PrometheusOptions): PrometheusSou
   let stopped = false;
   let round: Promise<void> = Promise.resolve();
   const next = (): void => {
-    round = source.closeDue().then(() => {
+    round = Promise.all([source.closeDue(), source.lookAround()]).then(() => {
       if (!stopped) timer = setTimeout(next, CLOSE_EVERY_MS);
     });
   };
@@ -169,6 +197,20 @@ export async function queryMesh(
   if (!buckets.ok) return buckets;
   if (!sums.ok) return sums;
   return success(meshCounts(requests.value, buckets.value, sums.value));
+}
+
+/** Who called whom over the `spanMs` before `at`. */
+async function queryTopology(
+  config: PrometheusConfig,
+  spanMs: number,
+  at: Millis,
+  timeoutMs: number,
+): Promise<Result<Topology, string>> {
+  const reporters = edgeReporters(config.reporter).join("|");
+  const selector = `{reporter=~"${reporters}"}[${Math.round(spanMs)}ms]`;
+  const query = `sum by (${EDGE_LABELS.join(", ")}) (increase(${REQUESTS_METRIC}${selector}))`;
+  const answer = await instant(config.url, query, at, timeoutMs);
+  return answer.ok ? success(topologyOf(at, spanMs, answer.value.rows)) : answer;
 }
 
 function meshCounts(requests: Rows, buckets: Rows, sums: Rows): MeshAnswer {

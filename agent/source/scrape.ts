@@ -26,7 +26,9 @@ import {
   type Reporter,
   type ServiceReading,
 } from "../core/mesh.ts";
+import { edgeGrowth, TOPOLOGY_INTERVALS, topologyOf, type EdgeRow, type EdgeValues } from "../core/topology.ts";
 import { failure, success, type Result } from "../../protocol/result.ts";
+import type { Topology } from "../../protocol/topology.ts";
 import { isDiskFull } from "../disk.ts";
 import { replaceFile } from "../frames.ts";
 import { believedClosed } from "../core/windows.ts";
@@ -104,6 +106,10 @@ class Scraper implements ScrapeSource {
   /** Copies of the sums, oldest first, as far back as a reading looks. */
   #recent: readonly Totals[] = [];
   #state: SourceState = { state: "down", detail: "not scraped yet", okAt: null };
+  /** Who calls whom, and what each target's counters said when that was looked at last. */
+  #topology: Topology | null = null;
+  readonly #edgeLooks = new Map<string, { readonly at: Millis; readonly values: EdgeValues }>();
+  #lookedAt: Millis | null = null;
 
   constructor(options: ScrapeOptions) {
     const { interval } = options.config;
@@ -121,6 +127,10 @@ class Scraper implements ScrapeSource {
 
   collect(): Promise<ReadonlyMap<string, ServiceReading>> {
     return Promise.resolve(readings(this.#recent));
+  }
+
+  topology(): Topology | null {
+    return this.#topology;
   }
 
   stop(): Promise<void> {
@@ -157,7 +167,9 @@ class Scraper implements ScrapeSource {
     const { targets, reporter } = this.#options.config;
     const scrapes = targets.map(async (url) => ({ url, result: await scrapeTarget(url, this.#timeoutMs) }));
     const faults: string[] = [];
-    for (const { url, result } of await Promise.all(scrapes)) {
+    const results = await Promise.all(scrapes);
+    this.#lookAround(at, results);
+    for (const { url, result } of results) {
       if (!result.ok) {
         faults.push(`${url}: ${result.failure}`);
         continue;
@@ -168,6 +180,26 @@ class Scraper implements ScrapeSource {
       this.#targets.set(url, addScrape(totals, before, result.value, at, { reporter, ...silenceMaxMs }));
     }
     return faults;
+  }
+
+  /** Who called whom since the last look, once in a while. */
+  #lookAround(at: Millis, results: readonly { readonly url: string; readonly result: Scraped }[]): void {
+    const { intervalMs, config } = this.#options;
+    const since = this.#lookedAt;
+    const isDue = since === null || at < since || at - since >= TOPOLOGY_INTERVALS * intervalMs;
+    if (!isDue || !results.some(({ result }) => result.ok)) return;
+    const rows: EdgeRow[] = [];
+    for (const { url, result } of results) {
+      if (!result.ok) continue;
+      const before = this.#edgeLooks.get(url) ?? null;
+      const grown = edgeGrowth(before?.values ?? null, result.value, config.reporter);
+      this.#edgeLooks.set(url, { at, values: grown.values });
+      // A target that did not answer last time has grown for longer than the others.
+      const share = since === null || before === null ? 1 : (at - since) / (at - before.at);
+      for (const { labels, value } of grown.rows) rows.push({ labels, value: value * share });
+    }
+    this.#lookedAt = at;
+    if (since !== null && at > since && rows.length > 0) this.#topology = topologyOf(at, at - since, rows);
   }
 
   #silenceMaxMs(): number {
@@ -219,10 +251,9 @@ function readings(recent: readonly Totals[]): ReadonlyMap<string, ServiceReading
   return new Map(current.map(([service, counts]) => [service, toReading(newest.at, newest.at - oldest.at, counts)]));
 }
 
-export async function scrapeTarget(
-  url: string,
-  timeoutMs: number,
-): Promise<Result<ReturnType<typeof parseExposition>["samples"], string>> {
+type Scraped = Result<ReturnType<typeof parseExposition>["samples"], string>;
+
+export async function scrapeTarget(url: string, timeoutMs: number): Promise<Scraped> {
   const headers = { accept: "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5" };
   const answer = await request(url, { headers, timeoutMs, bytesMax: SCRAPE_BYTES_MAX });
   if (!answer.ok) return failure(answer.failure);
@@ -257,6 +288,7 @@ export function startScrapeSource(options: ScrapeOptions): ScrapeSource {
     name: "scrape",
     state: () => source.state(),
     collect: () => source.collect(),
+    topology: () => source.topology(),
     scrape: (at) => source.scrape(at),
     async stop() {
       stopped = true;

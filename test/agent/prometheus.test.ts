@@ -38,6 +38,8 @@ istio_requests_total{${labels("grpc")},response_code="200",grpc_response_status=
 istio_requests_total{${labels("grpc")},response_code="200",grpc_response_status="14"} ${grown * 0.1}
 istio_requests_total{${labels("idle")},response_code="200"} 7
 istio_requests_total{${labels("hidden")},response_code="xx"} ${grown}
+istio_requests_total{${labels("cart", "source")},source_workload="orders-v2",source_workload_namespace="shop",response_code="503"} ${grown * 0.2}
+istio_requests_total{${labels("orders")},destination_workload="orders-v2",destination_workload_namespace="shop",response_code="200"} ${grown}
 istio_requests_total{${labels("PassthroughCluster")},response_code="200"} ${grown}
 istio_request_duration_milliseconds_bucket{${labels("cart")},le="25"} ${grown * 0.9}
 istio_request_duration_milliseconds_bucket{${labels("cart")},le="500"} ${grown}
@@ -145,7 +147,7 @@ describe("reading a real Prometheus", () => {
   it("brings all services in one look, with errors of HTTP and of gRPC, each request once", async () => {
     const { source } = start(reading);
     const found = await source.collect();
-    expect([...found.keys()].toSorted()).toEqual(["shop/cart", "shop/grpc", "shop/idle"]);
+    expect([...found.keys()].toSorted()).toEqual(["shop/cart", "shop/grpc", "shop/idle", "shop/orders"]);
     const cart = found.get("shop/cart")?.reading;
     expect((cart?.errors ?? 0) / (cart?.requests ?? 1)).toBeCloseTo(0.3, 2);
     // 10 a second over 5 s, as far as increase() can tell from a second's scrapes.
@@ -155,6 +157,23 @@ describe("reading a real Prometheus", () => {
     expect((grpc?.errors ?? 0) / (grpc?.requests ?? 1)).toBeCloseTo(0.1, 2);
     expect(cart?.p95?.slice(1)).toEqual([25, 500]);
     expect(found.get("shop/cart")?.latency?.bounds).toEqual([25, 500]);
+  });
+
+  it("brings who calls whom in one query, callers by the names of their services", async () => {
+    const { source } = start(reading);
+    expect(source.topology()).toBeNull();
+    const before = Date.now();
+    await source.lookAround();
+    const topology = source.topology();
+    expect(topology).toMatchObject({ spanMs: 30_000, workloads: ["shop/cart", "shop/orders"], left: 0 });
+    expect(topology?.edges[0]?.slice(0, 2)).toEqual([1, 0]);
+    const [, , requests = 0, errors = 0] = topology?.edges[0] ?? [];
+    expect(errors).toBe(requests);
+    expect(requests).toBeGreaterThan(1);
+    expect(topology?.at).toBeGreaterThanOrEqual(before);
+    // The next look is not due yet.
+    await source.lookAround();
+    expect(source.topology()).toBe(topology);
   });
 
   it("knows a zero from no data", async () => {

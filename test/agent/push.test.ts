@@ -11,6 +11,7 @@ import { Spool } from "../../agent/spool.ts";
 import type { ApiErrorCode } from "../../protocol/error.ts";
 import { PushSchema, type Live, type Push } from "../../protocol/push.ts";
 import { MINUTE } from "../../protocol/time.ts";
+import type { Topology } from "../../protocol/topology.ts";
 import type { WindowRecord } from "../../protocol/record.ts";
 import { is } from "valibot";
 import { isSigned, startTestEdge, type Reply, type TestEdge } from "./edge.ts";
@@ -389,6 +390,57 @@ describe("services as tuples", () => {
     for (let i = 0; i < 3; i++) await push.pushOnce();
     expect(sent()).toEqual([service, tuple, service]);
     expect(edge.received.map(({ push: p }) => p.records.items.length)).toEqual([2, 0, 0]);
+  });
+});
+
+describe("who calls whom", () => {
+  const graph = (at: number) => ({
+    at,
+    spanMs: MINUTE,
+    workloads: ["shop/a", "shop/b"],
+    edges: [[0, 1, 5, 0]],
+    left: 0,
+  });
+  let seen: ReturnType<typeof graph> | null = graph(NOW);
+  const busy = (): Pusher =>
+    new Pusher({ ...shared(), spool, intervalMs: 10_000, live: () => live, topology: () => seen as Topology | null });
+  const sent = () => edge.received.map(({ push: p }) => p.live?.topology?.at ?? null);
+  const takes = receipt(1, { accepts: ["topology"] });
+  beforeEach(() => (seen = graph(NOW)));
+
+  it("goes only with a push after a receipt that accepts it, and once", async () => {
+    edge.answer(receipt(1), takes, takes, takes, receipt(1), takes);
+    const push = busy();
+    for (let i = 0; i < 4; i++) await push.pushOnce();
+    expect(sent()).toEqual([null, null, NOW, null]);
+    seen = graph(NOW + MINUTE);
+    await push.pushOnce();
+    seen = graph(NOW + 2 * MINUTE);
+    await push.pushOnce();
+    expect(sent().slice(4)).toEqual([NOW + MINUTE, null]);
+  });
+
+  it("goes again after a push that nobody answered", async () => {
+    edge.answer(takes, () => ({ status: 502, body: "" }), takes);
+    const push = busy();
+    for (let i = 0; i < 3; i++) await push.pushOnce();
+    expect(sent()).toEqual([null, NOW, NOW]);
+  });
+
+  it("is left out for an edge that was set back to a release that refuses it, and what is now still goes", async () => {
+    edge.answer(takes, refusal(400, "push_malformed"), receipt(1));
+    const push = busy();
+    for (let i = 0; i < 3; i++) await push.pushOnce();
+    expect(sent()).toEqual([null, NOW, null]);
+    expect(edge.received.at(-1)?.push.live).not.toBeNull();
+  });
+
+  it("is nothing where nobody has looked yet", async () => {
+    seen = null;
+    edge.answer(takes, takes);
+    const push = busy();
+    for (let i = 0; i < 2; i++) await push.pushOnce();
+    expect(sent()).toEqual([null, null]);
   });
 });
 

@@ -105,6 +105,60 @@ describe("scraping a mesh directly", () => {
     expect(source.state()).toEqual({ state: "ok", detail: null, okAt: NOW + 10_000 });
   });
 
+  it("looks at who calls whom once in six intervals, over the time since the last look", async () => {
+    const calls = (requests: number, failed: number): string =>
+      `istio_requests_total{reporter="source",source_workload_namespace="shop",source_workload="orders",destination_service_namespace="shop",destination_service_name="cart",response_code="200"} ${requests}
+istio_requests_total{reporter="source",source_workload_namespace="shop",source_workload="orders",destination_service_namespace="shop",destination_service_name="cart",response_code="503"} ${failed}
+`;
+    const source = start();
+    await scrapeAt(source, 5, calls(100, 1));
+    expect(source.topology()).toBeNull();
+    await scrapeAt(source, 60, calls(150, 5));
+    expect(source.topology()).toBeNull();
+    await scrapeAt(source, 65, calls(160, 11));
+    const seen = {
+      at: NOW + 65_000,
+      spanMs: 60_000,
+      workloads: ["shop/cart", "shop/orders"],
+      edges: [[1, 0, 70, 10]],
+      left: 0,
+    };
+    expect(source.topology()).toEqual(seen);
+    await scrapeAt(source, 120, calls(900, 11));
+    expect(source.topology()).toEqual(seen);
+    // Nobody answers: what was seen stays, and the next look is over the whole time since.
+    await scrapeAt(source, 125, 503);
+    expect(source.topology()).toEqual(seen);
+    await scrapeAt(source, 130, calls(1_000, 11));
+    expect(source.topology()).toEqual({ ...seen, at: NOW + 130_000, spanMs: 65_000, edges: [[1, 0, 840, 0]] });
+  });
+
+  it("says of a target that missed a look what it grew by in the time of the others", async () => {
+    const of = (source: string, requests: number): string =>
+      `istio_requests_total{reporter="source",source_workload_namespace="shop",source_workload="${source}",destination_service_namespace="shop",destination_service_name="cart",response_code="200"} ${requests}\n`;
+    const answers = new Map<string, string | number>();
+    const other = createServer((_request, response) => {
+      const answer = answers.get("other") ?? 503;
+      response.writeHead(typeof answer === "number" ? answer : 200).end(typeof answer === "number" ? "" : answer);
+    });
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const source = start([url, `http://127.0.0.1:${(other.address() as AddressInfo).port}/stats`]);
+    const look = async (second: number, here: string, there: string | number): Promise<void> => {
+      answers.set("other", there);
+      await scrapeAt(source, second, here);
+    };
+    await look(0, of("orders", 0), of("checkout", 0));
+    await look(60, of("orders", 10), 503);
+    expect(source.topology()?.edges).toEqual([[1, 0, 10, 0]]);
+    await look(120, of("orders", 20), of("checkout", 40));
+    expect(source.topology()?.workloads).toEqual(["shop/cart", "shop/checkout", "shop/orders"]);
+    expect(source.topology()?.edges).toEqual([
+      [1, 0, 20, 0],
+      [2, 0, 10, 0],
+    ]);
+    other.close();
+  });
+
   it("tells a service without requests from one that is not there", async () => {
     const source = start();
     await scrapeAt(source, 5, metrics(100, 0, 0));

@@ -9,6 +9,7 @@ import type { Millis } from "../../protocol/time.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { coversUntil } from "./maintenance.ts";
 import type { ServiceVerdict } from "./service.ts";
+import type { ToldTopology } from "./topology.ts";
 
 /** `all`: as bad as the worst of its services. `any`: well while one of them is. */
 export const RULES = ["all", "any"] as const;
@@ -50,6 +51,8 @@ export interface Tell {
   readonly leases: LeaseReport;
   /** Facts received and not yet in Postgres, and since when the oldest waits. */
   readonly backlog: Backlog;
+  /** Who calls whom. Absent where nobody looked, in most tells on their way, and in what an earlier version wrote. */
+  readonly topology?: ToldTopology;
 }
 
 export interface Backlog {

@@ -1,10 +1,13 @@
 /** What a Cluster tells the Board of its agent, and when: `core/tell.ts` decides, this remembers and speaks. */
-import type { Push } from "../../protocol/push.ts";
+import type { Extra, Push } from "../../protocol/push.ts";
+import { EXTRAS } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Tell } from "../core/component.ts";
 import type { ServiceStatus } from "../core/service.ts";
 import type { News, Told } from "../core/tell.ts";
-import { isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
+import { isTellAhead, isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
+import type { ToldTopology } from "../core/topology.ts";
+import { topologyIn } from "../core/topology.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import type { ClusterSessions } from "./cluster-sessions.ts";
 import type { Env } from "./env.ts";
@@ -20,6 +23,8 @@ interface TellsOwner {
   cluster(this: void): string | null;
 }
 
+const EXTRAS_EVER = EXTRAS.filter((extra) => extra !== "topology");
+
 export class ClusterTells {
   readonly #owner: TellsOwner;
   #statuses: Readonly<Record<string, ServiceStatus>>;
@@ -27,6 +32,8 @@ export class ClusterTells {
   #liveAt: Millis = 0;
   #told: Told | null;
   #news: News | null = null;
+  /** Who calls whom, where it came with a push that was not told: it goes with the next that is. */
+  #topology: ToldTopology | null = null;
   #telling: Promise<void> = Promise.resolve();
 
   constructor(owner: TellsOwner) {
@@ -54,9 +61,21 @@ export class ClusterTells {
     if (statuses !== this.#statuses) memory.write("statuses", statuses);
     this.#statuses = statuses;
     const news = (this.#news = newsOf(this.#news, tell));
+    this.#topology = topologyIn(push.live, now) ?? this.#topology;
     if (!isTellDue(this.#told, tell, news)) return;
-    this.#telling = this.#tell(tell, toldOf(tell, news));
+    this.#telling = this.#tell(this.#withTopology(tell), toldOf(tell, news));
     ctx.waitUntil(this.#telling);
+  }
+
+  /** What the next push may bring along. A graph is for the Board: it is taken where that push will be told. */
+  extras(now: Millis, intervalMs: number): readonly Extra[] {
+    return isTellAhead(this.#told, now, intervalMs) ? EXTRAS : EXTRAS_EVER;
+  }
+
+  #withTopology(tell: Tell): Tell {
+    const topology = this.#topology;
+    this.#topology = null;
+    return topology === null ? tell : { ...tell, topology };
   }
 
   /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
@@ -83,6 +102,7 @@ export class ClusterTells {
       await boardOf(this.#owner.env).hear(tell);
       if (this.#told === told) this.#keep(told);
     } catch (error) {
+      this.#topology ??= tell.topology ?? null;
       // The next push tells again; but a Board that has too much to do is left alone until the next tell is due.
       if (this.#told === told) this.#keep(isOverloaded(error) ? told : null);
       console.warn(JSON.stringify({ event: "tell_failed", cluster: tell.cluster, error: String(error) }));

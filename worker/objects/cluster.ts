@@ -9,7 +9,6 @@ import { DurableObject } from "cloudflare:workers";
 import { isUsablePublicKey } from "../../protocol/key.ts";
 import type { SignedDesired } from "../../protocol/lease.ts";
 import type { Enroll, Enrolled, Push, Receipt } from "../../protocol/push.ts";
-import { EXTRAS } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
 import { conflictsOf, openEpoch, step } from "../core/cluster.ts";
@@ -309,7 +308,7 @@ export class Cluster extends DurableObject<Env> {
       rejected: [...rejected],
       serverTime: now,
       nextPushMs: push.intervalMs,
-      accepts: [...EXTRAS],
+      accepts: [...this.#tells.extras(now, push.intervalMs)],
       ...(desired === undefined ? {} : { desired }),
     };
   }
