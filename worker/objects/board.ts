@@ -14,12 +14,15 @@ import type { Scope } from "../core/access.ts";
 import { clustersToWake } from "../core/archive.ts";
 import type { Delay } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
+import type { ClusterGraph } from "../core/graph.ts";
+import { graphOf } from "../core/graph.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import { retryDelay } from "../core/retry.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews } from "../core/tell.ts";
+import { withTopology } from "../core/topology.ts";
 import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
 import type { ComponentRequest } from "./board-components.ts";
@@ -37,8 +40,8 @@ import type { Costs } from "./meter.ts";
 import { Meter } from "./meter.ts";
 import { RELAY_ADMIN } from "./relay.ts";
 
-/** A tell, and how many services it has: they themselves may be left out. */
-export interface ToldView extends Tell {
+/** A tell, and how many services it has: they themselves may be left out. Its graph is asked for by itself. */
+export interface ToldView extends Omit<Tell, "topology"> {
   readonly reports: number;
 }
 
@@ -131,7 +134,7 @@ export class Board extends DurableObject<Env> {
     if (held !== null && held.heardAt > tell.heardAt) return;
     const now = Date.now();
     this.#books.change(now, tell.cluster, () => {
-      this.#tells.put(tell, isNews(held, tell), now);
+      this.#tells.put(withTopology(tell, held), isNews(held, tell), now);
       this.#maintenance.takeReport(tell.cluster, tell.leases, now);
     });
   }
@@ -181,11 +184,9 @@ export class Board extends DurableObject<Env> {
       components: this.#memory.all("component").toSorted((a, b) => a.position - b.position),
       maintenances: this.#memory.all("maintenance").toSorted((a, b) => a.createdAt - b.createdAt),
       clusters: this.#memory.all("cluster").toSorted(byCluster),
-      tells: [...this.#tells.map.values()].toSorted(byCluster).map((tell) => ({
-        ...tell,
-        services: whose === null || whose.includes(tell.cluster) ? tell.services : [],
-        reports: tell.services.length,
-      })),
+      tells: [...this.#tells.map.values()]
+        .toSorted(byCluster)
+        .map((tell) => toldView(tell, whose === null || whose.includes(tell.cluster))),
       archive: {
         delays: this.#books.delays(Date.now()),
         failure: this.#archive.failure,
@@ -193,6 +194,13 @@ export class Board extends DurableObject<Env> {
       },
       backlog: this.#memory.backlog(),
     };
+  }
+
+  /** Who calls whom in a cluster, and what is likely the cause of its trouble; null for a cluster that told nothing. */
+  async graph(cluster: string): Promise<ClusterGraph | null> {
+    this.#meter.called("graph");
+    const tell = this.#tells.get(cluster);
+    return tell === null ? null : graphOf(tell, Date.now());
   }
 
   /** Publishes components or changes the ones that are known by the same group and name. */
@@ -374,6 +382,11 @@ export class Board extends DurableObject<Env> {
       console.warn(JSON.stringify({ event: "errand_failed", error: String(error) }));
     }
   }
+}
+
+function toldView(tell: Tell, hasServices: boolean): ToldView {
+  const { topology: _, ...facts } = tell;
+  return { ...facts, services: hasServices ? facts.services : [], reports: facts.services.length };
 }
 
 function byCluster(a: { readonly cluster: string }, b: { readonly cluster: string }): number {
