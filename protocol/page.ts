@@ -34,6 +34,8 @@ export interface PageComponent {
   readonly requestsPerSecond: number | null;
   /** Days with any observation, oldest first, at most 90. */
   readonly days: readonly DayTally[];
+  /** Absent without a target that is public, and in what an earlier version wrote. */
+  readonly slo?: PageSlo;
 }
 
 /** Milliseconds of one day (in the page's zone) that a component spent in each status; absent is 0. */
@@ -41,6 +43,24 @@ export interface DayTally {
   /** YYYY-MM-DD */
   readonly day: string;
   readonly ms: Partial<Record<ComponentStatus, number>>;
+  /** What stood here before the day was corrected, as it was first frozen. Absent if it never was. */
+  readonly was?: Partial<Record<ComponentStatus, number>>;
+}
+
+/** A promise over the last `days` days, and what is left of it: major outages count in full, partial ones 0.3. */
+export interface PageSlo {
+  /** 0.999 is 99.9 %. */
+  readonly target: number;
+  readonly days: number;
+  /** How much may be lost in that time, and how much of it was. */
+  readonly allowedMs: number;
+  readonly lostMs: number;
+}
+
+/** The newest of the frozen days, and the hash that stands for it and for all before it. */
+interface FrozenMark {
+  readonly day: string;
+  readonly hash: string;
 }
 
 const MAINTENANCE_STATUSES = ["scheduled", "in_progress", "verifying", "completed"] as const;
@@ -81,10 +101,12 @@ export interface PageSnapshot {
   readonly maintenances: readonly PageMaintenance[];
   /** Absent in what an earlier version wrote: it did not know. */
   readonly archive?: ArchiveState;
+  /** Absent until the first day is frozen, and in what an earlier version wrote. */
+  readonly frozen?: FrozenMark;
 }
 
 /** A component in a frame of `/live`: everything but the history, which the page already has. */
-export type LiveComponent = Omit<PageComponent, "days" | "createdAt" | "updatedAt" | "description" | "group">;
+export type LiveComponent = Omit<PageComponent, "days" | "slo" | "createdAt" | "updatedAt" | "description" | "group">;
 
 /** A frame of `/live`: all components, so that a frame missed costs nothing. */
 export interface PageChange {

@@ -26,6 +26,13 @@ export function uptimeRatio(tallies: readonly Tally[]): number | null {
   return counted === 0 ? null : (counted - lost) / counted;
 }
 
+/** The time that some tallies lost, each status by its weight; whole ms, a fraction of one is a loss too. */
+export function lostMs(tallies: readonly Tally[]): number {
+  const lost = tallies.reduce((sum, ms) => sum + WEIGHTS.reduce((a, [status, w]) => a + (ms[status] ?? 0) * w, 0), 0);
+  // 0.3 is not a sum of halves: what floats add in their last digits is no millisecond.
+  return Math.ceil(Number(lost.toFixed(3)));
+}
+
 /** Share of what is left of a ratio that floats may take away before it is floored: 0.29 must not become 0.28. */
 const FLOAT_SLACK = 1e-12;
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { dayOf, nextDay, rfc3339 } from "../../worker/core/calendar.ts";
 import type { Component, StatusChange, Tell } from "../../worker/core/component.ts";
+import { NOTHING_FROZEN } from "../../worker/core/freeze.ts";
 import { dayTallies } from "../../worker/core/history.ts";
 import type { Maintenance } from "../../worker/core/maintenance.ts";
 import { publicChange, publicSnapshot } from "../../worker/core/snapshot.ts";
@@ -48,6 +49,8 @@ describe("days in the page's zone", () => {
 });
 
 describe("history", () => {
+  const daysOf = (journal: readonly StatusChange[], now: number, zone: string) =>
+    dayTallies("c", journal, NOTHING_FROZEN, now, zone);
   const changes: StatusChange[] = [
     { component: "c", at: at("22:00:00"), status: "operational" },
     { component: "c", at: at("23:30:00"), status: "partial_outage" },
@@ -55,23 +58,21 @@ describe("history", () => {
   ];
 
   it("time in each status is cut at the page's midnight", () =>
-    expect(dayTallies(changes, at("23:45:00") + HOUR, "Etc/UTC")).toEqual([
+    expect(daysOf(changes, at("23:45:00") + HOUR, "Etc/UTC")).toEqual([
       { day: "2026-11-23", ms: { operational: 90 * MINUTE, partial_outage: 30 * MINUTE } },
       { day: "2026-11-24", ms: { partial_outage: 15 * MINUTE, operational: 30 * MINUTE } },
     ]));
 
   it("in another zone the same hours are one day", () =>
-    expect(dayTallies(changes, at("23:45:00") + HOUR, "America/New_York").map(({ day }) => day)).toEqual([
-      "2026-11-23",
-    ]));
+    expect(daysOf(changes, at("23:45:00") + HOUR, "America/New_York").map(({ day }) => day)).toEqual(["2026-11-23"]));
 
   it("a young component has only the days since it was seen", () =>
-    expect(dayTallies([{ component: "c", at: NOON, status: "unknown" }], NOON + 1, "Etc/UTC")).toEqual([
+    expect(daysOf([{ component: "c", at: NOON, status: "unknown" }], NOON + 1, "Etc/UTC")).toEqual([
       { day: "2026-11-23", ms: { unknown: 1 } },
     ]));
 
   it("shows at most ninety days", () =>
-    expect(dayTallies([{ component: "c", at: NOON - 400 * DAY, status: "operational" }], NOON, "Etc/UTC")).toHaveLength(
+    expect(daysOf([{ component: "c", at: NOON - 400 * DAY, status: "operational" }], NOON, "Etc/UTC")).toHaveLength(
       90,
     ));
 });

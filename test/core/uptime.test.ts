@@ -67,7 +67,7 @@ describe("uptime by time", () => {
       span("01:00", "03:00", "unknown"),
       span("03:00", "10:00", "operational"),
     ];
-    expect(timeUptime(spans, morning)).toEqual({ ratio: 1, maintenanceMs: HOUR, unknownMs: 2 * HOUR });
+    expect(timeUptime(spans, morning)).toMatchObject({ ratio: 1, maintenanceMs: HOUR, unknownMs: 2 * HOUR });
   });
 
   it("never shows a loss as 1, however short: a millisecond of a quarter", () => {

@@ -9,6 +9,7 @@ import type { Millis } from "../../protocol/time.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { coversUntil } from "./maintenance.ts";
 import type { ServiceVerdict } from "./service.ts";
+import type { Slo } from "./slo.ts";
 import type { ToldTopology } from "./topology.ts";
 
 /** `all`: as bad as the worst of its services. `any`: well while one of them is. */
@@ -26,6 +27,8 @@ export interface Component {
   readonly position: number;
   readonly createdAt: Millis;
   readonly updatedAt: Millis;
+  /** What is promised of it. Absent without a promise, and in what an earlier version wrote. */
+  readonly slo?: Slo;
 }
 
 /** One service as its Cluster last told of it. Counts are over `spanMs`; null is "no data". */

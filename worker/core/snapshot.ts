@@ -16,9 +16,12 @@ import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
 import { changesUntil, freshServices, outlook, splitService } from "./component.ts";
-import { dayTallies } from "./history.ts";
+import type { FrozenDays } from "./freeze.ts";
+import { NOTHING_FROZEN } from "./freeze.ts";
+import { dayTallies, recentDays } from "./history.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { isConfirmed, maintenanceStatus } from "./maintenance.ts";
+import { publicSlo, SLO_DAYS } from "./slo.ts";
 
 export interface PageSettings {
   readonly id: string;
@@ -34,6 +37,8 @@ export interface PageFacts extends Evidence {
   readonly components: readonly Component[];
   /** Of each component, oldest first. */
   readonly changes: ReadonlyMap<string, readonly StatusChange[]>;
+  /** Past days as they were frozen; absent if none is. */
+  readonly frozen?: FrozenDays;
   readonly archive: ArchiveState;
 }
 
@@ -49,7 +54,13 @@ export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
     components: inPageOrder(facts.components).map((component) => publicComponent(component, facts, now)),
     maintenances: publicMaintenances(facts, now),
     archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
+    ...frozenMark(facts),
   };
+}
+
+function frozenMark({ frozen }: PageFacts): Pick<PageSnapshot, "frozen"> {
+  const last = frozen?.days.at(-1);
+  return frozen === undefined || last === undefined ? {} : { frozen: { day: last.day, hash: frozen.head.hash } };
 }
 
 /** The same without what an open page already has. */
@@ -72,13 +83,17 @@ function inPageOrder(components: readonly Component[]): readonly Component[] {
 
 function publicComponent(component: Component, facts: PageFacts, now: Millis): PageComponent {
   const changes = changesOf(component, facts, now);
+  const { slo } = component;
+  const { timeZone } = facts.page;
+  const days = dayTallies(component.id, changes, facts.frozen ?? NOTHING_FROZEN, now, timeZone);
   return {
     ...liveComponent(component, facts, now),
     description: component.description,
     group: component.group,
     createdAt: component.createdAt,
     updatedAt: Math.max(component.updatedAt, changes.at(-1)?.at ?? 0),
-    days: dayTallies(changes, now, facts.page.timeZone),
+    days,
+    ...(slo?.isPublic === true ? { slo: publicSlo(slo, recentDays(days, SLO_DAYS, now, timeZone)) } : {}),
   };
 }
 

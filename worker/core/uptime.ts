@@ -1,4 +1,5 @@
 /** Uptime by time and by requests. Both are floored: no loss, however short, shows as 100 %. */
+import type { DayTally } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { worst } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -23,33 +24,50 @@ export function spansOf(changes: readonly StatusChange[], until: Millis): readon
 export interface TimeUptime {
   /** Major outages count in full, partial ones 0.3, degraded not at all. Null if nothing counts. */
   readonly ratio: number | null;
+  readonly majorMs: number;
+  readonly partialMs: number;
+  readonly degradedMs: number;
   /** Left out of it, and shown beside it. */
   readonly maintenanceMs: number;
   readonly unknownMs: number;
 }
 
+/** The share of observed time within `range` that something was up. */
+export function timeUptime(spans: readonly StatusSpan[], range: Span): TimeUptime {
+  return tallyUptime([spent(spans, range)]);
+}
+
+/** The same of time that was added up before: days, for instance. */
+export function tallyUptime(tallies: readonly DayTally["ms"][]): TimeUptime {
+  const ratio = uptimeRatio(tallies);
+  const sum = (status: ComponentStatus): number => tallies.reduce((total, ms) => total + (ms[status] ?? 0), 0);
+  return {
+    ratio: ratio === null ? null : flooredRatio(ratio, DIGITS),
+    majorMs: sum("major_outage"),
+    partialMs: sum("partial_outage"),
+    degradedMs: sum("degraded_performance"),
+    maintenanceMs: sum("under_maintenance"),
+    unknownMs: sum("unknown"),
+  };
+}
+
 /**
- * The share of observed time within `range` that something was up.
+ * Milliseconds of `range` in each status.
  *
  * Spans may overlap: an incident and the probe that found it covered the same hour, and that hour counts once, as the
  * heavier of the two. A declared maintenance covers what happens in it; silence says nothing where anything else speaks.
  */
-export function timeUptime(spans: readonly StatusSpan[], range: Span): TimeUptime {
+export function spent(spans: readonly StatusSpan[], range: Span): DayTally["ms"] {
   const ms: Partial<Record<ComponentStatus, number>> = {};
   const open = new Map<ComponentStatus, number>();
   let since = range.from;
   for (const { at, status, change } of edgesOf(spans, range)) {
     const heaviest = heaviestOf(open);
-    if (heaviest !== null) ms[heaviest] = (ms[heaviest] ?? 0) + (at - since);
+    if (heaviest !== null && at > since) ms[heaviest] = (ms[heaviest] ?? 0) + (at - since);
     open.set(status, (open.get(status) ?? 0) + change);
     since = at;
   }
-  const ratio = uptimeRatio([ms]);
-  return {
-    ratio: ratio === null ? null : flooredRatio(ratio, DIGITS),
-    maintenanceMs: ms.under_maintenance ?? 0,
-    unknownMs: ms.unknown ?? 0,
-  };
+  return ms;
 }
 
 /** Where spans begin and end within the range, in order of time. */

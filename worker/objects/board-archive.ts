@@ -16,11 +16,13 @@ import type { Database, StoreResult } from "../store/database.ts";
 import { openDatabase } from "../store/database.ts";
 import type { BoardCursor } from "../store/queries.ts";
 import { boardChanges, boardDocuments, statusChanges } from "../store/queries.ts";
+import { chainRow } from "../store/uptime.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMaintenance } from "./board-maintenance.ts";
 import type { BoardMemory, Restoring } from "./board-memory.ts";
 import { freshId } from "./crypto.ts";
 import type { Env } from "./env.ts";
+import type { UptimeMemory } from "./uptime-memory.ts";
 import { clusterOf } from "./env.ts";
 
 /** Clusters asked at once. */
@@ -33,16 +35,23 @@ export class BoardArchive {
   readonly #memory: BoardMemory;
   readonly #books: BoardBooks;
   readonly #maintenance: BoardMaintenance;
+  readonly #uptime: UptimeMemory;
   #failure: string | null = null;
 
   constructor(
     env: Env,
-    held: { readonly memory: BoardMemory; readonly books: BoardBooks; readonly maintenance: BoardMaintenance },
+    held: {
+      readonly memory: BoardMemory;
+      readonly books: BoardBooks;
+      readonly maintenance: BoardMaintenance;
+      readonly uptime: UptimeMemory;
+    },
   ) {
     this.#env = env;
     this.#memory = held.memory;
     this.#books = held.books;
     this.#maintenance = held.maintenance;
+    this.#uptime = held.uptime;
   }
 
   /** What the last attempt ran into; null if it went well. */
@@ -89,7 +98,7 @@ export class BoardArchive {
     }
   }
 
-  /** Queues again what Postgres may have lost since then: every document, the journal, and what is kept of the rest. */
+  /** Queues again what Postgres may have lost since then: every document, the journals, and what is kept of the rest. */
   queueAgain(since: Millis, now: Millis): number {
     const { waiting } = this.#memory.backlog();
     this.#memory.queueAgain(since - REFLUSH_MARGIN_MS, now);
@@ -100,6 +109,7 @@ export class BoardArchive {
     for (const one of this.#memory.all("maintenance"))
       this.#queueDocument("maintenance", one.id, one.updatedAt, { ...one });
     for (const change of [...this.#memory.changes.values()].flat()) if (change.at >= since) this.#books.archive(change);
+    for (const entry of this.#uptime.entries) if (entry.at >= since) this.#memory.queue(chainRow(entry));
     return this.#memory.backlog().waiting - waiting;
   }
 

@@ -14,6 +14,7 @@ import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange, publicSnapshot } from "../core/snapshot.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import type { TellMemory } from "./tell-memory.ts";
+import type { UptimeMemory } from "./uptime-memory.ts";
 import type { Env } from "./env.ts";
 import { RELAY_SHARDS } from "./relay.ts";
 
@@ -30,6 +31,7 @@ export class BoardBooks {
   readonly #env: Env;
   readonly #memory: BoardMemory;
   readonly #tells: TellMemory;
+  readonly #uptime: UptimeMemory;
   /** Looks whether a change left something to do for the alarm or for an errand. */
   readonly #afterChange: () => void;
   /** Never one that an earlier life gave to other content: a browser would be told that its old page is unchanged. */
@@ -45,7 +47,7 @@ export class BoardBooks {
   constructor(
     ctx: DurableObjectState,
     env: Env,
-    held: { readonly memory: BoardMemory; readonly tells: TellMemory },
+    held: { readonly memory: BoardMemory; readonly tells: TellMemory; readonly uptime: UptimeMemory },
     now: Millis,
     afterChange: () => void,
   ) {
@@ -53,6 +55,7 @@ export class BoardBooks {
     this.#env = env;
     this.#memory = held.memory;
     this.#tells = held.tells;
+    this.#uptime = held.uptime;
     this.#version = now;
     this.#afterChange = afterChange;
   }
@@ -126,6 +129,7 @@ export class BoardBooks {
       tells: this.#tells.map,
       maintenances: this.#memory.all("maintenance"),
       changes: this.#memory.changes,
+      frozen: this.#uptime.frozen,
       archive: this.#archive(now),
     };
   }

@@ -3,6 +3,7 @@ import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Component, Rule } from "../core/component.ts";
+import type { Slo } from "../core/slo.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import { freshId } from "./crypto.ts";
@@ -14,6 +15,8 @@ export interface ComponentRequest {
   readonly description: string | null;
   readonly services: readonly string[];
   readonly rule: Rule;
+  /** Absent: it stays as it is; null takes it away. */
+  readonly slo?: Slo | null;
 }
 
 const COMPONENTS_MAX = 1_000;
@@ -82,8 +85,10 @@ export class BoardComponents {
   #put(request: ComponentRequest, known: Component | undefined, by: string, now: Millis): Component {
     const all = this.#memory.all("component");
     const position = known?.position ?? Math.max(0, ...all.map((component) => component.position)) + 1;
+    const { slo = known?.slo ?? null, ...rest } = request;
     const component = {
-      ...request,
+      ...rest,
+      ...(slo === null ? {} : { slo }),
       id: known?.id ?? freshId(),
       position,
       createdAt: known?.createdAt ?? now,

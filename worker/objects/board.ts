@@ -6,6 +6,7 @@
  * the entrances; each subject has its own: books, tells, components, maintenance, doors, archive.
  */
 import { DurableObject } from "cloudflare:workers";
+import type { ChainEntry, ChainHead, Correction } from "../../protocol/chain.ts";
 import type { PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -16,6 +17,7 @@ import type { Delay } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
 import type { ClusterGraph } from "../core/graph.ts";
 import { graphOf } from "../core/graph.ts";
+import type { AmendRefusal } from "../core/freeze.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import { retryDelay } from "../core/retry.ts";
@@ -34,11 +36,14 @@ import type { ReflushRefusal } from "./board-reflush.ts";
 import { BoardReflush } from "./board-reflush.ts";
 import { TellMemory } from "./tell-memory.ts";
 import { BoardUpkeep } from "./board-upkeep.ts";
+import type { UptimeView } from "./board-uptime.ts";
+import { BoardUptime } from "./board-uptime.ts";
 import type { Reflush } from "./board-memory.ts";
 import type { Env } from "./env.ts";
 import type { Costs } from "./meter.ts";
 import { Meter } from "./meter.ts";
 import { RELAY_ADMIN } from "./relay.ts";
+import { UptimeMemory } from "./uptime-memory.ts";
 
 /** A tell, and how many services it has: they themselves may be left out. Its graph is asked for by itself. */
 export interface ToldView extends Omit<Tell, "topology"> {
@@ -87,6 +92,7 @@ export class Board extends DurableObject<Env> {
   readonly #archive: BoardArchive;
   readonly #reflush: BoardReflush;
   readonly #upkeep: BoardUpkeep;
+  readonly #uptime: BoardUptime;
   #failures = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -96,17 +102,19 @@ export class Board extends DurableObject<Env> {
     const memory = new BoardMemory(this.#meter, now - 2 * HISTORY_MS);
     const tells = new TellMemory(this.#meter);
     tells.adopt(memory.takeOldTells(), now);
-    const books = new BoardBooks(ctx, env, { memory, tells }, now, () => this.#afterChange());
+    const uptime = new UptimeMemory(this.#meter);
+    const books = new BoardBooks(ctx, env, { memory, tells, uptime }, now, () => this.#afterChange());
     this.#memory = memory;
     this.#tells = tells;
     this.#books = books;
     this.#components = new BoardComponents(memory, books);
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
     this.#doors = new BoardDoors(memory);
-    this.#archive = new BoardArchive(env, { memory, books, maintenance: this.#maintenance });
+    this.#archive = new BoardArchive(env, { memory, books, maintenance: this.#maintenance, uptime });
     this.#archive.begin(now);
     this.#reflush = new BoardReflush(env, { memory, tells, archive: this.#archive });
     this.#upkeep = new BoardUpkeep(env, memory);
+    this.#uptime = new BoardUptime(env, { memory, books, uptime });
     books.settle(now);
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
   }
@@ -243,6 +251,22 @@ export class Board extends DurableObject<Env> {
     return this.#maintenance.end(id, by);
   }
 
+  /** What is known of a component's uptime; null if there is no such component. */
+  async uptimeOf(component: string): Promise<UptimeView | null> {
+    this.#meter.called("uptimeOf");
+    return this.#uptime.view(component, Date.now());
+  }
+
+  /** Corrects frozen days: what stood there stays visible. */
+  async amendUptime(correction: Correction): Promise<Result<readonly ChainEntry[], AmendRefusal>> {
+    return this.#uptime.amend(correction);
+  }
+
+  /** How far the chain of frozen days has got. */
+  async uptimeHead(): Promise<ChainHead> {
+    return this.#uptime.head;
+  }
+
   /**
    * Sends again what a Postgres that was restored to its state of `since` may have lost: the page's own facts, and those
    * of every cluster or of one. It goes on by itself: `reflushed` says how far it is.
@@ -320,6 +344,7 @@ export class Board extends DurableObject<Env> {
     this.#books.tellOfArchive(now);
     // Not awaited: the cron has clusters to wake, and Postgres may take its time.
     this.ctx.waitUntil(this.#upkeep.run(now));
+    this.ctx.waitUntil(this.#uptime.freeze(now));
     await this.#armIfNeeded();
     return clustersToWake(this.#tells.map.values(), Number(this.env.FLUSH_INTERVAL_MS), now);
   }

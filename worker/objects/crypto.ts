@@ -25,6 +25,10 @@ export async function sha256(data: Uint8Array | string): Promise<ArrayBuffer> {
   return crypto.subtle.digest("SHA-256", typeof data === "string" ? text.encode(data) : data);
 }
 
+export async function sha256Hex(data: Uint8Array | string): Promise<string> {
+  return Array.from(new Uint8Array(await sha256(data)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** What is stored of a secret that is random enough to need no salt. */
 export async function secretHash(secret: string): Promise<string> {
   return base64(await sha256(secret));
@@ -83,8 +87,7 @@ export async function keyIdOf(raw: Uint8Array): Promise<string> {
 
 /** What two people compare: SHA-256 of the key, in groups of four hex digits. */
 export async function fingerprintOf(raw: Uint8Array): Promise<string> {
-  const hex = Array.from(new Uint8Array(await sha256(raw)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return (hex.match(/.{4}/g) ?? []).join(":");
+  return ((await sha256Hex(raw)).match(/.{4}/g) ?? []).join(":");
 }
 
 /** The edge's own key, whose public half agents pin in their configuration. */

@@ -1,0 +1,91 @@
+/**
+ * A promise and what is left of it. The budget is of the whole window, so a page in its first minute is not in breach of
+ * a month; maintenance and silence spend nothing of it, and both stand beside the figure.
+ *
+ *   target 99.9 % over 30 days  ─▶  43 min 12 s may be lost
+ *   burn rate 1                 ─▶  the budget lasts exactly as long as the window; 14.4 spends it in two days
+ */
+import type { DayTally, PageSlo } from "../../protocol/page.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { DAY, HOUR } from "../../protocol/time.ts";
+import { lostMs, uptimeRatio } from "../../protocol/uptime.ts";
+import type { StatusChange } from "./component.ts";
+import { spansOf, spent } from "./uptime.ts";
+
+/** What an operator promises of a component. */
+export interface Slo {
+  /** 0.999 is 99.9 %. */
+  readonly target: number;
+  /** Whether visitors read of it. */
+  readonly isPublic: boolean;
+}
+
+/** A promise of all is none that can be kept, and one of less than half says nothing. */
+export const TARGET_MIN = 0.5;
+export const TARGET_MAX = 0.99999;
+
+export const SLO_DAYS = 30;
+
+/** "The Site Reliability Workbook", chapter 5: 2 % of a month's budget in an hour, 5 % of it in six. */
+const BURN_HOUR_MAX = 14.4;
+const BURN_SIX_HOURS_MAX = 6;
+
+export interface SloState extends PageSlo {
+  /** Share of the budget that is left; negative once more was lost than may be. */
+  readonly leftRatio: number;
+  /** How many times faster than the budget allows it is being spent; null where nothing was observed. */
+  readonly burn: { readonly hour: number | null; readonly sixHours: number | null };
+  readonly verdict: "met" | "burning" | "missed";
+  readonly reason: string;
+}
+
+/** What visitors read of a target. @param days the last `SLO_DAYS`, as far as anything was observed */
+export function publicSlo({ target }: Slo, days: readonly DayTally[]): PageSlo {
+  const lost = lostMs(days.map(({ ms }) => ms));
+  return { target, days: SLO_DAYS, allowedMs: allowedMs(target), lostMs: lost };
+}
+
+/**
+ * @param days the last `SLO_DAYS`, as far as anything was observed
+ * @param changes of the component, oldest first, complete up to `now`
+ */
+export function sloState(slo: Slo, days: readonly DayTally[], changes: readonly StatusChange[], now: Millis): SloState {
+  const shown = publicSlo(slo, days);
+  const burn = { hour: burnRate(slo, changes, HOUR, now), sixHours: burnRate(slo, changes, 6 * HOUR, now) };
+  const leftRatio = 1 - shown.lostMs / shown.allowedMs;
+  return { ...shown, leftRatio, burn, ...verdictOf(leftRatio, burn) };
+}
+
+function verdictOf(leftRatio: number, { hour, sixHours }: SloState["burn"]): Pick<SloState, "verdict" | "reason"> {
+  if (leftRatio < 0) return { verdict: "missed", reason: `more was lost than ${SLO_DAYS} days may lose` };
+  const fast = [
+    { rate: hour ?? 0, limit: BURN_HOUR_MAX, of: "1 h" },
+    { rate: sixHours ?? 0, limit: BURN_SIX_HOURS_MAX, of: "6 h" },
+  ].find(({ rate, limit }) => rate >= limit);
+  if (fast === undefined) return { verdict: "met", reason: `${percent(leftRatio)} of the budget is left` };
+  const { rate, limit, of } = fast;
+  return {
+    verdict: "burning",
+    reason: `burn rate ${rate.toFixed(1)} over ${of}, limit ${limit}: at that rate a whole budget lasts ${lasts(rate)}`,
+  };
+}
+
+function lasts(rate: number): string {
+  const hours = (SLO_DAYS * 24) / rate;
+  return hours < 48 ? `${Math.max(1, Math.floor(hours))} h` : `${Math.floor(hours / 24)} days`;
+}
+
+/** Floored: what is left is never shown as more. */
+function percent(ratio: number): string {
+  return `${Math.floor(ratio * 100)} %`;
+}
+
+function burnRate({ target }: Slo, changes: readonly StatusChange[], lengthMs: number, now: Millis): number | null {
+  const ratio = uptimeRatio([spent(spansOf(changes, now), { from: now - lengthMs, to: now })]);
+  return ratio === null ? null : (1 - ratio) / (1 - target);
+}
+
+/** In whole ms: 1 − 0.999 is a little more than a thousandth. */
+function allowedMs(target: number): number {
+  return Math.round((1 - target) * SLO_DAYS * DAY);
+}
