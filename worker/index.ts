@@ -9,6 +9,7 @@ import { cliRoutes } from "./routes/cli.ts";
 import { openApiRoute } from "./routes/openapi.ts";
 import { operatorRoutes } from "./routes/operator.ts";
 import { pageRoutes } from "./routes/page.ts";
+import { uptimeRoutes } from "./routes/uptime.ts";
 import type { AppEnv, Route } from "./routes/table.ts";
 import { mount } from "./routes/table.ts";
 
@@ -17,7 +18,14 @@ export { Cluster } from "./objects/cluster.ts";
 export { Relay } from "./objects/relay.ts";
 export { Throttle } from "./objects/throttle.ts";
 
-const routes: readonly Route[] = [...pageRoutes, ...agentRoutes, ...operatorRoutes, ...adminRoutes, ...cliRoutes];
+const routes: readonly Route[] = [
+  ...pageRoutes,
+  ...agentRoutes,
+  ...operatorRoutes,
+  ...uptimeRoutes,
+  ...adminRoutes,
+  ...cliRoutes,
+];
 
 /** Every route there is, with its policy. */
 export const ROUTES: readonly Route[] = [...routes, openApiRoute(routes)];

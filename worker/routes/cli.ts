@@ -16,7 +16,7 @@ const Enrollment = v.strictObject({ cluster: ClusterName, pending: v.optional(v.
 const Components = v.strictObject({ components: v.pipe(v.array(ComponentRequestSchema), v.maxLength(500)) });
 
 /** A handler behind a checked JSON body. An empty body counts as {}. */
-function withJson<Schema extends v.GenericSchema>(
+export function withJson<Schema extends v.GenericSchema>(
   schema: Schema,
   handle: (c: AppContext, input: v.InferOutput<Schema>, by: string) => Promise<Response>,
 ): Route["handle"] {

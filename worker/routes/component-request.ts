@@ -4,6 +4,7 @@ import { ClusterName, line, ServiceName } from "../../protocol/name.ts";
 import type { ComponentField, Fault } from "../../web/view/admin/model.ts";
 import type { Component } from "../core/component.ts";
 import { RULES } from "../core/component.ts";
+import { TARGET_MAX, TARGET_MIN } from "../core/slo.ts";
 
 /** cluster/namespace/name */
 export const ServiceRef = v.pipe(
@@ -15,6 +16,14 @@ export const ServiceRef = v.pipe(
 );
 
 const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
+
+const TARGET_RANGE = `must be between ${TARGET_MIN} and ${TARGET_MAX}: 0.999 is 99.9 %`;
+
+/** What is promised over 30 days. Visitors read of it only where somebody says so. */
+const SloRequest = v.strictObject({
+  target: v.pipe(v.number(TARGET_RANGE), v.minValue(TARGET_MIN, TARGET_RANGE), v.maxValue(TARGET_MAX, TARGET_RANGE)),
+  isPublic: v.optional(v.boolean(), false),
+});
 
 /**
  * What is not named keeps its default if it has one. What has none, and came later than the rest (`exactOptional`),
@@ -30,6 +39,7 @@ export const ComponentRequestSchema = v.strictObject({
     v.maxLength(100, "at most 100 services"),
   ),
   rule: v.optional(v.picklist(RULES), "all"),
+  slo: v.exactOptional(v.nullable(SloRequest)),
 });
 
 /** What the form shows of a component: its fields' names are the paths of the schema above. */

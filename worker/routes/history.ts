@@ -17,18 +17,22 @@ import { statusChanges } from "../store/queries.ts";
 import { seriesOf } from "../store/series.ts";
 import { refuse } from "./answer.ts";
 import { answerAs, Count, QuantileAnswer, Ratio, Timestamp } from "./described.ts";
+import { RequestUptimeAnswer, TimeUptimeAnswer } from "./described-uptime.ts";
 import type { AppContext, Route } from "./table.ts";
 
 /** A sleeping database needs some hundred ms to wake; whoever waits here can ask again. */
 const TIMEOUT_MS = 5 * SECOND;
 const EVENTS_DEFAULT = 50;
 
-function database(c: AppContext): Database {
+export function historyDatabase(c: AppContext): Database {
   return openDatabase({ url: c.env.DATABASE_URL, fetchEndpoint: c.env.NEON_FETCH_ENDPOINT, timeoutMs: TIMEOUT_MS });
 }
 
 /** History waits for Postgres; nothing else does. */
-function refuseUnavailable(c: AppContext, { code, message }: Extract<StoreResult<never>, { ok: false }>): Response {
+export function refuseUnavailable(
+  c: AppContext,
+  { code, message }: Extract<StoreResult<never>, { ok: false }>,
+): Response {
   console.warn(JSON.stringify({ event: "history_failed", code, message }));
   return refuse(
     c,
@@ -41,7 +45,6 @@ function refuseUnavailable(c: AppContext, { code, message }: Extract<StoreResult
 
 const SeriesQuery = v.object({ range: v.optional(v.picklist(RANGES), "day") });
 
-const UptimeRatio = v.pipe(v.nullable(Ratio), v.description("Floored; null if nothing was observed"));
 const SeriesAnswer = v.strictObject({
   component: v.strictObject({ id: v.string(), name: v.string() }),
   range: v.picklist(RANGES),
@@ -49,10 +52,7 @@ const SeriesAnswer = v.strictObject({
   from: Timestamp,
   to: Timestamp,
   stepSeconds: Count,
-  uptime: v.strictObject({
-    time: v.strictObject({ ratio: UptimeRatio, maintenanceMs: Count, unknownMs: Count }),
-    requests: v.strictObject({ ratio: UptimeRatio, requests: Count, errors: Count }),
-  }),
+  uptime: v.strictObject({ time: TimeUptimeAnswer, requests: RequestUptimeAnswer }),
   points: v.array(
     v.strictObject({
       from: Timestamp,
@@ -79,11 +79,11 @@ async function series(c: AppContext): Promise<Response> {
   const { timeZone } = page;
   const now = Date.now();
   const { range } = query.output;
-  const found = await seriesOf(database(c), { services: component.services, range, now, timeZone });
+  const found = await seriesOf(historyDatabase(c), { services: component.services, range, now, timeZone });
   if (!found.ok) return refuseUnavailable(c, found);
   const { plan, points } = found.value;
   const to = Math.min(plan.to, now);
-  const changes = await statusChanges(database(c), { component: component.id, from: plan.from, to });
+  const changes = await statusChanges(historyDatabase(c), { component: component.id, from: plan.from, to });
   if (!changes.ok) return refuseUnavailable(c, changes);
   return answerAs(c, SeriesAnswer, {
     component: { id: component.id, name: component.name },
@@ -157,7 +157,7 @@ async function events(c: AppContext): Promise<Response> {
     return refuse(c, "request_malformed", `${v.getDotPath(issue)?.split(".")[0]}: ${issue.message}.`);
   }
   const { kind: kinds, cluster, before, limit } = query.output;
-  const found = await recentEvents(database(c), { kinds, cluster, before, limit });
+  const found = await recentEvents(historyDatabase(c), { kinds, cluster, before, limit });
   if (!found.ok) return refuseUnavailable(c, found);
   const last = found.value.at(-1);
   const next = last === undefined || found.value.length < limit ? null : cursorText(last);

@@ -1,0 +1,255 @@
+/** Past days freeze on the Board, reach Postgres as a chain, and are corrected in the open. */
+import { createExecutionContext, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { ChainEntry, ChainHead } from "../../protocol/chain.ts";
+import { entryText, followChain, GENESIS } from "../../protocol/chain.ts";
+import { DAY, HOUR } from "../../protocol/time.ts";
+import worker from "../../worker/index.ts";
+import { sha256Hex } from "../../worker/objects/crypto.ts";
+import { boardOf, clusterOf } from "../../worker/objects/env.ts";
+import { bindings, call, cli, enrolledAgent, windowOf } from "./agent.ts";
+
+const board = boardOf(bindings);
+const TODAY = Math.floor(Date.now() / DAY) * DAY;
+const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
+let id: string;
+let headers: Record<string, string>;
+
+interface Range {
+  readonly from: string;
+  readonly time: { readonly ratio: number; readonly majorMs: number; readonly unknownMs: number };
+  readonly requests: { readonly requests: number; readonly ratio: number } | null;
+}
+interface Answer {
+  readonly days: readonly (Range & { day: string; isFrozen: boolean; was: Range["time"] | null })[];
+  readonly last30Days: Range;
+  readonly months: readonly (Range & { readonly month: string })[];
+  readonly frozen: { readonly day: string; readonly n: number; readonly hash: string };
+  readonly amendments: readonly { readonly n: number; readonly reason: string; readonly status: string }[];
+  readonly slo: { readonly lostMs: number; readonly verdict: string } | null;
+}
+
+async function uptime(): Promise<Answer> {
+  const answer = await call(`/api/v1/components/${id}/uptime`, { headers });
+  expect(answer.status).toBe(200);
+  return answer.json();
+}
+
+async function chain(): Promise<{ readonly entries: readonly ChainEntry[]; readonly head: ChainHead }> {
+  await runDurableObjectAlarm(board);
+  await expect.poll(async () => (await board.operatorView()).archive.waiting, { timeout: 10_000 }).toBe(0);
+  return (await cli("GET", "/cli/v1/uptime/chain")).json();
+}
+
+async function fault(entries: readonly ChainEntry[]) {
+  const texts = entries.map(entryText);
+  const hashes = new Map(await Promise.all(texts.map(async (text) => [text, await sha256Hex(text)] as const)));
+  return followChain(GENESIS, entries, (text) => hashes.get(text) ?? "");
+}
+
+const frozenDay = async () => (await board.uptimeOf(id))?.frozenDay ?? null;
+
+async function frozen(): Promise<void> {
+  await board.tick();
+  // Yesterday waits for its grace until a quarter past.
+  const last = dayOf(Date.now() - DAY - HOUR / 4);
+  await expect.poll(frozenDay, { timeout: 10_000 }).toBe(last);
+}
+
+/** The Board without what it keeps of frozen days, as a life before this version or after a loss. */
+async function forget(): Promise<void> {
+  await runInDurableObject(board, (_, { storage }) => void storage.sql.exec("DELETE FROM uptime"));
+  await evictDurableObject(board);
+}
+
+beforeAll(async () => {
+  const agent = await enrolledAgent("uptime-1");
+  await agent.push({ epoch: agent.epoch, records: { first: 1, items: [windowOf(2)] } });
+  await runDurableObjectAlarm(clusterOf(bindings, "uptime-1"));
+  const wish = { name: "Checkout", group: "Uptime", services: ["uptime-1/shop/checkout"], slo: { target: 0.99 } };
+  const put = await cli("PUT", "/cli/v1/components", { components: [wish] });
+  id = (await put.json<{ components: { id: string }[] }>()).components[0]?.id ?? "";
+  // A page that is new asks the archive first what an earlier life of it left there.
+  await runDurableObjectAlarm(board);
+  await runInDurableObject(board, (_, { storage }) => {
+    // Four days before today, with an hour's outage three days ago.
+    for (const [at, status] of [
+      [TODAY - 4 * DAY, "operational"],
+      [TODAY - 3 * DAY + HOUR, "major_outage"],
+      [TODAY - 3 * DAY + 2 * HOUR, "operational"],
+    ] as const)
+      storage.sql.exec("INSERT INTO change (component, at, status) VALUES (?, ?, ?)", id, at, status);
+  });
+  await evictDurableObject(board);
+  const { token } = await (await cli("POST", "/cli/v1/tokens", { scope: "history" })).json<{ token: string }>();
+  headers = { authorization: `Bearer ${token}` };
+});
+
+describe("past days", () => {
+  it("are frozen by the cron, each once, and Postgres holds the same chain as the page", async () => {
+    await frozen();
+    await board.tick();
+    const { entries, head } = await chain();
+    const kept = await fault(entries);
+    expect(kept).toEqual({ head, fault: null });
+    expect(entries.map(({ day }) => day)).toEqual([...new Set(entries.map(({ day }) => day))].toSorted());
+    expect(entries.slice(0, 2).map(({ day, tallies }) => [day, tallies])).toEqual([
+      [dayOf(TODAY - 4 * DAY), { [id]: { operational: DAY } }],
+      [dayOf(TODAY - 3 * DAY), { [id]: { operational: 23 * HOUR, major_outage: HOUR } }],
+    ]);
+    expect((await board.snapshot()).frozen).toEqual({ day: await frozenDay(), hash: head.hash });
+  });
+
+  it("stand over an eviction, and over a journal that says otherwise", async () => {
+    const rewrite = async (status: string): Promise<void> => {
+      const at = TODAY - 3 * DAY + HOUR;
+      await runInDurableObject(board, (_, { storage }) => {
+        storage.sql.exec("UPDATE change SET status = ? WHERE component = ? AND at = ?", status, id, at);
+      });
+      await evictDurableObject(board);
+    };
+    await rewrite("operational");
+    const found = await uptime();
+    await rewrite("major_outage");
+    expect(found.days[1]).toMatchObject({ day: dayOf(TODAY - 3 * DAY), isFrozen: true, was: null });
+    expect(found.days[1]?.time.majorMs).toBe(HOUR);
+    expect(found.days.at(-1)).toMatchObject({ day: dayOf(Date.now()), isFrozen: false });
+  });
+
+  it("are taken back from Postgres by a page that lost them, and its chain goes on", async () => {
+    const before = await chain();
+    await forget();
+    await frozen();
+    expect(await chain()).toEqual(before);
+    expect((await uptime()).days[1]?.time.majorMs).toBe(HOUR);
+  });
+
+  it("wait while the page is getting its memory back", async () => {
+    await forget();
+    const restoring = { startedAt: Date.now(), phase: "changes", after: null, unasked: [], attempts: 0 };
+    const keep = (body: string | null) =>
+      runInDurableObject(board, (_, { storage }) => {
+        storage.sql.exec("DELETE FROM work WHERE kind = 'restore'");
+        if (body !== null)
+          storage.sql.exec("INSERT INTO work (kind, key, body) VALUES ('restore', 'restore', ?)", body);
+      });
+    await keep(JSON.stringify(restoring));
+    await evictDurableObject(board);
+    await board.tick();
+    expect(await frozenDay()).toBeNull();
+    await keep(null);
+    await evictDurableObject(board);
+    await frozen();
+  });
+});
+
+describe("a component's uptime", () => {
+  it("is by time beside by requests, of days, thirty days and months", async () => {
+    const { last30Days, months, days } = await uptime();
+    expect(last30Days).toMatchObject({
+      from: dayOf(TODAY - 4 * DAY),
+      time: { majorMs: HOUR },
+      requests: { requests: 60 },
+    });
+    expect(last30Days.time.ratio).toBeCloseTo(1 - HOUR / (Date.now() - TODAY + 4 * DAY), 4);
+    expect(months.at(-1)?.month).toBe(dayOf(Date.now()).slice(0, 7));
+    expect(days[1]?.time.ratio).toBe(0.958333);
+    expect(days[1]?.requests).toEqual({ ratio: null, requests: 0, errors: 0 });
+  });
+
+  it("has its budget", async () => expect((await uptime()).slo).toMatchObject({ lostMs: HOUR, verdict: "met" }));
+
+  it("keeps its target when it is published again without one, and loses it by null", async () => {
+    const wish = { name: "Checkout", group: "Uptime", services: ["uptime-1/shop/checkout"] };
+    await cli("PUT", "/cli/v1/components", { components: [wish] });
+    expect((await uptime()).slo).not.toBeNull();
+    await cli("PUT", "/cli/v1/components", { components: [{ ...wish, slo: null }] });
+    expect((await uptime()).slo).toBeNull();
+    await cli("PUT", "/cli/v1/components", { components: [{ ...wish, slo: { target: 0.99, isPublic: true } }] });
+    const [shown] = (await board.snapshot()).components;
+    expect(shown?.slo).toMatchObject({ target: 0.99, lostMs: HOUR });
+  });
+
+  it.each([1, 0.4, "0.99"])("has no target of %s", async (target) => {
+    const wish = { name: "Checkout", group: "Uptime", services: ["uptime-1/shop/checkout"], slo: { target } };
+    const refused = await cli("PUT", "/cli/v1/components", { components: [wish] });
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("between 0.5 and 0.99999")]);
+  });
+
+  it("is known by time while Postgres is down", async () => {
+    const env = {
+      ...bindings,
+      DATABASE_URL: "postgres://a:b@nowhere.invalid/c",
+      NEON_FETCH_ENDPOINT: "http://127.0.0.1:9/sql",
+    };
+    const request = new Request(`https://status.test/api/v1/components/${id}/uptime`, { headers });
+    const answer = await worker.fetch(request as Parameters<typeof worker.fetch>[0], env, createExecutionContext());
+    const { last30Days } = await answer.json<Answer>();
+    expect([last30Days.time.majorMs, last30Days.requests]).toEqual([HOUR, null]);
+  });
+
+  it("is of nothing where nothing is", async () =>
+    expect((await call("/api/v1/components/nothing00000/uptime", { headers })).status).toBe(404));
+});
+
+describe("a correction", () => {
+  const asked = (change: object = {}) => ({
+    component: id,
+    from: new Date(TODAY - 3 * DAY + HOUR).toISOString(),
+    to: new Date(TODAY - 3 * DAY + 2 * HOUR).toISOString(),
+    status: "operational",
+    reason: "the probe was wrong",
+    ...change,
+  });
+
+  it("is a new entry; page, API and Postgres show what stood there", async () => {
+    const before = await chain();
+    expect((await cli("POST", "/cli/v1/uptime/amendments", asked())).status).toBe(201);
+    const { days, amendments } = await uptime();
+    expect(days[1]).toMatchObject({ time: { ratio: 1, majorMs: 0 }, was: { majorMs: HOUR } });
+    expect(amendments).toMatchObject([{ status: "operational", reason: "the probe was wrong", by: "command line" }]);
+    const [shown] = (await board.snapshot()).components;
+    expect(shown?.days[1]).toMatchObject({ ms: { operational: DAY }, was: { major_outage: HOUR } });
+    expect(JSON.stringify(shown)).not.toContain("the probe was wrong");
+    const after = await chain();
+    expect(after.entries.slice(0, -1)).toEqual(before.entries);
+    expect(await fault(after.entries)).toEqual({ head: after.head, fault: null });
+    expect(after.entries.at(-1)).toMatchObject({ correction: { by: "command line" } });
+  });
+
+  it("goes to Postgres again when that lost it", async () => {
+    await runInDurableObject(
+      board,
+      (_, { storage }) => void storage.sql.exec("DELETE FROM outbox WHERE kind = 'uptime'"),
+    );
+    await cli("POST", "/cli/v1/reflush", { since: new Date(Date.now() - HOUR).toISOString() });
+    const queued = await runInDurableObject(board, (_, { storage }) =>
+      storage.sql.exec("SELECT key FROM outbox WHERE kind = 'uptime'").toArray(),
+    );
+    expect(queued.length).toBeGreaterThanOrEqual(5);
+    await chain();
+  });
+
+  it("two at once are one after the other", async () => {
+    const changes = ["unknown", "under_maintenance", "degraded_performance"].map((status) => asked({ status }));
+    const answers = await Promise.all(changes.map((change) => cli("POST", "/cli/v1/uptime/amendments", change)));
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+    const { entries, head } = await chain();
+    expect(await fault(entries)).toEqual({ head, fault: null });
+  });
+
+  it.each([
+    ["of today", { to: new Date().toISOString() }, 409, "A day freezes a quarter of an hour after it ends"],
+    ["of what is not there", { component: "nothing00000" }, 404, "no such component"],
+    ["of no time", { to: new Date(TODAY - 5 * DAY).toISOString() }, 400, "`from` must be before `to`"],
+    ["to no status", { status: "fine" }, 400, "must be one of operational"],
+    ["without a reason", { reason: " " }, 400, "reason: must not be empty"],
+  ])("%s is refused", async (_name, change, status, message) => {
+    const refused = await cli("POST", "/cli/v1/uptime/amendments", asked(change));
+    expect([refused.status, await refused.text()]).toEqual([status, expect.stringContaining(message)]);
+  });
+});
+
+it.each(["-1", "x", "1e3"])("the chain after %s is refused", async (after) =>
+  expect((await cli("GET", `/cli/v1/uptime/chain?after=${after}`)).status).toBe(400),
+);
