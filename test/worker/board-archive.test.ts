@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import worker from "../../worker/index.ts";
 import type { Cluster } from "../../worker/objects/cluster.ts";
-import type { OperatorView } from "../../worker/objects/board.ts";
+import type { OperatorView } from "../../worker/objects/operator-view.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
 import { homeModel } from "../../worker/routes/admin-view.ts";
 import { tell, told } from "../support/facts.ts";

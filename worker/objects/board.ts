@@ -13,7 +13,6 @@ import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Scope } from "../core/access.ts";
 import { clustersToWake } from "../core/archive.ts";
-import type { Delay } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
 import type { ClusterGraph } from "../core/graph.ts";
 import { graphOf } from "../core/graph.ts";
@@ -21,7 +20,6 @@ import type { AmendRefusal } from "../core/freeze.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import { retryDelay } from "../core/retry.ts";
-import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews } from "../core/tell.ts";
 import { withTopology } from "../core/topology.ts";
@@ -42,34 +40,9 @@ import type { Reflush } from "./board-memory.ts";
 import type { Env } from "./env.ts";
 import type { Costs } from "./meter.ts";
 import { Meter } from "./meter.ts";
+import type { OperatorView, ToldView } from "./operator-view.ts";
 import { RELAY_ADMIN } from "./relay.ts";
 import { UptimeMemory } from "./uptime-memory.ts";
-
-/** A tell, and how many services it has: they themselves may be left out. Its graph is asked for by itself. */
-export interface ToldView extends Omit<Tell, "topology"> {
-  readonly reports: number;
-}
-
-/** What an operator's page is made of. */
-export interface OperatorView {
-  readonly page: PageFacts["page"];
-  readonly components: readonly Component[];
-  readonly maintenances: readonly Maintenance[];
-  readonly clusters: readonly ClusterIdentity[];
-  readonly tells: readonly ToldView[];
-  readonly archive: ArchiveView;
-  /** What the Worker of the release before reads instead of `archive`, while a deploy goes out. */
-  readonly backlog: Backlog;
-}
-
-/** How the way to Postgres is: where facts have waited for too long, and what the Board's own last attempt ran into. */
-interface ArchiveView {
-  readonly delays: readonly Delay[];
-  /** Null if the last attempt went well. */
-  readonly failure: string | null;
-  /** Rows of the Board that wait, for however short a time. */
-  readonly waiting: number;
-}
 
 /** What the Board has cost since it woke, and how many components it had to judge. */
 export interface BoardCosts extends Costs {

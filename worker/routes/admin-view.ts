@@ -20,7 +20,7 @@ import type {
 import type { ClusterIdentity, Component, Tell, ToldService } from "../core/component.ts";
 import { componentVerdict, splitService } from "../core/component.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
-import type { OperatorView, ToldView } from "../objects/board.ts";
+import type { OperatorView, ToldView } from "../objects/operator-view.ts";
 
 export function frameOf(view: Pick<OperatorView, "page">, now: Millis): AdminFrame {
   return { pageName: view.page.name, timeZone: view.page.timeZone, now };

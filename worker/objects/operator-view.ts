@@ -1,0 +1,31 @@
+/** What the Board tells operators. */
+import type { Delay } from "../core/archive.ts";
+import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
+import type { Maintenance } from "../core/maintenance.ts";
+import type { PageSettings } from "../core/snapshot.ts";
+
+/** A tell, and how many services it has: they themselves may be left out. Its graph is asked for by itself. */
+export interface ToldView extends Omit<Tell, "topology"> {
+  readonly reports: number;
+}
+
+/** What an operator's page is made of. */
+export interface OperatorView {
+  readonly page: PageSettings;
+  readonly components: readonly Component[];
+  readonly maintenances: readonly Maintenance[];
+  readonly clusters: readonly ClusterIdentity[];
+  readonly tells: readonly ToldView[];
+  readonly archive: ArchiveView;
+  /** What the Worker of the release before reads instead of `archive`, while a deploy goes out. */
+  readonly backlog: Backlog;
+}
+
+/** How the way to Postgres is: where facts have waited for too long, and what the Board's own last attempt ran into. */
+interface ArchiveView {
+  readonly delays: readonly Delay[];
+  /** Null if the last attempt went well. */
+  readonly failure: string | null;
+  /** Rows of the Board that wait, for however short a time. */
+  readonly waiting: number;
+}
