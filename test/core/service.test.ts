@@ -1,5 +1,7 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ServiceStatus } from "../../worker/core/service.ts";
+import type { LiveService, Reading } from "../../protocol/push.ts";
+import type { ServiceStatus, ServiceVerdict } from "../../worker/core/service.ts";
 import { serviceVerdict } from "../../worker/core/service.ts";
 import { at, liveService, reading } from "../support/facts.ts";
 
@@ -32,15 +34,116 @@ describe("error ratios over readings", () => {
 
   it("a flapping service does not flap on the page", () =>
     expect(new Set(play(0, 0.3, 0.3, 0, 0.3, 0).slice(2))).toEqual(new Set(["partial_outage"])));
+});
+
+/** Three equal readings of `ratio` and `p95`. */
+const steady = (ratio: number, p95: Reading["p95"] = [120, 100, 250], requests = 1_000) =>
+  ["12:00:00", "12:00:10", "12:00:20"].map((clock) => reading(clock, ratio, p95, requests));
+
+describe("the runbook's thresholds, each on both sides", () => {
+  const judge = (readings: readonly Reading[]) => serviceVerdict(null, liveService(readings), scope(at("12:00:20")));
 
   it.each([
-    [0.01, "operational"],
-    [0.011, "degraded_performance"],
-    [0.05, "degraded_performance"],
-    [0.051, "partial_outage"],
-    [0.5, "partial_outage"],
-    [0.51, "major_outage"],
-  ] as const)("a ratio of %d is %s", (ratio, status) => expect(play(ratio, ratio, ratio).at(-1)).toBe(status));
+    ["Error Rate <1%", 0, [120, 100, 250], "operational", "within all limits"],
+    ["Error Rate <1%, at the limit", 0.01, [120, 100, 250], "operational", "within all limits"],
+    [
+      "above 1 %",
+      0.0101,
+      [120, 100, 250],
+      "degraded_performance",
+      "error ratio 1.01 % over the last 3 readings, limit 1 %",
+    ],
+    [
+      "at 5 %, not yet above",
+      0.05,
+      [120, 100, 250],
+      "degraded_performance",
+      "error ratio 5 % over the last 3 readings, limit 1 %",
+    ],
+    [
+      "alert if >5%",
+      0.0501,
+      [120, 100, 250],
+      "partial_outage",
+      "error ratio 5.01 % over the last 3 readings, limit 5 %",
+    ],
+    ["half fail", 0.5, [120, 100, 250], "partial_outage", "error ratio 50 % over the last 3 readings, limit 5 %"],
+    [
+      "more than half fail",
+      0.501,
+      [120, 100, 250],
+      "major_outage",
+      "error ratio 50.1 % over the last 3 readings, limit 50 %",
+    ],
+    ["P95 surely at most 500ms", 0, [490, 250, 500], "operational", "within all limits"],
+    [
+      "P95 surely >500ms",
+      0,
+      [600, 500, 1_000],
+      "degraded_performance",
+      "p95 above 500 ms over the last 3 readings, limit 500 ms",
+    ],
+    [
+      "P95 in the open last bucket",
+      0,
+      [3_600_000, 3_600_000, null],
+      "degraded_performance",
+      "p95 above 3600000 ms over the last 3 readings, limit 500 ms",
+    ],
+    [
+      "failing and slow: the failing is said",
+      0.07,
+      [600, 500, 1_000],
+      "partial_outage",
+      "error ratio 7 % over the last 3 readings, limit 5 %",
+    ],
+  ] as const)("%s: %d, p95 %s", (_name, ratio, p95, status, reason) =>
+    expect(judge(steady(ratio, [...p95]))).toMatchObject({ status, reason }),
+  );
+
+  it.each([
+    [4, 2, "unknown"],
+    [5, 2, "partial_outage"],
+    [4, 0, "operational"],
+    [1, 0, "operational"],
+    [0, 0, "unknown"],
+  ] as const)("a minimum of 5 requests: %d of which %d failed are %s", (requests, errors, status) => {
+    const readings = steady(errors / Math.max(1, requests), null, requests);
+    expect(serviceVerdict(null, liveService(readings, null), scope(at("12:00:20"))).status).toBe(status);
+  });
+});
+
+describe("raise after 2 of 3, clear after 3", () => {
+  const judge = (previous: ServiceStatus | null, ...ratios: readonly number[]) => {
+    const readings = steady(0).map((one, i) => ({ ...one, errors: one.requests * (ratios[i] ?? 0) }));
+    const { status, reason } = serviceVerdict(previous, liveService(readings), scope(at("12:00:20")));
+    return [status, reason];
+  };
+  it.each([
+    ["operational", [0, 0, 0.3], "operational", "within all limits"],
+    ["operational", [0, 0.3, 0.3], "partial_outage", "error ratio 30 % in 2 of the last 3 readings, limit 5 %"],
+    ["operational", [0.3, 0, 0.3], "partial_outage", "error ratio 30 % in 2 of the last 3 readings, limit 5 %"],
+    // The second worst decides: one reading of a major outage does not make one.
+    ["operational", [0.3, 0.02, 0.9], "partial_outage", "error ratio 90 % in 2 of the last 3 readings, limit 5 %"],
+    [
+      "partial_outage",
+      [0.3, 0, 0],
+      "partial_outage",
+      "recovering: 1 of 3 readings above its limit, and 3 better ones in a row clear it",
+    ],
+    [
+      "major_outage",
+      [0.9, 0.3, 0.3],
+      "major_outage",
+      "recovering: 1 of 3 readings above its limit, and 3 better ones in a row clear it",
+    ],
+    ["major_outage", [0.3, 0.3, 0], "partial_outage", "error ratio 30 % in 2 of the last 3 readings, limit 5 %"],
+    ["partial_outage", [0, 0, 0], "operational", "within all limits"],
+    ["unknown", [0, 0, 0.3], "unknown", "one bad reading, not enough to tell: error ratio 30 %"],
+    ["unknown", [0, 0, 0], "operational", "within all limits"],
+  ] as const)("was %s, readings of %s: %s", (previous, ratios, status, reason) =>
+    expect(judge(previous, ...ratios)).toEqual([status, reason]),
+  );
 });
 
 describe("a verdict", () => {
@@ -53,14 +156,6 @@ describe("a verdict", () => {
       reason: "error ratio 7.2 % over the last 3 readings, limit 5 %",
       why: "About 7 of 100 requests fail.",
     }));
-
-  it.each([
-    ["p95 above a bound", [600, 500, 1_000], "degraded_performance"],
-    ["p95 that may lie below the limit", [490, 250, 500], "operational"],
-    ["p95 in the open last bucket", [3_600_000, 3_600_000, null], "degraded_performance"],
-  ] as const)("with a %s: %s is %s", (_name, p95, status) =>
-    expect(decide([reading("12:00:10", 0, [...p95]), reading("12:00:20", 0, [...p95])]).status).toBe(status),
-  );
 
   it.each([
     [
@@ -84,6 +179,148 @@ describe("a verdict", () => {
       "unknown",
     ],
   ] as const)("%s", (_name, readings, replicas, status) => expect(decide([...readings], replicas).status).toBe(status));
+});
+
+describe("missing traffic: stays as it was, then says so, never an outage", () => {
+  const ready = { ready: 3, desired: 3 };
+  /** What is said, reading by reading, of a service that had requests which failed at `ratio`, and then none. */
+  function quiet(ratio: number, replicas: LiveService["replicas"]): readonly (readonly string[])[] {
+    const readings = [0, 10, 20, 30, 40, 50].map((second) =>
+      reading(`12:00:${String(second).padStart(2, "0")}`, second < 30 ? ratio : 0, null, second < 30 ? 100 : 0),
+    );
+    const said: ServiceVerdict[] = [];
+    for (const [i, { at: now }] of readings.entries()) {
+      const service = liveService(readings.slice(Math.max(0, i - 2), i + 1), replicas);
+      said.push(serviceVerdict(said.at(-1)?.status ?? null, service, scope(now)));
+    }
+    return said.slice(2).map(({ status, reason }) => [status, reason]);
+  }
+
+  it.each([
+    [
+      "well, with ready replicas",
+      0,
+      ready,
+      [
+        ["operational", "within all limits"],
+        ["operational", "within all limits"],
+        ["operational", "within all limits"],
+        ["operational", "3 of 3 replicas are ready; no requests"],
+      ],
+    ],
+    [
+      "well, and nobody reports replicas",
+      0,
+      null,
+      [
+        ["operational", "within all limits"],
+        ["operational", "within all limits"],
+        ["operational", "within all limits"],
+        ["unknown", "no requests, and no replicas are reported"],
+      ],
+    ],
+    [
+      "failing, with ready replicas",
+      0.3,
+      ready,
+      [
+        ["partial_outage", "error ratio 30 % over the last 3 readings, limit 5 %"],
+        ["partial_outage", "error ratio 30 % over the last 2 readings, limit 5 %"],
+        ["partial_outage", "not refuted: 1 of 1 readings above its limit, and 3 better ones in a row clear it"],
+        ["unknown", "no requests; 3 of 3 replicas are ready, which refutes no failure seen before"],
+      ],
+    ],
+  ] as const)("%s", (_name, ratio, replicas, said) => expect(quiet(ratio, replicas)).toEqual(said));
+
+  it.each([
+    ["the source of metrics is blind", "operational", [], true, ready, "operational", null],
+    ["the source of metrics is blind, and it failed before", "partial_outage", [], true, ready, "unknown", null],
+    ["no metrics at all", "operational", [], false, null, "unknown", null],
+    ["switched off", "operational", [], false, { ready: 0, desired: 0 }, "unknown", "It is switched off."],
+    [
+      "no requests, never seen before",
+      null,
+      steady(0, null, 0),
+      false,
+      null,
+      "unknown",
+      "No requests reach it, so nothing can be said of it.",
+    ],
+    [
+      "every one of a few requests fails, ready or not",
+      "operational",
+      steady(1, null, 3),
+      false,
+      ready,
+      "unknown",
+      "Too few requests reach it to tell.",
+    ],
+    [
+      "one of a few requests failed once",
+      "operational",
+      [reading("12:00:20", 1, null, 3)],
+      false,
+      ready,
+      "operational",
+      null,
+    ],
+  ] as const)("%s: was %s", (_name, previous, readings, blind, replicas, status, why) =>
+    expect(serviceVerdict(previous, liveService([...readings], replicas), scope(at("12:00:20"), blind))).toMatchObject({
+      status,
+      why,
+    }),
+  );
+
+  it("is never an outage: only what was read, or replicas that are not ready, can be", () =>
+    fc.assert(
+      fc.property(
+        fc.constantFrom(null, "operational", "unknown", "degraded_performance", "partial_outage", "major_outage"),
+        fc.constantFrom(null, { ready: 1, desired: 3 }, { ready: 3, desired: 3 }, { ready: 0, desired: 0 }),
+        fc.integer({ min: 0, max: 3 }),
+        fc.boolean(),
+        (previous, replicas, known, blind) => {
+          const service = liveService(steady(0, null, 0).slice(0, known), replicas);
+          const { status } = serviceVerdict(previous, service, scope(at("12:00:20"), blind));
+          const mayBeGreen = replicas !== null && replicas.ready > 0 && (previous ?? "operational") === "operational";
+          return mayBeGreen ? status === "operational" : status === "unknown";
+        },
+      ),
+    ));
+});
+
+describe("replicas beside metrics", () => {
+  const now = at("12:00:20");
+  const none = { ready: 0, desired: 3 };
+  const ready = { ready: 3, desired: 3 };
+  /** What is said of it while nothing is ready, and after that, without a request all the while. */
+  function restarted(before: ServiceStatus | null): readonly (readonly [ServiceStatus, string])[] {
+    const down = serviceVerdict(before, liveService([], none), scope(now));
+    const kept = down.readings === undefined ? down.status : down.readings;
+    const back = serviceVerdict(kept, liveService([], ready), scope(now));
+    return [down, back].map(({ status, reason }) => [status, reason]);
+  }
+
+  it.each([
+    ["well", "operational", "operational", "3 of 3 replicas are ready; no metrics are reported"],
+    ["new", null, "operational", "3 of 3 replicas are ready; no metrics are reported"],
+    [
+      "failing",
+      "partial_outage",
+      "unknown",
+      "no metrics are reported; 3 of 3 replicas are ready, which refutes no failure seen before",
+    ],
+  ] as const)("what was %s before none was ready is that again after it", (_name, before, status, reason) =>
+    expect(restarted(before)).toEqual([
+      ["major_outage", "0 of 3 replicas are ready"],
+      [status, reason],
+    ]),
+  );
+
+  it("what readings say goes on being counted while none is ready", () =>
+    expect(serviceVerdict("operational", liveService(steady(0.3), none), scope(now))).toMatchObject({
+      status: "major_outage",
+      readings: "partial_outage",
+    }));
 });
 
 describe("an outage whose evidence dries up", () => {

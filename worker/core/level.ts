@@ -2,7 +2,7 @@
 import { READINGS_MAX } from "../../protocol/limits.ts";
 
 /** One bad reading is noise, two are evidence. */
-const RAISE_READINGS = 2;
+export const RAISE_READINGS = 2;
 
 /**
  * The level that readings give, 0 for well and higher for worse. Raised by the second worst of them, cleared only when

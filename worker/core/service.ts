@@ -1,9 +1,11 @@
 /** What one service's evidence says: thresholds of the runbook over the last readings, and ready replicas. */
-import { FUTURE_MS, SILENT_INTERVALS } from "../../protocol/limits.ts";
+import { FUTURE_MS, READINGS_MAX, SILENT_INTERVALS } from "../../protocol/limits.ts";
 import { thresholdVerdict } from "../../protocol/latency.ts";
 import type { LiveService, Reading } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { steadyLevel } from "./level.ts";
+import { RAISE_READINGS, steadyLevel } from "./level.ts";
+import type { Thresholds } from "./thresholds.ts";
+import { THRESHOLDS } from "./thresholds.ts";
 
 /** Statuses that evidence can give; silence and maintenance are decided by the reader of it. */
 export type ServiceStatus = "operational" | "unknown" | "degraded_performance" | "partial_outage" | "major_outage";
@@ -13,24 +15,12 @@ export interface ServiceVerdict {
   readonly status: ServiceStatus;
   readonly reason: string;
   readonly why: string | null;
+  /**
+   * What its readings alone said last, null if nothing yet. Only where its replicas say something else: what they show
+   * passes with them, and must not be taken for a failure that readings have yet to refute.
+   */
+  readonly readings?: ServiceStatus | null;
 }
-
-/** Ratios 0 to 1, latency in ms. The runbook's values; fewer failing requests than `requestsMin` prove nothing. */
-export interface Thresholds {
-  readonly errorRatioDegraded: number;
-  readonly errorRatioPartial: number;
-  readonly errorRatioMajor: number;
-  readonly p95Ms: number;
-  readonly requestsMin: number;
-}
-
-const THRESHOLDS: Thresholds = {
-  errorRatioDegraded: 0.01,
-  errorRatioPartial: 0.05,
-  errorRatioMajor: 0.5,
-  p95Ms: 500,
-  requestsMin: 5,
-};
 
 const LEVELS = ["operational", "degraded_performance", "partial_outage", "major_outage"] as const;
 type Level = 0 | 1 | 2 | 3;
@@ -38,9 +28,9 @@ type Level = 0 | 1 | 2 | 3;
 /**
  * Decides one service. Raised by the second worst of the last three readings, cleared only when three are better:
  * between the two the former status stays, which is what keeps it from flapping. An outage whose evidence dries up
- * (a blind source, too few requests) is unknown: it was not refuted.
+ * (a blind source, no requests or too few of them) is unknown: it was not refuted.
  *
- * @param previous what was decided last, null if nothing yet
+ * @param previous what the readings said last by these thresholds, null if nothing yet
  * @param scope the agent's moment of the push (same clock as the readings'), its interval, and whether the source of
  *   its metrics is blind
  */
@@ -51,18 +41,18 @@ export function serviceVerdict(
   thresholds: Thresholds = THRESHOLDS,
 ): ServiceVerdict {
   const { replicas } = service;
+  const fresh = freshReadings(service, scope.liveAt, scope.intervalMs);
+  const telling = fresh.filter((reading) => tells(reading, thresholds));
+  const byReadings = telling.length === 0 ? null : withReadings(previous, telling, thresholds);
   if (replicas !== null && replicas.desired > 0 && replicas.ready === 0) {
     return {
       status: "major_outage",
       reason: `0 of ${replicas.desired} replicas are ready`,
       why: "It is not running.",
+      readings: byReadings?.status ?? previous,
     };
   }
-  const readings = freshReadings(service, scope.liveAt, scope.intervalMs).filter((reading) =>
-    tells(reading, thresholds),
-  );
-  if (readings.length === 0) return withoutReadings(previous, service, scope.blind);
-  return withReadings(previous, readings, thresholds);
+  return byReadings ?? withoutEvidence(previous, fresh, replicas, scope.blind);
 }
 
 /**
@@ -78,18 +68,43 @@ function tells({ requests, errors }: Reading, { requestsMin }: Thresholds): bool
   return requests >= requestsMin || (requests > 0 && errors === 0);
 }
 
-function withoutReadings(previous: ServiceStatus | null, { replicas }: LiveService, blind: boolean): ServiceVerdict {
-  if (replicas === null)
-    return { status: "unknown", reason: "no telling metrics and no replicas are reported", why: null };
-  if (replicas.desired === 0) return { status: "unknown", reason: "scaled to zero", why: "It is switched off." };
-  const cause = blind ? "the source of metrics is blind" : "too little traffic to tell";
-  // Its replicas were ready while it failed, too.
-  if (previous !== null && previous !== "operational") return { status: "unknown", reason: cause, why: null };
-  return {
-    status: "operational",
-    reason: `${replicas.ready} of ${replicas.desired} replicas are ready; ${cause}`,
-    why: null,
-  };
+/**
+ * Where no reading tells anything, which takes three of them to come about: until then the former status stands on the
+ * older ones. Ready replicas are evidence of health, but not against what was seen to fail; and nothing here is an
+ * outage.
+ *
+ * @param fresh readings that are new enough, none of which tells
+ */
+function withoutEvidence(
+  previous: ServiceStatus | null,
+  fresh: readonly Reading[],
+  replicas: LiveService["replicas"],
+  blind: boolean,
+): ServiceVerdict {
+  if (replicas?.desired === 0)
+    return { status: "unknown", reason: "scaled to zero", why: "It is switched off.", readings: previous };
+  const { cause, why } = silenceOf(fresh, blind);
+  if (replicas === null) return { status: "unknown", reason: `${cause}, and no replicas are reported`, why };
+  const ready = `${replicas.ready} of ${replicas.desired} replicas are ready`;
+  // They were ready while it failed, too.
+  if (previous !== null && previous !== "operational")
+    return { status: "unknown", reason: `${cause}; ${ready}, which refutes no failure seen before`, why };
+  if (fresh.length >= READINGS_MAX && fresh.every(({ requests }) => requests > 0))
+    return { status: "unknown", reason: `${cause}; ${ready}`, why };
+  return { status: "operational", reason: `${ready}; ${cause}`, why: null };
+}
+
+/** Why readings tell nothing; what to say of it to visitors, null where "data is missing" says it all. */
+function silenceOf(fresh: readonly Reading[], blind: boolean): { readonly cause: string; readonly why: string | null } {
+  if (blind) return { cause: "the source of metrics is blind", why: null };
+  if (fresh.length === 0) return { cause: "no metrics are reported", why: null };
+  const counts = fresh.findLast(({ requests }) => requests > 0);
+  return counts === undefined
+    ? { cause: "no requests", why: "No requests reach it, so nothing can be said of it." }
+    : {
+        cause: `${count(counts.errors)} of ${count(counts.requests)} requests failed, too few to tell`,
+        why: "Too few requests reach it to tell.",
+      };
 }
 
 function withReadings(
@@ -100,17 +115,16 @@ function withReadings(
   const levels = readings.map((reading) => levelOf(reading, thresholds));
   const before = previous === null || previous === "unknown" ? 0 : LEVELS.indexOf(previous);
   const level = steadyLevel(before, levels) as Level;
-  const newest = readings.at(-1);
-  if (newest === undefined || level === 0) {
-    // One bad reading raises nothing; but where nothing good was seen before, it is no evidence of health either.
-    const first = levels.some((one) => one > 0) && previous !== "operational";
-    return first
-      ? { status: "unknown", reason: "one bad reading, not enough to tell", why: null }
-      : { status: "operational", reason: "within all limits", why: null };
-  }
-  // The newest reading that is as bad as the verdict explains it; while clearing, none may be.
-  const shown = readings.findLast((_, i) => (levels[i] ?? 0) >= level) ?? newest;
-  return { status: LEVELS[level], ...explain(shown, level, readings.length, thresholds) };
+  if (level > 0) return { status: LEVELS[level], ...explain(readings, levels, level, thresholds) };
+  // One bad reading raises nothing; but where nothing good was seen before, it is no evidence of health either.
+  const first = readings.find((_, i) => (levels[i] ?? 0) > 0);
+  return first === undefined || previous === "operational"
+    ? { status: "operational", reason: "within all limits", why: null }
+    : {
+        status: "unknown",
+        reason: `one bad reading, not enough to tell: ${measured(first, thresholds)}`,
+        why: "Too little is known yet to tell.",
+      };
 }
 
 function levelOf(reading: Reading, thresholds: Thresholds): Level {
@@ -127,34 +141,56 @@ function isSlow({ p95 }: Reading, { p95Ms }: Thresholds): boolean {
   return thresholdVerdict({ estimate, lo, hi }, p95Ms) === "breached";
 }
 
+/** The newest reading that is as bad as the verdict explains it; where too few are, what was raised before still stands. */
 function explain(
-  reading: Reading,
+  readings: readonly Reading[],
+  levels: readonly Level[],
   level: Level,
-  count: number,
   thresholds: Thresholds,
-): { readonly reason: string; readonly why: string } {
-  const ratio = reading.requests > 0 ? reading.errors / reading.requests : 0;
-  const over = `over the last ${count} readings`;
-  if (ratio > thresholds.errorRatioDegraded) {
-    const limit = [0, thresholds.errorRatioDegraded, thresholds.errorRatioPartial, thresholds.errorRatioMajor][level];
-    return {
-      reason: `error ratio ${percent(ratio)} ${over}, limit ${percent(limit ?? 0)}`,
-      why: `About ${inWords(ratio)} requests fail.`,
-    };
+): Pick<ServiceVerdict, "reason" | "why"> {
+  const bad = readings.filter((_, i) => (levels[i] ?? 0) >= level);
+  const shown = bad.at(-1);
+  if (shown === undefined || bad.length < RAISE_READINGS) {
+    const above = `${bad.length} of ${readings.length} readings above its limit, and ${READINGS_MAX} better ones in a row clear it`;
+    return readings.length < READINGS_MAX
+      ? { reason: `not refuted: ${above}`, why: null }
+      : { reason: `recovering: ${above}`, why: "It is recovering." };
   }
-  if (isSlow(reading, thresholds)) {
-    return {
-      reason: `p95 above ${reading.p95?.[1] ?? 0} ms ${over}, limit ${thresholds.p95Ms} ms`,
-      why: "Answers are slower than they should be.",
-    };
-  }
-  return { reason: "recovering: not yet three good readings in a row", why: "It is recovering." };
+  const span =
+    bad.length === readings.length
+      ? `over the last ${bad.length} readings`
+      : `in ${bad.length} of the last ${readings.length} readings`;
+  const ratio = shown.errors / shown.requests;
+  const limit =
+    [0, thresholds.errorRatioDegraded, thresholds.errorRatioPartial, thresholds.errorRatioMajor][level] ?? 0;
+  return ratio > limit
+    ? {
+        reason: `error ratio ${percent(ratio)} ${span}, limit ${percent(limit)}`,
+        why: `About ${inWords(ratio)} requests fail.`,
+      }
+    : {
+        reason: `p95 above ${shown.p95?.[1] ?? 0} ms ${span}, limit ${thresholds.p95Ms} ms`,
+        why: "Answers are slower than they should be.",
+      };
 }
 
+/** What is wrong with one bad reading. */
+function measured({ errors, requests, p95 }: Reading, { errorRatioDegraded }: Thresholds): string {
+  const ratio = errors / requests;
+  return ratio > errorRatioDegraded ? `error ratio ${percent(ratio)}` : `p95 above ${p95?.[1] ?? 0} ms`;
+}
+
+/** Three figures: a ratio of 5.01 % is above a limit of 5 %, and must not read as if it were not. */
 function percent(ratio: number): string {
-  return `${Number((ratio * 100).toPrecision(2))} %`;
+  return `${Number((ratio * 100).toPrecision(3))} %`;
 }
 
+/** `increase` gives fractions of requests. */
+function count(value: number): string {
+  return String(Number(value.toFixed(1)));
+}
+
+/** A share of requests: "all", "7 of 10", "2 of 100". */
 function inWords(ratio: number): string {
   if (ratio >= 0.95) return "all";
   if (ratio >= 0.1) return `${Math.round(ratio * 10)} of 10`;

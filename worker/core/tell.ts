@@ -4,7 +4,7 @@ import type { Live, Push } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Backlog, Tell, ToldService } from "./component.ts";
 import { shortHash } from "./hash.ts";
-import type { ServiceStatus } from "./service.ts";
+import type { ServiceStatus, ServiceVerdict } from "./service.ts";
 import { freshReadings, serviceVerdict } from "./service.ts";
 
 /** When an agent that pushed at `heardAt` and said goodbye becomes silent. */
@@ -12,7 +12,7 @@ export function silentAt(heardAt: Millis, intervalMs: number): Millis {
   return heardAt + SILENT_INTERVALS * intervalMs;
 }
 
-/** @param statuses what each service was decided to be last */
+/** @param statuses what the readings of each service said last */
 export function tellOf(
   cluster: string,
   push: Push,
@@ -33,12 +33,9 @@ export function tellOf(
     sources: live.sources,
     services: live.services.map((service): ToldService => {
       const newest = freshReadings(service, live.at, push.intervalMs).at(-1);
-      const { status, reason, why } = serviceVerdict(statuses[service.service] ?? null, service, scope);
       return {
         service: service.service,
-        status,
-        reason,
-        why,
+        ...serviceVerdict(statuses[service.service] ?? null, service, scope),
         traffic:
           newest === undefined ? null : { requests: newest.requests, errors: newest.errors, spanMs: newest.spanMs },
         latency: newest === undefined ? null : service.latency,
@@ -89,14 +86,30 @@ export function isTellAhead(told: Told | null, now: Millis, intervalMs: number):
   return told === null || now + intervalMs - told.heardAt >= TELL_INTERVAL_MS;
 }
 
-/** What each service is decided to be, by its name: `held` itself if that says the same. */
+/** What the readings of each service say, by its name: `held` itself if that says the same. */
 export function statusesOf(
   { services }: Tell,
   held: Readonly<Record<string, ServiceStatus>>,
 ): Readonly<Record<string, ServiceStatus>> {
-  const same = services.every(({ service, status }) => held[service] === status);
-  if (same && Object.keys(held).length === services.length) return held;
-  return Object.fromEntries(services.map(({ service, status }) => [service, status]));
+  let known = 0;
+  let same = true;
+  for (const told of services) {
+    const status = saidByReadings(told);
+    if (status === null) continue;
+    known++;
+    same &&= held[told.service] === status;
+  }
+  if (same && Object.keys(held).length === known) return held;
+  const said: Record<string, ServiceStatus> = {};
+  for (const told of services) {
+    const status = saidByReadings(told);
+    if (status !== null) said[told.service] = status;
+  }
+  return said;
+}
+
+function saidByReadings({ status, readings }: ServiceVerdict): ServiceStatus | null {
+  return readings === undefined ? status : readings;
 }
 
 /** Whether a tell says anything else than the one before it, numbers and times aside. */

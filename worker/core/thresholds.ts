@@ -1,0 +1,19 @@
+/** The limits that a reading is held against. */
+
+/** Ratios 0 to 1, latency in ms. A reading of fewer requests than `requestsMin`, some of which failed, proves nothing. */
+export interface Thresholds {
+  readonly errorRatioDegraded: number;
+  readonly errorRatioPartial: number;
+  readonly errorRatioMajor: number;
+  readonly p95Ms: number;
+  readonly requestsMin: number;
+}
+
+/** The runbook's: "Error Rate <1% (alert if >5%)", "P95 Latency alert if >500ms". */
+export const THRESHOLDS: Thresholds = {
+  errorRatioDegraded: 0.01,
+  errorRatioPartial: 0.05,
+  errorRatioMajor: 0.5,
+  p95Ms: 500,
+  requestsMin: 5,
+};
