@@ -7,7 +7,7 @@ import type { TestSpecification } from "vitest/node";
 
 const MINUTES = 60_000;
 
-/** A port that is free now, for the Postgres that the Worker's tests write to: bindings must name it before it starts. */
+/** A port that is free now, for what the Worker's tests speak to: bindings must name it before it starts. */
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -17,6 +17,7 @@ async function freePort(): Promise<number> {
 }
 
 const databasePort = Number((process.env["WORKER_TEST_DATABASE_PORT"] ??= String(await freePort())));
+const outsidePort = Number((process.env["WORKER_TEST_OUTSIDE_PORT"] ??= String(await freePort())));
 const signingKey = generateKeyPairSync("ed25519")
   .privateKey.export({ type: "pkcs8", format: "der" })
   .toString("base64");
@@ -58,6 +59,9 @@ export default defineConfig({
                 EDGE_SIGNING_KEY: signingKey,
                 DATABASE_URL: `postgres://postgres:postgres@127.0.0.1:${databasePort}/postgres`,
                 NEON_FETCH_ENDPOINT: `http://127.0.0.1:${databasePort}/sql`,
+                // What probes ask: a site on this machine.
+                PROBE_LOOPBACK: "1",
+                OUTSIDE_URL: `http://127.0.0.1:${outsidePort}`,
                 // As in production: no test lasts that long, so flushes and alarms come only when a test wants them.
                 FLUSH_INTERVAL_MS: String(5 * MINUTES),
               },
@@ -67,7 +71,7 @@ export default defineConfig({
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
-          globalSetup: ["test/support/worker-database.ts"],
+          globalSetup: ["test/support/worker-database.ts", "test/support/outside.ts"],
           testTimeout: 30_000,
           deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
         },

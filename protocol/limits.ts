@@ -16,3 +16,5 @@ export const TOO_OLD_MS = 7 * 86_400_000;
 export const TELL_INTERVAL_MS = 30_000;
 /** Evidence expires after this many push intervals without a word. */
 export const SILENT_INTERVALS = 3;
+/** What was seen of a public address from outside is good for this long, ms: probes come each minute, and two may fail to come. */
+export const OUTSIDE_FRESH_MS = 3 * 60_000;

@@ -16,6 +16,14 @@ export interface Outlook {
   readonly why: string | null;
 }
 
+/** How a component's public address answers from outside. */
+export interface OutsideLook {
+  /** From here on it is not known unless more is seen; 0 if nothing is known. */
+  readonly until: Millis;
+  /** What visitors read: how long the newest answer took, or that it fails. */
+  readonly words: string;
+}
+
 /** One component as visitors may see it. No internal names. Ids are 12 lower-case alphanumerics. */
 export interface PageComponent {
   readonly id: string;
@@ -32,6 +40,8 @@ export interface PageComponent {
   readonly p95: Quantile | null;
   readonly errorRatio: number | null;
   readonly requestsPerSecond: number | null;
+  /** Absent if it has no address to ask, and in what an earlier version wrote. */
+  readonly outside?: OutsideLook;
   /** Days with any observation, oldest first, at most 90. */
   readonly days: readonly DayTally[];
   /** Absent without a target that is public, and in what an earlier version wrote. */

@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import type { Env } from "./objects/env.ts";
 import { boardOf, clusterOf, isOverloaded } from "./objects/env.ts";
+import { probeOutside } from "./objects/prober.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { refuse } from "./routes/answer.ts";
@@ -56,14 +57,19 @@ export default {
     const path = request.url.indexOf("/", "https://".length);
     return (request.url.startsWith("/agent/", path) ? agents : everybody).fetch(request, env, ctx);
   },
-  /** Every minute: the Board closes its books, and it or a Cluster whose alarm was lost finds it again. */
+  /** Every minute. Neither waits for the other: an address that hangs must not keep facts from Postgres. */
   async scheduled(_, env) {
-    const clusters = await boardOf(env).tick();
-    const wake = async (cluster: string) => ({ cluster, backlog: await clusterOf(env, cluster).wake() });
-    const woken = await Promise.allSettled(clusters.map(wake));
-    const answers = woken.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-    if (answers.length > 0) await boardOf(env).learn(answers);
-    const failed = clusters.length - answers.length;
-    if (failed > 0) console.warn(JSON.stringify({ event: "wake_failed", clusters: failed }));
+    await Promise.all([wakeClusters(env), probeOutside(env)]);
   },
 } satisfies ExportedHandler<Env>;
+
+/** The Board closes its books, and it or a Cluster whose alarm was lost finds it again. */
+async function wakeClusters(env: Env): Promise<void> {
+  const clusters = await boardOf(env).tick();
+  const wake = async (cluster: string) => ({ cluster, backlog: await clusterOf(env, cluster).wake() });
+  const woken = await Promise.allSettled(clusters.map(wake));
+  const answers = woken.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  if (answers.length > 0) await boardOf(env).learn(answers);
+  const failed = clusters.length - answers.length;
+  if (failed > 0) console.warn(JSON.stringify({ event: "wake_failed", clusters: failed }));
+}

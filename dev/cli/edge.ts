@@ -50,6 +50,8 @@ export interface ComponentWish {
   readonly group: string;
   readonly description?: string;
   readonly services: readonly string[];
+  /** The public address that is asked from outside. */
+  readonly url?: string;
 }
 
 /** The system to talk to: the one that the environment names, else the one that runs from this folder. */

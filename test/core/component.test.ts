@@ -7,7 +7,7 @@ import { changesAt, changesUntil, componentVerdict, outlook } from "../../worker
 import { NOON, at, component, maintenance, tell, told } from "../support/facts.ts";
 
 function evidence(tells: ReturnType<typeof tell>[], maintenances: ReturnType<typeof maintenance>[] = []) {
-  return { tells: new Map(tells.map((one) => [one.cluster, one])), maintenances };
+  return { tells: new Map(tells.map((one) => [one.cluster, one])), maintenances, outside: new Map() };
 }
 
 describe("what is said from now on", () => {

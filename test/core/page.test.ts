@@ -5,6 +5,7 @@ import type { Component, StatusChange, Tell } from "../../worker/core/component.
 import { NOTHING_FROZEN } from "../../worker/core/freeze.ts";
 import { dayTallies } from "../../worker/core/history.ts";
 import type { Maintenance } from "../../worker/core/maintenance.ts";
+import type { Outside } from "../../worker/core/probe.ts";
 import { publicChange, publicSnapshot } from "../../worker/core/snapshot.ts";
 import { statusDocument, summaryDocument } from "../../worker/core/statuspage.ts";
 import { NOON, at, component, maintenance, tell, told } from "../support/facts.ts";
@@ -16,6 +17,7 @@ function facts(components: Component[], tells: Tell[], maintenances: Maintenance
     components,
     maintenances,
     tells: new Map(tells.map((one) => [one.cluster, one])),
+    outside: new Map<string, Outside>(),
     changes: new Map<string, StatusChange[]>(),
     archive: { delayedSince: null, isRestoring: false },
   };

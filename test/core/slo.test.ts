@@ -112,6 +112,7 @@ describe("on the public page", () => {
         page: { id: "page00000000", name: "Acme", timeZone: "Etc/UTC", createdAt: 0 },
         components: [component({ createdAt: NOON - 60 * DAY, slo })],
         maintenances: [],
+        outside: new Map(),
         tells: new Map([["eu-1", tell(NOON, [told("operational")])]]),
         changes: new Map([["checkout0000", changes]]),
         archive: { delayedSince: null, isRestoring: false },

@@ -197,6 +197,17 @@ export const COMPONENT_PAGE: ComponentPageModel = {
   group: "Shop",
   status: "partial_outage",
   why: "About 3 of 10 requests fail.",
+  outside: {
+    url: "https://shop.example.com/health",
+    state: "well",
+    reason: "200 in 184 ms",
+    sides: "the outside answers, the mesh says it fails",
+    probes: [
+      { at: NOW - 2 * MINUTE, words: "503 in 92 ms" },
+      { at: NOW - MINUTE, words: "200 in 176 ms" },
+      { at: NOW, words: "200 in 184 ms" },
+    ],
+  },
   services: SERVICES.services.slice(0, 2),
   form: {
     values: {
@@ -205,6 +216,7 @@ export const COMPONENT_PAGE: ComponentPageModel = {
       description: "From the cart to a placed order",
       services: "eu-1/shop/checkout\neu-1/shop/payments",
       rule: "all",
+      url: "https://shop.example.com/health",
     },
     faults: [],
   },

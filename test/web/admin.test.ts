@@ -397,6 +397,14 @@ describe("the page of a component", () => {
     expect(page).toContain("error ratio 30 % over the last 3 readings, limit 5 %");
   });
 
+  it("shows what is seen from outside beside it, and which side fails", () => {
+    const page = text(renderComponent(COMPONENT_PAGE, FRAME));
+    expect(page).toContain("answers: 200 in 184 ms");
+    expect(page).toContain("the outside answers, the mesh says it fails.");
+    expect(page).toMatch(/200 in 184 ms.*200 in 176 ms.*503 in 92 ms/s);
+    expect(text(renderComponent({ ...COMPONENT_PAGE, outside: null }, FRAME))).not.toContain("the outside answers");
+  });
+
   it("keeps what was typed, and says beside the field what is wrong with it", () => {
     const values = { ...COMPONENT_PAGE.form.values, services: "nonsense", name: '"><b>' };
     const faults = [{ field: "services", message: "“nonsense” must be cluster/namespace/name." }];

@@ -8,6 +8,8 @@ import type { SourceState } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { coversUntil } from "./maintenance.ts";
+import type { Outside } from "./probe.ts";
+import { freshUntil, withOutside } from "./probe.ts";
 import type { ServiceVerdict } from "./service.ts";
 import type { Slo } from "./slo.ts";
 import type { ToldTopology } from "./topology.ts";
@@ -24,6 +26,8 @@ export interface Component {
   /** cluster/namespace/name of each service it stands for. Internal: never public. */
   readonly services: readonly string[];
   readonly rule: Rule;
+  /** The public address that is asked from outside; https. Absent if none is, and in what an earlier version wrote. */
+  readonly url?: string;
   readonly position: number;
   readonly createdAt: Millis;
   readonly updatedAt: Millis;
@@ -83,6 +87,8 @@ export interface AgentKey {
 export interface Evidence {
   readonly tells: ReadonlyMap<string, Tell>;
   readonly maintenances: readonly Maintenance[];
+  /** What was seen from outside, by address. */
+  readonly outside: ReadonlyMap<string, Outside>;
 }
 
 /** Splits cluster/namespace/name. */
@@ -125,8 +131,18 @@ interface Said {
   readonly why: string | null;
 }
 
-/** What is said of a component at `at`, judged by the evidence held now. Maintenance is declared; the rest is evidence. */
+/** What is said of a component at `at`, judged by the evidence held now: the mesh's, and what was seen from outside. */
 export function componentVerdict(component: Component, evidence: Evidence, at: Millis): Said {
+  return withOutside(insideVerdict(component, evidence, at), outsideOf(component, evidence), at);
+}
+
+/** What was seen of a component from outside; null if nobody looks, or nobody did yet. */
+export function outsideOf({ url }: Component, { outside }: Pick<Evidence, "outside">): Outside | null {
+  return url === undefined ? null : (outside.get(url) ?? null);
+}
+
+/** What the mesh says of it. Maintenance is declared; the rest is evidence. */
+export function insideVerdict(component: Component, evidence: Evidence, at: Millis): Said {
   const said = component.services.map((ref) => serviceSaid(ref, evidence, at));
   const statuses = said.map(({ status }) => status);
   const status = component.rule === "any" ? mildestKnown(statuses) : worst(statuses);
@@ -187,7 +203,9 @@ function turningPoints(component: Component, evidence: Evidence, from: Millis): 
   const windows = evidence.maintenances
     .filter((maintenance) => component.services.includes(`${maintenance.cluster}/${maintenance.service}`))
     .flatMap((maintenance) => [maintenance.startsAt, coversUntil(maintenance)]);
-  const later = [...expiries, ...windows].filter((at) => at > from);
+  const outside = outsideOf(component, evidence);
+  const unseen = outside === null ? [] : [freshUntil(outside)];
+  const later = [...expiries, ...windows, ...unseen].filter((at) => at > from);
   return [...new Set([from, ...later])].toSorted((a, b) => a - b);
 }
 

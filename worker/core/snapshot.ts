@@ -7,6 +7,7 @@ import type { Latency } from "../../protocol/latency.ts";
 import type {
   ArchiveState,
   LiveComponent,
+  OutsideLook,
   PageChange,
   PageComponent,
   PageMaintenance,
@@ -15,12 +16,13 @@ import type {
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
-import { changesUntil, freshServices, outlook, splitService } from "./component.ts";
+import { changesUntil, freshServices, outlook, outsideOf, splitService } from "./component.ts";
 import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { isConfirmed, maintenanceStatus } from "./maintenance.ts";
+import { freshUntil } from "./probe.ts";
 import { publicSlo, SLO_DAYS } from "./slo.ts";
 
 export interface PageSettings {
@@ -112,7 +114,16 @@ function liveComponent(component: Component, facts: PageFacts, now: Millis): Liv
     heardAt: heardAt(component, facts),
     p95: p95Of(fresh),
     ...trafficOf(fresh),
+    ...(component.url === undefined ? {} : { outside: outsideLook(component, facts) }),
   };
+}
+
+/** Not the address: what it answers is public, where it is asked need not be. */
+function outsideLook(component: Component, facts: Evidence): OutsideLook {
+  const outside = outsideOf(component, facts);
+  if (outside === null || outside.state === "unknown") return { until: 0, words: "unknown" };
+  const words = outside.state === "failing" ? "failing" : `${outside.probes.at(-1)?.tookMs ?? 0} ms`;
+  return { until: freshUntil(outside), words };
 }
 
 /** The oldest of the newest reports: a component is as old as the cluster that has been silent longest. */

@@ -8,11 +8,12 @@ import { SECOND } from "../../protocol/time.ts";
 import { delaysOf } from "../core/archive.ts";
 import type { Delay } from "../core/archive.ts";
 import { isTimeZone } from "../core/calendar.ts";
-import type { Component, StatusChange } from "../core/component.ts";
+import type { Component, Evidence, StatusChange } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange, publicSnapshot } from "../core/snapshot.ts";
 import type { BoardMemory } from "./board-memory.ts";
+import type { OutsideMemory } from "./outside-memory.ts";
 import type { TellMemory } from "./tell-memory.ts";
 import type { UptimeMemory } from "./uptime-memory.ts";
 import type { Env } from "./env.ts";
@@ -32,6 +33,7 @@ export class BoardBooks {
   readonly #memory: BoardMemory;
   readonly #tells: TellMemory;
   readonly #uptime: UptimeMemory;
+  readonly #outside: OutsideMemory;
   /** Looks whether a change left something to do for the alarm or for an errand. */
   readonly #afterChange: () => void;
   /** Never one that an earlier life gave to other content: a browser would be told that its old page is unchanged. */
@@ -47,7 +49,12 @@ export class BoardBooks {
   constructor(
     ctx: DurableObjectState,
     env: Env,
-    held: { readonly memory: BoardMemory; readonly tells: TellMemory; readonly uptime: UptimeMemory },
+    held: {
+      readonly memory: BoardMemory;
+      readonly tells: TellMemory;
+      readonly uptime: UptimeMemory;
+      readonly outside: OutsideMemory;
+    },
     now: Millis,
     afterChange: () => void,
   ) {
@@ -56,6 +63,7 @@ export class BoardBooks {
     this.#memory = held.memory;
     this.#tells = held.tells;
     this.#uptime = held.uptime;
+    this.#outside = held.outside;
     this.#version = now;
     this.#afterChange = afterChange;
   }
@@ -126,11 +134,18 @@ export class BoardBooks {
       version: this.#version,
       page: this.page(),
       components: this.#memory.all("component"),
-      tells: this.#tells.map,
-      maintenances: this.#memory.all("maintenance"),
+      ...this.#evidence(),
       changes: this.#memory.changes,
       frozen: this.#uptime.frozen,
       archive: this.#archive(now),
+    };
+  }
+
+  #evidence(): Evidence {
+    return {
+      tells: this.#tells.map,
+      maintenances: this.#memory.all("maintenance"),
+      outside: this.#outside.map,
     };
   }
 
@@ -170,7 +185,7 @@ export class BoardBooks {
   /** Records what became true of each component that the change can touch. True if anything did. */
   #settle(changesOf: typeof changesUntil, cluster: string | null, now: Millis): boolean {
     const components = this.#touched(cluster);
-    const evidence = { tells: this.#tells.map, maintenances: this.#memory.all("maintenance") };
+    const evidence = this.#evidence();
     this.#judged += components.length;
     let changed = false;
     for (const component of components) {

@@ -17,6 +17,8 @@ export interface ComponentRequest {
   readonly rule: Rule;
   /** Absent: it stays as it is; null takes it away. */
   readonly slo?: Slo | null;
+  /** One that `publicAddress` let through. Absent: it stays as it is; null takes it away. */
+  readonly url?: string | null;
 }
 
 const COMPONENTS_MAX = 1_000;
@@ -28,6 +30,11 @@ export class BoardComponents {
   constructor(memory: BoardMemory, books: BoardBooks) {
     this.#memory = memory;
     this.#books = books;
+  }
+
+  /** The addresses that are asked from outside: each once, whoever shares it. */
+  addresses(): ReadonlySet<string> {
+    return new Set(this.#memory.all("component").flatMap(({ url }) => url ?? []));
   }
 
   putAll(requests: readonly ComponentRequest[], by: string): Result<readonly Component[], "too_many"> {
@@ -85,10 +92,11 @@ export class BoardComponents {
   #put(request: ComponentRequest, known: Component | undefined, by: string, now: Millis): Component {
     const all = this.#memory.all("component");
     const position = known?.position ?? Math.max(0, ...all.map((component) => component.position)) + 1;
-    const { slo = known?.slo ?? null, ...rest } = request;
+    const { slo = known?.slo ?? null, url = known?.url ?? null, ...rest } = request;
     const component = {
       ...rest,
       ...(slo === null ? {} : { slo }),
+      ...(url === null ? {} : { url }),
       id: known?.id ?? freshId(),
       position,
       createdAt: known?.createdAt ?? now,

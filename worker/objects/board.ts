@@ -32,6 +32,8 @@ import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
 import type { ReflushRefusal } from "./board-reflush.ts";
 import { BoardReflush } from "./board-reflush.ts";
+import { OutsideMemory } from "./outside-memory.ts";
+import type { Probed } from "./prober.ts";
 import { TellMemory } from "./tell-memory.ts";
 import { BoardUpkeep } from "./board-upkeep.ts";
 import type { UptimeView } from "./board-uptime.ts";
@@ -58,6 +60,7 @@ export class Board extends DurableObject<Env> {
   readonly #meter: Meter;
   readonly #memory: BoardMemory;
   readonly #tells: TellMemory;
+  readonly #outside: OutsideMemory;
   readonly #books: BoardBooks;
   readonly #components: BoardComponents;
   readonly #maintenance: BoardMaintenance;
@@ -76,9 +79,11 @@ export class Board extends DurableObject<Env> {
     const tells = new TellMemory(this.#meter);
     tells.adopt(memory.takeOldTells(), now);
     const uptime = new UptimeMemory(this.#meter);
-    const books = new BoardBooks(ctx, env, { memory, tells, uptime }, now, () => this.#afterChange());
+    const outside = new OutsideMemory(this.#meter);
+    const books = new BoardBooks(ctx, env, { memory, tells, uptime, outside }, now, () => this.#afterChange());
     this.#memory = memory;
     this.#tells = tells;
+    this.#outside = outside;
     this.#books = books;
     this.#components = new BoardComponents(memory, books);
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
@@ -144,6 +149,18 @@ export class Board extends DurableObject<Env> {
     return this.#maintenance.leasesOf(cluster);
   }
 
+  /** The public addresses of all components, the one that was asked longest ago first. */
+  async addressesToProbe(): Promise<readonly string[]> {
+    this.#meter.called("addressesToProbe");
+    return [...this.#components.addresses()].toSorted((a, b) => this.#outside.askedAt(a) - this.#outside.askedAt(b));
+  }
+
+  /** Takes in a round of probes. */
+  async probed(round: readonly Probed[]): Promise<void> {
+    this.#meter.called("probed");
+    this.#books.change(Date.now(), null, () => this.#outside.put(round, this.#components.addresses()));
+  }
+
   /** Who speaks for a cluster, whenever that changes. */
   async identify(identity: ClusterIdentity): Promise<void> {
     this.#meter.called("identify");
@@ -168,6 +185,7 @@ export class Board extends DurableObject<Env> {
       tells: [...this.#tells.map.values()]
         .toSorted(byCluster)
         .map((tell) => toldView(tell, whose === null || whose.includes(tell.cluster))),
+      outside: [...this.#outside.map.values()],
       archive: {
         delays: this.#books.delays(Date.now()),
         failure: this.#archive.failure,

@@ -20,6 +20,8 @@ export interface Env {
   readonly OPERATOR_KEY: string;
   /** Secret: Ed25519 private key, PKCS #8, base64; signs desired state. */
   readonly EDGE_SIGNING_KEY: string;
+  /** "1" on a laptop and in tests only: components may have public addresses on this machine, and with http. */
+  readonly PROBE_LOOPBACK?: string;
   /** On a laptop only: where the embedded Postgres speaks Neon's protocol. */
   readonly NEON_FETCH_ENDPOINT?: string;
 }

@@ -2,6 +2,7 @@
 import type { Delay } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
 import type { Maintenance } from "../core/maintenance.ts";
+import type { Outside } from "../core/probe.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 
 /** A tell, and how many services it has: they themselves may be left out. Its graph is asked for by itself. */
@@ -16,6 +17,8 @@ export interface OperatorView {
   readonly maintenances: readonly Maintenance[];
   readonly clusters: readonly ClusterIdentity[];
   readonly tells: readonly ToldView[];
+  /** What was seen of the components' addresses. Absent in what a Board of the release before says. */
+  readonly outside?: readonly Outside[];
   readonly archive: ArchiveView;
   /** What the Worker of the release before reads instead of `archive`, while a deploy goes out. */
   readonly backlog: Backlog;

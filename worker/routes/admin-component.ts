@@ -6,7 +6,7 @@ import { boardOf } from "../objects/env.ts";
 import { componentPageModel, frameOf } from "./admin-view.ts";
 import { adminPage, FORM_MAX, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
-import { ComponentRequestSchema, faultsOf, requestOf, valuesOf } from "./component-request.ts";
+import { addressFault, ComponentRequestSchema, faultsOf, requestOf, valuesOf } from "./component-request.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 interface Refused {
@@ -29,6 +29,9 @@ async function change(c: AppContext, { body, visitor }: RouteRequest): Promise<R
   const values: Refused["values"] = Object.fromEntries(formOf(body));
   const parsed = v.safeParse(ComponentRequestSchema, requestOf(values));
   if (!parsed.success) return componentPage(c, { values, faults: faultsOf(parsed.issues), status: 400 });
+  const fault = addressFault(c, parsed.output);
+  if (fault !== null)
+    return componentPage(c, { values, faults: [{ field: "url", message: `${fault}.` }], status: 400 });
   const id = c.req.param("id") ?? "";
   const changed = await boardOf(c.env).changeComponent(id, parsed.output, visitor.by ?? "unknown");
   if (changed.ok) return c.redirect(`/admin/components/${id}`, 303);

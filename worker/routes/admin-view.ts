@@ -12,14 +12,16 @@ import type {
   ComponentPageModel,
   EventModel,
   LeaseModel,
+  OutsideModel,
   PublishedModel,
   ServiceModel,
   SourceModel,
   TargetModel,
 } from "../../web/view/admin/model.ts";
-import type { ClusterIdentity, Component, Tell, ToldService } from "../core/component.ts";
-import { componentVerdict, splitService } from "../core/component.ts";
+import type { ClusterIdentity, Component, Evidence, Tell, ToldService } from "../core/component.ts";
+import { componentVerdict, insideVerdict, outsideOf, splitService } from "../core/component.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
+import { freshUntil, outsideReason, probeWords, sidesReason } from "../core/probe.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
 
 export function frameOf(view: Pick<OperatorView, "page">, now: Millis): AdminFrame {
@@ -157,7 +159,11 @@ export function componentPageModel(
   form: ComponentPageModel["form"],
   now: Millis,
 ): ComponentPageModel {
-  const evidence = { tells: new Map(view.tells.map((tell) => [tell.cluster, tell])), maintenances: view.maintenances };
+  const evidence = {
+    tells: new Map(view.tells.map((tell) => [tell.cluster, tell])),
+    maintenances: view.maintenances,
+    outside: new Map((view.outside ?? []).map((one) => [one.url, one])),
+  };
   const { status, why } = componentVerdict(component, evidence, now);
   return {
     id: component.id,
@@ -165,8 +171,22 @@ export function componentPageModel(
     group: component.group,
     status,
     why,
+    outside: outsideModel(component, evidence, now),
     services: component.services.map((ref) => memberModel(ref, view, now)),
     form,
+  };
+}
+
+function outsideModel(component: Component, evidence: Evidence, now: Millis): OutsideModel | null {
+  if (component.url === undefined) return null;
+  const outside = outsideOf(component, evidence);
+  const inside = insideVerdict(component, evidence, now);
+  return {
+    url: component.url,
+    state: outside === null || now >= freshUntil(outside) ? "unknown" : outside.state,
+    reason: outsideReason(outside, now),
+    sides: sidesReason(inside.status, outside, now),
+    probes: (outside?.probes ?? []).map((probe) => ({ at: probe.at, words: probeWords(probe) })),
   };
 }
 

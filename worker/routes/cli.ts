@@ -5,7 +5,7 @@ import { SCOPES } from "../core/access.ts";
 import { parseJson } from "../objects/body.ts";
 import { boardOf, clusterOf } from "../objects/env.ts";
 import { refuse } from "./answer.ts";
-import { ComponentRequestSchema } from "./component-request.ts";
+import { addressFault, ComponentRequestSchema } from "./component-request.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 const BODY_MAX = 262_144;
@@ -46,6 +46,10 @@ const createEnrollment = withJson(Enrollment, async (c, { cluster, pending }, by
 });
 
 const putComponents = withJson(Components, async (c, { components }, by) => {
+  for (const [i, component] of components.entries()) {
+    const fault = addressFault(c, component);
+    if (fault !== null) return refuse(c, "request_malformed", `components.${i}.url: ${fault}`);
+  }
   const put = await boardOf(c.env).putComponents(components, by);
   if (put.ok) return c.json({ components: put.value });
   return refuse(c, "conflict", "A page has at most 1,000 components.");

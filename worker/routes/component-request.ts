@@ -5,6 +5,8 @@ import type { ComponentField, Fault } from "../../web/view/admin/model.ts";
 import type { Component } from "../core/component.ts";
 import { RULES } from "../core/component.ts";
 import { TARGET_MAX, TARGET_MIN } from "../core/slo.ts";
+import { ADDRESS_MAX, publicAddress } from "../objects/safe-fetch.ts";
+import type { AppContext } from "./table.ts";
 
 /** cluster/namespace/name */
 export const ServiceRef = v.pipe(
@@ -40,7 +42,16 @@ export const ComponentRequestSchema = v.strictObject({
   ),
   rule: v.optional(v.picklist(RULES), "all"),
   slo: v.exactOptional(v.nullable(SloRequest)),
+  url: v.exactOptional(v.nullable(v.pipe(line(ADDRESS_MAX), v.trim(), v.nonEmpty("must not be empty")))),
 });
+
+/** What is wrong with the address that is to be asked from outside: null if nothing is. */
+export function addressFault(c: AppContext, { url }: { readonly url?: string | null }): string | null {
+  if (url === undefined || url === null) return null;
+  const scope = { loopback: c.env.PROBE_LOOPBACK === "1", own: new URL(c.req.url).hostname };
+  const address = publicAddress(url, scope);
+  return address.ok ? null : `“${url}” ${address.failure}`;
+}
 
 /** What the form shows of a component: its fields' names are the paths of the schema above. */
 export function valuesOf(component: Component): Readonly<Record<ComponentField, string>> {
@@ -50,6 +61,7 @@ export function valuesOf(component: Component): Readonly<Record<ComponentField, 
     description: component.description ?? "",
     services: component.services.join("\n"),
     rule: component.rule,
+    url: component.url ?? "",
   };
 }
 
@@ -61,6 +73,8 @@ export function requestOf(values: Readonly<Partial<Record<ComponentField, string
     description: textOf(values.description),
     services: (values.services ?? "").split(/\s+/).filter((ref) => ref !== ""),
     rule: values.rule,
+    // Absent in a form that was opened before there was such a field.
+    ...(values.url === undefined ? {} : { url: textOf(values.url) }),
   };
 }
 

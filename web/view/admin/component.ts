@@ -1,9 +1,10 @@
+import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Html, Part } from "../html.ts";
 import { markup, trusted } from "../html.ts";
 import { STATUS_WORDS } from "../words.ts";
 import { adminDocument } from "./document.ts";
-import { button, faultOf, invalid, marked, segment, table } from "./elements.ts";
-import type { AdminFrame, ComponentField, ComponentPageModel } from "./model.ts";
+import { age, button, faultOf, invalid, marked, segment, table } from "./elements.ts";
+import type { AdminFrame, ComponentField, ComponentPageModel, OutsideModel } from "./model.ts";
 import { clusterLink, READING_HEAD, readingCells } from "./parts.ts";
 
 /** What is said of a component and why; then the form that changes it, a section for each of its subjects. */
@@ -15,6 +16,7 @@ export function renderComponent(model: ComponentPageModel, frame: AdminFrame): s
     "/admin/services",
     group === null ? name : `${group}: ${name}`,
     markup`${verdict(model)}
+${outside(model, frame)}
 ${services(model)}
 <h2>Settings</h2>
 <form class="sheet" method="post" action="${action}">
@@ -40,6 +42,15 @@ ${section("What it stands for", [
   ),
   rule(model),
 ])}
+${section("From outside", [
+  field(
+    model,
+    "url",
+    "Public address",
+    input(model, "url", 'type="url" maxlength="500" placeholder="https://"'),
+    "Asked each minute from the Internet, as a visitor would; any answer but 200 to 299 within 10 s is a failure. Empty: it is not asked.",
+  ),
+])}
 <p class="actions"><button class="primary">Save</button></p></form>
 <details class="danger"><summary>Unpublish ${name}</summary><p>It and its history leave the public page at once.</p>${button(`${action}/remove`, `Unpublish ${name}`, {}, "danger")}</details>`,
   );
@@ -47,6 +58,26 @@ ${section("What it stands for", [
 
 function verdict({ status, why }: ComponentPageModel): Html {
   return markup`<section class="needs"><h2>Now</h2>${marked(status, markup`<b>${STATUS_WORDS[status]}</b>`, why !== null && markup`<br>Visitors read: ${why}`)}</section>`;
+}
+
+const OUTSIDE_MARKS: Record<OutsideModel["state"], readonly [ComponentStatus, string]> = {
+  well: ["operational", "answers"],
+  slow: ["degraded_performance", "answers slowly"],
+  failing: ["partial_outage", "does not answer as it should"],
+  unknown: ["unknown", "not known"],
+};
+
+/** The other side of the mesh's own evidence: which of the two fails is the first question of an incident. */
+function outside({ outside: seen }: ComponentPageModel, frame: AdminFrame): Html | null {
+  if (seen === null) return null;
+  const [status, word] = OUTSIDE_MARKS[seen.state];
+  return markup`<section><h2>From outside</h2>${marked(status, markup`<b>${word}</b>: ${seen.reason}`)}${seen.sides !== null && markup`<p>${seen.sides}.</p>`}
+${table({
+  caption: `Last probes of ${seen.url}`,
+  head: ["Probe", "Answer"],
+  rows: seen.probes.toReversed().map(({ at, words }) => [age(at, frame), words]),
+  empty: markup`${seen.url} is asked within a minute.`,
+})}</section>`;
 }
 
 function services({ services: list }: ComponentPageModel): Html {

@@ -234,7 +234,19 @@ export interface ServicesModel {
  * POST /admin/components/:id. The names are the paths of `ComponentRequestSchema`: `services` one a line, each
  * "cluster/namespace/name"; an empty field takes away what stood there.
  */
-export type ComponentField = "name" | "group" | "description" | "services" | "rule";
+export type ComponentField = "name" | "group" | "description" | "services" | "rule" | "url";
+
+/** A component's address, asked from outside each minute. */
+export interface OutsideModel {
+  readonly url: string;
+  readonly state: "well" | "slow" | "failing" | "unknown";
+  /** What was seen, with the limit it broke. */
+  readonly reason: string;
+  /** Which side fails; null where both are well. */
+  readonly sides: string | null;
+  /** The last probes, oldest first, at most three. */
+  readonly probes: readonly { readonly at: Millis; readonly words: string }[];
+}
 
 export interface ComponentPageModel {
   readonly id: string;
@@ -243,6 +255,8 @@ export interface ComponentPageModel {
   readonly status: ComponentStatus;
   /** What visitors read of it; null if nothing more than its status. */
   readonly why: string | null;
+  /** How its address is seen from outside; null if it has none. */
+  readonly outside: OutsideModel | null;
   /** The services it stands for, in its own order; one that nobody reports is unknown. */
   readonly services: readonly ServiceModel[];
   readonly form: FormModel<ComponentField>;

@@ -1,0 +1,62 @@
+/**
+ * The world outside, for the Worker's tests: a site on this machine that answers as a path asks, at the port that the
+ * configuration chose.
+ *
+ *   GET /status/503[/name]   that status; `name` makes an address of its own
+ *   GET /redirect            302 to /status/200/redirected
+ *   GET /hang                nothing
+ *   GET /stall               the beginning of an answer, and never its end
+ *   GET /endless             an answer without an end
+ *   GET /reset               the connection breaks
+ *   PUT /set/name            from now on /named/name answers the status in the body
+ *   GET /hits/path…          how often the path was asked for
+ */
+import { createServer } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+const hits = new Map<string, number>();
+const named = new Map<string, number>();
+
+export default async function setup(): Promise<() => Promise<void>> {
+  const server = createServer((request, response) => {
+    response.on("error", () => {});
+    answer(request, response);
+  });
+  const port = Number(process.env["WORKER_TEST_OUTSIDE_PORT"]);
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+}
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  const path = request.url ?? "/";
+  const [, verb = "", ...rest] = path.split("/");
+  if (verb === "hits") return void response.end(String(hits.get(`/${rest.join("/")}`) ?? 0));
+  if (verb === "set") return void set(request, rest[0] ?? "").then(() => response.end());
+  hits.set(path, (hits.get(path) ?? 0) + 1);
+  if (verb === "hang") return;
+  if (verb === "reset") return void request.socket.destroy();
+  if (verb === "redirect") return void response.writeHead(302, { location: "/status/200/redirected" }).end();
+  if (verb === "stall") return void response.writeHead(200).write("a beginning");
+  if (verb === "endless") return pour(response);
+  const status = verb === "named" ? (named.get(rest[0] ?? "") ?? 200) : Number(rest[0]);
+  response.writeHead(status).end("hello");
+}
+
+async function set(request: IncomingMessage, name: string): Promise<void> {
+  let text = "";
+  for await (const chunk of request) text += String(chunk);
+  named.set(name, Number(text));
+}
+
+function pour(response: ServerResponse): void {
+  response.writeHead(200);
+  const chunk = "x".repeat(16_384);
+  const more = (): void => {
+    while (!response.destroyed && response.write(chunk));
+    if (!response.destroyed) response.once("drain", more);
+  };
+  more();
+}

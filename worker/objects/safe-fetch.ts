@@ -1,0 +1,99 @@
+/**
+ * The one way to an address that somebody typed in: `reference/security.md` 7. A Worker has no private network behind it
+ * and cannot resolve names, so what is left to refuse is all that is not plainly a public site by its name, and every
+ * redirect, which is an address that nobody looked at.
+ */
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
+
+/** Longer ones are no address that people publish, characters. */
+export const ADDRESS_MAX = 500;
+
+export interface AddressScope {
+  /** On a laptop and in tests only: http and any port of this machine are allowed, too. */
+  readonly loopback: boolean;
+  /** Our own host, where it is known: asking it would be asking ourselves. */
+  readonly own: string | null;
+}
+
+/** Names without an address of their own on the Internet: RFC 6761, 6762, 8375, 7686, and what networks use inside. */
+const INNER_DOMAINS =
+  "localhost local internal intranet private corp lan home arpa test example invalid onion localdomain workgroup".split(
+    " ",
+  );
+/** Names that lead to whatever address is written in them, or to this machine, in public DNS. */
+const WILDCARD_DOMAINS =
+  "nip.io sslip.io xip.io traefik.me localtest.me lvh.me vcap.me lacolhost.com localho.st yoogle.com 1u.ms rbndr.us".split(
+    " ",
+  );
+/** Our own address there would be among them, and a page's components have names of their own. */
+const OWN_DOMAIN = "workers.dev";
+
+const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
+
+/** The address to ask, or what is wrong with it, as the end of a sentence that begins with the address. */
+export function publicAddress(text: string, { loopback, own }: AddressScope): Result<URL, string> {
+  const url = text.length <= ADDRESS_MAX ? URL.parse(text) : null;
+  if (url === null)
+    return failure(`must be an address such as https://shop.example.com/health, at most ${ADDRESS_MAX} characters`);
+  url.hash = "";
+  const { protocol, hostname, port } = url;
+  if (url.username !== "" || url.password !== "") return failure("must not carry a user name or a password");
+  if (loopback && LOOPBACK.includes(hostname) && ["http:", "https:"].includes(protocol)) return success(url);
+  if (protocol !== "https:") return failure("must begin with https://");
+  // The parser leaves out 443, which is the scheme's own.
+  if (port !== "") return failure("must not name a port: probes ask port 443");
+  // The parser turned every spelling of an IPv4 address into the dotted one: octal, hexadecimal, a plain number.
+  if (hostname.startsWith("[") || /^[\d.]+$/.test(hostname)) return failure("must have a name, not an IP address");
+  if (!isPublicName(hostname)) return failure("must have a name that is public on the Internet");
+  if (hostname === own || isWithin(hostname, OWN_DOMAIN)) return failure("must not be this page's own");
+  return success(url);
+}
+
+function isPublicName(hostname: string): boolean {
+  if (!hostname.includes(".") || hostname.endsWith(".")) return false;
+  return [...INNER_DOMAINS, ...WILDCARD_DOMAINS].every((domain) => !isWithin(hostname, domain));
+}
+
+function isWithin(hostname: string, domain: string): boolean {
+  return hostname === domain || hostname.endsWith(`.${domain}`);
+}
+
+export interface FetchBounds {
+  readonly timeoutMs: number;
+  /** What is read of the body before it is left alone. */
+  readonly bytesMax: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Asks an address that `publicAddress` let through, and reads the beginning of what it answers: the body is looked at by
+ * nobody, but an answer that never comes to its end is none. A redirect is an answer like any other.
+ */
+export async function safeFetch(
+  address: URL,
+  { timeoutMs, bytesMax, headers }: FetchBounds,
+): Promise<Result<number, "timeout" | "unreachable">> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    // oxlint-disable-next-line no-restricted-globals -- the one place that may
+    const response = await fetch(address, { redirect: "manual", cache: "no-store", headers, signal });
+    await readUpTo(response.body, bytesMax, signal);
+    return success(response.status);
+  } catch {
+    return failure(signal.aborted ? "timeout" : "unreachable");
+  }
+}
+
+async function readUpTo(body: ReadableStream<Uint8Array> | null, bytesMax: number, signal: AbortSignal): Promise<void> {
+  if (body === null) return;
+  const reader = body.getReader();
+  let size = 0;
+  while (size < bytesMax) {
+    signal.throwIfAborted();
+    const { done, value } = await reader.read();
+    if (done) return;
+    size += value.byteLength;
+  }
+  await reader.cancel();
+}
