@@ -1,5 +1,7 @@
 /** What the command line tools ask of an edge: `/cli/v1/*`, proved by the operator key. */
 import * as v from "valibot";
+import type { ChainEntry } from "../../protocol/chain.ts";
+import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import { dataDir, isRunning, readRun } from "../supervise/run-file.ts";
 import { readEnv } from "../supervise/secrets.ts";
 
@@ -42,6 +44,34 @@ const ReflushSchema = v.object({
   unreachable: v.array(v.object({ cluster: v.string(), reason: v.string() })),
 });
 export type Reflush = v.InferOutput<typeof ReflushSchema>;
+const Tally = v.record(v.picklist(COMPONENT_STATUSES), v.number());
+const ChainEntrySchema = v.object({
+  n: v.number(),
+  day: v.string(),
+  timeZone: v.string(),
+  from: v.number(),
+  to: v.number(),
+  at: v.number(),
+  tallies: v.record(v.string(), Tally),
+  correction: v.nullable(
+    v.object({
+      component: v.string(),
+      from: v.number(),
+      to: v.number(),
+      status: v.picklist(COMPONENT_STATUSES),
+      reason: v.string(),
+      by: v.string(),
+    }),
+  ),
+  previous: v.string(),
+  hash: v.string(),
+});
+const ChainSchema = v.object({
+  entries: v.array(ChainEntrySchema),
+  next: v.nullable(v.number()),
+  head: v.object({ n: v.number(), hash: v.string(), frozenTo: v.number() }),
+});
+const AmendedSchema = v.object({ entries: v.array(ChainEntrySchema) });
 const ErrorSchema = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 
 /** A component of the page, as `PUT /cli/v1/components` takes it. */
@@ -105,6 +135,19 @@ export function beginReflush(operator: Operator, since: string, cluster: string 
 
 export function lastReflush(operator: Operator): Promise<Reflush> {
   return ask(operator, "GET", "/cli/v1/reflush", null, ReflushSchema);
+}
+
+/** The frozen days and corrections after entry `after`, as Postgres holds them, and where the page's own memory is. */
+export function readChain(operator: Operator, after: number): Promise<v.InferOutput<typeof ChainSchema>> {
+  return ask(operator, "GET", `/cli/v1/uptime/chain?after=${after}`, null, ChainSchema);
+}
+
+/** Corrects frozen days. Moments are RFC 3339. */
+export async function amendUptime(
+  operator: Operator,
+  amendment: Readonly<Record<"component" | "from" | "to" | "status" | "reason", string>>,
+): Promise<readonly ChainEntry[]> {
+  return (await ask(operator, "POST", "/cli/v1/uptime/amendments", amendment, AmendedSchema)).entries;
 }
 
 async function ask<Schema extends v.GenericSchema>(

@@ -362,6 +362,8 @@ export class Board extends DurableObject<Env> {
       this.#memory.prune(Date.now() - HISTORY_MS, Date.now() - SENT_KEPT_MS);
       // Neither waits for the other: a cluster that cannot be reached must not stop the archive.
       const runs = [this.#maintenance.runErrands(), this.#archive.run(), this.#reflush.run()];
+      // What is restored by then may hold days that nobody froze; otherwise the minute's tick does it.
+      runs.push(this.#uptime.freeze(Date.now()));
       const results = await Promise.allSettled(runs);
       const failed = results.filter((result) => result.status === "rejected");
       this.#failures = failed.length === 0 ? 0 : this.#failures + 1;
