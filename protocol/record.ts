@@ -26,13 +26,18 @@ export const WindowSchema = v.pipe(
   v.check((window) => errorsAmongRequests(window), "more errors than requests"),
 );
 
-/** What an event can be about. Kinds end up in Postgres and in the operator's list of events. */
+/**
+ * What an event can be about. Kinds end up in Postgres and in the operator's list of events. The subject of an anomaly is
+ * its service; `raised` in the body of `anomaly.closed` is the id of what it closes. No agent sends these two yet.
+ */
 export const EVENT_KINDS = [
   "certificate.seen",
   "certificate.renewed",
   "pod.crash_loop",
   "pod.oom_killed",
   "lease.result",
+  "anomaly.raised",
+  "anomaly.closed",
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 

@@ -23,6 +23,7 @@ import { retryDelay } from "../core/retry.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews } from "../core/tell.ts";
 import { withTopology } from "../core/topology.ts";
+import type { Watched } from "../core/watch.ts";
 import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
 import type { ComponentRequest } from "./board-components.ts";
@@ -34,6 +35,7 @@ import type { ReflushRefusal } from "./board-reflush.ts";
 import { BoardReflush } from "./board-reflush.ts";
 import { OutsideMemory } from "./outside-memory.ts";
 import type { Probed } from "./prober.ts";
+import { BoardWatch } from "./board-watch.ts";
 import { TellMemory } from "./tell-memory.ts";
 import { BoardUpkeep } from "./board-upkeep.ts";
 import type { UptimeView } from "./board-uptime.ts";
@@ -69,6 +71,7 @@ export class Board extends DurableObject<Env> {
   readonly #reflush: BoardReflush;
   readonly #upkeep: BoardUpkeep;
   readonly #uptime: BoardUptime;
+  readonly #watch: BoardWatch;
   #failures = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -93,6 +96,7 @@ export class Board extends DurableObject<Env> {
     this.#reflush = new BoardReflush(env, { memory, tells, archive: this.#archive });
     this.#upkeep = new BoardUpkeep(env, memory);
     this.#uptime = new BoardUptime(env, { memory, books, uptime });
+    this.#watch = new BoardWatch(env);
     books.settle(now);
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
   }
@@ -200,6 +204,15 @@ export class Board extends DurableObject<Env> {
     this.#meter.called("graph");
     const tell = this.#tells.get(cluster);
     return tell === null ? null : graphOf(tell, Date.now());
+  }
+
+  /**
+   * What events told of certificates and anomalies, read again if that is older than this; null while Postgres is away
+   * and there is no copy.
+   */
+  async watched(maxAgeMs: number): Promise<Watched | null> {
+    this.#meter.called("watched");
+    return this.#watch.watched(maxAgeMs);
   }
 
   /** Publishes components or changes the ones that are known by the same group and name. */

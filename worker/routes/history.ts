@@ -18,14 +18,15 @@ import { seriesOf } from "../store/series.ts";
 import { refuse } from "./answer.ts";
 import { answerAs, Count, QuantileAnswer, Ratio, Timestamp } from "./described.ts";
 import { RequestUptimeAnswer, TimeUptimeAnswer } from "./described-uptime.ts";
+import { wholeNumber } from "./query.ts";
 import type { AppContext, Route } from "./table.ts";
 
 /** A sleeping database needs some hundred ms to wake; whoever waits here can ask again. */
 const TIMEOUT_MS = 5 * SECOND;
 const EVENTS_DEFAULT = 50;
 
-export function historyDatabase(c: AppContext): Database {
-  return openDatabase({ url: c.env.DATABASE_URL, fetchEndpoint: c.env.NEON_FETCH_ENDPOINT, timeoutMs: TIMEOUT_MS });
+export function historyDatabase(c: AppContext, timeoutMs = TIMEOUT_MS): Database {
+  return openDatabase({ url: c.env.DATABASE_URL, fetchEndpoint: c.env.NEON_FETCH_ENDPOINT, timeoutMs });
 }
 
 /** History waits for Postgres; nothing else does. */
@@ -105,8 +106,6 @@ function pointBody({ from, to, gap, seen }: SeriesPoint, timeZone: string) {
 
 const KINDS = [...EVENT_KINDS, "gap"] as const;
 
-const LIMIT_RANGE = `must be 1 to ${EVENTS_MAX}`;
-
 const EventsQuery = v.object({
   kind: v.optional(
     v.pipe(
@@ -124,16 +123,7 @@ const EventsQuery = v.object({
       v.transform((cursor) => cursor ?? undefined),
     ),
   ),
-  limit: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^\d{1,4}$/, LIMIT_RANGE),
-      v.transform(Number),
-      v.minValue(1, LIMIT_RANGE),
-      v.maxValue(EVENTS_MAX, LIMIT_RANGE),
-    ),
-    String(EVENTS_DEFAULT),
-  ),
+  limit: wholeNumber(1, EVENTS_MAX, EVENTS_DEFAULT),
 });
 
 const EventsAnswer = v.strictObject({

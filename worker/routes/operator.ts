@@ -1,11 +1,14 @@
 /** The operator's API: the runbook's own calls, for a token or a session. */
 import * as v from "valibot";
 import { SERVICES_MAX } from "../../protocol/limits.ts";
+import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import { boardOf } from "../objects/env.ts";
 import { serviceModels } from "./admin-view.ts";
 import { answerAs, Count, Moment, QuantileAnswer, Ratio } from "./described.ts";
 import { historyRoutes } from "./history.ts";
+import { overviewRoute } from "./overview.ts";
 import type { AppContext, Route } from "./table.ts";
+import { watchRoutes } from "./watch.ts";
 
 const Replicas = v.strictObject({ ready: v.number(), desired: v.number() });
 
@@ -16,6 +19,8 @@ const ServicesAnswer = v.strictObject({
       service: v.pipe(v.string(), v.description("namespace/name")),
       fresh: v.pipe(v.boolean(), v.description("false: its cluster is silent, and the numbers are old")),
       heardAt: v.nullable(Moment),
+      status: v.pipe(v.picklist(COMPONENT_STATUSES), v.description("unknown once its evidence has expired")),
+      reason: v.string(),
       p95: QuantileAnswer,
       errorRatio: v.nullable(Ratio),
       requestsPerSecond: v.nullable(Count),
@@ -33,28 +38,6 @@ async function services(c: AppContext): Promise<Response> {
   return answerAs(c, ServicesAnswer, { services: found.slice(0, SERVICES_MAX) });
 }
 
-const OverviewAnswer = v.strictObject({
-  services: v.strictObject({ total: v.number(), reporting: v.number() }),
-  requestsPerSecond: Count,
-  errorRatio: v.nullable(Ratio),
-});
-
-/** The runbook's overview: traffic and errors of everything that reports. Percentiles are per service: they never add up. */
-async function overview(c: AppContext): Promise<Response> {
-  const found = serviceModels(await boardOf(c.env).operatorView(), Date.now());
-  const fresh = found.filter((service) => service.fresh);
-  const perSecond = fresh.reduce((sum, { requestsPerSecond }) => sum + (requestsPerSecond ?? 0), 0);
-  const errors = fresh.reduce(
-    (sum, { errorRatio, requestsPerSecond }) => sum + (errorRatio ?? 0) * (requestsPerSecond ?? 0),
-    0,
-  );
-  return answerAs(c, OverviewAnswer, {
-    services: { total: found.length, reporting: fresh.length },
-    requestsPerSecond: perSecond,
-    errorRatio: perSecond > 0 ? errors / perSecond : null,
-  });
-}
-
 export const operatorRoutes: readonly Route[] = [
   {
     method: "GET",
@@ -64,13 +47,7 @@ export const operatorRoutes: readonly Route[] = [
     api: { summary: "Every service that reports, as it is now", answer: ServicesAnswer },
     handle: services,
   },
-  {
-    method: "GET",
-    path: "/api/v1/metrics/overview",
-    policy: "read",
-    scope: "metrics",
-    api: { summary: "Traffic and errors of everything that reports", answer: OverviewAnswer },
-    handle: overview,
-  },
+  overviewRoute,
+  ...watchRoutes,
   ...historyRoutes,
 ];

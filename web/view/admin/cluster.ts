@@ -97,6 +97,8 @@ const EVENT_WORDS: Record<EventKind, string> = {
   "pod.crash_loop": "Crash loop",
   "pod.oom_killed": "Killed for memory",
   "lease.result": "Lease result",
+  "anomaly.raised": "Anomaly",
+  "anomaly.closed": "Anomaly over",
 };
 
 function events(list: readonly EventModel[] | null, frame: AdminFrame): Html {

@@ -1,0 +1,118 @@
+/** The runbook's "Metrics Review" as one answer: what everything that reports does together, and what is to be said of it. */
+import * as v from "valibot";
+import type { Millis } from "../../protocol/time.ts";
+import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
+import { rfc3339 } from "../core/calendar.ts";
+import { certificateSources, expiring, judgeCertificates } from "../core/certificate.ts";
+import {
+  REVIEW_VERDICTS,
+  reviewCertificates,
+  reviewErrors,
+  reviewP95,
+  reviewRate,
+  trafficOf,
+} from "../core/overview.ts";
+import type { Watched } from "../core/watch.ts";
+import type { OperatorView } from "../objects/operator-view.ts";
+import { boardOf } from "../objects/env.ts";
+import { usualRates } from "../store/baseline.ts";
+import { answerAs, Count, QuantileAnswer, Ratio, Timestamp } from "./described.ts";
+import { historyDatabase } from "./history.ts";
+import type { AppContext, Route } from "./table.ts";
+
+/** The runbook asks for it in an outage: what Postgres would add is left out rather than waited for. */
+const BASELINE_TIMEOUT_MS = 2 * SECOND;
+const WATCHED_AGE_MS = 5 * MINUTE;
+const EXPIRING_DAYS = 7;
+
+const Reviewed = {
+  verdict: v.pipe(
+    v.picklist(REVIEW_VERDICTS),
+    v.description("By the runbook's thresholds. indeterminate: the histogram cannot tell; unknown: no evidence"),
+  ),
+  reason: v.string(),
+};
+
+const OverviewAnswer = v.strictObject({
+  asOf: Timestamp,
+  services: v.strictObject({ total: Count, reporting: Count }),
+  requestsPerSecond: v.pipe(v.nullable(Count), v.description("null: nothing reports")),
+  errorRatio: v.nullable(Ratio),
+  p95: QuantileAnswer,
+  review: v.strictObject({
+    requestRate: v.strictObject({
+      ...Reviewed,
+      baseline: v.nullable(
+        v.strictObject({
+          requestsPerSecond: v.pipe(Count, v.description("The median of this hour of the last seven days")),
+          days: Count,
+          change: v.pipe(v.nullable(v.number()), v.description("−0.2 is a fifth less than usual")),
+        }),
+      ),
+    }),
+    errorRate: v.strictObject(Reviewed),
+    p95Latency: v.strictObject(Reviewed),
+    certificates: v.strictObject({
+      ...Reviewed,
+      expiring7d: v.pipe(v.nullable(Count), v.description("null: nobody knows")),
+    }),
+    anomalies: v.strictObject({
+      ...Reviewed,
+      raised: v.pipe(v.nullable(Count), v.description("Since the archive began; null: no detector has reported")),
+    }),
+  }),
+});
+
+async function overview(c: AppContext): Promise<Response> {
+  const now = Date.now();
+  const board = boardOf(c.env);
+  const [view, watched, usual] = await Promise.all([
+    board.operatorView(),
+    board.watched(WATCHED_AGE_MS),
+    usualRates(historyDatabase(c, BASELINE_TIMEOUT_MS), now),
+  ]);
+  const fresh = view.tells.filter(({ expiresAt }) => now < expiresAt).flatMap(({ services }) => services);
+  const traffic = trafficOf(fresh);
+  return answerAs(c, OverviewAnswer, {
+    asOf: rfc3339(now, "Etc/UTC"),
+    services: { total: view.tells.reduce((sum, { services }) => sum + services.length, 0), reporting: fresh.length },
+    ...traffic,
+    review: {
+      requestRate: reviewRate(traffic, usual.ok ? usual.value : null),
+      errorRate: reviewErrors(traffic),
+      p95Latency: reviewP95(traffic),
+      certificates: certificatesOf(view, watched, now),
+      anomalies: anomaliesOf(watched),
+    },
+  });
+}
+
+function certificatesOf({ tells }: OperatorView, watched: Watched | null, now: Millis) {
+  if (watched === null) return { ...reviewCertificates(null), expiring7d: null };
+  const sources = certificateSources(tells, watched.certificates, now);
+  const found = expiring(judgeCertificates(watched.certificates, sources, now), EXPIRING_DAYS * DAY, now);
+  const notReporting = sources.filter(({ state }) => state !== "ok").length;
+  const count = found.certificates.length;
+  const known = { expiring: count, unknown: found.unknown.length, sources: sources.length, notReporting };
+  const isBlind = sources.every(({ state }) => state === "blind");
+  return { ...reviewCertificates(known), expiring7d: isBlind ? null : count };
+}
+
+function anomaliesOf(watched: Watched | null) {
+  const raised = watched?.anomalies.reduce((sum, one) => sum + one.raised, 0) ?? 0;
+  const reason = raised > 0 ? `${raised} raised since the archive began` : "no detector has reported yet";
+  return { verdict: "unknown" as const, reason, raised: raised === 0 ? null : raised };
+}
+
+export const overviewRoute: Route = {
+  method: "GET",
+  path: "/api/v1/metrics/overview",
+  policy: "read",
+  scope: "metrics",
+  api: {
+    summary:
+      "Request rate, error rate, p95, certificates and anomalies of everything that reports, by the runbook's thresholds",
+    answer: OverviewAnswer,
+  },
+  handle: overview,
+};
