@@ -139,3 +139,24 @@ export function outlookAt(component: Pick<PageComponent, "outlook">, now: Millis
 export function pageStatus(components: readonly Pick<PageComponent, "outlook">[], now: Millis): ComponentStatus {
   return worst(components.map((component) => outlookAt(component, now).status));
 }
+
+/**
+ * Until when all that is said at `now` holds if nothing more is heard; infinite if time alone changes nothing.
+ * Nobody may pass on what is said for longer than that.
+ */
+export function holdsUntil(components: readonly Pick<PageComponent, "outlook">[], now: Millis): Millis {
+  const turns = components.map(({ outlook }) => outlook.find(({ from }) => from > now)?.from ?? Infinity);
+  return turns.reduce((a, b) => Math.min(a, b), Infinity);
+}
+
+/**
+ * Whether nothing is known at `now` of components that were known of when this was written down: then it is the copy
+ * that is old, and its reader who has no news.
+ */
+export function isOutOfDate(
+  { components, generatedAt }: Pick<PageChange, "components" | "generatedAt">,
+  now: Millis,
+): boolean {
+  const known = (at: Millis): boolean => components.some((one) => outlookAt(one, at).status !== "unknown");
+  return known(generatedAt) && !known(now);
+}

@@ -34,7 +34,7 @@ beforeEach(async () => {
   const admin = (body: string) => ({ policy: ADMIN_POLICY, body });
   server = await servePages((path) => {
     if (path === "/") {
-      const body = renderPage({ snapshot: current, now: renderedAt, origin: server.url, staleSince: null });
+      const body = renderPage({ snapshot: current, now: renderedAt, origin: server.url, isCopy: false });
       return { policy: PAGE_POLICY, body };
     }
     if (path === "/admin") return admin(renderAdminHome(HOME, FRAME));
@@ -104,12 +104,13 @@ describe("the public page in a browser", () => {
     await page.clock.runFor(26 * SECOND);
     expect(await page.locator("#headline").innerText()).toContain("All systems operational");
     await page.clock.runFor(3 * SECOND);
-    expect(await page.locator("#headline").innerText()).toContain("No component is reporting");
+    expect(await page.locator("#headline").innerText()).toContain("No news since 14:02 UTC");
     expect(await page.locator("#s-component000").innerText()).toMatch(/Unknown/);
     expect(await page.locator("#w-component000").innerText()).toBe("No report since 14:02 UTC");
     expect(await page.locator("main .m.operational").count()).toBe(0);
-    expect(await page.locator("#say").textContent()).toContain("No component is reporting");
-    expect(await page.title()).toContain("No component is reporting");
+    expect(await page.locator("#say").textContent()).toContain("No news since 14:02 UTC");
+    expect(await page.title()).toContain("No news since 14:02 UTC");
+    expect(await page.locator("[rel=icon]").getAttribute("href")).toBe("data:,");
   });
 
   it("shows a frame of /live within its own row, and says it", async () => {

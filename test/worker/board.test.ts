@@ -77,6 +77,25 @@ it("an unchanged version is no 304 once its evidence has expired", async () => {
   await elsewhere.arrayBuffer();
 });
 
+it("nobody is told to keep a document for longer than it holds, and our own cache keeps it no longer", async () => {
+  await publish("Brief", "brief-1");
+  const now = Date.now();
+  await boardOf(bindings).hear({ ...tell(now, [told("operational")], "brief-1"), expiresAt: now + 1_500 });
+  const url = "https://brief.test/api/v2/status.json";
+  const first = await call(url);
+  // Evidence of this component runs out first, and whole seconds are all that can be said.
+  expect(first.headers.get("cache-control")).toMatch(/^public, max-age=[01]$/);
+  expect(first.headers.get("x-holds-until")).toBeNull();
+  await first.arrayBuffer();
+  const kept = await call(url);
+  expect([kept.headers.get("etag"), kept.headers.get("x-holds-until")]).toEqual([first.headers.get("etag"), null]);
+  await kept.arrayBuffer();
+  await new Promise((resolve) => setTimeout(resolve, 1_600 - (Date.now() - now)));
+  const after = await call(url);
+  expect(after.headers.get("etag")).not.toBe(first.headers.get("etag"));
+  await after.arrayBuffer();
+});
+
 describe("maintenance", () => {
   it("of a target that a refused one still holds is answered at once, not refused later", async () => {
     const board = boardOf(bindings);

@@ -6,7 +6,7 @@ import { length } from "../view/format.ts";
 import { consequenceRegion } from "../view/admin/consequence.ts";
 import { maintenanceRegions } from "../view/admin/live.ts";
 import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";
-import { forgetShown, patch, trustedMarkup } from "./patch.ts";
+import { patch, trustedMarkup } from "./patch.ts";
 import { openSocket } from "./socket.ts";
 
 /** While no socket is open, pages that show something live are fetched anew this often. */
@@ -69,7 +69,6 @@ async function refresh(): Promise<void> {
     // What was sent meanwhile is newer than what was asked for.
     if (fresh === null || frames !== framesBefore) return;
     main()?.replaceWith(fresh);
-    forgetShown();
   } catch {
     // The next round tries again; ages on the page go on counting.
   }

@@ -14,20 +14,15 @@ export function trustedMarkup(text: string): string {
   return policy === undefined ? text : policy.createHTML(text);
 }
 
-const shown = new Map<string, string>();
-
-/** After other markup came into the page, what we remember of it is void. */
-export function forgetShown(): void {
-  shown.clear();
-}
+const shown = new WeakMap<Element, string>();
 
 /** What is put in place fades in by the style, unless the reader wants no motion. */
 export function patch(regions: Readonly<Record<string, Html>>): void {
   for (const [id, { text }] of Object.entries(regions)) {
     const element = document.getElementById(id);
-    if (shown.get(id) === text || element === null) continue;
+    if (element === null || shown.get(element) === text) continue;
     // The first round mostly finds what the Worker rendered, and leaves it alone.
     if (element.innerHTML !== text) element.innerHTML = trustedMarkup(text);
-    shown.set(id, text);
+    shown.set(element, text);
   }
 }

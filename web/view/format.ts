@@ -6,54 +6,58 @@ import { flooredRatio } from "../../protocol/uptime.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 
-const formats = new Map<string, Intl.DateTimeFormat>();
+/** Everything that is ever said of a moment, by one format a zone: they are slow to make, and a page has two zones. */
+const formats: Record<string, Intl.DateTimeFormat> = {};
 
-/** Formats are slow to make, and a page has two zones at most. */
-function format(timeZone: string, key: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const id = key + timeZone;
-  const known = formats.get(id) ?? new Intl.DateTimeFormat("en-GB", { ...options, timeZone, hourCycle: "h23" });
-  formats.set(id, known);
-  return known;
-}
-
-/** "UTC", "CET", "GMT-3": the zone's name at that moment. */
-function zoneName(at: Millis, timeZone: string): string {
-  const parts = format(timeZone, "z", { timeZoneName: "short" }).formatToParts(at);
-  return parts.find((part) => part.type === "timeZoneName")?.value ?? timeZone;
-}
-
-/** "14:02" or, with seconds, "14:02:31", without its zone. */
-function timeOfDay(at: Millis, timeZone: string, withSeconds = false): string {
-  return format(timeZone, withSeconds ? "s" : "m", {
+function partsOf(at: Millis, timeZone: string): Readonly<Record<string, string>> {
+  const format = (formats[timeZone] ??= new Intl.DateTimeFormat("en-GB", {
+    timeZone,
+    hourCycle: "h23",
+    weekday: "short",
+    day: "numeric",
+    month: "short",
     hour: "2-digit",
     minute: "2-digit",
-    ...(withSeconds ? { second: "2-digit" } : {}),
-  }).format(at);
+    second: "2-digit",
+    timeZoneName: "short",
+  }));
+  return Object.fromEntries(format.formatToParts(at).map(({ type, value }) => [type, value]));
+}
+
+/** A moment's day "Mon 23 Nov", its time of day "14:02", and the zone's name then: "UTC", "CET", "GMT-3". */
+function readMoment(
+  at: Millis,
+  timeZone: string,
+  withSeconds = false,
+): readonly [day: string, time: string, zone: string] {
+  const { weekday, day, month, hour, minute, second, timeZoneName = timeZone } = partsOf(at, timeZone);
+  return [`${weekday} ${day} ${month}`, `${hour}:${minute}${withSeconds ? `:${second}` : ""}`, timeZoneName];
 }
 
 /** "Mon 23 Nov" */
 export function dayName(at: Millis, timeZone: string): string {
-  return format(timeZone, "d", { weekday: "short", day: "numeric", month: "short" }).format(at).replace(",", "");
+  return readMoment(at, timeZone)[0];
 }
+
+const dates = new Map<string, Intl.DateTimeFormat>();
 
 /** "2026-11-23" */
 export function dateText(at: Millis, timeZone: string): string {
-  const parts = format(timeZone, "y", { year: "numeric", month: "2-digit", day: "2-digit" }).format(at).split("/");
-  return parts.toReversed().join("-");
+  const format = dates.get(timeZone) ?? new Intl.DateTimeFormat("en-CA", { timeZone });
+  dates.set(timeZone, format);
+  return format.format(at);
 }
 
 /** "14:02 UTC", with the day before it if that is not today: "Sun 22 Nov 14:02 UTC". */
 export function moment(at: Millis, now: Millis, timeZone: string, withSeconds = false): string {
-  const day = dayName(at, timeZone);
-  const time = `${timeOfDay(at, timeZone, withSeconds)} ${zoneName(at, timeZone)}`;
-  return day === dayName(now, timeZone) ? time : `${day} ${time}`;
+  const [day, time, zone] = readMoment(at, timeZone, withSeconds);
+  return `${day === dayName(now, timeZone) ? "" : `${day} `}${time} ${zone}`;
 }
 
 /** "14:02–16:02 UTC", with days where they help: "Sat 28 Nov 23:00 – Sun 29 Nov 01:00 UTC". */
 export function span(from: Millis, until: Millis, now: Millis, timeZone: string): string {
-  const [first, last] = [dayName(from, timeZone), dayName(until, timeZone)];
-  const zone = zoneName(until, timeZone);
-  const [start, end] = [timeOfDay(from, timeZone), timeOfDay(until, timeZone)];
+  const [first, start] = readMoment(from, timeZone);
+  const [last, end, zone] = readMoment(until, timeZone);
   if (first !== last) return `${first} ${start} – ${last} ${end} ${zone}`;
   return `${first === dayName(now, timeZone) ? "" : `${first} `}${start}–${end} ${zone}`;
 }

@@ -89,13 +89,16 @@ function runs(marks: readonly (ComponentStatus | null)[]): [(typeof LAYERS)[numb
 }
 
 /** What a day can have had besides being well, worst first, each with its letter in the read-out. */
-const TROUBLE: readonly (readonly [ComponentStatus, string, string])[] = [
-  ["major_outage", "x", "major outage"],
-  ["partial_outage", "p", "partial outage"],
-  ["degraded_performance", "d", "degraded"],
-  ["under_maintenance", "m", "maintenance"],
-  ["unknown", "u", "no report"],
-];
+const TROUBLE = [
+  ["major_outage", "x"],
+  ["partial_outage", "p"],
+  ["degraded_performance", "d"],
+  ["under_maintenance", "m"],
+  ["unknown", "u"],
+] as const;
+
+/** What the letters stand for. The script needs no more than this of the table above. */
+const WORDS = { x: "major outage", p: "partial outage", d: "degraded", m: "maintenance", u: "no report" } as const;
 
 /**
  * The days that differ from "no trouble", for `tellDay`: "-12 40 87p14d3" is no data before the twelfth and on the
@@ -119,11 +122,11 @@ export function tellDay(readout: string, index: number): string {
   if (index < -Number(begin)) return "no data";
   const entry = entries.find((text) => Number.parseInt(text, 10) === index);
   if (entry === undefined) return "no trouble";
-  const parts = [...entry.matchAll(/([a-z])(\d+)/g)].map(([, letter, minutes]) => {
-    const word = TROUBLE.find((trouble) => trouble[1] === letter)?.[2] ?? "";
-    return `${length(Number(minutes) * MINUTE)} ${word}`;
+  const parts = Object.entries(WORDS).flatMap(([letter, word]) => {
+    const [, minutes] = entry.split(letter);
+    return minutes === undefined ? [] : `${length(Number.parseInt(minutes, 10) * MINUTE)} ${word}`;
   });
-  return parts.length === 0 ? "no data" : parts.join(", ");
+  return parts.join(", ") || "no data";
 }
 
 /** The bars of one component with their caption: "99.98 % · 90 days". */
@@ -154,12 +157,12 @@ function caption(tallies: readonly DayTally[], begin: number, first: number): Ht
 /** The picture in words: how many days had what. */
 function summary(days: ReadonlyMap<number, DayTally["ms"]>, begin: number, first: number): string {
   if (begin < 0) return "90 days of history: no data yet";
-  const told = TROUBLE.flatMap(([status, , word]) => {
+  const told = TROUBLE.flatMap(([status, letter]) => {
     const hit = [...days.values()].filter((ms) => (ms[status] ?? 0) > 0);
     const total = hit.reduce((sum, ms) => sum + (ms[status] ?? 0), 0);
     return hit.length === 0
       ? []
-      : [`${word} on ${hit.length} ${hit.length === 1 ? "day" : "days"}, ${length(total)} in all`];
+      : [`${WORDS[letter]} on ${hit.length} ${hit.length === 1 ? "day" : "days"}, ${length(total)} in all`];
   });
   const start = begin > 0 ? `history starts ${shortDay(first + begin)}` : "90 days of history";
   return `${start}: ${told.length === 0 ? "no trouble" : told.join("; ")}`;

@@ -1,11 +1,12 @@
 import type { PageChange, PageComponent, PageSnapshot } from "../../protocol/page.ts";
-import { pageStatus } from "../../protocol/page.ts";
+import { holdsUntil, pageStatus } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
 import { moment } from "./format.ts";
 import { HISTORY_DAYS, historyBars, shortDay, today } from "./history.ts";
 import type { Html } from "./html.ts";
 import { markup, trusted } from "./html.ts";
+import { notices } from "./notice.ts";
 import type { Regions } from "./regions.ts";
 import { pageRegions } from "./regions.ts";
 import { iconUrl, shapeSheet } from "./shape.ts";
@@ -16,21 +17,30 @@ export interface PageView {
   readonly now: Millis;
   /** The page's own address without a slash at its end. */
   readonly origin: string;
-  /** Set if live data cannot be reached and this is a copy: when the copy was made. */
-  readonly staleSince: Millis | null;
+  /** Whether live data cannot be reached, and the snapshot is the last one known. */
+  readonly isCopy: boolean;
+}
+
+/** RFC 3339 but for the T: Sweden writes dates that way. */
+const instants = new Intl.DateTimeFormat("sv-SE", { timeZone: "UTC", dateStyle: "short", timeStyle: "medium" });
+
+/** For programs, RFC 3339 to the second before: "2026-11-23T14:02:23Z". */
+function isoText(at: Millis): string {
+  return `${instants.format(at).replace(" ", "T")}Z`;
 }
 
 /** The whole public page as one document: it needs nothing else to be read. */
-export function renderPage({ snapshot, now, origin, staleSince }: PageView): string {
+export function renderPage({ snapshot, now, origin, isCopy }: PageView): string {
   const { page, components } = snapshot;
   const change = pageChange(snapshot);
-  const regions = pageRegions(change, now, page.timeZone);
-  const sentence = headline(components, now);
+  const regions = pageRegions(change, now, page.timeZone, false);
+  const sentence = headline(change, now, page.timeZone);
   return document({
     title: `${sentence} · ${page.name}`,
     description: `${page.name}: ${sentence}`,
-    icon: iconUrl(components.length === 0 ? "unknown" : pageStatus(components, now)),
-    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}">${staleSince !== null && markup`<p class="stale">This page is a copy from ${moment(staleSince, now, page.timeZone)}; live data cannot be reached.</p>`}<div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p></div><div id="notices">${regions["notices"]}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
+    icon: iconUrl(pageStatus(components, now)),
+    generatedAt: change.generatedAt,
+    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>Live data cannot be reached: this page knows of nothing newer.</p><noscript><p>Without JavaScript this page does not renew itself: reload it for what is now.</p></noscript></div><div id="notices">${notices(change, now, page.timeZone)}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
   });
 }
 
@@ -79,9 +89,11 @@ function scale(page: PageSnapshot["page"], now: Millis): Html {
   return markup`<p class="scale"><span><span class="wide">${shortDay(first)}</span><span class="thin">${shortDay(last - 29)}</span></span><a class="thin" href="#days">all 90 days</a><span>today</span></p>`;
 }
 
+/** `data-until`: the row is not to be believed from then on. */
 function row(component: PageComponent, regions: Regions, now: Millis, timeZone: string): Html {
   const { id } = component;
-  return markup`<li><div class="c"><div class="s" id="s-${id}">${regions[`s-${id}`]}</div><p class="a" id="a-${id}">${regions[`a-${id}`]}</p></div><p class="w" id="w-${id}">${regions[`w-${id}`]}</p>${historyBars(component.days, now, timeZone)}<p class="n" id="n-${id}">${regions[`n-${id}`]}</p></li>
+  const until = holdsUntil([component], now);
+  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><div class="s" id="s-${id}">${regions[`s-${id}`]}</div><p class="a" id="a-${id}">${regions[`a-${id}`]}</p></div><p class="w" id="w-${id}">${regions[`w-${id}`]}</p>${historyBars(component.days, now, timeZone)}<p class="n" id="n-${id}">${regions[`n-${id}`]}</p></li>
 `;
 }
 
@@ -93,11 +105,13 @@ export interface DocumentParts {
   readonly title: string;
   readonly description: string;
   readonly icon: string;
+  /** When what it says was put together, if that matters. */
+  readonly generatedAt?: Millis;
   readonly body: Html;
 }
 
 /** The frame of public documents. */
-export function document({ title, description, icon, body }: DocumentParts): string {
-  return markup`<!doctype html><html lang="en"><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/><link rel="icon" href="${icon}"/><style>${trusted(PAGE_STYLE)}</style></head><body>${shapeSheet()}${body}</body></html> `
+export function document({ title, description, icon, generatedAt, body }: DocumentParts): string {
+  return markup`<!doctype html><html lang="en"><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${icon}"/><style>${trusted(PAGE_STYLE)}</style></head><body>${shapeSheet()}${body}</body></html> `
     .text;
 }

@@ -2,47 +2,48 @@
  * Everything on the page that can change while it is open, by the id of its element. The Worker renders these into
  * the page and the browser renders them again each second, so both say the same at the same moment by construction.
  */
-import type { LiveComponent, PageChange, PageMaintenance } from "../../protocol/page.ts";
+import type { LiveComponent, PageChange } from "../../protocol/page.ts";
 import { outlookAt, pageStatus } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { length, moment, quantileText, rateText, ratioText, span } from "./format.ts";
+import { length, moment, quantileText, rateText, ratioText } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { shape } from "./shape.ts";
-import { headline, STATUS_WORDS, tally } from "./words.ts";
+import { headline, statusWord, tally } from "./words.ts";
 
 export type Regions = Readonly<Record<string, Html>>;
 
-export function pageRegions(change: PageChange, now: Millis, timeZone: string): Regions {
+/** @param isLive whether somebody renders this again in a second: only then may it say how long ago something was */
+export function pageRegions(change: PageChange, now: Millis, timeZone: string, isLive: boolean): Regions {
   const regions: Record<string, Html> = {
-    headline: headlineRegion(change, now),
-    asof: asOfRegion(change, now, timeZone),
-    notices: markup`${change.maintenances.map((m) => maintenanceNotice(m, change.components, now, timeZone))}`,
+    headline: headlineRegion(change, now, timeZone),
+    asof: asOfRegion(change, now, timeZone, isLive),
   };
   for (const component of change.components) {
     const { status } = outlookAt(component, now);
     regions[`s-${component.id}`] = stateRegion(component.name, status);
     regions[`w-${component.id}`] = markup`${reason(component, now, timeZone)}`;
     regions[`n-${component.id}`] = numbersRegion(component, status);
-    regions[`a-${component.id}`] = markup`${dataAge(component, now)}`;
+    regions[`a-${component.id}`] = markup`${dataAge(component, now, timeZone, isLive)}`;
   }
   return regions;
 }
 
-function headlineRegion(change: PageChange, now: Millis): Html {
-  const status = change.components.length === 0 ? "unknown" : pageStatus(change.components, now);
-  return markup`${shape(status)}${headline(change.components, now)}`;
+function headlineRegion(change: PageChange, now: Millis, timeZone: string): Html {
+  return markup`${shape(pageStatus(change.components, now))}${headline(change, now, timeZone)}`;
 }
 
-function asOfRegion(change: PageChange, now: Millis, timeZone: string): Html {
+/** A page that nobody renders again may be read on any later day, so it names its own. */
+function asOfRegion(change: PageChange, now: Millis, timeZone: string, isLive: boolean): Html {
   const well = tally(change.components, now);
-  const at = moment(change.generatedAt, now, timeZone, true);
-  return markup`as of ${at}, ${length(now - change.generatedAt)} ago${well === null ? "" : ` · ${well}`}`;
+  const { generatedAt } = change;
+  const age = isLive && `, ${length(now - generatedAt)} ago`;
+  return markup`as of ${moment(generatedAt, isLive ? now : 0, timeZone, true)}${age}${well !== null && ` · ${well}`}`;
 }
 
 function stateRegion(name: string, status: ComponentStatus): Html {
-  return markup`${shape(status)}<h3>${name}</h3><p>${STATUS_WORDS[status]}</p>`;
+  return markup`${shape(status)}<h3>${name}</h3><p>${statusWord(status)}</p>`;
 }
 
 /** What trouble it is, since when, and why; nothing for a component that is well. */
@@ -64,27 +65,7 @@ function numbersRegion({ p95, errorRatio, requestsPerSecond }: LiveComponent, st
   return markup`<span>p95 ${quantileText(p95)}</span> <span>error ratio ${ratioText(errorRatio)}</span> <span>${rateText(requestsPerSecond)}</span>`;
 }
 
-function dataAge(component: LiveComponent, now: Millis): string {
-  return component.heardAt === null ? "" : `data ${length(now - component.heardAt)} old`;
-}
-
-/** Completed ones are history; the rest is announced, and "in force" is only said once every cluster has shown it. */
-function maintenanceNotice(
-  maintenance: PageMaintenance,
-  components: readonly LiveComponent[],
-  now: Millis,
-  timeZone: string,
-): Html | null {
-  if (maintenance.status === "completed") return null;
-  const { startsAt, endsAt } = maintenance;
-  const names = components.filter((c) => maintenance.components.includes(c.id)).map((c) => c.name);
-  return markup`<section class="notice"><h2>${shape("under_maintenance")}${now < startsAt ? "Scheduled maintenance" : "Maintenance"}: ${maintenance.name}</h2><p><time data-from="${startsAt}" data-until="${endsAt}">${span(startsAt, endsAt, now, timeZone)}</time>. ${phase(maintenance, now)}${names.length > 0 && ` Affects ${names.join(", ")}.`}</p></section>`;
-}
-
-function phase(maintenance: PageMaintenance, now: Millis): string {
-  if (now < maintenance.startsAt) return `Begins in ${length(maintenance.startsAt - now)}.`;
-  if (now >= maintenance.endsAt) return "Its planned end has passed.";
-  return maintenance.confirmed
-    ? "Confirmed: it is in force."
-    : "Requested: not yet confirmed by the systems concerned.";
+function dataAge({ heardAt }: LiveComponent, now: Millis, timeZone: string, isLive: boolean): string {
+  if (heardAt === null) return "";
+  return isLive ? `data ${length(now - heardAt)} old` : `data of ${moment(heardAt, now, timeZone)}`;
 }

@@ -37,8 +37,7 @@ const ICON_COLOURS: Record<ComponentStatus, string> = {
 
 /** The state as an icon for the browser's tab, inside the page: it costs no request. */
 export function iconUrl(status: ComponentStatus): string {
-  const colour = `%23${ICON_COLOURS[status]}`;
+  const colour = `#${ICON_COLOURS[status]}`;
   const style = `.s{fill:none;stroke:${colour};stroke-width:1.6}.q{stroke-dasharray:2.2 2.4}`;
-  const drawing = SHAPES[status].replaceAll('"', "'");
-  return `data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 12 12' fill='${colour}'%3E%3Cstyle%3E${style}%3C/style%3E${drawing.replaceAll("<", "%3C").replaceAll(">", "%3E")}%3C/svg%3E`;
+  return `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 12 12" fill="${colour}"><style>${style}</style>${SHAPES[status]}</svg>`)}`;
 }

@@ -1,17 +1,14 @@
 /** What states are called, and the sentence at the top. */
-import type { PageComponent } from "../../protocol/page.ts";
-import { outlookAt, pageStatus } from "../../protocol/page.ts";
+import type { PageChange } from "../../protocol/page.ts";
+import { isOutOfDate, outlookAt, pageStatus } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { moment } from "./format.ts";
 
-export const STATUS_WORDS: Record<ComponentStatus, string> = {
-  operational: "Operational",
-  under_maintenance: "Under maintenance",
-  unknown: "Unknown",
-  degraded_performance: "Degraded performance",
-  partial_outage: "Partial outage",
-  major_outage: "Major outage",
-};
+/** "Degraded performance": a status is called what it is named. */
+export function statusWord(status: ComponentStatus): string {
+  return status.charAt(0).toUpperCase() + status.slice(1).replace("_", " ");
+}
 
 /** What is said of one after "is", and of several after "are". */
 const PREDICATES: Record<ComponentStatus, string> = {
@@ -26,13 +23,15 @@ const PREDICATES: Record<ComponentStatus, string> = {
 /** A longer name does not fit a headline beside its verb. */
 const NAME_MAX = 40;
 
-type Named = Pick<PageComponent, "name" | "outlook">;
+type Said = Pick<PageChange, "components" | "generatedAt">;
 
 /** The answer, as one sentence. */
-export function headline(components: readonly Named[], now: Millis): string {
+export function headline(said: Said, now: Millis, timeZone: string): string {
+  const { components } = said;
   if (components.length === 0) return "Nothing is published yet";
   const status = pageStatus(components, now);
   if (status === "operational") return "All systems operational";
+  if (isOutOfDate(said, now)) return `No news since ${moment(said.generatedAt, now, timeZone)}`;
   const names = components.filter((c) => outlookAt(c, now).status === status).map((c) => c.name);
   // "All are not" reads as "not all are".
   if (status === "unknown" && names.length > 1 && names.length === components.length)
@@ -49,7 +48,7 @@ function subject(names: readonly string[], total: number): string {
 }
 
 /** "17 of 20 operational", or null where the headline has said it. */
-export function tally(components: readonly Named[], now: Millis): string | null {
+export function tally(components: Said["components"], now: Millis): string | null {
   const well = components.filter((c) => outlookAt(c, now).status === "operational").length;
-  return components.length < 2 || well === components.length ? null : `${well} of ${components.length} operational`;
+  return well === 0 || well === components.length ? null : `${well} of ${components.length} operational`;
 }

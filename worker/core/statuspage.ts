@@ -4,7 +4,7 @@
  * Field order as the origin sends it. `reference/statuspage-v2.md`.
  */
 import type { PageComponent, PageMaintenance, PageSnapshot } from "../../protocol/page.ts";
-import { outlookAt, pageStatus } from "../../protocol/page.ts";
+import { isOutOfDate, outlookAt, pageStatus } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { indicatorOf, worst } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -64,10 +64,18 @@ function wirePage(snapshot: PageSnapshot, origin: string) {
 }
 
 function wireStatus(snapshot: PageSnapshot, now: Millis) {
-  // A page without components has nothing that could be broken; it also has nothing to be green about.
-  if (snapshot.components.length === 0) return { indicator: "none", description: "No components are published yet" };
   const status = pageStatus(snapshot.components, now);
-  return { indicator: indicatorOf(status), description: DESCRIPTION[status] };
+  return { indicator: indicatorOf(status), description: describe(snapshot, status, now) };
+}
+
+function describe(snapshot: PageSnapshot, status: ComponentStatus, now: Millis): string {
+  // A page without components has nothing that could be broken; it also has nothing to be green about.
+  if (snapshot.archive?.isRestoring === true && snapshot.components.length === 0)
+    return "The page is being restored: data is missing";
+  if (snapshot.components.length === 0) return "No components are published yet";
+  if (isOutOfDate(snapshot, now))
+    return `This is an old copy: no news since ${rfc3339(snapshot.generatedAt, snapshot.page.timeZone)}`;
+  return DESCRIPTION[status];
 }
 
 function wireComponents(snapshot: PageSnapshot, now: Millis): readonly WireComponent[] {

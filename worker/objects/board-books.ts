@@ -3,6 +3,7 @@
  * change of evidence goes through `change`, which settles the components that it can touch, and no others.
  */
 import type { ArchiveState, PageSnapshot } from "../../protocol/page.ts";
+import { holdsUntil } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { delaysOf } from "../core/archive.ts";
@@ -124,8 +125,7 @@ export class BoardBooks {
   snapshot(now: Millis): PageSnapshot {
     if (this.#snapshot !== null && now < this.#snapshot.until) return this.#snapshot.made;
     const made = publicSnapshot(this.facts(now), now);
-    const turns = made.components.map(({ outlook: [, next] }) => next?.from ?? Number.POSITIVE_INFINITY);
-    this.#snapshot = { made, until: Math.min(now + SNAPSHOT_KEPT_MS, ...turns) };
+    this.#snapshot = { made, until: Math.min(now + SNAPSHOT_KEPT_MS, holdsUntil(made.components, now)) };
     return made;
   }
 

@@ -1,7 +1,8 @@
 /** What visitors get: the page, Statuspage's documents, the live socket. Reaches the Board at most every 5 s a path. */
 import type { PageSnapshot } from "../../protocol/page.ts";
-import { outlookAt } from "../../protocol/page.ts";
+import { holdsUntil, outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
 import { PAGE_SCRIPT_HASH, PAGE_STYLE_HASH } from "../../web/view/assets.generated.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { dayOf } from "../core/calendar.ts";
@@ -16,9 +17,8 @@ import { sameOrigin } from "./guard.ts";
 import type { AppContext, Route } from "./table.ts";
 
 const FRESH_S = 5;
-/** The page ages in the reader's hands, so an old one is honest; a document would be taken at its word. */
-const PAGE_CACHE = `public, max-age=${FRESH_S}, stale-while-revalidate=60, stale-if-error=86400`;
-const DOCUMENT_CACHE = `public, max-age=${FRESH_S}`;
+/** Of an answer in our cache: the moment from which it would say something else. Never sent. */
+const HOLDS_UNTIL = "x-holds-until";
 /** The last snapshot is kept this long for when the Board cannot answer. */
 const KEPT_S = 7 * 86_400;
 
@@ -26,24 +26,26 @@ interface Rendering {
   readonly body: string;
   readonly headers: Record<string, string>;
 }
-/** `staleSince` is when the snapshot was made, if it is a copy because the Board cannot answer; else null. */
+/** `isCopy`: the Board cannot answer, and this is the last snapshot known. */
 interface Render {
-  /** What browsers are told to keep. */
+  /** What browsers are told besides for how long they may keep it. */
   readonly cache: string;
-  readonly render: (snapshot: PageSnapshot, origin: string, now: Millis, staleSince: Millis | null) => Rendering;
+  readonly render: (snapshot: PageSnapshot, origin: string, now: Millis, isCopy: boolean) => Rendering;
 }
 
+/** The page ages in the reader's hands, so an old one is honest. */
 const html: Render = {
-  cache: PAGE_CACHE,
-  render: (snapshot, origin, now, staleSince) => ({
-    body: renderPage({ snapshot, now, origin, staleSince }),
+  cache: ", stale-while-revalidate=60, stale-if-error=86400",
+  render: (snapshot, origin, now, isCopy) => ({
+    body: renderPage({ snapshot, now, origin, isCopy }),
     headers: documentHeaders("page"),
   }),
 };
 
+/** A document is taken at its word. */
 function json(document: (snapshot: PageSnapshot, origin: string, now: Millis) => object): Render {
   return {
-    cache: DOCUMENT_CACHE,
+    cache: "",
     render: (snapshot, origin, now) => ({
       body: JSON.stringify(document(snapshot, origin, now)),
       headers: { "content-type": "application/json; charset=utf-8", "access-control-allow-origin": "*" },
@@ -59,9 +61,12 @@ function json(document: (snapshot: PageSnapshot, origin: string, now: Millis) =>
 async function serve(c: AppContext, render: Render): Promise<Response> {
   const { origin, pathname } = new URL(c.req.url);
   const key = `${origin}${pathname}`;
-  const cache = caches.default;
-  const cached = await cache.match(key);
-  const response = cached === undefined ? await fresh(c, key, origin, render) : forBrowsers(cached, render.cache);
+  const cached = await caches.default.match(key);
+  const until = Number(cached?.headers.get(HOLDS_UNTIL));
+  const response =
+    cached === undefined || until <= Date.now()
+      ? await fresh(c, key, origin, render)
+      : forBrowsers(cached, until, render);
   const etag = response.headers.get("etag");
   if (etag !== null && c.req.header("if-none-match") === etag && response.status === 200) {
     await response.body?.cancel();
@@ -75,26 +80,27 @@ async function fresh(c: AppContext, key: string, origin: string, render: Render)
   if (found === null)
     return refuse(c, "unavailable", "The status cannot be read at the moment. Please try again soon.");
   const { snapshot, isCopy } = found;
-  const { body, headers } = render.render(snapshot, origin, Date.now(), isCopy ? snapshot.generatedAt : null);
+  const now = Date.now();
+  const { body, headers } = render.render(snapshot, origin, now, isCopy);
+  if (isCopy) return new Response(body, { headers: { ...headers, "cache-control": "no-store" } });
+  const until = holdsUntil(snapshot.components, now);
   const response = new Response(body, {
-    headers: {
-      ...headers,
-      ...(isCopy ? { "cache-control": "no-store" } : { etag: etagOf(snapshot), "cache-control": render.cache }),
-    },
+    headers: { ...headers, etag: etagOf(snapshot, now), [HOLDS_UNTIL]: String(until) },
   });
-  if (!isCopy) c.executionCtx.waitUntil(caches.default.put(key, kept(response.clone(), FRESH_S)));
-  return response;
+  c.executionCtx.waitUntil(caches.default.put(key, kept(response.clone(), FRESH_S)));
+  return forBrowsers(response, until, render);
 }
 
 /**
- * The version of what is said, what is said (evidence expires and facts grow late without a new version), the day up to which bars are drawn, and the script and style that the policy of this
- * answer allows: a 304 after a deploy must not put a new policy on an old page.
+ * The version of what is said, what is said (evidence expires and facts grow late without a new version), the day up
+ * to which bars are drawn, and the script and style that the policy of this answer allows: a 304 after a deploy must
+ * not put a new policy on an old page.
  */
-function etagOf({ version, page, generatedAt, components, maintenances, archive }: PageSnapshot): string {
-  const statuses = components.map((one) => outlookAt(one, generatedAt).status);
+function etagOf({ version, page, components, maintenances, archive }: PageSnapshot, now: Millis): string {
+  const statuses = components.map((one) => outlookAt(one, now).status);
   const said = shortHash(JSON.stringify([statuses, maintenances, archive]));
   const assets = `${PAGE_SCRIPT_HASH}${PAGE_STYLE_HASH}`.replaceAll(/sha256-|[^A-Za-z0-9]/g, "");
-  return `"${version}.${said}.${dayOf(generatedAt, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
+  return `"${version}.${said}.${dayOf(now, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
 }
 
 async function latestSnapshot(
@@ -115,10 +121,12 @@ async function latestSnapshot(
   }
 }
 
-/** A cached answer with what browsers are told in place of what the cache was. */
-function forBrowsers(cached: Response, cacheControl: string): Response {
-  const response = new Response(cached.body, cached);
-  response.headers.set("cache-control", cacheControl);
+/** An answer with what browsers are told in place of what our cache was: to keep it for no longer than it holds. */
+function forBrowsers(made: Response, until: Millis, { cache }: Render): Response {
+  const response = new Response(made.body, made);
+  const seconds = Math.min(FRESH_S, Math.floor((until - Date.now()) / SECOND));
+  response.headers.set("cache-control", `public, max-age=${Math.max(0, seconds)}${cache}`);
+  response.headers.delete(HOLDS_UNTIL);
   return response;
 }
 

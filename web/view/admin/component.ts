@@ -1,7 +1,7 @@
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Html, Part } from "../html.ts";
 import { markup, trusted } from "../html.ts";
-import { STATUS_WORDS } from "../words.ts";
+import { statusWord } from "../words.ts";
 import { adminDocument } from "./document.ts";
 import { age, button, faultOf, invalid, marked, segment, table } from "./elements.ts";
 import type { AdminFrame, ComponentField, ComponentPageModel, OutsideModel } from "./model.ts";
@@ -57,7 +57,7 @@ ${section("From outside", [
 }
 
 function verdict({ status, why }: ComponentPageModel): Html {
-  return markup`<section class="needs"><h2>Now</h2>${marked(status, markup`<b>${STATUS_WORDS[status]}</b>`, why !== null && markup`<br>Visitors read: ${why}`)}</section>`;
+  return markup`<section class="needs"><h2>Now</h2>${marked(status, markup`<b>${statusWord(status)}</b>`, why !== null && markup`<br>Visitors read: ${why}`)}</section>`;
 }
 
 const OUTSIDE_MARKS: Record<OutsideModel["state"], readonly [ComponentStatus, string]> = {

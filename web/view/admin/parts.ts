@@ -4,7 +4,7 @@ import { MINUTE } from "../../../protocol/time.ts";
 import { moment, quantileText, rateText, ratioText } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
-import { STATUS_WORDS } from "../words.ts";
+import { statusWord } from "../words.ts";
 import { age, marked, segment } from "./elements.ts";
 import type { AdminFrame, ClusterModel, ClusterState, MaintenanceModel, ServiceModel, SourceModel } from "./model.ts";
 import { standing, STANDING_WORDS } from "./steps.ts";
@@ -65,7 +65,7 @@ export function readingCells(service: ServiceModel): Html[] {
     replicas !== null && `${replicas.ready} of ${replicas.desired}`,
   ];
   return [
-    marked(status, STATUS_WORDS[status], markup`<br><small>${reason}</small>`),
+    marked(status, statusWord(status), markup`<br><small>${reason}</small>`),
     ...cells.map((cell) => markup`<span class="number">${cell === false ? "–" : cell}</span>`),
   ];
 }

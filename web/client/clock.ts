@@ -1,0 +1,28 @@
+/** What time it is. A visitor's clock may be wrong by hours, so it is no more than what the count goes on from. */
+import type { Millis } from "../../protocol/time.ts";
+
+/** An answer's date has whole seconds, and was on its way for a while. */
+const TOLERANCE_MS = 5_000;
+
+let offsetMs = 0;
+let newestDate: Millis = 0;
+
+export function now(): Millis {
+  return Date.now() + offsetMs;
+}
+
+/** Something made at `at` was read, so it cannot be earlier than that. */
+export function notBefore(at: Millis): void {
+  offsetMs = Math.max(offsetMs, at - Date.now());
+}
+
+/**
+ * A clock that is ahead makes all evidence look expired; an answer's own date tells. A date that was read before is a
+ * copy's: believed each time, it would keep the evidence in that copy fresh for ever.
+ */
+export function learnTime({ headers }: Response): void {
+  const at = Date.parse(headers.get("date") ?? "") + Number(headers.get("age")) * 1_000;
+  if (!(at > newestDate)) return;
+  newestDate = at;
+  if (Math.abs(at - now()) > TOLERANCE_MS) offsetMs = at - Date.now();
+}
