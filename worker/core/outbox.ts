@@ -212,11 +212,11 @@ export function withEpoch(outbox: Outbox, marks: Watermarks): Outbox {
 
 /** The lowest place whose records are in Postgres, or a new one. */
 function freeSlot({ rows, again, flushed }: Outbox): number {
-  const used = new Set(
-    [...rows.filter((row) => isWaiting(row, flushed)), ...again].map(({ ring, slot }) => ring + slot),
-  );
+  const used = new Set<number>();
+  for (const row of rows) if (row.ring === "windows" && isWaiting(row, flushed)) used.add(row.slot);
+  for (const { ring, slot } of again) if (ring === "windows") used.add(slot);
   let slot = 1;
-  while (used.has(`windows${slot}`)) slot++;
+  while (used.has(slot)) slot++;
   return slot;
 }
 
@@ -248,12 +248,17 @@ export function backlogOf(outbox: Outbox): {
   readonly since: Millis | null;
   readonly bytes: number;
 } {
-  const rows = waitingRows(outbox);
-  return {
-    waiting: [...outbox.again, ...rows].reduce((sum, row) => sum + row.records, 0),
-    since: rows.reduce<Millis | null>((least, { at }) => (least === null || at < least ? at : least), null),
-    bytes: rows.reduce((sum, row) => sum + row.bytes + ROW_BYTES, 0),
-  };
+  // Asked with every push, of as many rows as an outage leaves behind.
+  let [waiting, bytes] = [0, 0];
+  let since: Millis | null = null;
+  for (const { records } of outbox.again) waiting += records;
+  for (const row of outbox.rows) {
+    if (!isWaiting(row, outbox.flushed)) continue;
+    waiting += row.records;
+    bytes += row.bytes + ROW_BYTES;
+    if (since === null || row.at < since) since = row.at;
+  }
+  return { waiting, since, bytes };
 }
 
 export type Due =

@@ -60,16 +60,24 @@ export interface Told {
   readonly news: string;
 }
 
-/** What a tell says besides numbers and times, and its hash. */
+/** What of a tell is news if it changes: everything but numbers and times. */
+type ServiceNews = Pick<ToldService, "service" | "status" | "replicas">;
+interface NewsFacts extends Pick<Tell, "agentVersion" | "sources" | "leases"> {
+  readonly services: readonly ServiceNews[];
+}
+
+/** The news of a tell, and its hash. */
 export interface News {
-  readonly text: string;
+  readonly of: NewsFacts;
   readonly hash: string;
 }
 
-/** The news of a tell. Mostly it is what it was `before`, and a text is sooner compared than hashed. */
+/** The news of a tell: mostly it is what it was `before`, and nothing is made anew. */
 export function newsOf(before: News | null, tell: Tell): News {
-  const text = newsText(tell);
-  return text === before?.text ? before : { text, hash: shortHash(text) };
+  if (before !== null && !isNews(before.of, tell)) return before;
+  const { agentVersion, sources, leases } = tell;
+  const services = tell.services.map(({ service, status, replicas }) => ({ service, status, replicas }));
+  return { of: { agentVersion, services, sources, leases }, hash: shortHash(newsText(tell)) };
 }
 
 export function toldOf(tell: Tell, news: News = newsOf(null, tell)): Told {
@@ -112,15 +120,35 @@ function saidByReadings({ status, readings }: ServiceVerdict): ServiceStatus | n
   return readings === undefined ? status : readings;
 }
 
-/** Whether a tell says anything else than the one before it, numbers and times aside. */
-export function isNews(held: Tell | null, tell: Tell): boolean {
-  return held === null || newsText(held) !== newsText(tell);
+/** Whether a tell says anything else than the one before it, numbers and times aside. Asked with every push. */
+export function isNews(held: NewsFacts | null, tell: NewsFacts): boolean {
+  if (held === null || held.agentVersion !== tell.agentVersion) return true;
+  if (held.services.length !== tell.services.length) return true;
+  const differs = tell.services.some((told, i) => {
+    const before = held.services[i];
+    return (
+      before === undefined ||
+      before.service !== told.service ||
+      before.status !== told.status ||
+      !sameReplicas(before, told)
+    );
+  });
+  return differs || newsOfTheRest(held) !== newsOfTheRest(tell);
 }
 
-function newsText({ services, sources, leases, agentVersion }: Tell): string {
+function sameReplicas({ replicas: a }: ServiceNews, { replicas: b }: ServiceNews): boolean {
+  return a === b || (a !== null && b !== null && a.ready === b.ready && a.desired === b.desired);
+}
+
+function newsText(facts: NewsFacts): string {
+  const { agentVersion, services } = facts;
+  const told = services.map(({ service, status, replicas }) => [service, status, replicas]);
+  return JSON.stringify([agentVersion, told, newsOfTheRest(facts)]);
+}
+
+/** What is small beside the services. */
+function newsOfTheRest({ sources, leases }: NewsFacts): string {
   return JSON.stringify([
-    agentVersion,
-    services.map(({ service, status, replicas }) => [service, status, replicas]),
     Object.entries(sources).map(([name, { state }]) => [name, state]),
     leases.targets.map(({ target, generation, state }) => [target, generation, state]),
     leases.allowed,
