@@ -11,7 +11,7 @@ import {
   maintenanceStatus,
   withReport,
 } from "../../worker/core/maintenance.ts";
-import { isTellDue, toldOf } from "../../worker/core/tell.ts";
+import { isTellDue, newsOf, toldOf } from "../../worker/core/tell.ts";
 import { NOON, maintenance, tell, told } from "../support/facts.ts";
 
 function result(state: LeaseResult["state"], facts: Partial<LeaseResult> = {}): LeaseResult {
@@ -176,6 +176,12 @@ describe("a tell", () => {
     ["of the same, 10 s later", tell(NOON + 10_000, [told("operational")]), false],
     ["of the same, 30 s later", tell(NOON + 30_000, [told("operational")]), true],
     ["of a changed verdict", tell(NOON + 1, [told("partial_outage")]), true],
+    [
+      "of a replica that is ready no more",
+      tell(NOON + 1, [{ ...told("operational"), replicas: { ready: 2, desired: 3 } }]),
+      true,
+    ],
+    ["of a newer agent", { ...tell(NOON + 1, [told("operational")]), agentVersion: "9.9.9" }, true],
     ["of a new service", tell(NOON + 1, [told("operational"), told("operational", "shop/cart")]), true],
     [
       "of a source that went down",
@@ -185,5 +191,10 @@ describe("a tell", () => {
       },
       true,
     ],
-  ] as const)("%s is due: %s → %s", (_name, next, due) => expect(isTellDue(toldOf(told10), next)).toBe(due));
+  ] as const)("%s is due: %s → %s", (_name, next, due) => {
+    const before = newsOf(null, told10);
+    // Compared with the tell before it, or known by its hash alone, as after a sleep.
+    expect(isTellDue(toldOf(told10, before), next, newsOf(before, next))).toBe(due);
+    expect(isTellDue(toldOf(told10, before), next, newsOf(null, next))).toBe(due);
+  });
 });

@@ -5,7 +5,7 @@ import { SECOND } from "../../protocol/time.ts";
 import type { Tell } from "../../worker/core/component.ts";
 import type { ServiceStatus } from "../../worker/core/service.ts";
 import type { Told } from "../../worker/core/tell.ts";
-import { isNews, isTellDue, silentAt, tellOf, toldOf } from "../../worker/core/tell.ts";
+import { isNews, isTellDue, newsOf, silentAt, tellOf, toldOf } from "../../worker/core/tell.ts";
 import { NOON, push } from "./facts.ts";
 
 export interface FleetOptions {
@@ -83,9 +83,10 @@ function hears(member: Member, services: number, now: Millis): FleetCall | null 
   const live = liveOf(services, member.ready, now);
   const tell = tellOf(member.cluster, push({ sentAt: now }), live, member.statuses, { waiting: 0, since: null }, now);
   member.statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
-  if (!isTellDue(member.told, tell)) return null;
+  const news = newsOf(null, tell);
+  if (!isTellDue(member.told, tell, news)) return null;
   const isChange = member.told === null || isNews(member.heard, tell);
-  member.told = toldOf(tell);
+  member.told = toldOf(tell, news);
   member.heard = tell;
   return { at: now, cluster: member.cluster, method: "hear", isChange, tell };
 }

@@ -80,12 +80,12 @@ export function newsOf(before: News | null, tell: Tell): News {
   return { of: { agentVersion, services, sources, leases }, hash: shortHash(newsText(tell)) };
 }
 
-export function toldOf(tell: Tell, news: News = newsOf(null, tell)): Told {
+export function toldOf(tell: Tell, news: News): Told {
   return { heardAt: tell.heardAt, intervalMs: tell.intervalMs, news: news.hash };
 }
 
 /** Whether a tell is due: a verdict, a source, a lease result or the set of services changed, or the last is 30 s old. */
-export function isTellDue(told: Told | null, tell: Tell, news: News = newsOf(null, tell)): boolean {
+export function isTellDue(told: Told | null, tell: Tell, news: News): boolean {
   return told === null || tell.heardAt - told.heardAt >= TELL_INTERVAL_MS || told.news !== news.hash;
 }
 
