@@ -391,10 +391,13 @@ describe("an agent's clock", () => {
 });
 
 describe("the page of a component", () => {
-  it("says its state, what visitors read, and each service's state with its reason", () => {
+  it("says its state and why, what visitors read, and what each cluster says", () => {
     const page = text(renderComponent(COMPONENT_PAGE, FRAME));
-    expect(page).toContain("Partial outage Visitors read: About 3 of 10 requests fail.".replace(" V", "V"));
-    expect(page).toContain("error ratio 30 % over the last 3 readings, limit 5 %");
+    expect(page).toContain("2 % of the usual traffic goes there, so it is partial");
+    expect(page).toContain("Visitors read: In 1 of 2 locations, it is not running.");
+    expect(page).toContain("The clusters disagree: eu-1 says operational, us-2 says major outage.");
+    expect(page).toMatch(/us-2 ?Major outage0 of 3 replicas are ready/);
+    expect(page).toContain("no requests since 13:56 UTC");
   });
 
   it("shows what is seen from outside beside it, and which side fails", () => {
@@ -404,6 +407,11 @@ describe("the page of a component", () => {
     expect(page).toMatch(/200 in 184 ms.*200 in 176 ms.*503 in 92 ms/s);
     expect(text(renderComponent({ ...COMPONENT_PAGE, outside: null }, FRAME))).not.toContain("the outside answers");
   });
+
+  it("of one cluster has no table of clusters", () =>
+    expect(
+      text(renderComponent({ ...COMPONENT_PAGE, clusters: COMPONENT_PAGE.clusters.slice(0, 1) }, FRAME)),
+    ).not.toContain("last push"));
 
   it("keeps what was typed, and says beside the field what is wrong with it", () => {
     const values = { ...COMPONENT_PAGE.form.values, services: "nonsense", name: '"><b>' };

@@ -177,6 +177,8 @@ describe("the page of a component", () => {
     ["no name", { name: " " }, 400, "Must not be empty."],
     ["no service", { services: "" }, 400, "Name one service at least."],
     ["a service that is none", { services: "till" }, 400, "“till” must be cluster/namespace/name."],
+    ["a quorum without its number", { rule: "quorum", quorum: "" }, 400, "Say how many must be well."],
+    ["a quorum that is no number", { rule: "quorum", quorum: "two" }, 400, "Must be a whole number."],
   ] as const)("refuses %s and says so", async (_name, fields, status, message) => {
     const { id, post } = await published();
     const answer = await post(fields);
@@ -184,6 +186,20 @@ describe("the page of a component", () => {
     expect(await answer.text()).toContain(message);
     const known = (await boardOf(bindings).operatorView()).components.find((one) => one.id === id);
     expect(known).toMatchObject({ name: "Till", services: ["p-1/shop/till"] });
+  });
+
+  it("keeps what a file does not name, and what a file takes away is gone", async () => {
+    const { id, post } = await published();
+    const known = async () => (await boardOf(bindings).operatorView()).components.find((one) => one.id === id);
+    const put = (fields: object) =>
+      cli("PUT", "/cli/v1/components", {
+        components: [{ name: "Till", group: "Paged", services: ["p-1/shop/till", "p-2/shop/till"], ...fields }],
+      });
+    expect((await post({ rule: "quorum", quorum: "1" })).status).toBe(303);
+    await put({});
+    expect(await known()).toMatchObject({ rule: "all", quorum: 1 });
+    await put({ quorum: null });
+    expect(await known()).not.toHaveProperty("quorum");
   });
 
   it("that is gone says so", async () => {

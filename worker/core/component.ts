@@ -1,7 +1,7 @@
 /** What visitors see: a component over services of one or more clusters, and what is said of it from now on. */
 import type { Outlook } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
-import { worse, worst } from "../../protocol/status.ts";
+import { worst } from "../../protocol/status.ts";
 import type { LeaseReport } from "../../protocol/lease.ts";
 import type { Latency } from "../../protocol/latency.ts";
 import type { SourceState } from "../../protocol/push.ts";
@@ -10,13 +10,12 @@ import type { Maintenance } from "./maintenance.ts";
 import { coversUntil } from "./maintenance.ts";
 import type { Outside } from "./probe.ts";
 import { freshUntil, withOutside } from "./probe.ts";
+import type { Part, Rule } from "./rule.ts";
+import { ruled } from "./rule.ts";
 import type { ServiceVerdict } from "./service.ts";
+import { inWords } from "./service.ts";
 import type { Slo } from "./slo.ts";
 import type { ToldTopology } from "./topology.ts";
-
-/** `all`: as bad as the worst of its services. `any`: well while one of them is. */
-export const RULES = ["all", "any"] as const;
-export type Rule = (typeof RULES)[number];
 
 export interface Component {
   readonly id: string;
@@ -28,6 +27,8 @@ export interface Component {
   readonly rule: Rule;
   /** The public address that is asked from outside; https. Absent if none is, and in what an earlier version wrote. */
   readonly url?: string;
+  /** With rule `quorum`: how many must be well. */
+  readonly quorum?: number;
   readonly position: number;
   readonly createdAt: Millis;
   readonly updatedAt: Millis;
@@ -41,6 +42,10 @@ export interface ToldService extends ServiceVerdict {
   readonly traffic: { readonly requests: number; readonly errors: number; readonly spanMs: number } | null;
   readonly latency: Latency | null;
   readonly replicas: { readonly ready: number; readonly desired: number } | null;
+  /** Requests a second that it usually gets while it is well. The Board's: absent in what an earlier version wrote. */
+  readonly usualPerSecond?: number;
+  /** Since when it gets no requests, absent while it does. The Board's, as the one before. */
+  readonly quietSince?: Millis;
 }
 
 /** What a Cluster tells the Board of its agent's evidence: on a change of state at once, otherwise every 30 s. */
@@ -120,13 +125,17 @@ export function freshServices(component: Component, tells: Evidence["tells"], at
 }
 
 function freshService(ref: string, tells: Evidence["tells"], at: Millis): ToldService | null {
-  const { cluster, service } = splitService(ref);
-  const tell = tells.get(cluster);
-  if (tell === undefined || at >= tell.expiresAt) return null;
-  return tell.services.find((told) => told.service === service) ?? null;
+  const tell = tells.get(splitService(ref).cluster);
+  return tell === undefined || at >= tell.expiresAt ? null : toldService(ref, tells);
 }
 
-interface Said {
+/** A service as it was last told of, however long ago. */
+function toldService(ref: string, tells: Evidence["tells"]): ToldService | null {
+  const { cluster, service } = splitService(ref);
+  return tells.get(cluster)?.services.find((told) => told.service === service) ?? null;
+}
+
+export interface Said {
   readonly status: ComponentStatus;
   readonly why: string | null;
 }
@@ -143,24 +152,76 @@ export function outsideOf({ url }: Component, { outside }: Pick<Evidence, "outsi
 
 /** What the mesh says of it. Maintenance is declared; the rest is evidence. */
 export function insideVerdict(component: Component, evidence: Evidence, at: Millis): Said {
-  const said = component.services.map((ref) => serviceSaid(ref, evidence, at));
-  const statuses = said.map(({ status }) => status);
-  const status = component.rule === "any" ? mildestKnown(statuses) : worst(statuses);
-  return { status, why: said.find((one) => one.status === status)?.why ?? null };
+  const parts = partsOf(component, evidence, at);
+  const { status, by, failingShare } = ruled(component.rule, component.quorum, parts);
+  const part = by === null ? undefined : parts[by];
+  const why = part?.said.find((one) => one.status === part.status)?.why ?? null;
+  const alike = parts.filter((one) => one.status === part?.status).length;
+  const isPlace = clustersOf(component).size > 1 && alike < parts.length && part?.status !== "under_maintenance";
+  return { status, why: why === null || !isPlace ? why : placed(why, alike, parts.length, failingShare) };
+}
+
+/** What visitors read where only some of several clusters are in trouble. Their names are nobody's business. */
+function placed(why: string, count: number, of: number, failingShare: number | null): string {
+  const where = `In ${count} of ${of} locations, ${why.charAt(0).toLowerCase()}${why.slice(1)}`;
+  return failingShare === null ? where : `${where} About ${inWords(failingShare)} requests go there.`;
+}
+
+/** A cluster of the component, or where it has only one, a service. */
+export interface ComponentPart extends Part {
+  readonly services: readonly string[];
+  readonly said: readonly ServiceSaid[];
+}
+
+/** `reason` is for operators. */
+interface ServiceSaid extends Said {
+  readonly reason: string;
+}
+
+/** What the component's rule is about. */
+export function partsOf(component: Component, evidence: Evidence, at: Millis): readonly ComponentPart[] {
+  if (clustersOf(component).size > 1) return clusterParts(component, evidence, at);
+  // Services of one cluster do not stand in for each other: their traffic is no weight.
+  return component.services.map((ref) => ({ ...partOf([ref], evidence, at), usualPerSecond: null }));
+}
+
+export function clusterParts(component: Component, evidence: Evidence, at: Millis): readonly ComponentPart[] {
+  return [...clustersOf(component)].map((cluster) => {
+    const services = component.services.filter((ref) => splitService(ref).cluster === cluster);
+    return partOf(services, evidence, at);
+  });
+}
+
+function partOf(services: readonly string[], evidence: Evidence, at: Millis): ComponentPart {
+  const said = services.map((ref) => serviceSaid(ref, evidence, at));
+  const status = worst(said.map((one) => one.status));
+  return { services, said, status, usualPerSecond: usualOf(services, evidence.tells) };
+}
+
+/** Also of a cluster that is silent now: how much it usually gets says how much its silence may hide. */
+function usualOf(services: readonly string[], tells: Evidence["tells"]): number | null {
+  let usual = 0;
+  for (const ref of services) {
+    const known = toldService(ref, tells)?.usualPerSecond;
+    if (known === undefined) return null;
+    usual += known;
+  }
+  return usual;
 }
 
 /** Of one service: a maintenance covers its own target and nothing beside it. */
-function serviceSaid(ref: string, { maintenances, tells }: Evidence, at: Millis): Said {
+function serviceSaid(ref: string, { maintenances, tells }: Evidence, at: Millis): ServiceSaid {
   const covering = maintenances.find((maintenance) => covers(maintenance, ref, at));
-  if (covering !== undefined) return { status: "under_maintenance", why: covering.name };
+  if (covering !== undefined)
+    return { status: "under_maintenance", why: covering.name, reason: `maintenance: ${covering.name}` };
   const told = freshService(ref, tells, at);
-  return told === null ? { status: "unknown", why: null } : { status: told.status, why: told.why };
+  return told ?? { status: "unknown", why: null, reason: silence(ref, tells, at) };
 }
 
-/** `any`: the mildest of what is known; unknown only if nothing is. */
-function mildestKnown(statuses: readonly ComponentStatus[]): ComponentStatus {
-  const known = statuses.filter((status) => status !== "unknown");
-  return known.length === 0 ? "unknown" : known.reduce((a, b) => (worse(a, b) === a ? b : a));
+function silence(ref: string, tells: Evidence["tells"], at: Millis): string {
+  const tell = tells.get(splitService(ref).cluster);
+  if (tell === undefined) return "its cluster was never heard";
+  return at >= tell.expiresAt ? "its cluster is silent" : "its cluster does not report it";
 }
 
 function covers(maintenance: Maintenance, ref: string, at: Millis): boolean {

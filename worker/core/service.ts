@@ -181,7 +181,7 @@ function measured({ errors, requests, p95 }: Reading, { errorRatioDegraded }: Th
 }
 
 /** Three figures: a ratio of 5.01 % is above a limit of 5 %, and must not read as if it were not. */
-function percent(ratio: number): string {
+export function percent(ratio: number): string {
   return `${Number((ratio * 100).toPrecision(3))} %`;
 }
 
@@ -191,7 +191,7 @@ function count(value: number): string {
 }
 
 /** A share of requests: "all", "7 of 10", "2 of 100". */
-function inWords(ratio: number): string {
+export function inWords(ratio: number): string {
   if (ratio >= 0.95) return "all";
   if (ratio >= 0.1) return `${Math.round(ratio * 10)} of 10`;
   return `${Math.max(1, Math.round(ratio * 100))} of 100`;

@@ -2,7 +2,8 @@
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
-import type { Component, Rule } from "../core/component.ts";
+import type { Component } from "../core/component.ts";
+import type { Rule } from "../core/rule.ts";
 import type { Slo } from "../core/slo.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory } from "./board-memory.ts";
@@ -15,9 +16,10 @@ export interface ComponentRequest {
   readonly description: string | null;
   readonly services: readonly string[];
   readonly rule: Rule;
-  /** Absent: it stays as it is; null takes it away. */
+  /** Fields that joined later. What is absent stays as it is; null takes it away. */
+  readonly quorum?: number | null;
   readonly slo?: Slo | null;
-  /** One that `publicAddress` let through. Absent: it stays as it is; null takes it away. */
+  /** One that `publicAddress` let through. */
   readonly url?: string | null;
 }
 
@@ -92,11 +94,13 @@ export class BoardComponents {
   #put(request: ComponentRequest, known: Component | undefined, by: string, now: Millis): Component {
     const all = this.#memory.all("component");
     const position = known?.position ?? Math.max(0, ...all.map((component) => component.position)) + 1;
-    const { slo = known?.slo ?? null, url = known?.url ?? null, ...rest } = request;
-    const component = {
-      ...rest,
-      ...(slo === null ? {} : { slo }),
-      ...(url === null ? {} : { url }),
+    const component: Component = {
+      name: request.name,
+      group: request.group,
+      description: request.description,
+      services: request.services,
+      rule: request.rule,
+      ...later(request, known),
       id: known?.id ?? freshId(),
       position,
       createdAt: known?.createdAt ?? now,
@@ -113,4 +117,13 @@ export class BoardComponents {
     this.#memory.audit(known === undefined ? "component.publish" : "component.change", component.id, by, now);
     return component;
   }
+}
+
+const LATER = ["quorum", "slo", "url"] as const;
+
+/** The fields that joined later: as asked for, else as they were. */
+function later(request: ComponentRequest, known: Component | undefined): Pick<Component, (typeof LATER)[number]> {
+  const fields = LATER.map((field) => [field, request[field] === undefined ? known?.[field] : request[field]] as const);
+  // Each field has the same type in both, but for the null that takes it away.
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined && value !== null));
 }

@@ -23,6 +23,7 @@ import { retryDelay } from "../core/retry.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews } from "../core/tell.ts";
 import { withTopology } from "../core/topology.ts";
+import { remembering } from "../core/usual.ts";
 import type { Watched } from "../core/watch.ts";
 import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
@@ -124,7 +125,7 @@ export class Board extends DurableObject<Env> {
     if (held !== null && held.heardAt > tell.heardAt) return;
     const now = Date.now();
     this.#books.change(now, tell.cluster, () => {
-      this.#tells.put(withTopology(tell, held), isNews(held, tell), now);
+      this.#tells.put(remembering(held, withTopology(tell, held)), isNews(held, tell), now);
       this.#maintenance.takeReport(tell.cluster, tell.leases, now);
     });
   }

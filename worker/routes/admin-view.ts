@@ -19,7 +19,8 @@ import type {
   TargetModel,
 } from "../../web/view/admin/model.ts";
 import type { ClusterIdentity, Component, Evidence, Tell, ToldService } from "../core/component.ts";
-import { componentVerdict, insideVerdict, outsideOf, splitService } from "../core/component.ts";
+import { insideVerdict, outsideOf, splitService } from "../core/component.ts";
+import { matrixOf } from "../core/matrix.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
 import { freshUntil, outsideReason, probeWords, sidesReason } from "../core/probe.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
@@ -144,6 +145,7 @@ function serviceModel(tell: Tell, told: ToldService, components: readonly Compon
     heardAt: tell.heardAt,
     status: fresh ? told.status : "unknown",
     reason: fresh ? told.reason : "its cluster is silent",
+    quietSince: told.quietSince ?? null,
     p95: told.latency === null ? null : quantile(told.latency, 0.95),
     errorRatio: traffic === null || traffic.requests === 0 ? null : traffic.errors / traffic.requests,
     requestsPerSecond: traffic === null ? null : (traffic.requests * SECOND) / traffic.spanMs,
@@ -159,18 +161,17 @@ export function componentPageModel(
   form: ComponentPageModel["form"],
   now: Millis,
 ): ComponentPageModel {
-  const evidence = {
-    tells: new Map(view.tells.map((tell) => [tell.cluster, tell])),
-    maintenances: view.maintenances,
-    outside: new Map((view.outside ?? []).map((one) => [one.url, one])),
-  };
-  const { status, why } = componentVerdict(component, evidence, now);
+  const evidence = evidenceOf(view);
+  const { status, why, reason, disagreement, clusters } = matrixOf(component, evidence, now);
   return {
     id: component.id,
     name: component.name,
     group: component.group,
     status,
     why,
+    reason,
+    disagreement,
+    clusters,
     outside: outsideModel(component, evidence, now),
     services: component.services.map((ref) => memberModel(ref, view, now)),
     form,
@@ -190,8 +191,17 @@ function outsideModel(component: Component, evidence: Evidence, now: Millis): Ou
   };
 }
 
+/** What the Board judges by. */
+export function evidenceOf(view: Pick<OperatorView, "tells" | "maintenances" | "outside">): Evidence {
+  return {
+    tells: new Map(view.tells.map((tell) => [tell.cluster, tell])),
+    maintenances: view.maintenances,
+    outside: new Map((view.outside ?? []).map((one) => [one.url, one])),
+  };
+}
+
 /** A service that a component names: its cluster may report none of that name. */
-function memberModel(ref: string, view: OperatorView, now: Millis): ServiceModel {
+export function memberModel(ref: string, view: OperatorView, now: Millis): ServiceModel {
   const { cluster, service } = splitService(ref);
   const tell = tellOf(view, cluster);
   const told = tell?.services.find((one) => one.service === service);
@@ -203,6 +213,7 @@ function memberModel(ref: string, view: OperatorView, now: Millis): ServiceModel
     heardAt: tell?.heardAt ?? null,
     status: "unknown",
     reason: tell === null ? "its cluster was never heard" : "its cluster does not report it",
+    quietSince: null,
     p95: null,
     errorRatio: null,
     requestsPerSecond: null,

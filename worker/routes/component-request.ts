@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { ClusterName, line, ServiceName } from "../../protocol/name.ts";
 import type { ComponentField, Fault } from "../../web/view/admin/model.ts";
 import type { Component } from "../core/component.ts";
-import { RULES } from "../core/component.ts";
+import { RULES } from "../core/rule.ts";
 import { TARGET_MAX, TARGET_MIN } from "../core/slo.ts";
 import { ADDRESS_MAX, publicAddress } from "../objects/safe-fetch.ts";
 import type { AppContext } from "./table.ts";
@@ -31,19 +31,35 @@ const SloRequest = v.strictObject({
  * What is not named keeps its default if it has one. What has none, and came later than the rest (`exactOptional`),
  * stays as it is: a file that was written before it must not take it away. `null` takes it away.
  */
-export const ComponentRequestSchema = v.strictObject({
-  name: Name,
-  group: v.optional(v.nullable(Name), null),
-  description: v.optional(v.nullable(line(1_000)), null),
-  services: v.pipe(
-    v.array(ServiceRef),
-    v.minLength(1, "name one service at least"),
-    v.maxLength(100, "at most 100 services"),
+export const ComponentRequestSchema = v.pipe(
+  v.strictObject({
+    name: Name,
+    group: v.optional(v.nullable(Name), null),
+    description: v.optional(v.nullable(line(1_000)), null),
+    services: v.pipe(
+      v.array(ServiceRef),
+      v.minLength(1, "name one service at least"),
+      v.maxLength(100, "at most 100 services"),
+    ),
+    rule: v.optional(v.picklist(RULES), "all"),
+    quorum: v.exactOptional(
+      v.nullable(
+        v.pipe(
+          v.number("must be a whole number"),
+          v.integer("must be a whole number"),
+          v.minValue(1, "must be 1 at least"),
+          v.maxValue(100, "must be 100 at most"),
+        ),
+      ),
+    ),
+    slo: v.exactOptional(v.nullable(SloRequest)),
+    url: v.exactOptional(v.nullable(v.pipe(line(ADDRESS_MAX), v.trim(), v.nonEmpty("must not be empty")))),
+  }),
+  v.forward(
+    v.check(({ rule, quorum }) => rule !== "quorum" || typeof quorum === "number", "say how many must be well"),
+    ["quorum"],
   ),
-  rule: v.optional(v.picklist(RULES), "all"),
-  slo: v.exactOptional(v.nullable(SloRequest)),
-  url: v.exactOptional(v.nullable(v.pipe(line(ADDRESS_MAX), v.trim(), v.nonEmpty("must not be empty")))),
-});
+);
 
 /** What is wrong with the address that is to be asked from outside: null if nothing is. */
 export function addressFault(c: AppContext, { url }: { readonly url?: string | null }): string | null {
@@ -61,6 +77,7 @@ export function valuesOf(component: Component): Readonly<Record<ComponentField, 
     description: component.description ?? "",
     services: component.services.join("\n"),
     rule: component.rule,
+    quorum: component.quorum === undefined ? "" : String(component.quorum),
     url: component.url ?? "",
   };
 }
@@ -73,9 +90,16 @@ export function requestOf(values: Readonly<Partial<Record<ComponentField, string
     description: textOf(values.description),
     services: (values.services ?? "").split(/\s+/).filter((ref) => ref !== ""),
     rule: values.rule,
-    // Absent in a form that was opened before there was such a field.
+    // Absent in a form that was opened before there were such fields.
+    ...(values.quorum === undefined ? {} : { quorum: numberOf(values.quorum) }),
     ...(values.url === undefined ? {} : { url: textOf(values.url) }),
   };
+}
+
+/** Null for an empty field; NaN for what is no number, which the schema refuses. */
+function numberOf(value: string | undefined): number | null {
+  const text = value?.trim() ?? "";
+  return text === "" ? null : Number(text.replace(",", "."));
 }
 
 function textOf(value: string | undefined): string | null {

@@ -30,7 +30,7 @@ ${table({
   head: ["Service", ...READING_HEAD, "shown as"],
   rows: model.services.map((service) => [
     service.service,
-    ...readingCells(service),
+    ...readingCells(service, frame),
     service.published.length === 0
       ? markup`<a href="/admin/services?q=${segment(service.service)}">not public</a>`
       : service.published.map((p) => p.name).join(", "),

@@ -1,4 +1,5 @@
 import type { ComponentStatus } from "../../../protocol/status.ts";
+import { ratioText } from "../format.ts";
 import type { Html, Part } from "../html.ts";
 import { markup, trusted } from "../html.ts";
 import { statusWord } from "../words.ts";
@@ -16,8 +17,9 @@ export function renderComponent(model: ComponentPageModel, frame: AdminFrame): s
     "/admin/services",
     group === null ? name : `${group}: ${name}`,
     markup`${verdict(model)}
+${clusters(model, frame)}
 ${outside(model, frame)}
-${services(model)}
+${services(model, frame)}
 <h2>Settings</h2>
 <form class="sheet" method="post" action="${action}">
 ${faultOf(form.faults, null, "fault-form")}
@@ -56,8 +58,13 @@ ${section("From outside", [
   );
 }
 
-function verdict({ status, why }: ComponentPageModel): Html {
-  return markup`<section class="needs"><h2>Now</h2>${marked(status, markup`<b>${statusWord(status)}</b>`, why !== null && markup`<br>Visitors read: ${why}`)}</section>`;
+function verdict({ status, why, reason, disagreement }: ComponentPageModel): Html {
+  return markup`<section class="needs"><h2>Now</h2>${marked(
+    status,
+    markup`<b>${statusWord(status)}</b><br>${reason}`,
+    why !== null && markup`<br><small>Visitors read: ${why}</small>`,
+    disagreement !== null && markup`<br>The clusters disagree: ${disagreement}.`,
+  )}</section>`;
 }
 
 const OUTSIDE_MARKS: Record<OutsideModel["state"], readonly [ComponentStatus, string]> = {
@@ -80,11 +87,27 @@ ${table({
 })}</section>`;
 }
 
-function services({ services: list }: ComponentPageModel): Html {
+/** A component of one cluster is its services. */
+function clusters({ clusters: list }: ComponentPageModel, frame: AdminFrame): Html | null {
+  if (list.length < 2) return null;
+  return table({
+    caption: "Clusters",
+    head: ["Cluster", "state", "usual traffic", "last push"],
+    rows: list.map(({ cluster, status, reason, trafficShare, heardAt }) => [
+      clusterLink(cluster),
+      marked(status, statusWord(status), markup`<br><small>${reason}</small>`),
+      markup`<span class="number">${trafficShare === null ? "–" : markup`${ratioText(trafficShare)} of it`}</span>`,
+      age(heardAt, frame),
+    ]),
+    empty: "",
+  });
+}
+
+function services({ services: list }: ComponentPageModel, frame: AdminFrame): Html {
   return table({
     caption: "Services",
     head: ["Service", "Cluster", ...READING_HEAD],
-    rows: list.map((service) => [service.service, clusterLink(service.cluster), ...readingCells(service)]),
+    rows: list.map((service) => [service.service, clusterLink(service.cluster), ...readingCells(service, frame)]),
     empty: "",
   });
 }
@@ -93,13 +116,16 @@ function section(title: string, fields: readonly Part[]): Html {
   return markup`<fieldset class="section"><legend>${title}</legend>${fields}</fieldset>`;
 }
 
-function rule({ form }: ComponentPageModel): Html {
+function rule(model: ComponentPageModel): Html {
+  const { values, faults } = model.form;
   const choice = (value: string, word: string, hint: string): Html =>
-    markup`<label class="choice"><input type="radio" name="rule" value="${value}"${form.values.rule === value && trusted(" checked")}> <span><b>${word}</b> <small>${hint}</small></span></label>`;
-  return markup`<fieldset><legend>Its state is</legend>
-${choice("all", "All", "as bad as the worst of them")}
-${choice("any", "Any", "well while one of them is")}
-${faultOf(form.faults, "rule", "fault-rule")}</fieldset>`;
+    markup`<label class="choice"><input type="radio" name="rule" value="${value}"${values.rule === value && trusted(" checked")}> <span><b>${word}</b> <small>${hint}</small></span></label>`;
+  return markup`<fieldset><legend>It is well while</legend>
+${choice("all", "All are", "as bad as the worst; a cluster with little of the traffic makes it no worse than partly out")}
+${choice("any", "Any is", "clusters that stand in for each other")}
+${choice("quorum", "A number of them are", "of its clusters; with one cluster, of its services")}
+${faultOf(faults, "rule", "fault-rule")}
+${field(model, "quorum", "That number", input(model, "quorum", 'type="number" min="1" max="100" step="1" inputmode="numeric"'))}</fieldset>`;
 }
 
 /** `attributes` are our own constants. */

@@ -91,6 +91,8 @@ export interface ServiceModel {
   /** What its last evidence says, with its numbers; unknown once that has expired. */
   readonly status: ComponentStatus;
   readonly reason: string;
+  /** Since when it gets no requests; null while it does, or if not known. */
+  readonly quietSince: Millis | null;
   readonly p95: Quantile | null;
   readonly errorRatio: number | null;
   readonly requestsPerSecond: number | null;
@@ -234,7 +236,7 @@ export interface ServicesModel {
  * POST /admin/components/:id. The names are the paths of `ComponentRequestSchema`: `services` one a line, each
  * "cluster/namespace/name"; an empty field takes away what stood there.
  */
-export type ComponentField = "name" | "group" | "description" | "services" | "rule" | "url";
+export type ComponentField = "name" | "group" | "description" | "services" | "rule" | "quorum" | "url";
 
 /** A component's address, asked from outside each minute. */
 export interface OutsideModel {
@@ -248,6 +250,16 @@ export interface OutsideModel {
   readonly probes: readonly { readonly at: Millis; readonly words: string }[];
 }
 
+/** A component as one cluster has it. */
+interface ComponentClusterModel {
+  readonly cluster: string;
+  readonly status: ComponentStatus;
+  readonly reason: string;
+  /** Of the component's usual traffic, 0 to 1; null if not known. */
+  readonly trafficShare: number | null;
+  readonly heardAt: Millis | null;
+}
+
 export interface ComponentPageModel {
   readonly id: string;
   readonly name: string;
@@ -255,6 +267,11 @@ export interface ComponentPageModel {
   readonly status: ComponentStatus;
   /** What visitors read of it; null if nothing more than its status. */
   readonly why: string | null;
+  /** Why, with numbers and the names of clusters. */
+  readonly reason: string;
+  /** What its clusters say where they do not say the same; null where they do. */
+  readonly disagreement: string | null;
+  readonly clusters: readonly ComponentClusterModel[];
   /** How its address is seen from outside; null if it has none. */
   readonly outside: OutsideModel | null;
   /** The services it stands for, in its own order; one that nobody reports is unknown. */

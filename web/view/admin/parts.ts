@@ -55,8 +55,8 @@ export function skewText(skewMs: number | null): Html | string {
   return seconds === 0 ? "in step" : words;
 }
 
-export function readingCells(service: ServiceModel): Html[] {
-  const { fresh, status, reason, p95, errorRatio, requestsPerSecond: rate, replicas } = service;
+export function readingCells(service: ServiceModel, { now, timeZone }: AdminFrame): Html[] {
+  const { fresh, status, reason, quietSince, p95, errorRatio, requestsPerSecond: rate, replicas } = service;
   // Old numbers would read as news.
   const cells = [
     fresh && quantileText(p95),
@@ -65,7 +65,11 @@ export function readingCells(service: ServiceModel): Html[] {
     replicas !== null && `${replicas.ready} of ${replicas.desired}`,
   ];
   return [
-    marked(status, statusWord(status), markup`<br><small>${reason}</small>`),
+    marked(
+      status,
+      statusWord(status),
+      markup`<br><small>${reason}${quietSince !== null && markup`<br>no requests since ${moment(quietSince, now, timeZone)}`}</small>`,
+    ),
     ...cells.map((cell) => markup`<span class="number">${cell === false ? "–" : cell}</span>`),
   ];
 }

@@ -14,7 +14,7 @@ export function renderServices(model: ServicesModel, frame: AdminFrame): string 
 ${table({
   caption: `Services of ${name}`,
   head: ["Service", ...READING_HEAD, "on the public page"],
-  rows: members.map((service) => [service.service, ...readingCells(service), shown(service, model)]),
+  rows: members.map((service) => [service.service, ...readingCells(service, frame), shown(service, model)]),
   empty: "",
 })}</section>`;
   });

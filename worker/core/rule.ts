@@ -1,0 +1,71 @@
+/** How the statuses of several parts become one: a component's services, or its clusters. */
+import type { ComponentStatus } from "../../protocol/status.ts";
+import { COMPONENT_STATUSES } from "../../protocol/status.ts";
+import { THRESHOLDS } from "./thresholds.ts";
+
+/**
+ * `all`: as bad as the worst of its parts. `any`: well while one of them is. `quorum`: well while a number of them are.
+ * The parts are its clusters, each of which is as bad as the worst of its services there: clusters stand in for each
+ * other. A component of one cluster has its services for parts.
+ */
+export const RULES = ["all", "any", "quorum"] as const;
+export type Rule = (typeof RULES)[number];
+
+export interface Part {
+  readonly status: ComponentStatus;
+  /** Requests a second that it usually gets; null if that is not known, or if parts do not stand in for each other. */
+  readonly usualPerSecond: number | null;
+}
+
+export interface Ruled {
+  readonly status: ComponentStatus;
+  /** The first part that is as bad as this; null if there is no part. */
+  readonly by: number | null;
+  /** Set if a major outage of parts is a partial one of the whole: the share of usual traffic that they get. */
+  readonly failingShare: number | null;
+}
+
+/** @param quorum how many parts must be well; what is missing or more than there are means all */
+export function ruled(rule: Rule, quorum: number | undefined, parts: readonly Part[]): Ruled {
+  const needed = rule === "any" ? 1 : rule === "all" ? parts.length : Math.min(quorum ?? parts.length, parts.length);
+  const status = nthMildest(
+    parts.map((part) => part.status),
+    needed,
+  );
+  if (status === null) return { status: "unknown", by: null, failingShare: null };
+  const by = parts.findIndex((part) => part.status === status);
+  const share = rule === "all" && status === "major_outage" ? minorFailingShare(parts) : null;
+  return { status: share === null ? status : "partial_outage", by, failingShare: share };
+}
+
+/**
+ * Silence stands where the order of statuses puts it, so a quorum that could still be met is unknown and not an outage.
+ * Only if nothing is known to be well, the statuses that are known speak alone.
+ */
+function nthMildest(statuses: readonly ComponentStatus[], n: number): ComponentStatus | null {
+  const ascending = statuses.toSorted((a, b) => rank(a) - rank(b));
+  const found = ascending[n - 1] ?? null;
+  if (found !== "unknown" || ascending[0] !== "unknown") return found;
+  const known = ascending.filter((status) => status !== "unknown");
+  return known[Math.min(n, known.length) - 1] ?? found;
+}
+
+function rank(status: ComponentStatus): number {
+  return COMPONENT_STATUSES.indexOf(status);
+}
+
+/**
+ * The share of usual traffic that goes to parts in a major outage, if the rest is surely served: an outage is major when
+ * more than half of the requests fail, wherever. Null if it is that, or if it cannot be told: a part that is silent, or
+ * whose traffic is not known, softens nothing.
+ */
+function minorFailingShare(parts: readonly Part[]): number | null {
+  let [total, failing, served] = [0, 0, 0];
+  for (const { status, usualPerSecond } of parts) {
+    if (usualPerSecond === null) return null;
+    total += usualPerSecond;
+    if (status === "major_outage") failing += usualPerSecond;
+    else if (status !== "unknown" && status !== "under_maintenance") served += usualPerSecond;
+  }
+  return total > 0 && served >= total * (1 - THRESHOLDS.errorRatioMajor) ? failing / total : null;
+}

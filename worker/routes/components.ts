@@ -1,0 +1,80 @@
+/** Components for operators' programs: what is said of each and why, cluster by cluster. */
+import * as v from "valibot";
+import type { Component } from "../core/component.ts";
+import { matrixOf } from "../core/matrix.ts";
+import { RULES } from "../core/rule.ts";
+import { boardOf } from "../objects/env.ts";
+import type { OperatorView } from "../objects/operator-view.ts";
+import { evidenceOf, memberModel } from "./admin-view.ts";
+import { refuse } from "./answer.ts";
+import { answerAs, Moment, Ratio } from "./described.ts";
+import { ReasonAnswer, ServiceAnswer, StatusAnswer } from "./described-service.ts";
+import type { AppContext, Route } from "./table.ts";
+
+const ComponentEntries = {
+  id: v.string(),
+  name: v.string(),
+  group: v.nullable(v.string()),
+  status: StatusAnswer,
+  reason: ReasonAnswer,
+  why: v.pipe(v.nullable(v.string()), v.description("What visitors read")),
+  rule: v.picklist(RULES),
+  quorum: v.pipe(v.nullable(v.number()), v.description("With rule quorum: how many must be well")),
+  disagreement: v.pipe(
+    v.nullable(v.string()),
+    v.description(
+      "What its clusters say where they do not say the same: eu-1 says operational, us-1 says major outage",
+    ),
+  ),
+  clusters: v.array(
+    v.strictObject({
+      cluster: v.string(),
+      status: StatusAnswer,
+      reason: ReasonAnswer,
+      trafficShare: v.pipe(v.nullable(Ratio), v.description("Of the component's usual traffic; null: not known")),
+      heardAt: v.nullable(Moment),
+    }),
+  ),
+};
+
+const ComponentsAnswer = v.strictObject({ components: v.array(v.strictObject(ComponentEntries)) });
+const ComponentAnswer = v.strictObject({ ...ComponentEntries, services: v.array(ServiceAnswer) });
+
+function componentBody(component: Component, view: OperatorView, now: number) {
+  const { id, name, group, rule, quorum = null } = component;
+  return { id, name, group, rule, quorum, ...matrixOf(component, evidenceOf(view), now) };
+}
+
+async function components(c: AppContext): Promise<Response> {
+  const view = await boardOf(c.env).operatorView();
+  const now = Date.now();
+  return answerAs(c, ComponentsAnswer, { components: view.components.map((one) => componentBody(one, view, now)) });
+}
+
+async function component(c: AppContext): Promise<Response> {
+  const view = await boardOf(c.env).operatorView();
+  const found = view.components.find(({ id }) => id === c.req.param("id"));
+  if (found === undefined) return refuse(c, "not_found", "There is no such component.");
+  const now = Date.now();
+  const services = found.services.map((ref) => memberModel(ref, view, now));
+  return answerAs(c, ComponentAnswer, { ...componentBody(found, view, now), services });
+}
+
+export const componentApiRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/api/v1/components",
+    policy: "read",
+    scope: "read",
+    api: { summary: "Every component: what is said of it, why, and what each cluster says", answer: ComponentsAnswer },
+    handle: components,
+  },
+  {
+    method: "GET",
+    path: "/api/v1/components/:id",
+    policy: "read",
+    scope: "read",
+    api: { summary: "One component, with the services behind it", answer: ComponentAnswer },
+    handle: component,
+  },
+];
