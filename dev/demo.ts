@@ -8,16 +8,19 @@ export const DEMO_CLUSTER = "demo";
 /** Beside `agent.yaml`. */
 export const KUBERNETES_TOKEN_FILE = "kubernetes-token";
 
-const component = (group: string, name: string, service: string, description: string): ComponentWish => ({
+const component = (group: string, name: string, service: string, description: string) => ({
   group,
   name,
   description,
   services: [`${DEMO_CLUSTER}/${service}`],
 });
 
-/** The demo's services under the names that a shop would give them. */
-export const DEMO_COMPONENTS: readonly ComponentWish[] = [
-  component("Shop", "Storefront", "shop/storefront", "The pages that customers browse"),
+/** The demo's services under the names that a shop would give them. The storefront has a door to the world. */
+export const demoComponents = ({ door }: Pick<Ports, "door">): readonly ComponentWish[] => [
+  {
+    ...component("Shop", "Storefront", "shop/storefront", "The pages that customers browse"),
+    url: `http://127.0.0.1:${door}/`,
+  },
   component("Shop", "Product catalog", "shop/catalog", "Products, prices and search"),
   component("Shop", "Shopping cart", "shop/cart", "What customers have put aside"),
   component("Shop", "Checkout", "shop/checkout", "From the cart to a placed order"),

@@ -21,8 +21,9 @@ import {
   Refusal,
   type Operator,
 } from "./cli/edge.ts";
-import { DEMO_CLUSTER, DEMO_COMPONENTS, demoAgentConfig, KUBERNETES_TOKEN_FILE } from "./demo.ts";
+import { DEMO_CLUSTER, demoAgentConfig, demoComponents, KUBERNETES_TOKEN_FILE } from "./demo.ts";
 import { keepRunning, type Child, type ChildSpec, type Health } from "./supervise/child.ts";
+import { startCron } from "./supervise/cron.ts";
 import { startGuard } from "./supervise/guard.ts";
 import {
   choosePorts,
@@ -99,6 +100,7 @@ async function raise(plan: Plan, stage: Stage): Promise<void> {
     health: () => probe(`${plan.url}/health`),
   });
   await step("edge", edge.ready, edge.logFile);
+  startCron(plan.url);
   const operator: Operator = { url: plan.url, key: plan.secrets.OPERATOR_KEY };
   if (mesh !== null) {
     await step("demo mesh", mesh.ready, mesh.logFile);
@@ -133,6 +135,8 @@ async function makePlan(): Promise<Plan> {
     NEON_FETCH_ENDPOINT: `http://127.0.0.1:${ports.database}/sql`,
     // Nobody is billed here, and whoever tries it out wants to see history grow.
     FLUSH_INTERVAL_MS: "15000",
+    // The demo's public address is on this machine.
+    PROBE_LOOPBACK: "1",
   });
   const databaseUrl = process.env["DATABASE_URL"] ?? null;
   return { directory, url, ports, secrets, databaseUrl, demo: process.env["DEMO"] !== "0" };
@@ -192,10 +196,19 @@ function edgeArguments(plan: Plan): string[] {
 }
 
 function startMeshChild(plan: Plan, stage: Stage): Child {
-  const { control, kubernetes, ledger } = plan.ports;
+  const { control, kubernetes, ledger, door } = plan.ports;
   const tokenFile = join(plan.directory, KUBERNETES_TOKEN_FILE);
   writeFileSync(tokenFile, randomBytes(24).toString("base64url"), { mode: 0o600 });
-  const ports = ["--control", String(control), "--kubernetes", String(kubernetes), "--ledger", String(ledger)];
+  const ports = [
+    "--control",
+    String(control),
+    "--kubernetes",
+    String(kubernetes),
+    "--ledger",
+    String(ledger),
+    "--door",
+    String(door),
+  ];
   return stage.keep({
     name: "mesh",
     command: [
@@ -214,7 +227,7 @@ function startMeshChild(plan: Plan, stage: Stage): Child {
 
 /** Publishes the demo's components, lets its agent join once, and waits until a push of it was taken. */
 async function startAgent(plan: Plan, stage: Stage, operator: Operator): Promise<void> {
-  await putComponents(operator, DEMO_COMPONENTS);
+  await putComponents(operator, demoComponents(plan.ports));
   const configFile = join(plan.directory, "agent.yaml");
   const code = (await hasJoined(plan, operator)) ? null : (await makeEnrollment(operator, DEMO_CLUSTER, false)).code;
   const edgeKey = edgePublicKey(plan.secrets.EDGE_SIGNING_KEY);

@@ -1,7 +1,7 @@
 /**
  * The demo mesh as a process. Prints `ready`.
  *
- *   node dev/mesh/main.ts [--control PORT] [--kubernetes PORT] [--ledger PORT] [--state FILE] [--token-file FILE]
+ *   node dev/mesh/main.ts [--control PORT] [--kubernetes PORT] [--ledger PORT] [--door PORT] [--state FILE] [--token-file FILE]
  */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     control: { type: "string", default: "0" },
     kubernetes: { type: "string", default: "0" },
     ledger: { type: "string", default: "0" },
+    door: { type: "string", default: "0" },
     state: { type: "string" },
     "token-file": { type: "string" },
   },
@@ -19,7 +20,12 @@ const { values } = parseArgs({
 
 const tokenFile = values["token-file"];
 const mesh = await startMesh({
-  ports: { control: Number(values.control), kubernetes: Number(values.kubernetes), ledger: Number(values.ledger) },
+  ports: {
+    control: Number(values.control),
+    kubernetes: Number(values.kubernetes),
+    ledger: Number(values.ledger),
+    door: Number(values.door),
+  },
   ...(values.state === undefined ? {} : { stateFile: values.state }),
   ...(tokenFile === undefined ? {} : { kubernetesToken: readFileSync(tokenFile, "utf8").trim() }),
 });

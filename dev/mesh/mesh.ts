@@ -5,9 +5,10 @@ import type { KubernetesServer } from "../kubernetes/server.ts";
 import { makeIdentity } from "./certificate.ts";
 import { startCluster } from "./cluster.ts";
 import { startControl, type Faults } from "./control.ts";
+import { DOOR, startDoor } from "./door.ts";
 import { FAULT_MODES, type Fault } from "./fault.ts";
 import { createMetrics, type MeshMetrics } from "./metrics.ts";
-import { createCaller, startService, type Address, type MeshService } from "./service.ts";
+import { createCaller, startService, type Address, type Caller, type MeshService } from "./service.ts";
 import { ENTRANCE, GATEWAY, SERVICES } from "./topology.ts";
 
 /** Requests a second that visitors make; the services make about four more of each. */
@@ -21,7 +22,12 @@ export const KUBERNETES_TOKEN_DEFAULT = "demo-agent";
 
 export interface MeshOptions {
   /** 0, the default, takes a free port. */
-  readonly ports?: { readonly control?: number; readonly kubernetes?: number; readonly ledger?: number };
+  readonly ports?: {
+    readonly control?: number;
+    readonly kubernetes?: number;
+    readonly ledger?: number;
+    readonly door?: number;
+  };
   /** Where faults are kept over a restart, and the cluster beside it in `.cluster`; without it both are forgotten. */
   readonly stateFile?: string;
   /** What the agent shows to the Kubernetes API. */
@@ -34,6 +40,8 @@ export interface Mesh {
   readonly metricsUrl: string;
   readonly controlUrl: string;
   readonly kubernetesUrl: string;
+  /** The storefront's public address. */
+  readonly doorUrl: string;
   readonly addresses: ReadonlyMap<string, Address>;
   readonly metrics: MeshMetrics;
   readonly faults: Faults;
@@ -70,16 +78,20 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     services.push(service);
     addresses.set(spec.name, service.address);
   }
+  const caller = createCaller(GATEWAY, metrics);
+  const door = await startDoor({
+    port: options.ports?.door ?? 0,
+    entrance: () => addresses.get(ENTRANCE) ?? null,
+    caller,
+    fault: () => faults.of(DOOR),
+  });
   const control = await startControl({ port: options.ports?.control ?? 0, metrics, faults });
-  const visitors = startVisitors(
-    addresses.get(ENTRANCE) ?? null,
-    metrics,
-    options.visitsPerSecond ?? VISITS_PER_SECOND,
-  );
+  const visitors = startVisitors(addresses.get(ENTRANCE) ?? null, caller, options.visitsPerSecond ?? VISITS_PER_SECOND);
   return {
     metricsUrl: `http://127.0.0.1:${control.port}/stats/prometheus`,
     controlUrl: `http://127.0.0.1:${control.port}`,
     kubernetesUrl: cluster.server.url,
+    doorUrl: door.url,
     addresses,
     metrics,
     faults,
@@ -87,14 +99,19 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     certificateExpiresAt,
     async stop() {
       visitors.stop();
-      await Promise.all([control.stop(), cluster.server.stop(), ...services.map((service) => service.stop())]);
+      caller.stop();
+      await Promise.all([
+        door.stop(),
+        control.stop(),
+        cluster.server.stop(),
+        ...services.map((service) => service.stop()),
+      ]);
     },
   };
 }
 
 /** Visitors come one by one, at random moments: the gaps of a Poisson process. */
-function startVisitors(entrance: Address | null, metrics: MeshMetrics, perSecond: number): { stop(): void } {
-  const caller = createCaller(GATEWAY, metrics);
+function startVisitors(entrance: Address | null, caller: Caller, perSecond: number): { stop(): void } {
   let timer: NodeJS.Timeout | null = null;
   let visits = 0;
 
@@ -115,7 +132,6 @@ function startVisitors(entrance: Address | null, metrics: MeshMetrics, perSecond
   return {
     stop() {
       if (timer !== null) clearTimeout(timer);
-      caller.stop();
     },
   };
 }
@@ -127,7 +143,7 @@ const StateSchema = v.record(
 
 function createFaults(stateFile: string | null): Faults & { of(service: string): Fault | null } {
   const faults = new Map<string, Fault>(stateFile === null ? [] : Object.entries(readState(stateFile)));
-  const known = new Set(SERVICES.map((spec) => spec.name));
+  const known = new Set([...SERVICES.map((spec) => spec.name), DOOR]);
   const save = (): void => {
     if (stateFile === null) return;
     writeFileSync(`${stateFile}.new`, JSON.stringify(Object.fromEntries(faults)));
@@ -135,7 +151,7 @@ function createFaults(stateFile: string | null): Faults & { of(service: string):
   };
   return {
     of: (service) => faults.get(service) ?? null,
-    list: () => SERVICES.map((spec) => ({ service: spec.name, fault: faults.get(spec.name) ?? null })),
+    list: () => [...known].map((service) => ({ service, fault: faults.get(service) ?? null })),
     break(service, fault) {
       if (!known.has(service)) return false;
       faults.set(service, fault);

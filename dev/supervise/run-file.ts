@@ -10,7 +10,7 @@ const RunSchema = v.object({
   /** The supervisor's process, null when it was stopped. */
   pid: v.nullable(v.number()),
   url: v.string(),
-  ports: v.object({ edge: Port, database: Port, control: Port, kubernetes: Port, ledger: Port }),
+  ports: v.object({ edge: Port, database: Port, control: Port, kubernetes: Port, ledger: Port, door: Port }),
   /** Leaders of the children's process groups, by the child's name. */
   children: v.record(v.string(), v.number()),
 });
@@ -89,6 +89,7 @@ export async function choosePorts(edge: number, before: Ports | null): Promise<P
     control: await choose(before?.control),
     kubernetes: await choose(before?.kubernetes),
     ledger: await choose(before?.ledger),
+    door: await choose(before?.door),
   };
 }
 

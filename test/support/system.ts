@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { runCron } from "../../dev/supervise/cron.ts";
 import { edgePublicKey, keepEnv } from "../../dev/supervise/secrets.ts";
 import type { EdgeSecrets } from "../../dev/supervise/secrets.ts";
 import { eventually, freePort, ROOT, RunningProgram } from "./process.ts";
@@ -40,6 +41,7 @@ export class System {
       DATABASE_URL: "postgresql://observatory:observatory@localhost/observatory",
       NEON_FETCH_ENDPOINT: endpoint,
       FLUSH_INTERVAL_MS: String(options.flushMs ?? 5_000),
+      PROBE_LOOPBACK: "1",
     });
     const where =
       options.databaseUrl === undefined ? ["--data", join(directory, "postgres")] : ["--url", options.databaseUrl];
@@ -75,6 +77,11 @@ export class System {
     });
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
+  }
+
+  /** A minute of the cron, whenever a test wants it. */
+  async cron(): Promise<void> {
+    await runCron(this.url);
   }
 
   async summary(): Promise<Summary> {
