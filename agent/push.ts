@@ -15,7 +15,7 @@ import { reactTo, REFUSED_WAIT_MS, type Answer } from "./core/answer.ts";
 import { retryDelay } from "./core/backoff.ts";
 import { fitLive } from "./core/readings.ts";
 import { sessionRest } from "./core/rest.ts";
-import { wireForm } from "./core/wire.ts";
+import { knownLive, knownRecord, wireForm } from "./core/wire.ts";
 import type { Log } from "./log.ts";
 import type { Batch, Spool } from "./spool.ts";
 import { postPush, type Exchange, type PostOptions, type PushCarrier } from "./transport.ts";
@@ -129,7 +129,10 @@ export class Pusher {
     const withLive = this.#suspect === "none" && now >= this.#liveHeldUntil;
     const topology = withLive ? this.#newTopology() : null;
     const live = withLive
-      ? { ...fitLive(this.#options.live(), LIVE_BYTES_MAX, jsonBytes), ...(topology === null ? {} : { topology }) }
+      ? {
+          ...fitLive(knownLive(this.#options.live(), this.#accepts), LIVE_BYTES_MAX, jsonBytes),
+          ...(topology === null ? {} : { topology }),
+        }
       : null;
     const opening = spool.mustAsk;
     const room = PUSH_BYTES_MAX - ENVELOPE_BYTES - (live === null ? 0 : jsonBytes(live));
@@ -144,7 +147,7 @@ export class Pusher {
       agentVersion: AGENT_VERSION,
       live,
       base: spool.base,
-      records: { first: batch.first, items: [...batch.items] },
+      records: { first: batch.first, items: batch.items.map((record) => knownRecord(record, this.#accepts)) },
     };
     return { push, sent: { batch, withLive, opening, topologyAt: topology?.at ?? null } };
   }

@@ -25,6 +25,7 @@ type CompactService = readonly [
 /** A service as a tuple; as it is if no tuple can say it. */
 export function compactService(service: LiveService): CompactService | LiveService {
   const { latency, replicas } = service;
+  if (latency?.scheme === "exponential") return service;
   let before = 0;
   const readings = service.readings.flatMap((reading) => {
     const numbers = [reading.at - before, reading.spanMs, reading.requests, reading.errors, ...quantileOf(reading)];

@@ -8,6 +8,7 @@
  */
 import type { GenericSchema } from "valibot";
 import { errorsAmongRequests } from "./count.ts";
+import { BUCKETS_MAX, hasPossibleBuckets, SCALE_MAX, SCALE_MIN } from "./exponential.ts";
 import { BOUNDS_MAX, ISTIO_BOUNDS } from "./latency.ts";
 import { READINGS_MAX } from "./limits.ts";
 import { SERVICE_NAME } from "./name.ts";
@@ -96,11 +97,38 @@ function isPlainReplicas(value: unknown): boolean {
 }
 
 function isPlainLatency(value: unknown): boolean {
-  if (!isObject(value, 4)) return false;
+  if (!isObject(value, 4)) return isPlainExponential(value);
   const { scheme, bounds, counts, sum } = value as Unchecked<"scheme" | "bounds" | "counts" | "sum">;
   if (scheme !== "explicit" || !isCount(sum) || !Array.isArray(counts) || !counts.every(isCount)) return false;
   if (bounds === "istio") return counts.length === ISTIO_BOUNDS.length + 1;
   return isPlainBounds(bounds) && counts.length === bounds.length + 1;
+}
+
+function isPlainExponential(value: unknown): boolean {
+  if (!isObject(value, 8)) return false;
+  const { scheme, scale, zeros, offset, counts, min, max, sum } = value as Unchecked<
+    "scheme" | "scale" | "zeros" | "offset" | "counts" | "min" | "max" | "sum"
+  >;
+  return (
+    scheme === "exponential" &&
+    isInteger(scale) &&
+    scale >= SCALE_MIN &&
+    scale <= SCALE_MAX &&
+    isInteger(offset) &&
+    Array.isArray(counts) &&
+    counts.length <= BUCKETS_MAX &&
+    counts.every(isCount) &&
+    hasPossibleBuckets({ scale, offset, counts }) &&
+    isCount(zeros) &&
+    isCount(min) &&
+    isCount(max) &&
+    min <= max &&
+    isCount(sum)
+  );
+}
+
+function isInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value);
 }
 
 function isPlainBounds(value: unknown): value is readonly number[] {

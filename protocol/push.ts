@@ -98,10 +98,11 @@ export type Push = Readonly<v.InferOutput<typeof PushSchema>>;
  * What an edge may say that it takes beyond the first form of a push, which refuses fields that it does not know. An
  * agent sends it only to an edge whose last receipt said so.
  *
- *   compact   services of `live` as tuples (compact.ts)
- *   topology  `live.topology`; said before a push that the Board will be told of, so that no Cluster needs to keep it
+ *   compact       services of `live` as tuples (compact.ts)
+ *   exponential   exponential histograms, in `live` and in records (exponential.ts)
+ *   topology      `live.topology`; said before a push that the Board will be told of, so that no Cluster needs to keep it
  */
-export const EXTRAS = ["compact", "topology"] as const;
+export const EXTRAS = ["compact", "exponential", "topology"] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 export const ReceiptSchema = v.object({

@@ -60,18 +60,11 @@ export function mergeRun(windows: readonly WindowRecord[]): WindowRecord {
       requests,
       // Each may exceed its requests by a hair, because Prometheus extrapolates; sixty hairs would not be believed.
       errors: errorsAmongRequests({ requests, errors }) ? errors : requests,
+      // Of one scheme, because they are of the same bounds.
       latency:
-        latency === null || next.latency === null
-          ? (latency ?? next.latency)
-          : wire(mergeLatency(latency, next.latency)),
+        latency === null || next.latency === null ? (latency ?? next.latency) : mergeLatency(latency, next.latency),
     };
   });
-}
-
-/** The same histogram as the wire's schema types it. */
-function wire(latency: ReturnType<typeof mergeLatency>): NonNullable<WindowRecord["latency"]> {
-  const { bounds, counts } = latency;
-  return { ...latency, bounds: bounds === "istio" ? bounds : [...bounds], counts: [...counts] };
 }
 
 /** A minute that was closed twice (a clock was set back) is in two windows: the key of one replaces the other, and merged they would count twice. */

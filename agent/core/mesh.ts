@@ -1,6 +1,8 @@
 /** What Istio's counters mean: who is counted, what an error is, and how counts become windows and readings. */
 import * as v from "valibot";
-import { BOUNDS_MAX, explicitLatency, quantile } from "../../protocol/latency.ts";
+import type { ExponentialLatency } from "../../protocol/exponential.ts";
+import { BOUNDS_MAX, countOf, explicitLatency, quantile } from "../../protocol/latency.ts";
+import type { ExplicitLatency, Latency, Quantile } from "../../protocol/latency.ts";
 import { SERVICES_MAX } from "../../protocol/limits.ts";
 import { ServiceName } from "../../protocol/name.ts";
 import type { Reading } from "../../protocol/push.ts";
@@ -16,21 +18,22 @@ export type Reporter = (typeof REPORTERS)[number];
 /** gRPC answers 200 and puts failures here: OpenTelemetry's list of codes that are a server's fault. */
 const GRPC_ERRORS: ReadonlySet<string> = new Set(["2", "4", "12", "13", "14", "15"]);
 
-/** Counts of one service over one span, while they are summed up. `buckets` is cumulative, by upper bound in ms; `sum` in ms. */
+/**
+ * Counts of one service over one span, while they are summed up. `buckets` is cumulative, by upper bound in ms; `sum` in
+ * ms. `native` is of a native histogram, absent without one.
+ */
 export interface MeshCounts {
   requests: number;
   errors: number;
   readonly buckets: Map<number, number>;
   sum: number;
+  native?: ExponentialLatency;
 }
-
-/** A histogram as the wire's schema types it. */
-type WireLatency = NonNullable<WindowRecord["latency"]>;
 
 /** A service's newest reading with the histogram it came from. */
 export interface ServiceReading {
   readonly reading: Reading;
-  readonly latency: WireLatency | null;
+  readonly latency: Latency | null;
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -58,7 +61,7 @@ export function codeHidden(labels: Labels): boolean {
  * Cumulative buckets as a histogram. Differences may be a hair below 0, because `increase` extrapolates each bucket
  * alone: they are clamped. Null without a finite bound, or with more bounds than the contract carries.
  */
-export function toLatency(buckets: ReadonlyMap<number, number>, sum: number): WireLatency | null {
+export function toLatency(buckets: ReadonlyMap<number, number>, sum: number): ExplicitLatency | null {
   const bounds = [...buckets.keys()].filter(Number.isFinite).toSorted((a, b) => a - b);
   if (bounds.length === 0 || bounds.length > BOUNDS_MAX) return null;
   let below = 0;
@@ -68,33 +71,59 @@ export function toLatency(buckets: ReadonlyMap<number, number>, sum: number): Wi
     below = Math.max(below, upTo);
     return count;
   });
-  const latency = explicitLatency(bounds, counts, Math.max(0, sum));
-  return { scheme: "explicit", bounds: latency.bounds === "istio" ? "istio" : bounds, counts, sum: latency.sum };
+  return explicitLatency(bounds, counts, Math.max(0, sum));
+}
+
+/** Extrapolated alone, the counts of one span differ a little between the two kinds of histogram. */
+const SAME_COUNT = 0.99;
+
+/**
+ * A service's histogram. Where proxies expose both kinds, the native one, which is finer. Where some of its pods expose
+ * one kind and some the other, the two never add up, and the one that counted more requests speaks.
+ */
+function latencyOf({ buckets, sum, native }: MeshCounts): Latency | null {
+  const explicit = toLatency(buckets, sum);
+  if (native === undefined || explicit === null) return native ?? explicit;
+  return countOf(native) >= SAME_COUNT * countOf(explicit) ? native : explicit;
+}
+
+/** Without the digits that say nothing: `min` and `max` stay outside of what they bound. */
+function shortened(latency: Latency, count: (value: number) => number): Latency {
+  const counts = latency.counts.map(count);
+  const sum = digits(latency.sum, 4);
+  if (latency.scheme === "explicit") return { ...latency, counts, sum };
+  const [min, max] = [outward(latency.min, -1), outward(latency.max, 1)];
+  return { ...latency, zeros: count(latency.zeros), counts, min, max, sum };
 }
 
 /** The durable record of a closed span. */
 export function toWindow(service: string, at: Millis, spanMs: number, counts: MeshCounts): WindowRecord {
-  const { buckets, sum } = counts;
-  const exact = toLatency(buckets, sum);
-  const latency = exact && { ...exact, counts: exact.counts.map(cut), sum: digits(exact.sum, 4) };
+  const exact = latencyOf(counts);
+  const latency = exact && shortened(exact, cut);
   return { kind: "window", service, at, spanMs, requests: cut(counts.requests), errors: cut(counts.errors), latency };
 }
 
 /** What the page shows of the span that ended at `at`. */
 export function toReading(at: Millis, spanMs: number, counts: MeshCounts): ServiceReading {
-  const exact = toLatency(counts.buckets, counts.sum);
+  const exact = latencyOf(counts);
   // It goes out with each push and is replaced in seconds: two digits of a bucket are enough to look at.
   const bucket = (count: number): number => (Number.isInteger(count) ? count : digits(count, 2));
-  const latency = exact && { ...exact, counts: exact.counts.map(bucket), sum: digits(exact.sum, 4) };
+  const latency = exact && shortened(exact, bucket);
   const p95 = exact && quantile(exact, 0.95);
   const reading: Reading = {
     at: Math.round(at),
     spanMs: Math.round(spanMs),
     requests: cut(counts.requests),
     errors: cut(counts.errors),
-    p95: p95 && [digits(p95.estimate, 3), p95.lo, p95.hi],
+    p95: p95 && quantileTuple(p95),
   };
   return { reading, latency };
+}
+
+/** An explicit bucket's bounds are what thresholds are compared with, and stay as they are; others are widened a hair. */
+function quantileTuple({ estimate, lo, hi, method }: Quantile): NonNullable<Reading["p95"]> {
+  if (method !== "midpoint" || hi === null) return [digits(estimate, 3), lo, hi];
+  return [digits(estimate, 3), outward(lo, -1), outward(hi, 1)];
 }
 
 /**
@@ -104,6 +133,16 @@ export function toReading(at: Millis, spanMs: number, counts: MeshCounts): Servi
  */
 export function cut(count: number): number {
   return count >= 100 ? Math.round(count) : Math.round(count * 10) / 10;
+}
+
+const OUTWARD_DIGITS = 5;
+
+/** The next number of five digits that is not on the other side of `value`, 0 at least. */
+function outward(value: number, direction: 1 | -1): number {
+  const near = digits(value, OUTWARD_DIGITS);
+  if ((near - value) * direction >= 0) return near;
+  const step = 10 ** (Math.floor(Math.log10(value)) - OUTWARD_DIGITS + 1);
+  return Math.max(0, digits(near + direction * step, OUTWARD_DIGITS));
 }
 
 function digits(value: number, precision: number): number {

@@ -3,7 +3,7 @@
  * they are packed: 250 bytes instead of 400 with the 17 digits that Prometheus' `increase` makes of every count, which is what
  * 3 days of 50 services in 64 MB need.
  *
- *   { id, record }                                                              anything but a window
+ *   { id, record }                                                              anything else: events, gaps, windows with exponential histograms
  *   { id, w: [service, minute, minutes, requests, errors] }                     a window without a histogram
  *   { id, w: [… , sum, zeros, counts] }   zeros before and behind left out      with Istio's bounds
  *   { id, w: [… , sum, zeros, counts, bounds] }                                 with others
@@ -12,6 +12,7 @@
  */
 import * as v from "valibot";
 import { boundsOf } from "../../protocol/latency.ts";
+import type { ExplicitLatency, Latency } from "../../protocol/latency.ts";
 import type { FactRecord, WindowRecord } from "../../protocol/record.ts";
 import { MINUTE, type Millis } from "../../protocol/time.ts";
 
@@ -40,6 +41,8 @@ export interface Indexed {
 /** What a packed window misses, bytes at most: its keys, and those of its histogram with 65 zeros. */
 const WINDOW_KEYS_BYTES = 100;
 const LATENCY_KEYS_BYTES = 60 + 2 * 65;
+/** An exponential histogram of one bucket grows by this when it goes to an edge that knows explicit ones alone (wire.ts), bytes. */
+const EXPLICIT_BYTES = 300;
 
 const Whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Bounds = v.union([v.literal("istio"), v.array(v.number())]);
@@ -59,17 +62,14 @@ const PlainFrame = v.object({ ...Marks, record: v.looseObject({ kind: v.string()
 /** A record as the text of its frame. */
 export function packRecord({ id, record, again, merged }: Placed): string {
   const marks = { ...(again === true && { again }), ...(merged !== undefined && { merged }) };
-  return JSON.stringify(record.kind === "window" ? { id, w: packWindow(record), ...marks } : { id, record, ...marks });
+  const isPlain = record.kind !== "window" || record.latency?.scheme === "exponential";
+  return JSON.stringify(isPlain ? { id, record, ...marks } : { id, w: packWindow(record, record.latency), ...marks });
 }
 
-function packWindow({
-  service,
-  at,
-  spanMs,
-  requests,
-  errors,
-  latency,
-}: WindowRecord): v.InferOutput<typeof WindowTuple> {
+function packWindow(
+  { service, at, spanMs, requests, errors }: WindowRecord,
+  latency: ExplicitLatency | null,
+): v.InferOutput<typeof WindowTuple> {
   const head = [service, at / MINUTE, spanMs / MINUTE, requests, errors] as const;
   if (latency === null) return [...head];
   const { bounds, counts, sum } = latency;
@@ -97,9 +97,15 @@ export function indexRecord(frame: unknown): Indexed | null {
   const window = plain && {
     service: plain.service,
     spanMs: plain.spanMs,
-    bounds: plain.latency && String(plain.latency.bounds),
+    bounds: plain.latency && boundsText(plain.latency),
   };
-  return { id, at: record.at, window, again, merged, unpackedBytes: 0 };
+  const unpackedBytes = plain?.latency?.scheme === "exponential" ? EXPLICIT_BYTES : 0;
+  return { id, at: record.at, window, again, merged, unpackedBytes };
+}
+
+/** Stands for where a histogram's bounds lie: what has the same text merges without a loss. */
+export function boundsText(latency: Latency): string {
+  return latency.scheme === "explicit" ? String(latency.bounds) : latency.scheme;
 }
 
 /** The record of a frame whose checksum was right; null if it holds none. */

@@ -1,11 +1,47 @@
-/** A push in the newest form that an edge takes. */
+/** A push in the newest form that an edge takes. `accepts` is what its last receipt said: empty for an edge not known yet. */
 import { compactService } from "../../protocol/compact.ts";
-import type { Extra, Push } from "../../protocol/push.ts";
+import type { ExponentialLatency } from "../../protocol/exponential.ts";
+import { boundAt } from "../../protocol/exponential.ts";
+import type { ExplicitLatency, Latency } from "../../protocol/latency.ts";
+import { explicitLatency } from "../../protocol/latency.ts";
+import type { Extra, Live, Push } from "../../protocol/push.ts";
+import type { FactRecord } from "../../protocol/record.ts";
 
-/**
- * @param accepts what the edge's last receipt said; empty for an edge that said nothing, or is not known yet
- */
 export function wireForm(push: Push, accepts: readonly string[]): unknown {
-  if (push.live === null || !accepts.includes("compact" satisfies Extra)) return push;
+  if (push.live === null || !takes(accepts, "compact")) return push;
   return { ...push, live: { ...push.live, services: push.live.services.map(compactService) } };
+}
+
+/** `live` with histograms of the schemes that the edge knows. */
+export function knownLive(live: Live, accepts: readonly string[]): Live {
+  return takes(accepts, "exponential") ? live : { ...live, services: live.services.map(withKnownLatency) };
+}
+
+/** A record likewise. An edge that does not know its scheme would refuse the whole window, once and for all. */
+export function knownRecord(record: FactRecord, accepts: readonly string[]): FactRecord {
+  return record.kind !== "window" || takes(accepts, "exponential") ? record : withKnownLatency(record);
+}
+
+function takes(accepts: readonly string[], extra: Extra): boolean {
+  return accepts.includes(extra);
+}
+
+function withKnownLatency<Holder extends { readonly latency: Latency | null }>(holder: Holder): Holder {
+  return holder.latency?.scheme === "exponential" ? { ...holder, latency: asExplicit(holder.latency) } : holder;
+}
+
+/** Powers of two, half a millisecond to 17 minutes: bounds of every scale from 0 on, so the counts stay exact. */
+const POWERS: readonly number[] = Array.from({ length: 22 }, (_, i) => 2 ** (i - 1));
+
+/** The same counts, coarser; null of buckets that are wider than the bounds. */
+function asExplicit({ scale, zeros, offset, counts, sum }: ExponentialLatency): ExplicitLatency | null {
+  if (scale < 0) return null;
+  const result = Array.from({ length: POWERS.length + 1 }, () => 0);
+  for (const [i, count] of [zeros, ...counts].entries()) {
+    const upper = i === 0 ? 0 : boundAt(scale, offset + i);
+    const found = POWERS.findIndex((bound) => upper <= bound);
+    const at = found === -1 ? POWERS.length : found;
+    result[at] = (result[at] ?? 0) + count;
+  }
+  return explicitLatency(POWERS, result, sum);
 }

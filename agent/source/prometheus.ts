@@ -1,4 +1,4 @@
-/** Reads the mesh from Prometheus: three queries for all services, now for readings and once a closed span for windows. */
+/** Reads the mesh from Prometheus: four queries for all services, now for readings and once a closed span for windows. */
 import * as v from "valibot";
 import type { SourceState } from "../../protocol/push.ts";
 import { SECOND, type Millis } from "../../protocol/time.ts";
@@ -16,6 +16,7 @@ import {
   type MeshCounts,
   type Reporter,
 } from "../core/mesh.ts";
+import { nativeCounts, type NativeBucket } from "../core/native.ts";
 import { edgeReporters, EDGE_LABELS, TOPOLOGY_INTERVALS, topologyOf } from "../core/topology.ts";
 import { failure, success, type Result } from "../../protocol/result.ts";
 import type { Topology } from "../../protocol/topology.ts";
@@ -149,12 +150,23 @@ export function startPrometheusSource(options: PrometheusOptions): PrometheusSou
   };
 }
 
+/** Which bounds belong to it, left, right, count. */
+const BucketSchema = v.tuple([v.number(), v.string(), v.string(), v.string()]);
 const VectorSchema = v.object({
   status: v.literal("success"),
   warnings: v.optional(v.array(v.string()), []),
   data: v.object({
     resultType: v.literal("vector"),
-    result: v.array(v.object({ metric: v.record(v.string(), v.string()), value: v.tuple([v.number(), v.string()]) })),
+    // A row has one of the two: a number, or a native histogram.
+    result: v.array(
+      v.object({
+        metric: v.record(v.string(), v.string()),
+        value: v.optional(v.tuple([v.number(), v.string()])),
+        histogram: v.optional(
+          v.tuple([v.number(), v.object({ sum: v.string(), buckets: v.optional(v.array(BucketSchema), []) })]),
+        ),
+      }),
+    ),
   }),
 });
 const ErrorSchema = v.object({ error: v.string() });
@@ -163,8 +175,14 @@ interface Row {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
+interface HistogramRow {
+  readonly labels: Row["labels"];
+  readonly buckets: readonly NativeBucket[];
+  readonly sum: number;
+}
 interface Rows {
   readonly rows: readonly Row[];
+  readonly histograms: readonly HistogramRow[];
   readonly warnings: readonly string[];
 }
 interface MeshAnswer {
@@ -183,7 +201,7 @@ export async function queryMesh(
   timeoutMs: number,
 ): Promise<Result<MeshAnswer, string>> {
   const selector = `{reporter="${config.reporter}"}[${Math.round(overMs)}ms]`;
-  const [requests, buckets, sums] = await Promise.all([
+  const [requests, buckets, sums, natives] = await Promise.all([
     instant(
       config.url,
       `sum by (${BY_SERVICE}, response_code, grpc_response_status) (increase(${REQUESTS_METRIC}${selector}))`,
@@ -192,11 +210,14 @@ export async function queryMesh(
     ),
     instant(config.url, `sum by (${BY_SERVICE}, le) (increase(${DURATION_METRIC}_bucket${selector}))`, at, timeoutMs),
     instant(config.url, `sum by (${BY_SERVICE}) (increase(${DURATION_METRIC}_sum${selector}))`, at, timeoutMs),
+    // Only native histograms have their metric's own name; without any this is empty.
+    instant(config.url, `sum by (${BY_SERVICE}) (increase(${DURATION_METRIC}${selector}))`, at, timeoutMs),
   ]);
   if (!requests.ok) return requests;
   if (!buckets.ok) return buckets;
   if (!sums.ok) return sums;
-  return success(meshCounts(requests.value, buckets.value, sums.value));
+  if (!natives.ok) return natives;
+  return success(meshCounts(requests.value, buckets.value, sums.value, natives.value));
 }
 
 /** Who called whom over the `spanMs` before `at`. */
@@ -213,7 +234,7 @@ async function queryTopology(
   return answer.ok ? success(topologyOf(at, spanMs, answer.value.rows)) : answer;
 }
 
-function meshCounts(requests: Rows, buckets: Rows, sums: Rows): MeshAnswer {
+function meshCounts(requests: Rows, buckets: Rows, sums: Rows, natives: Rows): MeshAnswer {
   const services = new Map<string, MeshCounts>();
   const hidden = new Set<string>();
   for (const { labels, value } of requests.rows) {
@@ -225,7 +246,7 @@ function meshCounts(requests: Rows, buckets: Rows, sums: Rows): MeshAnswer {
     if (isError(labels)) counts.errors += value;
     if (codeHidden(labels) && value > 0) hidden.add(service);
   }
-  const notes = [...new Set([...requests.warnings, ...buckets.warnings, ...sums.warnings])].slice(0, 3);
+  const notes = [...new Set([requests, buckets, sums, natives].flatMap(({ warnings }) => warnings))].slice(0, 3);
   // "0 % errors" would be a lie: where the codes are gone nobody has seen whether anything failed.
   for (const service of hidden) services.delete(service);
   if (hidden.size > 0)
@@ -239,9 +260,30 @@ function meshCounts(requests: Rows, buckets: Rows, sums: Rows): MeshAnswer {
     const counts = services.get(serviceOf(labels) ?? "");
     if (counts !== undefined) counts.sum += value;
   }
+  addNatives(services, natives.histograms, notes);
   const { kept, left } = capServices(services);
   if (left > 0) notes.push(`${left} services beyond the bound are left out`);
   return { services: kept, notes };
+}
+
+function addNatives(
+  services: ReadonlyMap<string, MeshCounts>,
+  histograms: readonly HistogramRow[],
+  notes: string[],
+): void {
+  let unread = 0;
+  for (const { labels, buckets, sum } of histograms) {
+    const counts = services.get(serviceOf(labels) ?? "");
+    const native = counts === undefined ? null : nativeCounts(buckets, sum);
+    if (counts === undefined) continue;
+    if (native === null) unread++;
+    else if (native.scheme === "exponential") counts.native = native.latency;
+    else if (counts.buckets.size === 0) {
+      for (const [le, count] of native.buckets) counts.buckets.set(le, count);
+      counts.sum += Math.max(0, sum);
+    }
+  }
+  if (unread > 0) notes.push(`native histograms of ${unread} services hold values below 0 or in a wide zero bucket`);
 }
 
 /** One instant query. NaN is no data and leaves no row; an empty vector leaves none either, which is not a zero. */
@@ -260,9 +302,22 @@ async function instant(url: string, query: string, at: Millis, timeoutMs: number
       `HTTP ${answer.value.status}: ${error.success ? error.output.error : "not an answer of Prometheus"}`,
     );
   }
-  const rows = vector.output.data.result.flatMap(({ metric, value: [, text] }) => {
-    const value = parseValue(text);
-    return value === null || !Number.isFinite(value) ? [] : [{ labels: metric, value: Math.max(0, value) }];
+  const { result } = vector.output.data;
+  const rows = result.flatMap(({ metric, value }) => {
+    const count = value === undefined ? null : parseValue(value[1]);
+    return count === null || !Number.isFinite(count) ? [] : [{ labels: metric, value: Math.max(0, count) }];
   });
-  return success({ rows, warnings: vector.output.warnings });
+  const histograms = result.flatMap(({ metric, histogram }) => {
+    if (histogram === undefined) return [];
+    const [, { sum, buckets }] = histogram;
+    const parsed = buckets.map(([, left, right, count]) => bucketOf(left, right, count)).filter((one) => one !== null);
+    return [{ labels: metric, buckets: parsed, sum: parseValue(sum) ?? 0 }];
+  });
+  return success({ rows, histograms, warnings: vector.output.warnings });
+}
+
+/** Null if one of them is no number. */
+function bucketOf(leftText: string, rightText: string, countText: string): NativeBucket | null {
+  const [left, right, count] = [parseValue(leftText), parseValue(rightText), parseValue(countText)];
+  return left === null || right === null || count === null || Number.isNaN(count) ? null : { left, right, count };
 }

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { is } from "valibot";
 import { describe, expect, it } from "vitest";
 import { chooseRuns, mergeRun, type Mergeable } from "../../agent/core/coarsen.ts";
+import { boundsText } from "../../agent/core/packed.ts";
 import { countOf } from "../../protocol/latency.ts";
 import { RecordSchema, type WindowRecord } from "../../protocol/record.ts";
 import { HOUR, MINUTE } from "../../protocol/time.ts";
@@ -21,7 +22,7 @@ function istio(counts: Readonly<Record<number, number>>, sum: number): WindowRec
 /** The windows as the spool's index has them: their places are their ids. */
 function indexed(windows: readonly WindowRecord[]): Mergeable[] {
   return windows.map(({ service, at, spanMs, latency }, id) => {
-    const bounds = latency === null ? null : String(latency.bounds);
+    const bounds = latency && boundsText(latency);
     return { id, service, at, spanMs, bounds };
   });
 }

@@ -156,7 +156,7 @@ describe("reading a real Prometheus", () => {
     const grpc = found.get("shop/grpc")?.reading;
     expect((grpc?.errors ?? 0) / (grpc?.requests ?? 1)).toBeCloseTo(0.1, 2);
     expect(cart?.p95?.slice(1)).toEqual([25, 500]);
-    expect(found.get("shop/cart")?.latency?.bounds).toEqual([25, 500]);
+    expect(found.get("shop/cart")?.latency).toMatchObject({ scheme: "explicit", bounds: [25, 500] });
   });
 
   it("brings who calls whom in one query, callers by the names of their services", async () => {

@@ -1,6 +1,7 @@
 /** The rows read as the runbook's "Metrics Review" does. */
 import { describe, expect, it } from "vitest";
-import type { Latency } from "../../protocol/latency.ts";
+import { exponentialOf } from "../../protocol/exponential.ts";
+import type { ExplicitLatency } from "../../protocol/latency.ts";
 import type { ReviewVerdict, Traffic } from "../../worker/core/overview.ts";
 import { reviewCertificates, reviewErrors, reviewP95, reviewRate, trafficOf } from "../../worker/core/overview.ts";
 
@@ -62,6 +63,18 @@ describe("p95 latency: <200 ms (alert if >500 ms)", () => {
     const p95 = { estimate: 200, lo: 100, hi: 250 } as NonNullable<Traffic["p95"]>;
     expect(reviewP95(traffic({ p95 })).reason).toContain("add 200 to statsHistogramBuckets");
   });
+  it("names no bound where buckets cannot be chosen", () => {
+    const { p95 } = trafficOf([{ traffic: null, latency: null, exponential: exponentialOf([201, 203]) }]);
+    expect(reviewP95(traffic({ p95 }))).toEqual({
+      verdict: "indeterminate",
+      reason: "p95 lies in (197, 203] ms: cannot tell whether it is within 200 ms",
+    });
+  });
+  it("of two schemes is the worse one's", () => {
+    const slow = { traffic: null, latency: null, exponential: exponentialOf([900]) };
+    const fast = { traffic: null, latency: { scheme: "explicit", bounds: [100], counts: [9, 0], sum: 9 } } as const;
+    expect(reviewP95(trafficOf([fast, slow])).verdict).toBe("alert");
+  });
 });
 
 describe("certificate health: 0 (alert if >0)", () => {
@@ -88,7 +101,12 @@ describe("certificate health: 0 (alert if >0)", () => {
 });
 
 describe("traffic of all services", () => {
-  const latency = (counts: readonly number[]): Latency => ({ scheme: "explicit", bounds: [100, 500], counts, sum: 1 });
+  const latency = (counts: readonly number[]): ExplicitLatency => ({
+    scheme: "explicit",
+    bounds: [100, 500],
+    counts,
+    sum: 1,
+  });
   it("adds rates over each one's own span, weighs errors by requests, and merges counts", () => {
     const found = trafficOf([
       { traffic: { requests: 600, errors: 60, spanMs: 60_000 }, latency: latency([95, 0, 0]) },

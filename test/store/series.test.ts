@@ -1,6 +1,7 @@
 /** A chart says what was flushed, whichever table answers it: the same counts over an hour, a week or a quarter. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunningDatabase } from "../../dev/database/database.ts";
+import { exponentialLatency, exponentialOf, mergeExponential } from "../../protocol/exponential.ts";
 import { explicitLatency, quantile } from "../../protocol/latency.ts";
 import type { FactRecord, WindowRecord } from "../../protocol/record.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
@@ -10,12 +11,16 @@ import { flushBoard } from "../../worker/store/board.ts";
 import { openDatabase } from "../../worker/store/database.ts";
 import type { Database } from "../../worker/store/database.ts";
 import { flushRecords } from "../../worker/store/flush.ts";
+import { dense, denseExponential, sparse } from "../../worker/store/latency.ts";
+import type { SparseCounts } from "../../worker/store/latency.ts";
+import { windowsOf } from "../../worker/store/queries.ts";
 import { SERIES_SERVICES_MAX, seriesOf } from "../../worker/store/series.ts";
 import { DATABASES } from "../support/databases.ts";
 
 /** Half past noon in Kolkata and seven in the morning in London: hours and days are cut elsewhere than in UTC. */
 const NOW = Math.floor(Date.now() / DAY) * DAY - DAY + 7 * HOUR;
 const ZONE = "Asia/Kolkata";
+const DAY_MINUTES = DAY / MINUTE;
 
 const counts = (facts: Readonly<Record<number, number>>): number[] =>
   Array.from({ length: 20 }, (_, i) => facts[i] ?? 0);
@@ -120,6 +125,55 @@ describe.each(DATABASES)("series in %s", (_name, start) => {
     }
     const alone = (await points("quarter", ["eu/shop/cart"])).findLast((point) => point.seen !== null);
     expect(alone?.seen?.p95).toEqual(quantile(explicitLatency([25, 50, 100, 250], [0, 18, 0, 2, 0], 0), 0.95));
+  });
+
+  it("sums exponential histograms of several scales, beside windows without one, whichever table answers", async () => {
+    const [fast, slow] = [exponentialOf([0, 10, 20, 30]), exponentialOf([0.002, 90_000, 120_000])];
+    const facts = { service: "shop/native", requests: 4, errors: 0 };
+    const minutes = [fast, slow, null, fast].map((latency, i) =>
+      window(3 * DAY_MINUTES + 5 + i, { ...facts, latency }),
+    );
+    const records = minutes.map((record, i) => ({ epoch: 3, seq: i + 1, record }));
+    expect(await flushRecords(db, "eu", records)).toMatchObject({ ok: true });
+    // What sums know: the buckets, and not how far into them the values reached.
+    const { min: _min, max: _max, ...merged } = [fast, slow, fast].reduce(mergeExponential);
+    const whole = exponentialLatency({
+      ...merged,
+      buckets: new Map(merged.counts.map((n, i) => [merged.offset + i, n])),
+    });
+    expect(fast.scale).not.toBe(slow.scale);
+    for (const range of ["week", "quarter"] as const) {
+      const [point] = (await points(range, ["eu/shop/native"])).filter((one) => one.seen !== null);
+      expect(point?.seen).toMatchObject({ requests: 16, p50: quantile(whole, 0.5), p99: quantile(whole, 0.99) });
+    }
+    const both = (await points("quarter", ["eu/shop/native", "eu/shop/cart"])).filter((one) => one.seen !== null);
+    expect(both.map((one) => one.seen?.p95?.also ?? null)).toEqual([null, null, null, null]);
+  });
+
+  it("shows both of two schemes, and reads back a minute as it was", async () => {
+    const native = { ...exponentialOf([0, 7, 700, 7_000]), sum: 7_707 };
+    const records = [window(4, { service: "shop/pay", latency: native, requests: 4, errors: 0 })];
+    expect(
+      await flushRecords(
+        db,
+        "us",
+        records.map((record) => ({ epoch: 1, seq: 1, record })),
+      ),
+    ).toMatchObject({ ok: true });
+    const span = { cluster: "us", service: "shop/pay", from: NOW - HOUR, to: NOW };
+    expect(await windowsOf(db, span)).toMatchObject({ ok: true, value: [{ latency: native }] });
+    const mixed = (await points("day", ["eu/shop/cart", "us/shop/pay"])).findLast((one) => one.seen !== null);
+    expect(mixed?.seen?.p95).toEqual({
+      ...quantile(explicitLatency([25, 50, 100, 250], [0, 9, 0, 1, 0], 0), 0.95),
+      also: quantile(denseExponential(sparse(native).counts as SparseCounts, 0) ?? native, 0.95),
+    });
+  });
+
+  it("of exponential minutes that the Worker before flushed knows all but how long they took", async () => {
+    // As that Worker's `sparse` leaves them: counts by their place, and no bounds.
+    const { scheme, scale, zeros, offset, min, max, sum } = exponentialOf([10, 20]);
+    const latency = { scheme, scale, zeros, offset, counts: { 0: 1, 16: 1 }, min, max, sum };
+    expect(dense(latency)).toBeNull();
   });
 
   it.each(RANGES)("over a %s knows nothing of services that never reported", async (range) =>

@@ -1,6 +1,6 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import type { Latency } from "../../protocol/latency.ts";
+import type { ExplicitLatency } from "../../protocol/latency.ts";
 import type { Board } from "../../worker/objects/board.ts";
 import { told, tell } from "../support/facts.ts";
 import { bindings } from "./agent.ts";
@@ -10,7 +10,7 @@ function board(name: string): DurableObjectStub<Board> {
   return bindings.BOARD.getByName(`tells-${name}`);
 }
 
-const latency: Latency = {
+const latency: ExplicitLatency = {
   scheme: "explicit",
   bounds: [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000],
   counts: [0, 3, 17, 160, 220, 140, 60, 14, 2, 0, 0, 0, 0, 0, 0, 0],

@@ -3,7 +3,8 @@ import type { Outlook } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { worst } from "../../protocol/status.ts";
 import type { LeaseReport } from "../../protocol/lease.ts";
-import type { Latency } from "../../protocol/latency.ts";
+import type { ExponentialLatency } from "../../protocol/exponential.ts";
+import type { ExplicitLatency, Latency } from "../../protocol/latency.ts";
 import type { SourceState } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Maintenance } from "./maintenance.ts";
@@ -40,12 +41,23 @@ export interface Component {
 export interface ToldService extends ServiceVerdict {
   readonly service: string;
   readonly traffic: { readonly requests: number; readonly errors: number; readonly spanMs: number } | null;
-  readonly latency: Latency | null;
+  /** Explicit: the only scheme that an earlier version reads here. */
+  readonly latency: ExplicitLatency | null;
+  /** Instead of `latency`. Absent without one, and in what an earlier version wrote. */
+  readonly exponential?: ExponentialLatency;
   readonly replicas: { readonly ready: number; readonly desired: number } | null;
   /** Requests a second that it usually gets while it is well. The Board's: absent in what an earlier version wrote. */
   readonly usualPerSecond?: number;
   /** Since when it gets no requests, absent while it does. The Board's, as the one before. */
   readonly quietSince?: Millis;
+}
+
+/** The histogram that was told of a service, whichever its scheme: none or one. */
+export function latenciesOf({
+  latency,
+  exponential,
+}: Pick<ToldService, "latency" | "exponential">): readonly Latency[] {
+  return [latency, exponential].filter((one) => one !== null && one !== undefined);
 }
 
 /** What a Cluster tells the Board of its agent's evidence: on a change of state at once, otherwise every 30 s. */

@@ -1,11 +1,12 @@
 /** The graph of a cluster's services for operators: what is known of each, who calls whom, and what is likely the cause. */
-import { quantile } from "../../protocol/latency.ts";
+import { quantileOf } from "../../protocol/latency.ts";
 import type { Quantile } from "../../protocol/latency.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { Finding } from "./cause.ts";
 import { findingsOf } from "./cause.ts";
 import type { Tell, ToldService } from "./component.ts";
+import { latenciesOf } from "./component.ts";
 import type { ServiceStatus } from "./service.ts";
 import type { Edge } from "./topology.ts";
 import { edgesOf, isFresh } from "./topology.ts";
@@ -75,7 +76,7 @@ function nodeOf(name: string, told: ToldService | null, fresh: boolean, findings
     reason: fresh ? (told?.reason ?? null) : null,
     requestsPerSecond: traffic === null ? null : (traffic.requests * SECOND) / traffic.spanMs,
     errorRatio: traffic === null || traffic.requests === 0 ? null : traffic.errors / traffic.requests,
-    p95: !fresh || told === null || told.latency === null ? null : quantile(told.latency, 0.95),
+    p95: !fresh || told === null ? null : quantileOf(latenciesOf(told), 0.95),
     role: causes.length > 0 ? "symptom" : isCause ? "cause" : null,
     causes,
   };

@@ -1,7 +1,8 @@
 /** The runbook's five numbers of the whole mesh, each with its verdict by the runbook's thresholds and the reason. */
-import type { Latency, Quantile } from "../../protocol/latency.ts";
-import { mergeLatency, quantile, thresholdVerdict } from "../../protocol/latency.ts";
+import type { Quantile } from "../../protocol/latency.ts";
+import { quantileOf, thresholdVerdict } from "../../protocol/latency.ts";
 import { SECOND } from "../../protocol/time.ts";
+import { latenciesOf } from "./component.ts";
 import type { ToldService } from "./component.ts";
 
 /** Thresholds of the runbook's "Metrics Review". */
@@ -27,7 +28,7 @@ export interface Traffic {
   readonly p95: Quantile | null;
 }
 
-type Counted = Pick<ToldService, "traffic" | "latency">;
+type Counted = Pick<ToldService, "traffic" | "latency" | "exponential">;
 
 /** What services did together, each over its newest reading. Counts are merged; percentiles never are. */
 export function trafficOf(services: readonly Counted[]): Traffic {
@@ -35,12 +36,10 @@ export function trafficOf(services: readonly Counted[]): Traffic {
   const rate = (count: (one: (typeof seen)[number]) => number): number =>
     seen.reduce((sum, one) => sum + (count(one) * SECOND) / one.spanMs, 0);
   const requests = rate((one) => one.requests);
-  const latencies = services.flatMap(({ latency }) => latency ?? []);
-  const merged = latencies.reduce<Latency | null>((sum, one) => (sum === null ? one : mergeLatency(sum, one)), null);
   return {
     requestsPerSecond: seen.length === 0 ? null : requests,
     errorRatio: requests > 0 ? Math.min(1, rate((one) => one.errors) / requests) : null,
-    p95: merged === null ? null : quantile(merged, 0.95),
+    p95: quantileOf(services.flatMap(latenciesOf), 0.95),
   };
 }
 
@@ -91,16 +90,26 @@ export function reviewErrors({ errorRatio }: Traffic): Reviewed {
 /** Below 200 ms is good, above 500 ms an alert; what the buckets cannot tell is said with the bound that is missing. */
 export function reviewP95({ p95 }: Traffic): Reviewed {
   if (p95 === null) return { verdict: "unknown", reason: "no latencies were seen" };
+  const reviews = [p95, ...(p95.also === undefined ? [] : [p95.also])].map(reviewQuantile);
+  // Counted in two schemes: neither may hide what the other shows.
+  return P95_WORST.flatMap((verdict) => reviews.filter((one) => one.verdict === verdict))[0] ?? reviewQuantile(p95);
+}
+
+const P95_WORST: readonly ReviewVerdict[] = ["alert", "indeterminate", "warning", "ok"];
+
+function reviewQuantile(p95: Quantile): Reviewed {
   const said = `p95 lies in (${figure(p95.lo)}, ${p95.hi === null ? "∞" : figure(p95.hi)}] ms`;
   const [good, alert] = [thresholdVerdict(p95, P95_GOOD_MS), thresholdVerdict(p95, P95_ALERT_MS)];
   if (alert === "breached") return { verdict: "alert", reason: `${said}, limit ${P95_ALERT_MS} ms` };
-  if (alert === "indeterminate") return cannotTell(said, P95_ALERT_MS);
+  if (alert === "indeterminate") return cannotTell(said, p95, P95_ALERT_MS);
   if (good === "breached") return { verdict: "warning", reason: `${said}, good is below ${P95_GOOD_MS} ms` };
-  return good === "met" ? { verdict: "ok", reason: said } : cannotTell(said, P95_GOOD_MS);
+  return good === "met" ? { verdict: "ok", reason: said } : cannotTell(said, p95, P95_GOOD_MS);
 }
 
-function cannotTell(said: string, bound: number): Reviewed {
-  return { verdict: "indeterminate", reason: `${said}: cannot tell, add ${bound} to statsHistogramBuckets` };
+function cannotTell(said: string, { method }: Quantile, bound: number): Reviewed {
+  // The buckets of an exponential histogram lie where they lie.
+  const hint = method === "midpoint" ? "" : `, add ${bound} to statsHistogramBuckets`;
+  return { verdict: "indeterminate", reason: `${said}: cannot tell whether it is within ${bound} ms${hint}` };
 }
 
 /** None may end within 7 days. What nobody sees is not well. */

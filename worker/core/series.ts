@@ -10,7 +10,7 @@
  *   quarter  1 day      90  days      at the page's midnights
  */
 import type { Latency, Quantile } from "../../protocol/latency.ts";
-import { mergeLatency, quantile } from "../../protocol/latency.ts";
+import { mergeLatencies, quantileOf } from "../../protocol/latency.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, HOUR, MINUTE, minuteOf } from "../../protocol/time.ts";
 import { lastDays } from "./calendar.ts";
@@ -135,15 +135,14 @@ export function seriesPoints(
 
 function seenOf(rows: readonly SeriesRow[], wholeMs: number): Seen | null {
   if (rows.length === 0) return null;
-  const latencies = rows.map((row) => row.latency).filter((latency) => latency !== null);
-  const latency = latencies.length === 0 ? null : latencies.reduce(mergeLatency);
+  const latencies = mergeLatencies(rows.map((row) => row.latency).filter((latency) => latency !== null));
   const sum = (of: (row: SeriesRow) => number): number => rows.reduce((total, row) => total + of(row), 0);
   return {
     requests: sum((row) => row.requests),
     errors: sum((row) => row.errors),
     coverage: Math.min(1, sum((row) => row.coveredMs) / Math.max(1, wholeMs)),
-    p50: latency && quantile(latency, 0.5),
-    p95: latency && quantile(latency, 0.95),
-    p99: latency && quantile(latency, 0.99),
+    p50: quantileOf(latencies, 0.5),
+    p95: quantileOf(latencies, 0.95),
+    p99: quantileOf(latencies, 0.99),
   };
 }

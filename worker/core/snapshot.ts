@@ -2,8 +2,7 @@
  * The one public projection: everything public is made from what this file lets through. Fields are named one by one,
  * so that a fact that joins a component later stays private until somebody writes it down here.
  */
-import { mergeLatency, quantile } from "../../protocol/latency.ts";
-import type { Latency } from "../../protocol/latency.ts";
+import { quantileOf } from "../../protocol/latency.ts";
 import type {
   ArchiveState,
   LiveComponent,
@@ -16,7 +15,7 @@ import type {
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
-import { changesUntil, freshServices, outlook, outsideOf, splitService } from "./component.ts";
+import { changesUntil, freshServices, latenciesOf, outlook, outsideOf, splitService } from "./component.ts";
 import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
@@ -112,7 +111,8 @@ function liveComponent(component: Component, facts: PageFacts, now: Millis): Liv
     name: component.name,
     outlook: outlook(component, facts, changesOf(component, facts, now).at(-1) ?? null, now),
     heardAt: heardAt(component, facts),
-    p95: p95Of(fresh),
+    // Counts are merged, then read once: percentiles are never averaged.
+    p95: quantileOf(fresh.flatMap(latenciesOf), 0.95),
     ...trafficOf(fresh),
     ...(component.url === undefined ? {} : { outside: outsideLook(component, facts) }),
   };
@@ -131,12 +131,6 @@ function heardAt(component: Component, { tells }: Evidence): Millis | null {
   const heard = component.services.map((ref) => tells.get(splitService(ref).cluster)?.heardAt ?? null);
   const moments = heard.filter((at) => at !== null);
   return moments.length === 0 ? null : Math.min(...moments);
-}
-
-/** Counts are merged, then read once: percentiles are never averaged. */
-function p95Of(services: readonly ToldService[]) {
-  const merged = services.map((told) => told.latency).filter((latency): latency is Latency => latency !== null);
-  return merged.length === 0 ? null : quantile(merged.reduce(mergeLatency), 0.95);
 }
 
 function trafficOf(services: readonly ToldService[]): Pick<LiveComponent, "errorRatio" | "requestsPerSecond"> {

@@ -38,13 +38,17 @@ export function tellOf(
         ...serviceVerdict(statuses[service.service] ?? null, service, scope),
         traffic:
           newest === undefined ? null : { requests: newest.requests, errors: newest.errors, spanMs: newest.spanMs },
-        latency: newest === undefined ? null : service.latency,
+        ...toldLatency(newest === undefined ? null : service.latency),
         replicas: service.replicas,
       };
     }),
     leases: live.leases,
     backlog,
   };
+}
+
+function toldLatency(latency: Live["services"][number]["latency"]): Pick<ToldService, "latency" | "exponential"> {
+  return latency?.scheme === "exponential" ? { latency: null, exponential: latency } : { latency };
 }
 
 /** Whether a source that should bring metrics does not. */

@@ -1,5 +1,5 @@
 /** From what the Board knows to what the admin pages are made of. */
-import { quantile } from "../../protocol/latency.ts";
+import { quantileOf } from "../../protocol/latency.ts";
 import type { LeaseResult } from "../../protocol/lease.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
@@ -19,7 +19,7 @@ import type {
   TargetModel,
 } from "../../web/view/admin/model.ts";
 import type { ClusterIdentity, Component, Evidence, Tell, ToldService } from "../core/component.ts";
-import { insideVerdict, outsideOf, splitService } from "../core/component.ts";
+import { insideVerdict, latenciesOf, outsideOf, splitService } from "../core/component.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
 import { freshUntil, outsideReason, probeWords, sidesReason } from "../core/probe.ts";
@@ -146,7 +146,7 @@ function serviceModel(tell: Tell, told: ToldService, components: readonly Compon
     status: fresh ? told.status : "unknown",
     reason: fresh ? told.reason : "its cluster is silent",
     quietSince: told.quietSince ?? null,
-    p95: told.latency === null ? null : quantile(told.latency, 0.95),
+    p95: quantileOf(latenciesOf(told), 0.95),
     errorRatio: traffic === null || traffic.requests === 0 ? null : traffic.errors / traffic.requests,
     requestsPerSecond: traffic === null ? null : (traffic.requests * SECOND) / traffic.spanMs,
     replicas: told.replicas,

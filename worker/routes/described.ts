@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import type { Context } from "hono";
+import { QUANTILE_METHODS } from "../../protocol/latency.ts";
 
 /** Milliseconds since 1970. */
 export const Moment = v.pipe(v.number(), v.description("Milliseconds since 1970, UTC"));
@@ -12,13 +13,27 @@ export const Timestamp = v.pipe(v.string(), v.isoTimestamp());
 export const Ratio = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 export const Count = v.pipe(v.number(), v.minValue(0));
 
-/** In ms. What else a quantile tells, its `method` say, comes along. */
+/** In ms. */
+const QUANTILE = {
+  estimate: Count,
+  lo: Count,
+  hi: v.pipe(v.nullable(Count), v.description("null: it lies in the open last bucket")),
+  method: v.pipe(
+    v.optional(v.picklist(QUANTILE_METHODS)),
+    v.description(
+      "How the estimate was read: linear within a bucket whose bounds were chosen, midpoint of an exponential bucket (± 2.17 % at scale 4), at_least where the last bucket is open",
+    ),
+  ),
+};
+
 export const QuantileAnswer = v.nullable(
   v.pipe(
     v.object({
-      estimate: Count,
-      lo: Count,
-      hi: v.pipe(v.nullable(Count), v.description("null: it lies in the open last bucket")),
+      ...QUANTILE,
+      also: v.pipe(
+        v.optional(v.object(QUANTILE)),
+        v.description("Of the requests that were counted in the other kind of histogram: the two cannot be merged"),
+      ),
     }),
     v.description("A quantile in milliseconds: the true value lies in (lo, hi]"),
   ),

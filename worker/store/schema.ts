@@ -89,7 +89,10 @@ export const minuteWindow = pgTable(
 
 /** What both rollups hold beside their key. */
 const rollupColumns = {
-  /** Of the histograms: "istio", a JSON array, "" for windows without one. In the key: different bounds never add up. */
+  /**
+   * Of the histograms: "istio", a JSON array, "" for windows without one and for exponential ones, whose buckets say
+   * themselves what they hold (latency.ts). In the key: different bounds never add up.
+   */
   bounds: text("bounds").notNull(),
   requests: doublePrecision("requests").notNull(),
   errors: doublePrecision("errors").notNull(),

@@ -8,7 +8,7 @@ import { splitService } from "../core/component.ts";
 import type { Range, SeriesPlan, SeriesPoint, SeriesRow, Span } from "../core/series.ts";
 import { seriesPlan, seriesPoints } from "../core/series.ts";
 import type { Database, StoreResult } from "./database.ts";
-import { dense } from "./latency.ts";
+import { denseExplicit, denseExponential } from "./latency.ts";
 import type { SparseCounts } from "./latency.ts";
 import { moment, textArray } from "./sql.ts";
 
@@ -70,9 +70,11 @@ function gapOf({ slot, starts, reach }: StoredRow): Span | [] {
 }
 
 function latencyOf({ bounds: text, counts, sum }: StoredRow): Latency | null {
-  if (text === "" || counts === null) return null;
+  if (counts === null) return null;
+  // Windows of exponential histograms and of none are summed up together.
+  if (text === "") return denseExponential(counts, sum);
   // As the flush wrote it from a checked record: a name, or an array of numbers.
-  return dense({ bounds: text === "istio" ? text : (JSON.parse(text) as number[]), counts, sum });
+  return denseExplicit(text === "istio" ? text : (JSON.parse(text) as number[]), counts, sum);
 }
 
 type Target = { readonly cluster: string; readonly service: string };
@@ -104,7 +106,7 @@ function seriesStatement(plan: SeriesPlan, services: readonly Target[], timeZone
 }
 
 /**
- * `totals` and `buckets` by slot and bounds. Minutes hold dense counts and a span; hours and days are sums already, and
+ * `totals` and `buckets` by slot and bounds. Minutes hold counts and a span; hours and days are sums already, and
  * one that covers nothing is what is left when a longer window took its minutes elsewhere.
  */
 function sumsOf(plan: SeriesPlan, timeZone: string) {
