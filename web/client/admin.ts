@@ -6,7 +6,7 @@ import { length } from "../view/format.ts";
 import { consequenceRegion } from "../view/admin/consequence.ts";
 import { maintenanceRegions } from "../view/admin/live.ts";
 import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";
-import { patch, trustedMarkup } from "./patch.ts";
+import { patch, say, trustedMarkup } from "./patch.ts";
 import { openSocket } from "./socket.ts";
 
 /** While no socket is open, pages that show something live are fetched anew this often. */
@@ -53,8 +53,7 @@ function take(text: string): void {
   const before = document.getElementById("m-state")?.textContent;
   patch(maintenanceRegions(frame.maintenance, { now: now(), timeZone }));
   const after = document.getElementById("m-state")?.textContent ?? "";
-  const say = document.getElementById("say");
-  if (say !== null && after !== before) say.textContent = `${frame.maintenance.name}: ${after}`;
+  if (after !== before) say(`${frame.maintenance.name}: ${after}`);
 }
 
 /** The page as the Worker renders it now, unless somebody is at work in it. */

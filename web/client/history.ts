@@ -1,5 +1,6 @@
 /** Reads days out of the bars: under the pointer, and with the arrow keys. */
 import { HISTORY_DAYS, shortDay, tellDay } from "../view/history.ts";
+import { say } from "./patch.ts";
 
 let shown: HTMLElement | null = null;
 let day = 0;
@@ -28,8 +29,6 @@ export function readHistory(): void {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (bars === null || step === undefined) return;
     event.preventDefault();
-    const told = show(bars, shown === null ? HISTORY_DAYS - 1 : day + step);
-    const say = document.getElementById("say");
-    if (say !== null) say.textContent = told;
+    say(show(bars, shown === null ? HISTORY_DAYS - 1 : day + step));
   });
 }

@@ -10,7 +10,8 @@ import { pageRegions } from "../view/regions.ts";
 import { headline, statusWord } from "../view/words.ts";
 import { learnTime, notBefore, now } from "./clock.ts";
 import { readHistory } from "./history.ts";
-import { patch, trustedMarkup } from "./patch.ts";
+import { patch, say, trustedMarkup } from "./patch.ts";
+import type { LiveSocket } from "./socket.ts";
 import { openSocket } from "./socket.ts";
 
 /** Without news for so long over an open socket, or without a socket, the page is asked for. */
@@ -36,17 +37,18 @@ let newsAt = isKept ? 0 : renderedAt() - now() + Date.now();
 let barsAt = newsAt;
 let askedAt = 0;
 let patienceMs = 0;
-let said = headline(change, renderedAt(), zone());
-let statuses = statusesAt(renderedAt());
+let said = sayings(renderedAt());
 let still = stillOf(renderedAt());
 
-const live = openSocket("/live", take, (isReturn) => isReturn && (newsAt = 0));
+let live: LiveSocket | undefined;
 setInterval(tick, 1_000);
 document.addEventListener("visibilitychange", tick);
 readHistory();
 tick();
 // It works. Where it does not, the style lets everything look old.
 document.body.className = "on";
+// Last, because a page saved to a file has nobody to listen to, and fails here.
+live = openSocket("/live", take, (isReturn) => isReturn && (newsAt = 0));
 
 function tick(): void {
   announce();
@@ -55,7 +57,7 @@ function tick(): void {
   patch(pageRegions(change, now(), zone(), true));
   visitorTimes();
   const isWanted =
-    since(newsAt) > (live.isOpen() ? QUIET_OPEN_MS : QUIET_CLOSED_MS) ||
+    since(newsAt) > (live?.isOpen() ? QUIET_OPEN_MS : QUIET_CLOSED_MS) ||
     since(barsAt) > BARS_MS ||
     stillOf(now()) !== still;
   if (isWanted && since(askedAt) >= patienceMs) void ask();
@@ -120,33 +122,29 @@ function replace(fresh: HTMLElement, next: PageChange): void {
   isKept = false;
   change = next;
   const bars = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".bars")];
-  const focused = bars().findIndex((element) => element === document.activeElement);
+  const focused = bars().indexOf(document.activeElement as HTMLElement);
   document.getElementById("days")?.replaceWith(fresh);
   bars()[focused]?.focus({ preventScroll: true });
   still = stillOf(renderedAt());
 }
 
-function statusesAt(at: Millis): Map<string, string> {
-  return new Map(change.components.map((c) => [c.name, statusWord(outlookAt(c, at).status)]));
+/** What the page says at `at`, beginning with its headline. */
+function sayings(at: Millis): readonly string[] {
+  const rows = change.components.map((one) => `${one.name}: ${statusWord(outlookAt(one, at).status)}`);
+  return [headline(change, at, zone()), ...rows];
 }
 
 /** Says once, politely, what is different now. */
 function announce(): void {
-  const sentence = headline(change, now(), zone());
-  const next = statusesAt(now());
-  const news = [...next]
-    .filter(([name, word]) => statuses.get(name) !== word)
-    .map(([name, word]) => `${name}: ${word}`);
-  statuses = next;
-  if (sentence !== said) {
-    news.unshift(sentence);
-    document.title = document.title.replace(said, () => sentence);
-    // The Worker draws the tab's icon. What it does not show any more, it must not show.
-    document.querySelector("[rel=icon]")?.setAttribute("href", "data:,");
-  }
-  said = sentence;
-  const say = document.getElementById("say");
-  if (news.length > 0 && say !== null) say.textContent = `${news.slice(0, 5).join(". ")}.`;
+  const next = sayings(now());
+  const [before = "", sentence = ""] = [said[0], next[0]];
+  const news = next.filter((text) => !said.includes(text));
+  said = next;
+  if (news.length > 0) say(`${news.slice(0, 6).join(". ")}.`);
+  if (sentence === before) return;
+  document.title = document.title.replace(before, () => sentence);
+  // The Worker draws the tab's icon. What it does not show any more, it must not show.
+  document.querySelector("[rel=icon]")?.setAttribute("href", "data:,");
 }
 
 /** The same span in the visitor's zone, where that reads differently. */

@@ -21,8 +21,13 @@ export function patch(regions: Readonly<Record<string, Html>>): void {
   for (const [id, { text }] of Object.entries(regions)) {
     const element = document.getElementById(id);
     if (element === null || shown.get(element) === text) continue;
-    // The first round mostly finds what the Worker rendered, and leaves it alone.
-    if (element.innerHTML !== text) element.innerHTML = trustedMarkup(text);
+    element.innerHTML = trustedMarkup(text);
     shown.set(element, text);
   }
+}
+
+/** To those who listen to the page. */
+export function say(text: string): void {
+  const element = document.getElementById("say");
+  if (element !== null) element.textContent = text;
 }

@@ -14,12 +14,7 @@ export function openSocket(
   let socket: WebSocket | null = null;
   let failures = 0;
   const connect = (): void => {
-    try {
-      socket = new WebSocket(location.origin.replace("http", "ws") + path);
-    } catch {
-      // A page saved to a file has nobody to listen to.
-      return;
-    }
+    socket = new WebSocket(location.origin.replace("http", "ws") + path);
     socket.onopen = () => {
       onOpen(failures > 0);
       failures = 0;
