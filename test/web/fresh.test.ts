@@ -93,7 +93,7 @@ function rowOf(page: string, id: string): string {
 /** Everything that is said at `now`, by whether it is green: of each component, and of the page as a whole. */
 function greens(snapshot: PageSnapshot, now: Millis) {
   const page = renderPage({ snapshot, now, origin: ORIGIN, isCopy: false }).replace(/<script>.*/s, "");
-  const live = pageRegions(snapshot, now, "Etc/UTC", true);
+  const live = pageRegions(snapshot, now, "Etc/UTC");
   const summary = summaryDocument(snapshot, ORIGIN, now);
   return {
     rows: snapshot.components.map(({ id }) => [
@@ -197,5 +197,5 @@ it.each([
   const facts = { ...factsOf({ clusters: [null, null, null], components: [], window: null, laterMs: 0 }) };
   const snapshot = publicSnapshot({ ...facts, archive: { delayedSince: null, isRestoring } }, NOON);
   expect(statusDocument(snapshot, ORIGIN, NOON).status).toEqual({ indicator: "minor", description });
-  expect(GREEN.test(pageRegions(snapshot, NOON, "Etc/UTC", true)["headline"]?.text ?? "")).toBe(false);
+  expect(GREEN.test(pageRegions(snapshot, NOON, "Etc/UTC")["headline"]?.text ?? "")).toBe(false);
 });

@@ -25,7 +25,7 @@ function text(markup: string): string {
 }
 
 function regionsOf(one: PageComponent, now = NOW) {
-  const regions = pageRegions(snapshot([one]), now, "Etc/UTC", true);
+  const regions = pageRegions(snapshot([one]), now, "Etc/UTC");
   const of = (key: string): string => regions[key]?.text ?? "";
   return { headline: of("headline"), state: of(`s-${one.id}`), why: of(`w-${one.id}`), numbers: of(`n-${one.id}`) };
 }
@@ -124,6 +124,27 @@ describe("a state", () => {
   });
 });
 
+describe("what answers from outside", () => {
+  const seen = (until: number, words: string, fields: Partial<PageComponent> = {}): string => {
+    const { numbers } = regionsOf(component(0, { ...fields, outside: { until, words } }));
+    return text(numbers).replace(/.*(?=from outside)/, "");
+  };
+  const silent = { heardAt: NOW - HOUR, outlook: said("operational", 0, null, NOW - HOUR) };
+  it.each([
+    ["stands beside the mesh's own numbers", seen(NOW + 1, "184 ms"), "from outside 184 ms"],
+    ["is said where the mesh says nothing", seen(NOW + 1, "184 ms", silent), "from outside 184 ms"],
+    ["that fails is said to", seen(NOW + 1, "failing"), "from outside failing"],
+    ["is unknown once nobody has looked for too long", seen(NOW, "184 ms"), "from outside unknown"],
+    ["is not mentioned where nobody looks", text(regionsOf(component(0)).numbers).replace(/.*req\/s/, ""), ""],
+  ])("%s", (_name, shown, words) => expect(shown).toBe(words));
+
+  it("reaches the open page too", () => {
+    const one = component(0, { outside: { until: NOW + MINUTE, words: "184 ms" } });
+    const page = renderPage({ ...view, snapshot: snapshot([one]) });
+    expect(page).toContain("&#34;outside&#34;:{&#34;until&#34;");
+  });
+});
+
 describe("time passing", () => {
   const heardAt = NOW - 8 * SECOND;
   const one = component(0, { outlook: said("operational", NOW - DAY, null, heardAt), heardAt });
@@ -152,7 +173,7 @@ describe("time passing", () => {
     const all = Array.from({ length: 5 }, (_, i) =>
       component(i, i < count ? { outlook: said("major_outage", NOW, null, heardAt) } : {}),
     );
-    expect(text(pageRegions(snapshot(all), NOW, "Etc/UTC", true)["headline"]?.text ?? "")).toBe(sentence);
+    expect(text(pageRegions(snapshot(all), NOW, "Etc/UTC")["headline"]?.text ?? "")).toBe(sentence);
   });
 });
 

@@ -40,7 +40,7 @@ let patienceMs = 0;
 let said = sayings(renderedAt());
 let still = stillOf(renderedAt());
 
-let live: LiveSocket | undefined;
+let live: LiveSocket | null = null;
 setInterval(tick, 1_000);
 document.addEventListener("visibilitychange", tick);
 readHistory();
@@ -54,7 +54,7 @@ function tick(): void {
   announce();
   // Nobody sees more of a page in the background than its title.
   if (document.hidden) return;
-  patch(pageRegions(change, now(), zone(), true));
+  patch(pageRegions(change, now(), zone()));
   visitorTimes();
   const isWanted =
     since(newsAt) > (live?.isOpen() ? QUIET_OPEN_MS : QUIET_CLOSED_MS) ||

@@ -8,7 +8,7 @@ import type { Html } from "./html.ts";
 import { markup, trusted } from "./html.ts";
 import { notices } from "./notice.ts";
 import type { Regions } from "./regions.ts";
-import { pageRegions } from "./regions.ts";
+import { stillRegions } from "./regions.ts";
 import { iconUrl, shapeSheet } from "./shape.ts";
 import { headline } from "./words.ts";
 
@@ -33,15 +33,20 @@ function isoText(at: Millis): string {
 export function renderPage({ snapshot, now, origin, isCopy }: PageView): string {
   const { page, components } = snapshot;
   const change = pageChange(snapshot);
-  const regions = pageRegions(change, now, page.timeZone, false);
+  const regions = stillRegions(change, now, page.timeZone);
   const sentence = headline(change, now, page.timeZone);
   return document({
     title: `${sentence} · ${page.name}`,
     description: `${page.name}: ${sentence}`,
     icon: iconUrl(pageStatus(components, now)),
     generatedAt: change.generatedAt,
-    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>Live data cannot be reached: this page knows of nothing newer.</p><noscript><p>Without JavaScript this page does not renew itself: reload it for what is now.</p></noscript></div><div id="notices">${notices(change, now, page.timeZone)}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
+    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change, figures)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>Live data cannot be reached: this page knows of nothing newer.</p><noscript><p>Without JavaScript this page does not renew itself: reload it for what is now.</p></noscript></div><div id="notices">${notices(change, now, page.timeZone)}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
   });
+}
+
+/** Six figures are more than anybody reads, and the other ten are what a page is heavy with. */
+function figures(_key: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 }
 
 /** What a frame of `/live` would carry for this snapshot: what the script starts from. */
@@ -49,8 +54,8 @@ function pageChange({ version, generatedAt, components, maintenances, archive }:
   return {
     version,
     generatedAt,
-    components: components.map(({ id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond }) => {
-      return { id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond };
+    components: components.map(({ id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond, outside }) => {
+      return { id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond, ...(outside && { outside }) };
     }),
     maintenances,
     ...(archive === undefined ? {} : { archive }),

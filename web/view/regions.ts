@@ -14,32 +14,41 @@ import { headline, statusWord, tally } from "./words.ts";
 
 export type Regions = Readonly<Record<string, Html>>;
 
-/** @param isLive whether somebody renders this again in a second: only then may it say how long ago something was */
-export function pageRegions(change: PageChange, now: Millis, timeZone: string, isLive: boolean): Regions {
+export function pageRegions(change: PageChange, now: Millis, timeZone: string): Regions {
+  const { components, generatedAt } = change;
   const regions: Record<string, Html> = {
-    headline: headlineRegion(change, now, timeZone),
-    asof: asOfRegion(change, now, timeZone, isLive),
+    headline: markup`${shape(pageStatus(components, now))}${headline(change, now, timeZone)}`,
+    asof: asOf(change, now, `${moment(generatedAt, now, timeZone, true)}, ${length(now - generatedAt)} ago`),
   };
-  for (const component of change.components) {
+  for (const component of components) {
     const { status } = outlookAt(component, now);
     regions[`s-${component.id}`] = stateRegion(component.name, status);
     regions[`w-${component.id}`] = markup`${reason(component, now, timeZone)}`;
-    regions[`n-${component.id}`] = numbersRegion(component, status);
-    regions[`a-${component.id}`] = markup`${dataAge(component, now, timeZone, isLive)}`;
+    regions[`n-${component.id}`] = numbersRegion(component, status, now);
+    regions[`a-${component.id}`] = markup`${dataAge(component, now)}`;
   }
   return regions;
 }
 
-function headlineRegion(change: PageChange, now: Millis, timeZone: string): Html {
-  return markup`${shape(pageStatus(change.components, now))}${headline(change, now, timeZone)}`;
+function asOf({ components }: PageChange, now: Millis, when: string): Html {
+  const well = tally(components, now);
+  return markup`as of ${when}${well !== null && ` · ${well}`}`;
 }
 
-/** A page that nobody renders again may be read on any later day, so it names its own. */
-function asOfRegion(change: PageChange, now: Millis, timeZone: string, isLive: boolean): Html {
-  const well = tally(change.components, now);
-  const { generatedAt } = change;
-  const age = isLive && `, ${length(now - generatedAt)} ago`;
-  return markup`as of ${moment(generatedAt, isLive ? now : 0, timeZone, true)}${age}${well !== null && ` · ${well}`}`;
+/**
+ * The same for a page that nobody may render again: it may be read on any later day, so it says when something was and
+ * not how long ago, and names its day.
+ */
+export function stillRegions(change: PageChange, now: Millis, timeZone: string): Regions {
+  const ages = change.components.map(({ id, heardAt }) => [
+    `a-${id}`,
+    markup`${heardAt !== null && `data of ${moment(heardAt, now, timeZone)}`}`,
+  ]);
+  return {
+    ...pageRegions(change, now, timeZone),
+    ...(Object.fromEntries(ages) as Regions),
+    asof: asOf(change, now, moment(change.generatedAt, 0, timeZone, true)),
+  };
 }
 
 function stateRegion(name: string, status: ComponentStatus): Html {
@@ -59,13 +68,19 @@ export function reason(component: LiveComponent, now: Millis, timeZone: string):
   return why === null ? `Since ${at}` : `Since ${at}: ${why}`;
 }
 
-function numbersRegion({ p95, errorRatio, requestsPerSecond }: LiveComponent, status: ComponentStatus): Html {
+/** Numbers from inside the mesh and, where somebody looks, the answer from outside: each is evidence of its own. */
+function numbersRegion(
+  { p95, errorRatio, requestsPerSecond, outside }: LiveComponent,
+  status: ComponentStatus,
+  now: Millis,
+): Html {
+  const seen = outside && markup` <span>from outside <b>${now < outside.until ? outside.words : "unknown"}</b></span>`;
   // Old numbers beside "unknown" would read as news.
-  if (status === "unknown" || requestsPerSecond === null) return markup`no numbers`;
-  return markup`<span>p95 ${quantileText(p95)}</span> <span>error ratio ${ratioText(errorRatio)}</span> <span>${rateText(requestsPerSecond)}</span>`;
+  return status === "unknown" || requestsPerSecond === null
+    ? markup`<span>no numbers</span>${seen}`
+    : markup`<span>p95 ${quantileText(p95)}</span> <span>error ratio ${ratioText(errorRatio)}</span> <span>${rateText(requestsPerSecond)}</span>${seen}`;
 }
 
-function dataAge({ heardAt }: LiveComponent, now: Millis, timeZone: string, isLive: boolean): string {
-  if (heardAt === null) return "";
-  return isLive ? `data ${length(now - heardAt)} old` : `data of ${moment(heardAt, now, timeZone)}`;
+function dataAge({ heardAt }: LiveComponent, now: Millis): string {
+  return heardAt === null ? "" : `data ${length(now - heardAt)} old`;
 }
