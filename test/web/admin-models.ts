@@ -234,6 +234,16 @@ export const COMPONENT_PAGE: ComponentPageModel = {
       replicas: { ready: 0, desired: 3 },
     }),
   ],
+  slo: {
+    target: 0.999,
+    isPublic: true,
+    allowedMs: 43 * MINUTE + 12 * SECOND,
+    lostMs: 18 * MINUTE,
+    leftRatio: 0.583,
+    burn: { hour: 0, sixHours: 0.4 },
+    verdict: "met",
+    reason: "58 % of the budget is left",
+  },
   form: {
     values: {
       name: "Checkout",
@@ -243,6 +253,8 @@ export const COMPONENT_PAGE: ComponentPageModel = {
       rule: "all",
       url: "https://shop.example.com/health",
       quorum: "",
+      "slo.target": "99.9",
+      "slo.isPublic": "yes",
     },
     faults: [],
   },

@@ -253,3 +253,60 @@ describe("a correction", () => {
 it.each(["-1", "x", "1e3"])("the chain after %s is refused", async (after) =>
   expect((await cli("GET", `/cli/v1/uptime/chain?after=${after}`)).status).toBe(400),
 );
+
+describe("the admin's page of it", () => {
+  let cookie: string;
+  beforeAll(async () => {
+    const { token } = await board.createLink();
+    cookie = `__Host-observatory=${await board.redeemLink(token)}`;
+  });
+  const get = async (path: string): Promise<string> => (await call(path, { headers: { cookie } })).text();
+  const post = async (path: string, form: Readonly<Record<string, string>>) => {
+    const answer = await call(path, {
+      method: "POST",
+      headers: { origin: "https://status.test", cookie, "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams(form).toString(),
+    });
+    return { status: answer.status, page: await answer.text() };
+  };
+  const settings = { name: "Checkout", group: "Uptime", services: "uptime-1/shop/checkout", rule: "all" };
+
+  it("sets a target as people write it, keeps it where a form does not know of it, and takes it away", async () => {
+    const path = `/admin/components/${id}`;
+    expect((await post(path, { ...settings, "slo.target": "99.9 %", "slo.isPublic": "yes" })).status).toBe(303);
+    expect((await board.uptimeOf(id))?.component.slo).toEqual({ target: 0.999, isPublic: true });
+    await post(path, settings);
+    expect((await board.uptimeOf(id))?.component.slo).toEqual({ target: 0.999, isPublic: true });
+    expect(await get(path)).toMatch(/name="slo.target"[^>]*value="99.9"/);
+    const refused = await post(path, { ...settings, "slo.target": "none" });
+    expect([refused.status, refused.page]).toEqual([
+      400,
+      expect.stringMatching(/“none” must be between 0.5 and 0.99999/),
+    ]);
+    await post(path, { ...settings, "slo.target": "" });
+    expect((await board.uptimeOf(id))?.component.slo).toBeUndefined();
+  });
+
+  it("corrects a day, says who did it, and keeps what was typed where it cannot", async () => {
+    const path = `/admin/components/${id}/uptime`;
+    const at = (ms: number): string => new Date(ms).toISOString().slice(0, 16);
+    const form = {
+      from: at(TODAY - 2 * DAY),
+      to: at(TODAY - 2 * DAY + HOUR),
+      status: "partial_outage",
+      reason: "customers told us",
+    };
+    expect((await post(path, form)).status).toBe(303);
+    const page = await get(path);
+    expect(page).toContain("customers told us");
+    expect(page).toContain("one-time link");
+    expect((await board.uptimeOf(id))?.days[2]?.ms.partial_outage).toBe(HOUR);
+    const again = await post(path, form);
+    expect([again.status, again.page]).toEqual([409, expect.stringContaining("written down already")]);
+    const early = await post(path, { ...form, to: form.from });
+    expect([early.status, early.page]).toEqual([400, expect.stringContaining("Give a moment after the first.")]);
+    expect(early.page).toContain('value="customers told us"');
+    expect((await post(path, { ...form, from: "" })).page).toContain("Give date and time, in UTC.");
+    expect((await post("/admin/components/nothing00000/uptime", form)).status).toBe(404);
+  });
+});

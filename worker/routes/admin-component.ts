@@ -4,6 +4,7 @@ import { renderComponent } from "../../web/view/admin/component.ts";
 import type { ComponentField, Fault } from "../../web/view/admin/model.ts";
 import { boardOf } from "../objects/env.ts";
 import { componentPageModel, frameOf } from "./admin-view.ts";
+import { sloModel } from "./admin-uptime.ts";
 import { adminPage, FORM_MAX, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
 import { addressFault, ComponentRequestSchema, faultsOf, requestOf, valuesOf } from "./component-request.ts";
@@ -16,12 +17,13 @@ interface Refused {
 }
 
 async function componentPage(c: AppContext, refused: Refused | null): Promise<Response> {
-  const view = await boardOf(c.env).operatorView();
-  const component = view.components.find(({ id }) => id === c.req.param("id"));
-  if (component === undefined) return gone(c);
+  const id = c.req.param("id") ?? "";
+  const [view, uptime] = await Promise.all([boardOf(c.env).operatorView(), boardOf(c.env).uptimeOf(id)]);
+  const component = view.components.find((one) => one.id === id);
+  if (component === undefined || uptime === null) return gone(c);
   const now = Date.now();
   const form = refused ?? { values: valuesOf(component), faults: [] };
-  const model = componentPageModel(view, component, form, now);
+  const model = componentPageModel(view, component, sloModel(uptime), form, now);
   return adminPage(c, renderComponent(model, frameOf(view, now)), refused?.status ?? 200);
 }
 

@@ -158,6 +158,7 @@ function serviceModel(tell: Tell, told: ToldService, components: readonly Compon
 export function componentPageModel(
   view: OperatorView,
   component: Component,
+  slo: ComponentPageModel["slo"],
   form: ComponentPageModel["form"],
   now: Millis,
 ): ComponentPageModel {
@@ -173,6 +174,7 @@ export function componentPageModel(
     disagreement,
     clusters,
     outside: outsideModel(component, evidence, now),
+    slo,
     services: component.services.map((ref) => memberModel(ref, view, now)),
     form,
   };

@@ -29,6 +29,7 @@ import { openDatabase } from "../store/database.ts";
 import { recentEvents } from "../store/events.ts";
 import { archiveModel, clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
 import { componentRoutes } from "./admin-component.ts";
+import { adminUptimeRoutes } from "./admin-uptime.ts";
 import { adminPage, FORM_MAX, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
 import { ServiceRef } from "./component-request.ts";
@@ -321,6 +322,7 @@ export const adminRoutes: readonly Route[] = [
   { method: "GET", path: "/admin/services", policy: "admin", handle: showServices },
   { method: "POST", path: "/admin/components", policy: "admin", bodyMaxBytes: FORM_MAX, handle: publish },
   ...componentRoutes,
+  ...adminUptimeRoutes,
   { method: "POST", path: "/admin/components/:id/remove", policy: "admin", bodyMaxBytes: FORM_MAX, handle: unpublish },
   { method: "GET", path: "/admin/maintenance/new", policy: "admin", handle: showMaintenanceNew },
   { method: "POST", path: "/admin/maintenance", policy: "admin", bodyMaxBytes: FORM_MAX, handle: startMaintenance },

@@ -19,7 +19,7 @@ export const ServiceRef = v.pipe(
 
 const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
 
-const TARGET_RANGE = `must be between ${TARGET_MIN} and ${TARGET_MAX}: 0.999 is 99.9 %`;
+const TARGET_RANGE = `must be between ${TARGET_MIN} and ${TARGET_MAX} (50 % and 99.999 %)`;
 
 /** What is promised over 30 days. Visitors read of it only where somebody says so. */
 const SloRequest = v.strictObject({
@@ -79,6 +79,8 @@ export function valuesOf(component: Component): Readonly<Record<ComponentField, 
     rule: component.rule,
     quorum: component.quorum === undefined ? "" : String(component.quorum),
     url: component.url ?? "",
+    "slo.target": component.slo === undefined ? "" : String(percentOf(component.slo.target)),
+    "slo.isPublic": component.slo?.isPublic === true ? "yes" : "",
   };
 }
 
@@ -93,6 +95,7 @@ export function requestOf(values: Readonly<Partial<Record<ComponentField, string
     // Absent in a form that was opened before there were such fields.
     ...(values.quorum === undefined ? {} : { quorum: numberOf(values.quorum) }),
     ...(values.url === undefined ? {} : { url: textOf(values.url) }),
+    ...(values["slo.target"] === undefined ? {} : { slo: sloOf(values) }),
   };
 }
 
@@ -100,6 +103,22 @@ export function requestOf(values: Readonly<Partial<Record<ComponentField, string
 function numberOf(value: string | undefined): number | null {
   const text = value?.trim() ?? "";
   return text === "" ? null : Number(text.replace(",", "."));
+}
+
+/** A target as people write it: 99.9. */
+function percentOf(target: number): number {
+  return Number((target * 100).toFixed(5));
+}
+
+/** 99.9 is 0.999, to the digit; what is no number is left to the schema. */
+function targetOf(text: string): number | string {
+  const percent = Number(text.replace(/\s*%$/, "").replace(",", "."));
+  return Number.isFinite(percent) ? Number((percent / 100).toFixed(7)) : text;
+}
+
+function sloOf(values: Readonly<Partial<Record<ComponentField, string>>>): object | null {
+  const target = textOf(values["slo.target"]);
+  return target === null ? null : { target: targetOf(target), isPublic: values["slo.isPublic"] === "yes" };
 }
 
 function textOf(value: string | undefined): string | null {

@@ -91,7 +91,7 @@ const Amendment = v.pipe(
 );
 
 /** What each refusal means, and what to do. */
-const AMEND_REFUSALS: Readonly<Record<AmendRefusal, string>> = {
+export const AMEND_REFUSALS: Readonly<Record<AmendRefusal, string>> = {
   unknown_component: "There is no such component. Ids are in /api/v2/summary.json.",
   not_frozen:
     "Only past days that the page shows and that this component was on can be corrected. A day freezes a quarter of an hour after it ends.",

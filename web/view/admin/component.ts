@@ -6,6 +6,7 @@ import { statusWord } from "../words.ts";
 import { adminDocument } from "./document.ts";
 import { age, button, faultOf, invalid, marked, segment, table } from "./elements.ts";
 import type { AdminFrame, ComponentField, ComponentPageModel, OutsideModel } from "./model.ts";
+import { target } from "./uptime.ts";
 import { clusterLink, READING_HEAD, readingCells } from "./parts.ts";
 
 /** What is said of a component and why; then the form that changes it, a section for each of its subjects. */
@@ -20,6 +21,9 @@ export function renderComponent(model: ComponentPageModel, frame: AdminFrame): s
 ${clusters(model, frame)}
 ${outside(model, frame)}
 ${services(model, frame)}
+<h2>Uptime</h2>
+${model.slo !== null && markup`<p>${target(model.slo)}</p>`}
+<p><a href="${action}/uptime">Figures, frozen days and corrections</a></p>
 <h2>Settings</h2>
 <form class="sheet" method="post" action="${action}">
 ${faultOf(form.faults, null, "fault-form")}
@@ -52,6 +56,16 @@ ${section("From outside", [
     input(model, "url", 'type="url" maxlength="500" placeholder="https://"'),
     "Asked each minute from the Internet, as a visitor would; any answer but 200 to 299 within 10 s is a failure. Empty: it is not asked.",
   ),
+])}
+${section("Promise", [
+  field(
+    model,
+    "slo.target",
+    "Target",
+    input(model, "slo.target", 'inputmode="decimal" size="8" placeholder="99.9"'),
+    "Percent of 30 days, 50 to 99.999. Empty: none.",
+  ),
+  checkbox(model, "slo.isPublic", "Visitors read the target and what is left of it"),
 ])}
 <p class="actions"><button class="primary">Save</button></p></form>
 <details class="danger"><summary>Unpublish ${name}</summary><p>It and its history leave the public page at once.</p>${button(`${action}/remove`, `Unpublish ${name}`, {}, "danger")}</details>`,
@@ -126,6 +140,10 @@ ${choice("any", "Any is", "clusters that stand in for each other")}
 ${choice("quorum", "A number of them are", "of its clusters; with one cluster, of its services")}
 ${faultOf(faults, "rule", "fault-rule")}
 ${field(model, "quorum", "That number", input(model, "quorum", 'type="number" min="1" max="100" step="1" inputmode="numeric"'))}</fieldset>`;
+}
+
+function checkbox({ form }: ComponentPageModel, name: ComponentField, word: string): Html {
+  return markup`<label class="choice"><input type="checkbox" name="${name}" value="yes"${form.values[name] === "yes" && trusted(" checked")}> <span>${word}</span></label>`;
 }
 
 /** `attributes` are our own constants. */

@@ -219,7 +219,7 @@ export interface ClusterPageModel {
 }
 
 /** A form that came back: what was typed, and what is wrong with it. */
-interface FormModel<Field extends string> {
+export interface FormModel<Field extends string> {
   readonly values: Readonly<Partial<Record<Field, string>>>;
   readonly faults: readonly Fault[];
 }
@@ -236,7 +236,29 @@ export interface ServicesModel {
  * POST /admin/components/:id. The names are the paths of `ComponentRequestSchema`: `services` one a line, each
  * "cluster/namespace/name"; an empty field takes away what stood there.
  */
-export type ComponentField = "name" | "group" | "description" | "services" | "rule" | "quorum" | "url";
+export type ComponentField =
+  | "name"
+  | "group"
+  | "description"
+  | "services"
+  | "rule"
+  | "quorum"
+  | "url"
+  | "slo.target"
+  | "slo.isPublic";
+
+/** A target over 30 days. `leftRatio` is what is left of what may be lost, negative once more was. */
+export interface SloModel {
+  readonly target: number;
+  readonly isPublic: boolean;
+  readonly allowedMs: number;
+  readonly lostMs: number;
+  readonly leftRatio: number;
+  /** Null where nothing was observed. */
+  readonly burn: { readonly hour: number | null; readonly sixHours: number | null };
+  readonly verdict: "met" | "burning" | "missed";
+  readonly reason: string;
+}
 
 /** A component's address, asked from outside each minute. */
 export interface OutsideModel {
@@ -274,6 +296,8 @@ export interface ComponentPageModel {
   readonly clusters: readonly ComponentClusterModel[];
   /** How its address is seen from outside; null if it has none. */
   readonly outside: OutsideModel | null;
+  /** Null without a target. */
+  readonly slo: SloModel | null;
   /** The services it stands for, in its own order; one that nobody reports is unknown. */
   readonly services: readonly ServiceModel[];
   readonly form: FormModel<ComponentField>;
