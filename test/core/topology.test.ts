@@ -2,12 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Finding } from "../../worker/core/cause.ts";
 import { findingsOf, likelyCauses } from "../../worker/core/cause.ts";
-import type { Tell, ToldService } from "../../worker/core/component.ts";
+import type { StatusChange, Tell, ToldService } from "../../worker/core/component.ts";
 import { graphOf } from "../../worker/core/graph.ts";
 import type { ToldTopology } from "../../worker/core/topology.ts";
 import { withTopology } from "../../worker/core/topology.ts";
 import { MINUTE } from "../../protocol/time.ts";
-import { NOON, component, tell, told } from "../support/facts.ts";
+import type { Maintenance } from "../../worker/core/maintenance.ts";
+import { publicChange, publicSnapshot } from "../../worker/core/snapshot.ts";
+import { NOON, component, maintenance, tell, told } from "../support/facts.ts";
 
 /** Edges as "caller callee requests errors". */
 function topology(...lines: readonly string[]): ToldTopology {
@@ -205,6 +207,73 @@ describe("what visitors read of it", () => {
   ])("is nothing once %s", (_name, facts, now) =>
     expect(likelyCauses(published("orders", "ledger"), held(facts), now).size).toBe(0),
   );
+});
+
+describe("the page", () => {
+  const NAMES = ["Orders", "Payments", "Ledger", "Cart", "Search", "Checkout"];
+  const idOf = (name: string): string => `${name.toLowerCase()}00000000`.slice(0, 12);
+  const published = NAMES.map((name, i) =>
+    component({ id: idOf(name), name, position: i, services: [`eu-1/shop/${name.toLowerCase()}`] }),
+  );
+  const calls = topology(
+    "orders ledger 100 30",
+    "payments ledger 100 30",
+    "cart ledger 100 30",
+    "search ledger 100 30",
+  );
+
+  /** "Orders: why" for each that has something to say. */
+  function read(states: readonly string[], components = published, maintenances: Maintenance[] = []): string[] {
+    const facts = {
+      version: 1,
+      page: { id: "page00000000", name: "Acme", timeZone: "Etc/UTC", createdAt: NOON },
+      components,
+      maintenances,
+      tells: new Map([["eu-1", { ...tell(NOON, services(...states)), topology: calls }]]),
+      changes: new Map<string, StatusChange[]>(),
+      archive: { delayedSince: null, isRestoring: false },
+      outside: new Map(),
+    };
+    const [whole, frame] = [publicSnapshot(facts, NOON), publicChange(facts, NOON)];
+    expect(frame.components.map(({ outlook }) => outlook)).toEqual(whole.components.map(({ outlook }) => outlook));
+    return whole.components.flatMap(({ name, outlook }) =>
+      outlook.flatMap(({ from, why }) => (why === null ? [] : [`${name} +${(from - NOON) / 1_000}: ${why}`])),
+    );
+  }
+
+  it("says where trouble likely comes from, and whom it likely hurts, until the evidence expires", () =>
+    expect(read(["orders failing", "payments failing", "ledger failing", "checkout well"])).toEqual([
+      "Orders +0: Likely because of Ledger.",
+      "Payments +0: Likely because of Ledger.",
+      "Ledger +0: Likely the cause of trouble in Orders and Payments.",
+    ]));
+
+  it("counts those that are hurt where they are many", () =>
+    expect(read(["orders failing", "payments failing", "cart failing", "search failing", "ledger failing"])).toContain(
+      "Ledger +0: Likely the cause of trouble in 4 other components.",
+    ));
+
+  it("names a cause that is under maintenance, and says nothing of a symptom that is", () => {
+    const states = ["orders failing", "ledger failing"];
+    expect(read(states, published, [maintenance({ service: "shop/ledger" })])).toContain(
+      "Orders +0: Likely because of Ledger.",
+    );
+    expect(read(states, published, [maintenance({ service: "shop/orders" })])).toEqual(["Orders +0: Database upgrade"]);
+  });
+
+  it("does not name a component that it shows as well", () => {
+    const ledger = component({
+      id: idOf("Ledger"),
+      name: "Ledger",
+      services: ["eu-1/shop/ledger", "eu-1/shop/spare"],
+      rule: "any",
+    });
+    const others = published.filter(({ name }) => name !== "Ledger");
+    expect(read(["orders failing", "ledger failing", "spare well"], [...others, ledger])).toEqual([]);
+  });
+
+  it("holds no name of a service", () =>
+    expect(read(["orders failing", "ledger failing"]).join()).not.toMatch(/shop|eu-1/));
 });
 
 describe("a graph", () => {

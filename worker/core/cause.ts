@@ -6,11 +6,13 @@
  * calls between them say so: they fail, and enough of them to matter, or the callee is slow or not running. Where a
  * circle of services is in trouble together, nobody can say which of them began.
  */
+import type { PageComponent } from "../../protocol/page.ts";
+import { outlookAt } from "../../protocol/page.ts";
+import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { Component, Evidence, ToldService } from "./component.ts";
 import { splitService } from "./component.ts";
-import type { ServiceStatus } from "./service.ts";
 import type { Edge, ToldTopology } from "./topology.ts";
 import { edgesOf, isFresh } from "./topology.ts";
 
@@ -33,7 +35,12 @@ export interface Finding {
   readonly evidence: string;
 }
 
-const IN_TROUBLE: ReadonlySet<ServiceStatus> = new Set(["degraded_performance", "partial_outage", "major_outage"]);
+const IN_TROUBLE: ReadonlySet<ComponentStatus> = new Set(["degraded_performance", "partial_outage", "major_outage"]);
+
+/** Whether a status is evidence of trouble: silence and maintenance are none. */
+export function isTrouble(status: ComponentStatus): boolean {
+  return IN_TROUBLE.has(status);
+}
 
 /**
  * The likely causes among a cluster's services, those with most symptoms first; a service in trouble that neither
@@ -54,9 +61,7 @@ export function findingsOf(services: readonly ToldService[], topology: ToldTopol
 
 /** Who is in trouble by its own evidence, and who says nothing of itself while calls to it fail. */
 function inTrouble(told: ReadonlyMap<string, ToldService>, edges: readonly Edge[]): ReadonlySet<string> {
-  const found = new Set(
-    [...told.values()].filter(({ status }) => IN_TROUBLE.has(status)).map(({ service }) => service),
-  );
+  const found = new Set([...told.values()].filter(({ status }) => isTrouble(status)).map(({ service }) => service));
   const isSilent = (name: string): boolean => (told.get(name)?.status ?? "unknown") === "unknown";
   const failing = edges.filter(
     ({ from, to, requests, errors }) =>
@@ -209,7 +214,7 @@ export function likelyCauses(
   for (const tell of tells.values()) {
     const { topology, expiresAt, services, cluster } = tell;
     if (topology === undefined || now >= expiresAt || !isFresh(topology, now)) continue;
-    if (!services.some(({ status }) => IN_TROUBLE.has(status))) continue;
+    if (!services.some(({ status }) => isTrouble(status))) continue;
     for (const finding of findingsOf(services, topology)) {
       if (finding.symptoms.length === 0) continue;
       const from = componentsOf(components, cluster, finding.causes);
@@ -235,4 +240,35 @@ function componentsOf(components: readonly Component[], cluster: string, service
       return split.cluster === cluster && names.has(split.service);
     }),
   );
+}
+
+/** More names than these make no sentence. */
+const NAMED_TO_VISITORS_MAX = 3;
+
+/**
+ * What visitors read beside a component's trouble: where it likely comes from, or whom it likely hurts. A cause that is
+ * shown as well, because another of its services does the work, is not named: the page would contradict itself.
+ *
+ * @param causes as `likelyCauses` found them
+ */
+export function causeSentences(
+  causes: ReadonlyMap<string, readonly string[]>,
+  shown: readonly Pick<PageComponent, "id" | "name" | "outlook">[],
+  now: Millis,
+): ReadonlyMap<string, string> {
+  const unwell = shown.filter((component) => outlookAt(component, now).status !== "operational");
+  const hurt = unwell.filter((component) => isTrouble(outlookAt(component, now).status));
+  const sentences = new Map<string, string>();
+  for (const { id } of hurt) {
+    const from = unwell.filter((other) => causes.get(id)?.includes(other.id));
+    const to = hurt.filter((other) => causes.get(other.id)?.includes(id));
+    if (from.length > 0) sentences.set(id, `Likely because of ${namesOf(from)}.`);
+    else if (to.length > 0) sentences.set(id, `Likely the cause of trouble in ${namesOf(to)}.`);
+  }
+  return sentences;
+}
+
+function namesOf(components: readonly Pick<PageComponent, "name">[]): string {
+  const names = components.map(({ name }) => name);
+  return names.length > NAMED_TO_VISITORS_MAX ? `${names.length} other components` : listed(names);
 }

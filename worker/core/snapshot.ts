@@ -14,6 +14,7 @@ import type {
 } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
+import { causeSentences, isTrouble, likelyCauses } from "./cause.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
 import { changesUntil, freshServices, latenciesOf, outlook, outsideOf, splitService } from "./component.ts";
 import type { FrozenDays } from "./freeze.ts";
@@ -52,7 +53,11 @@ export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
     version: facts.version,
     generatedAt: now,
     page: { id: page.id, name: page.name, timeZone: page.timeZone, createdAt: page.createdAt },
-    components: inPageOrder(facts.components).map((component) => publicComponent(component, facts, now)),
+    components: withCauses(
+      inPageOrder(facts.components).map((component) => publicComponent(component, facts, now)),
+      facts,
+      now,
+    ),
     maintenances: publicMaintenances(facts, now),
     archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
     ...frozenMark(facts),
@@ -69,10 +74,33 @@ export function publicChange(facts: PageFacts, now: Millis): PageChange {
   return {
     version: facts.version,
     generatedAt: now,
-    components: inPageOrder(facts.components).map((component) => liveComponent(component, facts, now)),
+    components: withCauses(
+      inPageOrder(facts.components).map((component) => liveComponent(component, facts, now)),
+      facts,
+      now,
+    ),
     maintenances: publicMaintenances(facts, now),
     archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
   };
+}
+
+/** Adds to what is said of trouble where it likely comes from, by the names that visitors know. */
+function withCauses<Shown extends LiveComponent>(
+  shown: readonly Shown[],
+  facts: PageFacts,
+  now: Millis,
+): readonly Shown[] {
+  const causes = likelyCauses(facts.components, facts.tells, now);
+  if (causes.size === 0) return shown;
+  const sentences = causeSentences(causes, shown, now);
+  return shown.map((component) => {
+    const sentence = sentences.get(component.id);
+    if (sentence === undefined) return component;
+    const outlook = component.outlook.map((entry) =>
+      isTrouble(entry.status) ? { ...entry, why: entry.why === null ? sentence : `${entry.why} ${sentence}` } : entry,
+    );
+    return { ...component, outlook };
+  });
 }
 
 /** Groups stand together, each where its first component stands. */
