@@ -89,16 +89,17 @@ function serve(options: ServiceOptions, caller: Caller): RequestListener {
       return 503;
     }
     await pause(workTime(spec.workMs) + (hit ? between(SLOW_MS.least, SLOW_MS.most) : 0));
-    // One after the other, as most handlers are written. A failed or late call is done without: see `Call`.
+    // One after the other, as most handlers are written.
     for (const [i, call] of spec.calls.entries()) {
-      if (chances[i]?.(call.share) === true) await follow(call);
+      if (chances[i]?.(call.share) === true && !(await follow(call)) && call.needed === true) return 503;
     }
     return 200;
   }
 
-  async function follow(call: Call): Promise<void> {
+  /** Whether the call was answered in time, and well. */
+  async function follow(call: Call): Promise<boolean> {
     const to = options.lookup(call.to);
-    if (to !== null) await caller.call(to, `/from/${spec.name}`, call.patienceMs);
+    return to !== null && (await caller.call(to, `/from/${spec.name}`, call.patienceMs)) === 200;
   }
 
   async function handle(request: IncomingMessage): Promise<number> {

@@ -7,17 +7,18 @@
  *                          └▶ checkout ─▶ cart
  *                                      ├▶ payments ─▶ ledger (TLS)
  *                                      └▶ orders   ─▶ ledger (TLS)
+ *
+ * Payments and orders need the ledger: while it fails they fail with it. Everybody else does without what is missing.
  */
 
 /** A call to another service. `share` is how many of the caller's requests make it, 0 to 1. */
 export interface Call {
   readonly to: string;
   readonly share: number;
-  /**
-   * The caller waits this long, ms, and then answers 200 without it. It never repeats a call. So a broken service is
-   * the only one that looks broken, and its trouble is never multiplied.
-   */
+  /** The caller waits this long, ms. It never repeats a call, so trouble is never multiplied. */
   readonly patienceMs: number;
+  /** Without an answer in time the caller answers 503. Without `needed` it does without the call, and answers 200. */
+  readonly needed?: boolean;
 }
 
 export interface ServiceSpec {
@@ -67,7 +68,7 @@ export const SERVICES: readonly ServiceSpec[] = [
     name: "payments",
     workMs: 28,
     tls: false,
-    calls: [{ to: "ledger", share: 1, patienceMs: 120 }],
+    calls: [{ to: "ledger", share: 1, patienceMs: 1_000, needed: true }],
   },
   { namespace: "shop", name: "catalog", workMs: 14, tls: false, calls: [] },
   { namespace: "shop", name: "cart", workMs: 6, tls: false, calls: [] },
@@ -76,7 +77,7 @@ export const SERVICES: readonly ServiceSpec[] = [
     name: "orders",
     workMs: 16,
     tls: false,
-    calls: [{ to: "ledger", share: 1, patienceMs: 120 }],
+    calls: [{ to: "ledger", share: 1, patienceMs: 1_000, needed: true }],
   },
   { namespace: "data", name: "ledger", workMs: 9, tls: true, calls: [] },
 ];

@@ -67,6 +67,15 @@ describe("the demo mesh", () => {
     expect((await visit(mesh, "payments", 10)).every((status) => status === 200)).toBe(true);
   });
 
+  it("fails with the ledger whoever needs it, and nobody behind them", async () => {
+    await control(mesh, "break", { service: "ledger", ratio: 1 });
+    expect(new Set(await visit(mesh, "orders", 5))).toEqual(new Set([503]));
+    expect(new Set(await visit(mesh, "payments", 5))).toEqual(new Set([503]));
+    expect(new Set(await visit(mesh, "checkout", 5))).toEqual(new Set([200]));
+    await control(mesh, "heal", {});
+    expect(new Set(await visit(mesh, "orders", 5))).toEqual(new Set([200]));
+  });
+
   it("takes longer than the runbook's alert when it is slow", async () => {
     await control(mesh, "break", { service: "cart", mode: "slow", ratio: 1 });
     const startedAt = performance.now();
