@@ -13,6 +13,7 @@ import { pageRoutes } from "./routes/page.ts";
 import { uptimeRoutes } from "./routes/uptime.ts";
 import type { AppEnv, Route } from "./routes/table.ts";
 import { mount } from "./routes/table.ts";
+import { topologyRoutes } from "./routes/topology.ts";
 
 export { Board } from "./objects/board.ts";
 export { Cluster } from "./objects/cluster.ts";
@@ -24,6 +25,7 @@ const routes: readonly Route[] = [
   ...agentRoutes,
   ...operatorRoutes,
   ...uptimeRoutes,
+  ...topologyRoutes,
   ...adminRoutes,
   ...cliRoutes,
 ];

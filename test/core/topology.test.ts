@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Finding } from "../../worker/core/cause.ts";
 import { findingsOf, likelyCauses } from "../../worker/core/cause.ts";
 import type { StatusChange, Tell, ToldService } from "../../worker/core/component.ts";
-import { graphOf } from "../../worker/core/graph.ts";
+import { graphsOf } from "../../worker/core/graph.ts";
 import type { ToldTopology } from "../../worker/core/topology.ts";
 import { withTopology } from "../../worker/core/topology.ts";
 import { MINUTE } from "../../protocol/time.ts";
@@ -277,6 +277,11 @@ describe("the page", () => {
 });
 
 describe("a graph", () => {
+  const graphOf = (told: Tell, now: number) => {
+    const [found] = graphsOf([told], told.cluster, now).graphs;
+    if (found === undefined) throw new Error("no graph");
+    return found;
+  };
   const graph = topology("gateway orders 120 0", "orders ledger 60 30");
   const states = services("orders failing", "ledger failing", "idle well");
 
@@ -296,6 +301,19 @@ describe("a graph", () => {
     const { nodes, fresh, findings } = graphOf({ ...tell(NOON, states), topology: graph }, NOON + MINUTE);
     expect(nodes.map(({ status }) => status)).toEqual([null, "unknown", "unknown", "unknown"]);
     expect([fresh, findings, nodes[2]?.errorRatio]).toEqual([false, [], null]);
+  });
+
+  it("is of the cluster that was asked for, else of those in trouble first and of twenty at most", () => {
+    const well = Array.from({ length: 30 }, (_, i) => tell(NOON, services("a well"), `c${String(i).padStart(2, "0")}`));
+    const tells = [...well, tell(NOON, services("a down"), "in-trouble")];
+    const names = (wanted: string | null, now = NOON) =>
+      graphsOf(tells, wanted, now).graphs.map(({ cluster }) => cluster);
+    expect(names("c07")).toEqual(["c07"]);
+    expect(names("nobody")).toEqual([]);
+    expect(names(null)).toEqual(["in-trouble", ...well.slice(0, 19).map(({ cluster }) => cluster)]);
+    // Silence is no trouble.
+    expect(names(null, NOON + MINUTE)[0]).toBe("c00");
+    expect(graphsOf(tells, "c07", NOON).clusters).toHaveLength(31);
   });
 
   it("that is old is none", () => {

@@ -25,7 +25,7 @@ async function pushed(
 }
 
 async function edgesOf(cluster: string) {
-  return (await boardOf(bindings).graph(cluster))?.edges;
+  return (await boardOf(bindings).graphs(cluster)).graphs[0]?.edges;
 }
 
 async function heardAt(cluster: string): Promise<number> {
@@ -71,4 +71,4 @@ it("that came with a push which was not told goes with the next one that is", as
 });
 
 it("is of a cluster that told something; of any other there is none", async () =>
-  expect(await boardOf(bindings).graph("graph-nobody")).toBeNull());
+  expect(await edgesOf("graph-nobody")).toBeUndefined());

@@ -4,7 +4,7 @@ import type { Quantile } from "../../protocol/latency.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { Finding } from "./cause.ts";
-import { findingsOf } from "./cause.ts";
+import { findingsOf, isTrouble } from "./cause.ts";
 import type { Tell, ToldService } from "./component.ts";
 import { latenciesOf } from "./component.ts";
 import type { ServiceStatus } from "./service.ts";
@@ -33,7 +33,7 @@ interface GraphEdge {
   readonly errorRatio: number | null;
 }
 
-export interface ClusterGraph {
+interface ClusterGraph {
   readonly cluster: string;
   /** When the graph was received; null if none is held, or none that is still good. */
   readonly heardAt: Millis | null;
@@ -47,8 +47,30 @@ export interface ClusterGraph {
   readonly findings: readonly Finding[];
 }
 
+/** Graphs in one answer: each has at most 2,000 edges, and an answer stays far below the 32 MiB of one call. */
+const GRAPHS_MAX = 20;
+
+/** `clusters` are all that told something, in the order given; `graphs` of the one asked for, or of as many as fit. */
+export interface Graphs {
+  readonly clusters: readonly string[];
+  readonly graphs: readonly ClusterGraph[];
+}
+
+/** @param wanted a cluster's name; null for the first few, those in trouble first */
+export function graphsOf(tells: readonly Tell[], wanted: string | null, now: Millis): Graphs {
+  const clusters = tells.map(({ cluster }) => cluster);
+  if (wanted !== null) {
+    const graphs = tells.filter(({ cluster }) => cluster === wanted).map((tell) => graphOf(tell, now));
+    return { clusters, graphs };
+  }
+  const inTrouble = (tell: Tell): boolean =>
+    now < tell.expiresAt && tell.services.some(({ status }) => isTrouble(status));
+  const sorted = tells.toSorted((a, b) => Number(inTrouble(b)) - Number(inTrouble(a)));
+  return { clusters, graphs: sorted.slice(0, GRAPHS_MAX).map((tell) => graphOf(tell, now)) };
+}
+
 /** A cluster's graph with what is known of its nodes, in the order of their names. */
-export function graphOf(tell: Tell, now: Millis): ClusterGraph {
+function graphOf(tell: Tell, now: Millis): ClusterGraph {
   const topology = tell.topology !== undefined && isFresh(tell.topology, now) ? tell.topology : null;
   const fresh = now < tell.expiresAt;
   const services = new Map(tell.services.map((told) => [told.service, told]));

@@ -14,9 +14,9 @@ import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Scope } from "../core/access.ts";
 import { clustersToWake } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
-import type { ClusterGraph } from "../core/graph.ts";
-import { graphOf } from "../core/graph.ts";
 import type { AmendRefusal } from "../core/freeze.ts";
+import type { Graphs } from "../core/graph.ts";
+import { graphsOf } from "../core/graph.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import { retryDelay } from "../core/retry.ts";
@@ -200,11 +200,10 @@ export class Board extends DurableObject<Env> {
     };
   }
 
-  /** Who calls whom in a cluster, and what is likely the cause of its trouble; null for a cluster that told nothing. */
-  async graph(cluster: string): Promise<ClusterGraph | null> {
-    this.#meter.called("graph");
-    const tell = this.#tells.get(cluster);
-    return tell === null ? null : graphOf(tell, Date.now());
+  /** Who calls whom, and what is likely the cause of trouble: in one cluster, or in the first few, troubled ones first. */
+  async graphs(cluster: string | null): Promise<Graphs> {
+    this.#meter.called("graphs");
+    return graphsOf([...this.#tells.map.values()].toSorted(byCluster), cluster, Date.now());
   }
 
   /**

@@ -7,6 +7,7 @@ import type { AdminFrame } from "./model.ts";
 const PLACES = [
   ["/admin", "Home"],
   ["/admin/services", "Services"],
+  ["/admin/topology", "Topology"],
   ["/admin/maintenance/new", "Start maintenance"],
   ["/admin/archive", "Archive"],
 ] as const;

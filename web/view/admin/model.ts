@@ -315,6 +315,54 @@ export interface TargetModel {
   readonly published: readonly PublishedModel[];
 }
 
+/** A service, or a workload that nobody reports: then `status` is null. */
+export interface GraphNodeModel {
+  /** namespace/name */
+  readonly name: string;
+  readonly status: ComponentStatus | null;
+  readonly reason: string | null;
+  readonly requestsPerSecond: number | null;
+  readonly errorRatio: number | null;
+  readonly p95: Quantile | null;
+  readonly role: "cause" | "symptom" | null;
+  /** Of a symptom: where its trouble likely comes from. */
+  readonly causes: readonly string[];
+}
+
+/** Calls; `errorRatio` is null where there were none. */
+export interface GraphEdgeModel {
+  readonly from: string;
+  readonly to: string;
+  readonly requestsPerSecond: number;
+  readonly errorRatio: number | null;
+}
+
+export interface GraphModel {
+  readonly cluster: string;
+  /** When the agent's look arrived, and what it spans; null if there is none, or an old one. */
+  readonly heardAt: Millis | null;
+  readonly spanMs: number | null;
+  /** False if the cluster is silent. */
+  readonly fresh: boolean;
+  /** Edges that the agent left out. */
+  readonly left: number;
+  readonly nodes: readonly GraphNodeModel[];
+  readonly edges: readonly GraphEdgeModel[];
+  /** Likely causes; one without symptoms is in trouble by itself. */
+  readonly findings: readonly {
+    readonly causes: readonly string[];
+    readonly symptoms: readonly string[];
+    readonly evidence: string;
+  }[];
+}
+
+export interface TopologyModel {
+  /** All that told something. */
+  readonly clusters: readonly string[];
+  /** Null if there is no cluster. */
+  readonly graph: GraphModel | null;
+}
+
 /**
  * POST /admin/maintenance: `target` "cluster/namespace/name", `mode` "announce" or "scale", `replicas` (digits, only
  * with scale), `reason`, `name`, `hours` (1 to LEASE_HOURS_MAX, decimals allowed).

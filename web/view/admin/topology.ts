@@ -1,0 +1,110 @@
+import type { ComponentStatus } from "../../../protocol/status.ts";
+import { length, quantileText, rateText, ratioText } from "../format.ts";
+import type { Html } from "../html.ts";
+import { markup, trusted } from "../html.ts";
+import { statusWord } from "../words.ts";
+import { adminDocument } from "./document.ts";
+import { age, marked, table } from "./elements.ts";
+import { drawing, drawnNodes } from "./graph.ts";
+import type { AdminFrame, GraphEdgeModel, GraphModel, GraphNodeModel, TopologyModel } from "./model.ts";
+import { clusterLink } from "./parts.ts";
+
+/** Edges of one service in a cell; the API has the rest. */
+const CALLS_SHOWN = 12;
+
+/** Who calls whom in one cluster, and what is likely the cause of its trouble. */
+export function renderTopology({ clusters, graph }: TopologyModel, frame: AdminFrame): string {
+  return adminDocument(
+    frame,
+    "/admin/topology",
+    "Who calls whom",
+    graph === null
+      ? markup`<p class="empty">No cluster has told anything yet; <a href="/admin">its state</a> says what is missing.</p>`
+      : markup`${choice(clusters, graph.cluster)}${asOf(graph, frame)}${causes(graph)}${graph.edges.length > 0 && picture(graph)}
+${services(graph)}`,
+  );
+}
+
+function choice(clusters: readonly string[], current: string): Html | null {
+  if (clusters.length < 2) return null;
+  const options = clusters.map(
+    (cluster) => markup`<option${cluster === current && trusted(" selected")}>${cluster}</option>`,
+  );
+  return markup`<form class="filter" method="get" action="/admin/topology"><label for="cluster">Cluster</label> <select id="cluster" name="cluster">${options}</select> <button class="secondary">Show</button></form>
+`;
+}
+
+function asOf({ cluster, heardAt, spanMs, fresh, left }: GraphModel, frame: AdminFrame): Html {
+  const silent = !fresh && markup` ${marked("unknown", "The cluster is silent: nobody knows how its services are.")}`;
+  if (heardAt === null || spanMs === null)
+    return markup`<p class="soft">${clusterLink(cluster)} has not told who calls whom in the last ten minutes. An agent looks about once a minute, in the mesh's own counters; one of the release before does not.${silent}</p>
+`;
+  return markup`<p class="soft">${clusterLink(cluster)}, calls over ${length(spanMs)}, as of ${age(heardAt, frame)}.${left > 0 && ` ${left} of the quietest edges are left out.`}${silent}</p>
+`;
+}
+
+function causes({ findings, nodes, heardAt, fresh }: GraphModel): Html | null {
+  if (heardAt === null || !fresh) return null;
+  const statusOf = (name: string): ComponentStatus => nodes.find((node) => node.name === name)?.status ?? "unknown";
+  const items = findings.map(
+    ({ causes: names, symptoms, evidence }) =>
+      markup`<li>${marked(statusOf(names[0] ?? ""), markup`<b>${names.join(", ")}</b> ${symptoms.length > 0 ? "is the likely cause" : "is in trouble by itself"}. ${evidence}${symptoms.length > 0 && markup`<br><span class="soft">In trouble by it: ${symptoms.join(", ")}</span>`}`)}</li>`,
+  );
+  return markup`<section class="needs"><h2>Where trouble comes from</h2>${items.length === 0 ? marked("operational", "No service is in trouble.") : markup`<ul>${items}</ul>`}</section>
+`;
+}
+
+function picture(graph: GraphModel): Html {
+  const joined = new Set(graph.edges.flatMap(({ from, to }) => [from, to])).size;
+  const drawn = drawnNodes(graph).length;
+  return markup`${drawing(graph)}${drawn < joined && markup`<p class="soft">Drawn are ${drawn} of ${joined} services: what is in trouble, what is beside it, and the busiest. The table has all.</p>`}`;
+}
+
+function services({ nodes, edges }: GraphModel): Html {
+  return markup`<h2>Services</h2>
+${table({
+  caption: "Services, with whom they call",
+  head: ["Service", "State", "requests", "error ratio", "p95", "Calls", "Called by"],
+  rows: nodes.map((node) => [
+    node.name,
+    state(node),
+    node.requestsPerSecond === null ? "–" : numeric(rateText(node.requestsPerSecond)),
+    numeric(ratioText(node.errorRatio)),
+    numeric(quantileText(node.p95)),
+    calls(
+      edges.filter(({ from }) => from === node.name),
+      "to",
+    ),
+    calls(
+      edges.filter(({ to }) => to === node.name),
+      "from",
+    ),
+  ]),
+  empty: "No service is reported.",
+})}`;
+}
+
+function numeric(text: Html): Html {
+  return markup`<span class="number">${text}</span>`;
+}
+
+function state({ status, reason, role, causes: from }: GraphNodeModel): Html {
+  if (status === null) return markup`<span class="soft">not reported</span>`;
+  const likely =
+    role === "cause" ? "Likely cause: " : role === "symptom" ? `Likely because of ${from.join(", ")}: ` : "";
+  return marked(status, statusWord(status), markup`<br><small>${likely}${reason}</small>`);
+}
+
+/** Edges, failing ones first, then busy ones. */
+function calls(edges: readonly GraphEdgeModel[], end: "from" | "to"): Html {
+  if (edges.length === 0) return markup`–`;
+  const sorted = edges.toSorted(
+    (a, b) => (b.errorRatio ?? 0) - (a.errorRatio ?? 0) || b.requestsPerSecond - a.requestsPerSecond,
+  );
+  const items = sorted.slice(0, CALLS_SHOWN).map((edge) => {
+    const failing = edge.errorRatio !== null && edge.errorRatio > 0 && markup`, ${ratioText(edge.errorRatio)} fail`;
+    return markup`<li>${edge[end]} <small>${edge.requestsPerSecond === 0 ? "quiet" : rateText(edge.requestsPerSecond)}${failing}</small></li>`;
+  });
+  const more = sorted.length - items.length;
+  return markup`<ul>${items}${more > 0 && markup`<li><small>and ${more} more</small></li>`}</ul>`;
+}
