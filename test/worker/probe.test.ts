@@ -188,7 +188,7 @@ describe("each minute", () => {
 
   it("says which side failed, to visitors and to operators", async () => {
     const answer = await publish("Gate", "o-3", "/status/503/gate");
-    const { components } = await answer.json<{ components: { id: string }[] }>();
+    const id = (await answer.json<{ components: { id: string }[] }>()).components[0]?.id;
     await isWell("o-3");
     await round();
     await round();
@@ -196,9 +196,18 @@ describe("each minute", () => {
     expect(said.why).toBe("It is well inside, but it cannot be reached from outside.");
     const { token } = await board.createLink();
     const cookie = `__Host-observatory=${(await board.redeemLink(token)) ?? ""}`;
-    const page = await (await call(`/admin/components/${components[0]?.id}`, { headers: { cookie } })).text();
+    const page = await (await call(`/admin/components/${id}`, { headers: { cookie } })).text();
     expect(page).toContain("the mesh is healthy, the outside world cannot reach it");
-    expect(page).toContain("503");
+    expect(page).toMatch(/503 in \d+ ms, in 2 of the last 2 probes/);
+    const reader = await board.createToken("read");
+    const api = await call(`/api/v1/components/${id}`, { headers: { authorization: `Bearer ${reader}` } });
+    expect(await api.json()).toMatchObject({
+      status: "partial_outage",
+      reason: expect.stringMatching(
+        /^the mesh is healthy, the outside world cannot reach it; inside: .*; outside: 503 in/,
+      ),
+      outside: { url: `${SITE}/status/503/gate`, state: "failing", probes: [{}, {}] },
+    });
   });
 
   it("an object that lost its memory knows what was seen, for three minutes and no longer", async () => {

@@ -3,7 +3,7 @@ import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Component, ComponentPart, Evidence } from "./component.ts";
 import { clusterParts, componentVerdict, insideVerdict, outsideOf, partsOf, splitService } from "./component.ts";
-import { outsideReason } from "./probe.ts";
+import { outsideReason, sidesReason } from "./probe.ts";
 import { ruled } from "./rule.ts";
 import { percent } from "./service.ts";
 
@@ -40,18 +40,24 @@ export function matrixOf(component: Component, evidence: Evidence, at: Millis): 
     return { cluster, status, reason: partReason(part), trafficShare, heardAt };
   });
   const { status, why } = componentVerdict(component, evidence, at);
-  const inside = reasonOf(component, evidence, at);
-  const isInside = status === insideVerdict(component, evidence, at).status;
   return {
     status,
     why,
-    reason: isInside ? inside : `${inside}; from outside: ${outsideReason(outsideOf(component, evidence), at)}`,
+    reason: bothReasons(component, evidence, at),
     disagreement: disagreementOf(clusters),
     clusters,
   };
 }
 
-/** Why a component is what it is said to be, with the numbers that decide. */
+/** Why a component is what it is said to be: which side fails, and the numbers of both. */
+function bothReasons(component: Component, evidence: Evidence, at: Millis): string {
+  const inside = reasonOf(component, evidence, at);
+  const outside = outsideOf(component, evidence);
+  const sides = sidesReason(insideVerdict(component, evidence, at).status, outside, at);
+  return sides === null ? inside : `${sides}; inside: ${inside}; outside: ${outsideReason(outside, at)}`;
+}
+
+/** What the mesh says, with the numbers that decide. */
 function reasonOf(component: Component, evidence: Evidence, at: Millis): string {
   const { rule, quorum } = component;
   const parts = partsOf(component, evidence, at);

@@ -180,7 +180,8 @@ export function componentPageModel(
   };
 }
 
-function outsideModel(component: Component, evidence: Evidence, now: Millis): OutsideModel | null {
+/** How a component is seen from outside; null if it has no address. */
+export function outsideModel(component: Component, evidence: Evidence, now: Millis): OutsideModel | null {
   if (component.url === undefined) return null;
   const outside = outsideOf(component, evidence);
   const inside = insideVerdict(component, evidence, now);

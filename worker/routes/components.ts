@@ -5,7 +5,7 @@ import { matrixOf } from "../core/matrix.ts";
 import { RULES } from "../core/rule.ts";
 import { boardOf } from "../objects/env.ts";
 import type { OperatorView } from "../objects/operator-view.ts";
-import { evidenceOf, memberModel } from "./admin-view.ts";
+import { evidenceOf, memberModel, outsideModel } from "./admin-view.ts";
 import { refuse } from "./answer.ts";
 import { answerAs, Moment, Ratio } from "./described.ts";
 import { ReasonAnswer, ServiceAnswer, StatusAnswer } from "./described-service.ts";
@@ -26,6 +26,26 @@ const ComponentEntries = {
       "What its clusters say where they do not say the same: eu-1 says operational, us-1 says major outage",
     ),
   ),
+  outside: v.pipe(
+    v.nullable(
+      v.strictObject({
+        url: v.string(),
+        state: v.picklist(["well", "slow", "failing", "unknown"]),
+        reason: ReasonAnswer,
+        sides: v.pipe(
+          v.nullable(v.string()),
+          v.description(
+            "Which side fails: the mesh is healthy, the outside world cannot reach it. null: both are well",
+          ),
+        ),
+        probes: v.pipe(
+          v.array(v.strictObject({ at: Moment, words: v.string() })),
+          v.description("The last probes, oldest first"),
+        ),
+      }),
+    ),
+    v.description("Its public address, asked from outside each minute; null: it has none"),
+  ),
   clusters: v.array(
     v.strictObject({
       cluster: v.string(),
@@ -42,7 +62,9 @@ const ComponentAnswer = v.strictObject({ ...ComponentEntries, services: v.array(
 
 function componentBody(component: Component, view: OperatorView, now: number) {
   const { id, name, group, rule, quorum = null } = component;
-  return { id, name, group, rule, quorum, ...matrixOf(component, evidenceOf(view), now) };
+  const evidence = evidenceOf(view);
+  const outside = outsideModel(component, evidence, now);
+  return { id, name, group, rule, quorum, outside, ...matrixOf(component, evidence, now) };
 }
 
 async function components(c: AppContext): Promise<Response> {
