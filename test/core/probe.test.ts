@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { OUTSIDE_FRESH_MS } from "../../protocol/limits.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
-import { MINUTE, SECOND } from "../../protocol/time.ts";
+import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { componentVerdict, outlook } from "../../worker/core/component.ts";
 import type { Outside, Probe } from "../../worker/core/probe.ts";
-import { outsideReason, sidesReason, withOutside, withProbe } from "../../worker/core/probe.ts";
+import { outsideP95, outsideReason, sidesReason, withOutside, withProbe } from "../../worker/core/probe.ts";
 import { NOON, at, component, tell, told } from "../support/facts.ts";
 
 const URL = "https://shop.example.com/health";
@@ -192,6 +192,41 @@ describe("a component that is asked from outside", () => {
       "partial_outage",
     );
     expect(componentVerdict(component(), held, NOON + 2 * MINUTE).status).toBe("operational");
+  });
+});
+
+describe("how long answers take", () => {
+  const EVERY = [100, 120, 140, 400].map((tookMs) => ({ tookMs, answer: 200 }));
+  const p95 = (outside: Outside | null, at: number) => (outside === null ? null : outsideP95(outside, at));
+
+  it("is a quantile of the good ones, with the bucket that the true value lies in", () => {
+    const { estimate, lo, hi } = p95(seen(...EVERY, DOWN, { tookMs: 10_000, answer: "timeout" }), NOON) ?? {};
+    expect(lo).toBeLessThan(400);
+    expect(hi).toBeGreaterThanOrEqual(400);
+    expect(Math.abs((estimate ?? 0) - 400)).toBeLessThan(400 * 0.0217);
+  });
+
+  it("is of this hour and the one before, and of none longer ago", () => {
+    const first = seen(SLOW);
+    const next = (hours: number) => withProbe(first, URL, { ...GOOD, at: NOON + hours * HOUR });
+    expect(p95(next(1), NOON + HOUR)?.hi).toBeGreaterThan(2_000);
+    expect(p95(next(2), NOON + 2 * HOUR)?.hi).toBeLessThan(130);
+    expect(p95(first, NOON + 2 * HOUR - 1)).not.toBeNull();
+    expect(p95(first, NOON + 2 * HOUR)).toBeNull();
+    expect(p95(seen(DOWN, DOWN), NOON)).toBeNull();
+  });
+
+  it("takes no more room the longer it is watched", () => {
+    let outside: Outside | null = null;
+    for (let minute = 0; minute < 600; minute++)
+      outside = withProbe(outside, URL, {
+        at: NOON + minute * MINUTE,
+        tookMs: 1 + ((minute * 7_919) % 9_000),
+        answer: 200,
+      });
+    expect(outside?.hours).toHaveLength(2);
+    // A thousand of them are one row of at most 2 MB.
+    expect(JSON.stringify({ ...outside, url: "x".repeat(500) }).length).toBeLessThan(2_000);
   });
 });
 

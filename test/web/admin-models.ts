@@ -214,6 +214,7 @@ export const COMPONENT_PAGE: ComponentPageModel = {
     url: "https://shop.example.com/health",
     state: "well",
     reason: "200 in 184 ms",
+    p95: { estimate: 184, lo: 180, hi: 188 },
     sides: "the outside answers, the mesh says it fails",
     probes: [
       { at: NOW - 2 * MINUTE, words: "503 in 92 ms" },

@@ -3,11 +3,15 @@
  * evidence. One place on the Internet looks: that it gets no answer is no proof that nobody does, and that it gets one
  * is no proof that the mesh is well. So the outside makes a status worse, and never better.
  */
+import type { ExponentialLatency } from "../../protocol/exponential.ts";
+import { exponentialOf, mergeExponential } from "../../protocol/exponential.ts";
+import type { Quantile } from "../../protocol/latency.ts";
+import { quantile } from "../../protocol/latency.ts";
 import { OUTSIDE_FRESH_MS, READINGS_MAX } from "../../protocol/limits.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { worse } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { MINUTE, SECOND } from "../../protocol/time.ts";
+import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { steadyLevel } from "./level.ts";
 
 /** An address that answers later than this, body and all, has not answered. */
@@ -33,9 +37,13 @@ export interface Outside {
   readonly url: string;
   readonly state: OutsideState;
   readonly probes: readonly Probe[];
+  /** How long good answers took, by the hour of their probes: the newest with any and the one before it, at most. */
+  readonly hours: readonly { readonly at: Millis; readonly latency: ExponentialLatency }[];
 }
 
 const STATES = ["well", "slow", "failing"] as const satisfies readonly OutsideState[];
+/** Its place among them. */
+const FAILING = 2;
 
 /**
  * Takes in a probe: raised by two of the last three, cleared by three. After a silence it begins anew, and one bad probe
@@ -49,11 +57,35 @@ export function withProbe(before: Outside | null, url: string, probe: Probe): Ou
   const levels = probes.map(levelOf);
   const level = steadyLevel(Math.max(0, STATES.indexOf(held?.state as (typeof STATES)[number])), levels);
   const isUnsure = level === 0 && levels.some((one) => one > 0) && held?.state !== "well";
-  return { url, state: isUnsure ? "unknown" : (STATES[level] ?? "unknown"), probes };
+  const state = isUnsure ? "unknown" : (STATES[level] ?? "unknown");
+  return { url, state, probes, hours: withAnswer(before?.hours ?? [], probe) };
+}
+
+/** The times of answers, with one more if it was good: how soon a failure fails says nothing of how soon visitors are served. */
+function withAnswer(hours: Outside["hours"], probe: Probe): Outside["hours"] {
+  const at = hourOf(probe.at);
+  const kept = hours.filter((hour) => hour.at >= at - HOUR);
+  if (levelOf(probe) === FAILING) return kept;
+  const own = kept.find((hour) => hour.at === at)?.latency;
+  const latency = exponentialOf([probe.tookMs]);
+  return [
+    ...kept.filter((hour) => hour.at !== at),
+    { at, latency: own === undefined ? latency : mergeExponential(own, latency) },
+  ];
+}
+
+function hourOf(at: Millis): Millis {
+  return Math.floor(at / HOUR) * HOUR;
+}
+
+/** In how long 95 of 100 good answers came, in this hour and the one before; null if there were none. */
+export function outsideP95({ hours }: Outside, now: Millis): Quantile | null {
+  const recent = hours.filter(({ at }) => at >= hourOf(now) - HOUR).map(({ latency }) => latency);
+  return recent.length === 0 ? null : quantile(recent.reduce(mergeExponential), 0.95);
 }
 
 function levelOf({ answer, tookMs }: Probe): number {
-  if (typeof answer !== "number" || answer < 200 || answer > 299) return 2;
+  if (typeof answer !== "number" || answer < 200 || answer > 299) return FAILING;
   return tookMs > PROBE_SLOW_MS ? 1 : 0;
 }
 

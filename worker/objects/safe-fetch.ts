@@ -34,7 +34,7 @@ const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 /** The address to ask, or what is wrong with it, as the end of a sentence that begins with the address. */
 export function publicAddress(text: string, { loopback, own }: AddressScope): Result<URL, string> {
   const url = text.length <= ADDRESS_MAX ? URL.parse(text) : null;
-  if (url === null)
+  if (url === null || url.href.length > ADDRESS_MAX)
     return failure(`must be an address such as https://shop.example.com/health, at most ${ADDRESS_MAX} characters`);
   url.hash = "";
   const { protocol, hostname, port } = url;

@@ -22,7 +22,7 @@ import type { ClusterIdentity, Component, Evidence, Tell, ToldService } from "..
 import { insideVerdict, latenciesOf, outsideOf, splitService } from "../core/component.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
-import { freshUntil, outsideReason, probeWords, sidesReason } from "../core/probe.ts";
+import { freshUntil, outsideP95, outsideReason, probeWords, sidesReason } from "../core/probe.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
 
 export function frameOf(view: Pick<OperatorView, "page">, now: Millis): AdminFrame {
@@ -190,6 +190,7 @@ export function outsideModel(component: Component, evidence: Evidence, now: Mill
     state: outside === null || now >= freshUntil(outside) ? "unknown" : outside.state,
     reason: outsideReason(outside, now),
     sides: sidesReason(inside.status, outside, now),
+    p95: outside === null ? null : outsideP95(outside, now),
     probes: (outside?.probes ?? []).map((probe) => ({ at: probe.at, words: probeWords(probe) })),
   };
 }

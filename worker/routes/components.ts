@@ -7,7 +7,7 @@ import { boardOf } from "../objects/env.ts";
 import type { OperatorView } from "../objects/operator-view.ts";
 import { evidenceOf, memberModel, outsideModel } from "./admin-view.ts";
 import { refuse } from "./answer.ts";
-import { answerAs, Moment, Ratio } from "./described.ts";
+import { answerAs, Moment, QuantileAnswer, Ratio } from "./described.ts";
 import { ReasonAnswer, ServiceAnswer, StatusAnswer } from "./described-service.ts";
 import type { AppContext, Route } from "./table.ts";
 
@@ -38,6 +38,7 @@ const ComponentEntries = {
             "Which side fails: the mesh is healthy, the outside world cannot reach it. null: both are well",
           ),
         ),
+        p95: QuantileAnswer,
         probes: v.pipe(
           v.array(v.strictObject({ at: Moment, words: v.string() })),
           v.description("The last probes, oldest first"),

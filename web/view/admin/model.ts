@@ -268,6 +268,8 @@ export interface OutsideModel {
   readonly reason: string;
   /** Which side fails; null where both are well. */
   readonly sides: string | null;
+  /** Of the good answers of this hour and the one before. */
+  readonly p95: Quantile | null;
   /** The last probes, oldest first, at most three. */
   readonly probes: readonly { readonly at: Millis; readonly words: string }[];
 }
