@@ -7,6 +7,7 @@ import type { ExponentialLatency } from "../../protocol/exponential.ts";
 import type { ExplicitLatency, Latency } from "../../protocol/latency.ts";
 import type { SourceState } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { GatewayCounts } from "./gateway.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { coversUntil } from "./maintenance.ts";
 import type { Outside } from "./probe.ts";
@@ -77,6 +78,8 @@ export interface Tell {
   readonly backlog: Backlog;
   /** Who calls whom. Absent where nobody looked, in most tells on their way, and in what an earlier version wrote. */
   readonly topology?: ToldTopology;
+  /** What the Cluster has counted. Absent in what an earlier version wrote. */
+  readonly gateway?: GatewayCounts;
 }
 
 export interface Backlog {

@@ -19,6 +19,7 @@ import type { Graphs } from "../core/graph.ts";
 import { graphsOf } from "../core/graph.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
+import type { MetricsFacts } from "../core/metrics.ts";
 import { retryDelay } from "../core/retry.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews } from "../core/tell.ts";
@@ -32,6 +33,8 @@ import { BoardComponents } from "./board-components.ts";
 import { BoardDoors } from "./board-doors.ts";
 import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
+import type { Views } from "./board-metrics.ts";
+import { BoardMetrics } from "./board-metrics.ts";
 import type { ReflushRefusal } from "./board-reflush.ts";
 import { BoardReflush } from "./board-reflush.ts";
 import { OutsideMemory } from "./outside-memory.ts";
@@ -73,6 +76,7 @@ export class Board extends DurableObject<Env> {
   readonly #upkeep: BoardUpkeep;
   readonly #uptime: BoardUptime;
   readonly #watch: BoardWatch;
+  readonly #metrics: BoardMetrics;
   #failures = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -98,14 +102,17 @@ export class Board extends DurableObject<Env> {
     this.#upkeep = new BoardUpkeep(env, memory);
     this.#uptime = new BoardUptime(env, { memory, books, uptime });
     this.#watch = new BoardWatch(env);
+    this.#metrics = new BoardMetrics({ meter: this.#meter, memory, tells, books, watch: this.#watch });
     books.settle(now);
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
   }
 
   // ── what visitors get ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  async snapshot(): Promise<PageSnapshot> {
+  /** @param views what a Worker has answered visitors meanwhile; one of the release before does not count */
+  async snapshot(views?: Views): Promise<PageSnapshot> {
     this.#meter.called("snapshot");
+    if (views !== undefined) this.#metrics.viewed(views);
     return this.#books.snapshot(Date.now());
   }
 
@@ -213,6 +220,12 @@ export class Board extends DurableObject<Env> {
   async watched(maxAgeMs: number): Promise<Watched | null> {
     this.#meter.called("watched");
     return this.#watch.watched(maxAgeMs);
+  }
+
+  /** What a scrape is told. */
+  async metrics(): Promise<MetricsFacts> {
+    this.#meter.called("metrics");
+    return this.#metrics.facts(Date.now());
   }
 
   /** Publishes components or changes the ones that are known by the same group and name. */

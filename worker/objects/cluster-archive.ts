@@ -10,6 +10,7 @@ import type { Bounds, Note, Pace } from "../core/outbox.ts";
 import { AT_EASE, afterFailure, alarmAt, flushDue } from "../core/outbox.ts";
 import { openDatabase } from "../store/database.ts";
 import { FLUSH_RECORDS_MAX } from "../store/flush.ts";
+import type { ClusterCounts } from "./cluster-counts.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import type { ClusterSessions } from "./cluster-sessions.ts";
 import type { Env } from "./env.ts";
@@ -28,6 +29,7 @@ interface ArchiveOwner {
   readonly env: Env;
   readonly memory: ClusterMemory;
   readonly sessions: ClusterSessions;
+  readonly counted: ClusterCounts;
   readonly meter: Meter;
   /** The cluster's name; null if it was never made. */
   cluster(this: void): string | null;
@@ -85,6 +87,7 @@ export class ClusterArchive {
   async alarm(errand: () => Promise<void>): Promise<void> {
     this.#alarmAt = null;
     this.#owner.meter.called("alarm");
+    this.#owner.counted.alarm();
     try {
       await errand();
       await this.flush();
@@ -148,7 +151,9 @@ export class ClusterArchive {
     const batch = cluster === null ? null : memory.nextBatch(this.#pace, BOUNDS);
     if (cluster === null || batch === null) return false;
     const database = openDatabase({ url: env.DATABASE_URL, fetchEndpoint: env.NEON_FETCH_ENDPOINT });
-    if (!(await storeAll(database, cluster, batch.records, meter))) {
+    const isStored = await storeAll(database, cluster, batch.records, meter);
+    this.#owner.counted.flushed(isStored);
+    if (!isStored) {
       this.#pace = afterFailure(this.#pace, Date.now(), Math.random());
       return false;
     }
@@ -163,7 +168,7 @@ export class ClusterArchive {
 
   /** False if there is no session to note it on. */
   #noteOnSession(): boolean {
-    return this.#owner.sessions.keep({ note: this.#note() });
+    return this.#owner.sessions.keep({ note: this.#note(), counts: this.#owner.counted.counts });
   }
 
   #failed(event: string, error: unknown): void {

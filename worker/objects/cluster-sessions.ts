@@ -4,7 +4,7 @@
  *
  * An object leaves memory between two pushes, but its sockets stay, each with an attachment that costs no row:
  *
- *   attachment  { host, keyId, nonce, heardAt, intervalMs, told, note }    below 2,048 bytes, the runtime's bound
+ *   attachment  { host, keyId, nonce, heardAt, intervalMs, told, note, counts }    below 2,048 bytes, the runtime's bound
  *
  * `keyId` is null until the first message proved who is there. One session speaks for a cluster: a newer one that is
  * proved takes over, and what the object remembers goes over to it.
@@ -19,6 +19,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { versionServed } from "../../protocol/version.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
+import type { GatewayCounts } from "../core/gateway.ts";
 import { RESTED, withPush } from "../core/pace.ts";
 import { REFUSAL_STATUS, RETRY_AFTER_S } from "../core/refusal.ts";
 import type { Note } from "../core/outbox.ts";
@@ -54,6 +55,8 @@ export interface Kept {
   readonly told: Told | null;
   /** Up to where Postgres holds the outbox, so that an object that wakes need not send it again. */
   readonly note: Note | null;
+  /** What was counted so far. Absent in what an earlier version attached. */
+  readonly counts?: GatewayCounts | undefined;
 }
 
 interface Attachment extends Kept {
@@ -111,8 +114,8 @@ export class ClusterSessions {
 
   /** Remembers these facts. True if a proved socket keeps them, false if they are lost with the object's memory. */
   keep(facts: Partial<Kept>): boolean {
-    const { heardAt, intervalMs, told, note } = { ...this.#kept, ...facts };
-    this.#kept = { heardAt, intervalMs, told, note };
+    const { heardAt, intervalMs, told, note, counts } = { ...this.#kept, ...facts };
+    this.#kept = { heardAt, intervalMs, told, note, counts };
     const proved = this.#proved();
     for (const socket of proved) attach(socket, this.#kept);
     return proved.length > 0;

@@ -8,6 +8,7 @@ import type { News, Told } from "../core/tell.ts";
 import { isTellAhead, isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
 import type { ToldTopology } from "../core/topology.ts";
 import { topologyIn } from "../core/topology.ts";
+import type { ClusterCounts } from "./cluster-counts.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import type { ClusterSessions } from "./cluster-sessions.ts";
 import type { Env } from "./env.ts";
@@ -19,6 +20,7 @@ interface TellsOwner {
   readonly env: Env;
   readonly memory: ClusterMemory;
   readonly sessions: ClusterSessions;
+  readonly counted: ClusterCounts;
   /** The cluster's name; null if it was never made. */
   cluster(this: void): string | null;
 }
@@ -49,9 +51,9 @@ export class ClusterTells {
 
   /** Replaces what the agent says now, and tells the Board if that is news or if it was long ago. */
   hear(push: Push, now: Millis): void {
-    const { ctx, memory, sessions } = this.#owner;
+    const { ctx, memory, sessions, counted } = this.#owner;
     const cluster = this.#owner.cluster();
-    sessions.keep({ heardAt: now, intervalMs: push.intervalMs });
+    sessions.keep({ heardAt: now, intervalMs: push.intervalMs, counts: counted.counts });
     // A clock that was ahead once must not silence the agent until the world has caught up with it.
     const newest = Math.min(this.#liveAt, now);
     if (push.live === null || cluster === null || push.live.at < newest) return;
@@ -63,7 +65,7 @@ export class ClusterTells {
     const news = (this.#news = newsOf(this.#news, tell));
     this.#topology = topologyIn(push.live, now) ?? this.#topology;
     if (!isTellDue(this.#told, tell, news)) return;
-    this.#telling = this.#tell(this.#withTopology(tell), toldOf(tell, news));
+    this.#telling = this.#tell({ ...this.#withTopology(tell), gateway: counted.counts }, toldOf(tell, news));
     ctx.waitUntil(this.#telling);
   }
 

@@ -22,6 +22,7 @@ import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { retryDelay } from "../core/retry.ts";
 import { ClusterArchive } from "./cluster-archive.ts";
+import { ClusterCounts } from "./cluster-counts.ts";
 import { ClusterDesired } from "./cluster-desired.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { ClusterSessions } from "./cluster-sessions.ts";
@@ -55,6 +56,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #archive: ClusterArchive;
   readonly #tells: ClusterTells;
   readonly #desired: ClusterDesired;
+  readonly #counted: ClusterCounts;
   readonly #meter: Meter;
   readonly #keys = new Map<string, Promise<CryptoKey>>();
   #identity: Identity | null;
@@ -77,8 +79,9 @@ export class Cluster extends DurableObject<Env> {
       push: (keyId, push) => this.#takeIn(keyId, push),
     });
     const [memory, sessions, meter] = [this.#memory, this.#sessions, this.#meter];
-    this.#archive = new ClusterArchive({ ctx, env, memory, sessions, meter, cluster });
-    this.#tells = new ClusterTells({ ctx, env, memory, sessions, cluster });
+    const counted = (this.#counted = new ClusterCounts(sessions.kept.counts));
+    this.#archive = new ClusterArchive({ ctx, env, memory, sessions, counted, meter, cluster });
+    this.#tells = new ClusterTells({ ctx, env, memory, sessions, counted, cluster });
     this.#desired = new ClusterDesired({
       env,
       memory,
@@ -212,9 +215,9 @@ export class Cluster extends DurableObject<Env> {
   /** Takes a push as it came. Cheap checks first, then crypto, then parsing; then one synchronous step. */
   async push(head: SignedHead, body: Uint8Array): Promise<PushAnswer> {
     const keyId = await this.#authenticate(head, body);
-    if (!keyId.ok) return keyId;
+    if (!keyId.ok) return this.#counted.answered(keyId);
     const push = parsePush(body);
-    return push.ok ? this.#takeIn(keyId.value, push.value) : push;
+    return push.ok ? this.#takeIn(keyId.value, push.value) : this.#counted.answered(push);
   }
 
   /** Takes in a push that this key has signed, or that came over a session which it has proved. */
@@ -222,7 +225,7 @@ export class Cluster extends DurableObject<Env> {
     const observed = push.live?.leases.observedGeneration ?? null;
     if (observed !== null) await this.#desired.heal(observed);
     const desired = await this.#desired.signed(observed);
-    return this.#take(keyId, push, desired, Date.now());
+    return this.#counted.answered(this.#take(keyId, push, desired, Date.now()));
   }
 
   /** The key that signed, if it may speak. */
@@ -272,6 +275,7 @@ export class Cluster extends DurableObject<Env> {
       this.ctx.storage.transactionSync(() => this.#memory.keep(decided.watermarks, decided.fresh, now));
     }
     this.#archive.pushed(now);
+    this.#counted.taken(decided.fresh.length, decided.rejected.length);
     this.#tells.hear(push, now);
     const receipt = this.#receipt(push, decided.rejected, desired, now);
     const { length } = push.records.items;
@@ -295,6 +299,7 @@ export class Cluster extends DurableObject<Env> {
     const held = this.#memory.marks;
     const opened = openEpoch(held, push.spool, push.base, now);
     if (opened !== held) this.ctx.storage.transactionSync(() => this.#memory.open(opened));
+    this.#counted.taken(0, 0);
     this.#tells.hear(push, now);
     return success(this.#receipt(push, [], desired, now));
   }

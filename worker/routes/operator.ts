@@ -7,6 +7,7 @@ import { componentApiRoutes } from "./components.ts";
 import { answerAs } from "./described.ts";
 import { ServiceAnswer } from "./described-service.ts";
 import { historyRoutes } from "./history.ts";
+import { metricsRoute } from "./metrics.ts";
 import { overviewRoute } from "./overview.ts";
 import type { AppContext, Route } from "./table.ts";
 import { watchRoutes } from "./watch.ts";
@@ -28,6 +29,7 @@ export const operatorRoutes: readonly Route[] = [
     handle: services,
   },
   overviewRoute,
+  metricsRoute,
   ...watchRoutes,
   ...componentApiRoutes,
   ...historyRoutes,

@@ -8,6 +8,7 @@ import { renderPage } from "../../web/view/page.ts";
 import { dayOf } from "../core/calendar.ts";
 import { shortHash } from "../core/hash.ts";
 import { statusDocument, summaryDocument } from "../core/statuspage.ts";
+import type { Views } from "../objects/board-metrics.ts";
 import { boardOf } from "../objects/env.ts";
 import { LIVE_PATH, RELAY_SHARDS } from "../objects/relay.ts";
 import { refuse } from "./answer.ts";
@@ -63,16 +64,28 @@ async function serve(c: AppContext, render: Render): Promise<Response> {
   const key = `${origin}${pathname}`;
   const cached = await caches.default.match(key);
   const until = Number(cached?.headers.get(HOLDS_UNTIL));
-  const response =
-    cached === undefined || until <= Date.now()
-      ? await fresh(c, key, origin, render)
-      : forBrowsers(cached, until, render);
+  const held = cached === undefined || until <= Date.now() ? null : cached;
+  count(held === null ? "made" : "cached");
+  const response = held === null ? await fresh(c, key, origin, render) : forBrowsers(held, until, render);
   const etag = response.headers.get("etag");
   if (etag !== null && c.req.header("if-none-match") === etag && response.status === 200) {
     await response.body?.cancel();
     return new Response(null, { status: 304, headers: response.headers });
   }
   return response;
+}
+
+/** What this isolate has answered since it told the Board: it tells with its next question, which costs nothing more. */
+let views: Views = { cached: 0, made: 0 };
+
+function count(how: keyof Views): void {
+  views = { ...views, [how]: views[how] + 1 };
+}
+
+function takeViews(): Views {
+  const taken = views;
+  views = { cached: 0, made: 0 };
+  return taken;
 }
 
 async function fresh(c: AppContext, key: string, origin: string, render: Render): Promise<Response> {
@@ -110,7 +123,7 @@ async function latestSnapshot(
   // A path that no route serves, so that no visitor can read or fill it.
   const key = `${origin}/.snapshot`;
   try {
-    const snapshot = await boardOf(c.env).snapshot();
+    const snapshot = await boardOf(c.env).snapshot(takeViews());
     c.executionCtx.waitUntil(caches.default.put(key, kept(Response.json(snapshot), KEPT_S)));
     return { snapshot, isCopy: false };
   } catch (error) {
