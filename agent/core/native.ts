@@ -48,7 +48,7 @@ export function nativeCounts(all: readonly NativeBucket[], sum: number): NativeC
 function scaleOf(buckets: readonly NativeBucket[]): number | null {
   const [first] = buckets;
   if (first === undefined) return SCHEMA_MAX;
-  const scale = Math.round(-Math.log2(Math.log2(first.right / first.left)));
+  const scale = Math.round(0 - Math.log2(Math.log2(first.right / first.left)));
   if (!(scale >= SCALE_MIN && scale <= SCHEMA_MAX)) return null;
   const isOne = ({ left, right }: NativeBucket): boolean => {
     const [from, to] = [Math.log2(left) * 2 ** scale, Math.log2(right) * 2 ** scale];

@@ -41,8 +41,8 @@ export interface Indexed {
 /** What a packed window misses, bytes at most: its keys, and those of its histogram with 65 zeros. */
 const WINDOW_KEYS_BYTES = 100;
 const LATENCY_KEYS_BYTES = 60 + 2 * 65;
-/** An exponential histogram of one bucket grows by this when it goes to an edge that knows explicit ones alone (wire.ts), bytes. */
-const EXPLICIT_BYTES = 300;
+/** An exponential histogram of few buckets grows by this when it goes to an edge that knows explicit ones alone (wire.ts), bytes. */
+const EXPLICIT_BYTES = 700;
 
 const Whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const Bounds = v.union([v.literal("istio"), v.array(v.number())]);

@@ -3,6 +3,7 @@ import { is } from "valibot";
 import { describe, expect, it } from "vitest";
 import { chooseRuns, mergeRun, type Mergeable } from "../../agent/core/coarsen.ts";
 import { boundsText } from "../../agent/core/packed.ts";
+import { exponentialOf } from "../../protocol/exponential.ts";
 import { countOf } from "../../protocol/latency.ts";
 import { RecordSchema, type WindowRecord } from "../../protocol/record.ts";
 import { HOUR, MINUTE } from "../../protocol/time.ts";
@@ -213,6 +214,16 @@ function totals(windows: readonly WindowRecord[]): readonly number[] {
     sum(({ latency }) => (latency === null ? 0 : countOf(latency))),
   ];
 }
+
+it("an hour of exponential minutes, quiet ones among them, is what the hour itself would have counted", () => {
+  const values = (minute: number) =>
+    Array.from({ length: minute % 7 }, (_, i) => 2 ** ((minute * (i + 3)) % 40) / 1_000);
+  const hour = Array.from({ length: 60 }, (_, minute) => window(minute, { latency: exponentialOf(values(minute)) }));
+  const [merged, ...others] = coarsenAll(hour, NOON + 3 * HOUR, 1_000);
+  const whole = exponentialOf(hour.flatMap((_, minute) => values(minute)));
+  expect(others).toEqual([]);
+  expect(merged?.latency).toEqual({ ...whole, sum: expect.closeTo(whole.sum, 3) });
+});
 
 describe("any history that is coarsened to the end", () => {
   it("keeps every sum, every histogram's counts and every minute, and makes windows that the edge believes", () => {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { exponentialOf } from "../../protocol/exponential.ts";
 import { countOf, ISTIO_BOUNDS } from "../../protocol/latency.ts";
 import { RecordSchema } from "../../protocol/record.ts";
 import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
@@ -121,6 +122,37 @@ describe("a histogram of cumulative buckets", () => {
   it("is none without a finite bound, or with more bounds than can be carried", () => {
     expect(toLatency(new Map([[Infinity, 3]]), 1)).toBeNull();
     expect(toLatency(new Map(Array.from({ length: 65 }, (_, i) => [i + 1, i])), 1)).toBeNull();
+  });
+});
+
+describe("of a native histogram and buckets", () => {
+  const native = exponentialOf([10, 20, 30, 40]);
+  const buckets = (total: number) =>
+    new Map([
+      [25, total / 2],
+      [Infinity, total],
+    ]);
+  const schemeOf = (counts: Partial<MeshCounts>) =>
+    toReading(NOW, MINUTE, { requests: 4, errors: 0, buckets: new Map(), sum: 0, ...counts }).latency?.scheme;
+  it.each([
+    ["both of the same requests, the finer one speaks", { buckets: buckets(4), native }, "exponential"],
+    ["extrapolated apart a little, it still does", { buckets: buckets(4.03), native }, "exponential"],
+    ["the buckets of more pods, they speak", { buckets: buckets(40), native }, "explicit"],
+    ["the buckets alone", { buckets: buckets(4) }, "explicit"],
+    ["the native one alone", { native }, "exponential"],
+    ["neither", {}, undefined],
+  ])("%s", (_name, counts, scheme) => expect(schemeOf(counts)).toBe(scheme));
+
+  it("fewer digits go out, and what they bound stays within", () => {
+    const counts = { requests: 3, errors: 0, buckets: new Map(), sum: 0 };
+    const exact = exponentialOf([1 / 3, 100 / 3, 1_000 / 7]);
+    const { reading, latency } = toReading(NOW, MINUTE, { ...counts, native: exact });
+    expect(latency).toMatchObject({ min: 0.33333, max: 142.86 });
+    expect(reading.p95).toEqual([141, 139.58, 142.86]);
+    const third = { ...exact, counts: exact.counts.map((count) => count / 3) };
+    expect(toWindow("shop/cart", NOW, MINUTE, { ...counts, native: third }).latency?.counts.filter(Boolean)).toEqual([
+      0.3, 0.3, 0.3,
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { indexRecord, packRecord, unpackRecord } from "../../agent/core/packed.ts";
+import { knownRecord } from "../../agent/core/wire.ts";
 import { ISTIO_BOUNDS } from "../../protocol/latency.ts";
 import type { EventRecord, FactRecord, WindowRecord } from "../../protocol/record.ts";
 import { MINUTE } from "../../protocol/time.ts";
@@ -12,11 +13,22 @@ const bounds = fc.oneof(
     .uniqueArray(fc.integer({ min: 0, max: 1e6 }), { minLength: 1, maxLength: 64 })
     .map((all) => all.toSorted((a, b) => a - b)),
 );
-const latency = bounds.chain((named) => {
+const explicit = bounds.chain((named) => {
   const length = (named === "istio" ? ISTIO_BOUNDS : named).length + 1;
   const counts = fc.array(count, { minLength: length, maxLength: length });
   return fc.record({ scheme: fc.constant("explicit" as const), bounds: fc.constant(named), counts, sum: count });
 });
+const exponential = fc.record({
+  scheme: fc.constant("exponential" as const),
+  scale: fc.integer({ min: -4, max: 4 }),
+  zeros: count,
+  offset: fc.integer({ min: -3, max: 3 }),
+  counts: fc.array(count, { maxLength: 160 }),
+  min: count,
+  max: count,
+  sum: count,
+});
+const latency = fc.oneof(explicit, exponential);
 const windows: fc.Arbitrary<WindowRecord> = fc.record({
   kind: fc.constant("window" as const),
   service: fc.constantFrom("shop/cart", `${"n".repeat(63)}/${"s".repeat(63)}`),
@@ -37,7 +49,10 @@ describe("a record on disk", () => {
         expect(unpackRecord(frame)).toEqual(JSON.parse(JSON.stringify(record)));
         const indexed = indexRecord(frame);
         expect(indexed).toMatchObject({ id, at: record.at, again: false, merged: [] });
-        expect(JSON.stringify(record).length).toBeLessThanOrEqual(text.length + (indexed?.unpackedBytes ?? 0));
+        for (const accepts of [["exponential"], []]) {
+          const sent = JSON.stringify(knownRecord(record, accepts));
+          expect(sent.length).toBeLessThanOrEqual(text.length + (indexed?.unpackedBytes ?? 0));
+        }
       }),
       { numRuns: 500 },
     );

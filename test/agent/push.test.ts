@@ -9,11 +9,13 @@ import { Pusher, PushLoop } from "../../agent/push.ts";
 import { startSession, type Session } from "../../agent/session.ts";
 import { Spool } from "../../agent/spool.ts";
 import type { ApiErrorCode } from "../../protocol/error.ts";
+import { exponentialOf } from "../../protocol/exponential.ts";
 import { PushSchema, type Live, type Push } from "../../protocol/push.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import type { Topology } from "../../protocol/topology.ts";
 import type { WindowRecord } from "../../protocol/record.ts";
 import { is } from "valibot";
+import { histogramOf } from "../support/latencies.ts";
 import { isSigned, startTestEdge, type Reply, type TestEdge } from "./edge.ts";
 
 const NOW = 1_795_392_000_000;
@@ -390,6 +392,48 @@ describe("services as tuples", () => {
     for (let i = 0; i < 3; i++) await push.pushOnce();
     expect(sent()).toEqual([service, tuple, service]);
     expect(edge.received.map(({ push: p }) => p.records.items.length)).toEqual([2, 0, 0]);
+  });
+});
+
+describe("exponential histograms", () => {
+  const values = [0, 3, 30, 300];
+  const exponential = exponentialOf(values);
+  const powers = histogramOf(
+    values,
+    Array.from({ length: 22 }, (_, i) => 2 ** (i - 1)),
+  );
+  const service = { service: "shop/cart", readings: [], latency: exponential, replicas: null };
+  const native = (): Pusher =>
+    new Pusher({ ...shared(), spool, intervalMs: 10_000, live: () => ({ ...live, services: [service] }) });
+  const sent = () =>
+    edge.received.map(({ push: p }) => [
+      p.live?.services[0]?.latency,
+      ...p.records.items.map((item) => (item as WindowRecord).latency),
+    ]);
+
+  it("go as they are only to an edge whose last receipt said that it takes them, to others as powers of two", async () => {
+    edge.answer(receipt(2), receipt(3, { accepts: ["compact", "exponential"] }), receipt(4));
+    const push = native();
+    for (const window of windows(3)) {
+      spool.append([{ ...window, latency: exponential }], NOW);
+      await push.pushOnce();
+    }
+    expect(sent()).toEqual([
+      [powers, powers],
+      [powers, powers],
+      [exponential, exponential],
+    ]);
+  });
+
+  it("cost an edge that was set back to a release that refuses them nothing", async () => {
+    spool.append(
+      windows(1).map((window) => ({ ...window, latency: exponential })),
+      NOW,
+    );
+    edge.answer(receipt(1, { accepts: ["exponential"] }), refusal(400, "push_malformed"), receipt(2));
+    const push = native();
+    for (let i = 0; i < 3; i++) await push.pushOnce();
+    expect(sent().map(([now]) => now)).toEqual([powers, exponential, powers]);
   });
 });
 

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { freePort, RunningProgram } from "./process.ts";
 import { program } from "./programs.ts";
 
-/** Starts it with its files in `directory`, scraping `target` every 5 s; resolves once it answers. */
+/** Starts it with its files in `directory`, scraping `target`; resolves once it answers. It takes native histograms. */
 export async function startPrometheus(
   directory: string,
   target: string,
+  scrapeInterval = "5s",
 ): Promise<{ readonly program: RunningProgram; readonly url: string }> {
   const port = await freePort();
   const home = join(directory, "prometheus");
@@ -16,7 +17,7 @@ export async function startPrometheus(
   writeFileSync(
     join(home, "prometheus.yml"),
     JSON.stringify({
-      global: { scrape_interval: "5s" },
+      global: { scrape_interval: scrapeInterval, scrape_timeout: scrapeInterval },
       scrape_configs: [{ job_name: "mesh", metrics_path: pathname, static_configs: [{ targets: [host] }] }],
     }),
   );
@@ -27,6 +28,7 @@ export async function startPrometheus(
       `--config.file=${home}/prometheus.yml`,
       `--storage.tsdb.path=${home}/data`,
       `--web.listen-address=127.0.0.1:${port}`,
+      "--enable-feature=native-histograms",
     ],
     logFile: join(home, "prometheus.log"),
     isReady: async () => (await fetch(`${url}/-/ready`)).ok,
