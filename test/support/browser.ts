@@ -14,8 +14,10 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-export async function startBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: program("chromium"), args: FLAGS });
+/** @param keepsPages whether a page that is left stays alive for the way back, as it does for visitors */
+export async function startBrowser(keepsPages = false): Promise<Browser> {
+  const ignoreDefaultArgs = keepsPages ? ["--disable-back-forward-cache"] : [];
+  return chromium.launch({ executablePath: program("chromium"), args: FLAGS, ignoreDefaultArgs });
 }
 
 /** A page that keeps every error it prints: a test ends by looking at them. */

@@ -24,6 +24,8 @@ export interface PageServer {
 export interface Served {
   readonly policy: string;
   readonly body: string;
+  /** Besides what every page has, or in its place. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** `pages` answers a path, or null for a 404. */
@@ -42,6 +44,7 @@ export async function servePages(pages: (path: string) => Served | null): Promis
       "content-encoding": "gzip",
       date: new Date(NOW).toUTCString(),
       "content-security-policy": served.policy,
+      ...served.headers,
     });
     response.end(body);
   });
