@@ -41,6 +41,7 @@ export function serviceVerdict(
   thresholds: Thresholds = THRESHOLDS,
 ): ServiceVerdict {
   const { replicas } = service;
+  if (previous === "operational" && isPlainlyWell(service, scope, thresholds)) return WITHIN_LIMITS;
   const fresh = freshReadings(service, scope.liveAt, scope.intervalMs);
   const telling = fresh.filter((reading) => tells(reading, thresholds));
   const byReadings = telling.length === 0 ? null : withReadings(previous, telling, thresholds);
@@ -55,12 +56,35 @@ export function serviceVerdict(
   return byReadings ?? withoutEvidence(previous, fresh, replicas, scope.blind);
 }
 
+const WITHIN_LIMITS: ServiceVerdict = { status: "operational", reason: "within all limits", why: null };
+
+/**
+ * Whether nothing at all is wrong, seen without making anything: nearly every service of every push is well, and stays
+ * what it was.
+ */
+function isPlainlyWell(
+  { readings, replicas }: LiveService,
+  { liveAt, intervalMs }: { readonly liveAt: Millis; readonly intervalMs: number },
+  thresholds: Thresholds,
+): boolean {
+  if (readings.length === 0 || (replicas !== null && replicas.ready === 0)) return false;
+  for (const reading of readings) {
+    if (!isFresh(reading, liveAt, intervalMs) || !tells(reading, thresholds)) return false;
+    if (levelOf(reading, thresholds) > 0) return false;
+  }
+  return true;
+}
+
 /**
  * The readings that are neither too old (a source that fell silent leaves its last ones behind) nor from a future that
  * a clock once believed in.
  */
 export function freshReadings(service: LiveService, liveAt: Millis, intervalMs: number): readonly Reading[] {
-  return service.readings.filter(({ at }) => at > liveAt - SILENT_INTERVALS * intervalMs && at <= liveAt + FUTURE_MS);
+  return service.readings.filter((reading) => isFresh(reading, liveAt, intervalMs));
+}
+
+function isFresh({ at }: Reading, liveAt: Millis, intervalMs: number): boolean {
+  return at > liveAt - SILENT_INTERVALS * intervalMs && at <= liveAt + FUTURE_MS;
 }
 
 /** Few requests that all went well are evidence; few of which some failed prove nothing, and none at all neither. */
@@ -119,7 +143,7 @@ function withReadings(
   // One bad reading raises nothing; but where nothing good was seen before, it is no evidence of health either.
   const first = readings.find((_, i) => (levels[i] ?? 0) > 0);
   return first === undefined || previous === "operational"
-    ? { status: "operational", reason: "within all limits", why: null }
+    ? WITHIN_LIMITS
     : {
         status: "unknown",
         reason: `one bad reading, not enough to tell: ${measured(first, thresholds)}`,
