@@ -1,8 +1,9 @@
 /**
- * A service of `live` without its keys. Most of a push is services, and most of a service is the names of its fields:
- * as a tuple it is less than half as long, which both sides parse in half the time.
+ * A service of `live` and a window without their keys. They are most of a push, and most of each is the names of its
+ * fields: as a tuple it is less than half as long, which both sides parse in half the time.
  *
  *   [service, readings, bounds, counts, replicas]
+ *   [service, at, spanMs, requests, errors, bounds, counts]
  *
  *   readings  seven numbers each: [at, spanMs, requests, errors, estimate, lo, hi]. The first `at` is a moment, each
  *             later one counts from the one before. -1 is null: three of them for no p95, one for an open `hi`
@@ -10,16 +11,26 @@
  *   counts    [sum, ...counts]; empty for no latency
  *   replicas  [ready, desired]; empty for none reported
  *
- * What comes out of `spreadService` is not checked: `LiveServiceSchema` does that, whichever way a service came.
+ * What is spread again is not checked: the schemas do that, whichever way it came.
  */
+import type { ExplicitLatency } from "./latency.ts";
 import type { LiveService, Reading } from "./push.ts";
+import type { FactRecord } from "./record.ts";
 
+type CompactLatency = readonly [bounds: "istio" | readonly number[] | null, counts: readonly number[]];
 type CompactService = readonly [
   service: string,
   readings: readonly number[],
-  bounds: "istio" | readonly number[] | null,
-  counts: readonly number[],
+  ...latency: CompactLatency,
   replicas: readonly number[],
+];
+type CompactWindow = readonly [
+  service: string,
+  at: number,
+  spanMs: number,
+  requests: number,
+  errors: number,
+  ...latency: CompactLatency,
 ];
 
 /** A service as a tuple; as it is if no tuple can say it. */
@@ -32,13 +43,19 @@ export function compactService(service: LiveService): CompactService | LiveServi
     before = reading.at;
     return numbers;
   });
-  return [
-    service.service,
-    readings,
-    latency === null ? null : latency.bounds,
-    latency === null ? [] : [latency.sum, ...latency.counts],
-    replicas === null ? [] : [replicas.ready, replicas.desired],
-  ];
+  const reported = replicas === null ? [] : [replicas.ready, replicas.desired];
+  return [service.service, readings, ...compactLatency(latency), reported];
+}
+
+/** A window as a tuple; any other record, and what no tuple can say, as it is. */
+export function compactRecord(record: FactRecord): CompactWindow | FactRecord {
+  if (record.kind !== "window" || record.latency?.scheme === "exponential") return record;
+  const { service, at, spanMs, requests, errors, latency } = record;
+  return [service, at, spanMs, requests, errors, ...compactLatency(latency)];
+}
+
+function compactLatency(latency: ExplicitLatency | null): CompactLatency {
+  return latency === null ? [null, []] : [latency.bounds, [latency.sum, ...latency.counts]];
 }
 
 function quantileOf({ p95 }: Reading): readonly number[] {
@@ -47,7 +64,7 @@ function quantileOf({ p95 }: Reading): readonly number[] {
 
 /** The service that a tuple stands for, unchecked; anything else as it is. */
 export function spreadService(value: unknown): unknown {
-  if (!Array.isArray(value) || value.length !== TUPLE_LENGTH) return value;
+  if (!Array.isArray(value) || value.length !== SERVICE_LENGTH) return value;
   const [service, numbers, bounds, counts, replicas] = value as readonly unknown[];
   if (!Array.isArray(numbers) || !Array.isArray(counts) || !Array.isArray(replicas)) return value;
   const readings = readingsOf(numbers);
@@ -57,7 +74,16 @@ export function spreadService(value: unknown): unknown {
   return { service, readings, latency, replicas: reported };
 }
 
-const TUPLE_LENGTH = 5;
+/** The record that a tuple stands for, unchecked; anything else as it is. */
+export function spreadRecord(value: unknown): unknown {
+  if (!Array.isArray(value) || value.length !== WINDOW_LENGTH) return value;
+  const [service, at, spanMs, requests, errors, bounds, counts] = value as readonly unknown[];
+  const latency = Array.isArray(counts) ? latencyOf(bounds, counts) : undefined;
+  return latency === undefined ? value : { kind: "window", service, at, spanMs, requests, errors, latency };
+}
+
+const SERVICE_LENGTH = 5;
+const WINDOW_LENGTH = 7;
 const NUMBERS_PER_READING = 7;
 
 function readingsOf(numbers: readonly unknown[]): readonly unknown[] | undefined {

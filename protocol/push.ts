@@ -75,6 +75,17 @@ const LiveSchema = v.strictObject({
 export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
 
 /**
+ * What an edge may say that it takes beyond the first form of a push, which refuses fields that it does not know. An
+ * agent sends it only to an edge whose last receipt said so.
+ *
+ *   compact       services of `live`, and windows, as tuples (compact.ts)
+ *   exponential   exponential histograms, in `live` and in records (exponential.ts)
+ *   topology      `live.topology`; said before a push that the Board will be told of, so that no Cluster needs to keep it
+ */
+export const EXTRAS = ["compact", "exponential", "topology"] as const;
+export type Extra = (typeof EXTRAS)[number];
+
+/**
  * The envelope. Items are checked one by one by `RecordSchema`, so a poison record costs none of its neighbours.
  * `epoch` null opens: no records, and the receipt carries the epoch that this `spool` is given.
  */
@@ -90,20 +101,14 @@ export const PushSchema = v.strictObject({
   agentVersion: line(40),
   live: v.nullable(LiveSchema),
   base: Sequence,
+  /**
+   * What of `EXTRAS` the records are written with. A record that an edge cannot read is refused for ever, and with it
+   * go its facts: so an edge that was set back must stumble over the push, and not over each of its records.
+   */
+  uses: v.optional(v.array(v.picklist(EXTRAS))),
   records: v.strictObject({ first: Sequence, items: v.pipe(v.array(v.unknown()), v.maxLength(RECORDS_MAX)) }),
 });
 export type Push = Readonly<v.InferOutput<typeof PushSchema>>;
-
-/**
- * What an edge may say that it takes beyond the first form of a push, which refuses fields that it does not know. An
- * agent sends it only to an edge whose last receipt said so.
- *
- *   compact       services of `live` as tuples (compact.ts)
- *   exponential   exponential histograms, in `live` and in records (exponential.ts)
- *   topology      `live.topology`; said before a push that the Board will be told of, so that no Cluster needs to keep it
- */
-export const EXTRAS = ["compact", "exponential", "topology"] as const;
-export type Extra = (typeof EXTRAS)[number];
 
 export const ReceiptSchema = v.object({
   epoch: Moment,

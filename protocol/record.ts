@@ -1,5 +1,6 @@
 /** The durable facts of a push: closed windows, events and declared gaps. Each stands alone; a bad one is refused alone. */
 import * as v from "valibot";
+import { spreadRecord } from "./compact.ts";
 import { errorsAmongRequests } from "./count.ts";
 import { LatencySchema } from "./latency.ts";
 import { line, ServiceName } from "./name.ts";
@@ -69,7 +70,12 @@ const GapSchema = v.strictObject({
   count: v.pipe(v.number(), v.integer(), v.minValue(1)),
 });
 
-export const RecordSchema = quick(v.variant("kind", [WindowSchema, EventSchema, GapSchema]), isPlainWindow);
+/** An object, or a window as the tuple of compact.ts. */
+export const RecordSchema = quick(
+  v.variant("kind", [WindowSchema, EventSchema, GapSchema]),
+  isPlainWindow,
+  spreadRecord,
+);
 export type WindowRecord = Readonly<v.InferOutput<typeof WindowSchema>>;
 export type EventRecord = Readonly<v.InferOutput<typeof EventSchema>>;
 export type GapRecord = Readonly<v.InferOutput<typeof GapSchema>>;

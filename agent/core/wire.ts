@@ -1,5 +1,5 @@
 /** A push in the newest form that an edge takes. `accepts` is what its last receipt said: empty for an edge not known yet. */
-import { compactService } from "../../protocol/compact.ts";
+import { compactRecord, compactService } from "../../protocol/compact.ts";
 import type { ExponentialLatency } from "../../protocol/exponential.ts";
 import { boundAt } from "../../protocol/exponential.ts";
 import type { ExplicitLatency, Latency } from "../../protocol/latency.ts";
@@ -8,8 +8,30 @@ import type { Extra, Live, Push } from "../../protocol/push.ts";
 import type { FactRecord } from "../../protocol/record.ts";
 
 export function wireForm(push: Push, accepts: readonly string[]): unknown {
-  if (push.live === null || !takes(accepts, "compact")) return push;
-  return { ...push, live: { ...push.live, services: push.live.services.map(compactService) } };
+  const { live, records } = push;
+  const uses = usesOf(records.items as readonly FactRecord[], accepts);
+  return {
+    ...push,
+    ...(uses.length === 0 ? {} : { uses }),
+    ...(takes(accepts, "compact") ? { live: live && compactLive(live), records: compactRecords(records) } : {}),
+  };
+}
+
+function compactLive(live: Live): unknown {
+  return { ...live, services: live.services.map(compactService) };
+}
+
+function compactRecords({ first, items }: Push["records"]): unknown {
+  return { first, items: (items as readonly FactRecord[]).map(compactRecord) };
+}
+
+function usesOf(items: readonly FactRecord[], accepts: readonly string[]): readonly Extra[] {
+  const windows = items.filter((item) => item.kind === "window");
+  const isExponential = windows.some(({ latency }) => latency?.scheme === "exponential");
+  return [
+    ...(windows.length > 0 && takes(accepts, "compact") ? (["compact"] as const) : []),
+    ...(isExponential ? (["exponential"] as const) : []),
+  ];
 }
 
 /** `live` with histograms of the schemes that the edge knows. */

@@ -371,27 +371,36 @@ describe.each(["post", "session"] as const)("a push that the edge calls malforme
 });
 
 /** A session says milliseconds, and nothing but the edge can answer over one that it has opened. */
-describe("services as tuples", () => {
+describe("services and windows as tuples", () => {
   const service = { service: "shop/cart", readings: [], latency: null, replicas: { ready: 3, desired: 3 } };
   const tuple = ["shop/cart", [], null, [], [3, 3]];
   const busy = (): Pusher =>
     new Pusher({ ...shared(), spool, intervalMs: 10_000, live: () => ({ ...live, services: [service] }) });
   const sent = (): readonly unknown[] => edge.received.map(({ push: p }) => p.live?.services[0]);
+  const takes = receipt(1, { accepts: ["compact", "what comes later"] });
 
   it("go only to an edge whose last receipt said that it takes them", async () => {
-    edge.answer(receipt(1), receipt(1, { accepts: ["compact", "what comes later"] }), receipt(1), receipt(1));
+    edge.answer(receipt(1), takes, receipt(1), receipt(1));
     const push = busy();
     for (let i = 0; i < 4; i++) await push.pushOnce();
     expect(sent()).toEqual([service, service, tuple, service]);
   });
 
   it("are objects again for an edge that was set back to a release that refuses them, and nothing is given up", async () => {
-    spool.append(windows(2), NOW);
-    edge.answer(receipt(1, { accepts: ["compact"] }), refusal(400, "push_malformed"), receipt(1));
+    edge.answer(takes, refusal(400, "push_malformed"), receipt(1));
     const push = busy();
-    for (let i = 0; i < 3; i++) await push.pushOnce();
+    await push.pushOnce();
+    const [window] = windows(1);
+    spool.append(windows(1), NOW);
+    await push.pushOnce();
+    await push.pushOnce();
     expect(sent()).toEqual([service, tuple, service]);
-    expect(edge.received.map(({ push: p }) => p.records.items.length)).toEqual([2, 0, 0]);
+    // What an edge cannot read it would refuse record by record, for ever: the push names it, and is refused whole.
+    expect(edge.received.map(({ push: { uses, records } }) => [uses, records.items[0]])).toEqual([
+      [undefined, undefined],
+      [["compact"], ["shop/s0", NOW - MINUTE, MINUTE, 1, 0, null, []]],
+      [undefined, window],
+    ]);
   });
 });
 

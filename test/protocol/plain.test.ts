@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
-import { compactService, spreadService } from "../../protocol/compact.ts";
+import { compactRecord, compactService, spreadRecord, spreadService } from "../../protocol/compact.ts";
 import { isPlainService, isPlainWindow, quick } from "../../protocol/plain.ts";
 import { LiveServiceSchema, PushSchema } from "../../protocol/push.ts";
 import type { Live, LiveService } from "../../protocol/push.ts";
-import { WindowSchema } from "../../protocol/record.ts";
+import { RecordSchema, WindowSchema } from "../../protocol/record.ts";
+import type { WindowRecord } from "../../protocol/record.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import { push } from "../support/facts.ts";
 
@@ -164,6 +165,8 @@ describe.each([
   });
 });
 
+const wire = (one: unknown): unknown => JSON.parse(JSON.stringify(one));
+
 describe("a service as a tuple", () => {
   /** What becomes of one service in a push. */
   const taken = (one: unknown): unknown => {
@@ -171,7 +174,6 @@ describe("a service as a tuple", () => {
     const parsed = v.safeParse(PushSchema, push({ live: live as Live }));
     return parsed.success ? parsed.output.live?.services[0] : null;
   };
-  const wire = (one: unknown): unknown => JSON.parse(JSON.stringify(one));
 
   it("is taken for the very service that it was made of", () => {
     fc.assert(
@@ -201,6 +203,45 @@ describe("a service as a tuple", () => {
     );
     expect(Math.min(seen.good, seen.bad)).toBeGreaterThan(500);
   });
+});
+
+describe("a window as a tuple", () => {
+  const taken = (one: unknown): unknown => {
+    const parsed = v.safeParse(RecordSchema, wire(one));
+    return parsed.success ? parsed.output : null;
+  };
+
+  it("is taken for the very window that it was made of", () => {
+    fc.assert(
+      fc.property(window, (value) => {
+        const good = wire(value) as WindowRecord;
+        const tuple = compactRecord(good);
+        expect(Array.isArray(tuple)).toBe(good.latency?.scheme !== "exponential");
+        expect(taken(tuple)).toEqual(good);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("with one thing changed is another good window, or none", () => {
+    const seen = { good: 0, bad: 0 };
+    const tuples = window.map((value) => wire(compactRecord(wire(value) as WindowRecord)));
+    fc.assert(
+      fc.property(fc.oneof(spoiled(tuples), spoiled(spoiled(tuples))), (value) => {
+        const result = taken(value);
+        expect(result !== null).toBe(v.is(WindowSchema, spreadRecord(wire(value))));
+        seen[result === null ? "bad" : "good"]++;
+      }),
+      { numRuns: 10_000 },
+    );
+    expect(Math.min(seen.good, seen.bad)).toBeGreaterThan(500);
+  });
+});
+
+it("a push whose records are written in a way that this edge does not know is refused whole", () => {
+  expect(v.is(PushSchema, push({}))).toBe(true);
+  expect(v.is(PushSchema, { ...push({}), uses: ["compact"] })).toBe(true);
+  expect(v.is(PushSchema, { ...push({}), uses: ["compact", "what comes later"] })).toBe(false);
 });
 
 it("what is not plainly good is refused in the schema's own words", () => {
