@@ -3,6 +3,7 @@ import type { Live } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { Tell } from "../../worker/core/component.ts";
+import { RUNBOOK } from "../../worker/core/policies.ts";
 import type { ServiceStatus } from "../../worker/core/service.ts";
 import type { Told } from "../../worker/core/tell.ts";
 import { isNews, isTellDue, newsOf, silentAt, tellOf, toldOf } from "../../worker/core/tell.ts";
@@ -81,7 +82,14 @@ export function* fleetCalls({
 /** What a Cluster does with a push: `Cluster.#hear`, without its memory. */
 function hears(member: Member, services: number, now: Millis): FleetCall | null {
   const live = liveOf(services, member.ready, now);
-  const tell = tellOf(member.cluster, push({ sentAt: now }), live, member.statuses, { waiting: 0, since: null }, now);
+  const tell = tellOf(
+    member.cluster,
+    push({ sentAt: now }),
+    live,
+    { policies: RUNBOOK, statuses: member.statuses },
+    { waiting: 0, since: null },
+    now,
+  );
   member.statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
   const news = newsOf(null, tell);
   if (!isTellDue(member.told, tell, news)) return null;

@@ -192,6 +192,14 @@ export const CLUSTER_PAGE: ClusterPageModel = {
   ],
 };
 
+const LIMITS: ComponentPageModel["defaults"] = {
+  "thresholds.errorRatioDegraded": "1",
+  "thresholds.errorRatioPartial": "5",
+  "thresholds.errorRatioMajor": "50",
+  "thresholds.p95Ms": "500",
+  "thresholds.requestsMin": "5",
+};
+
 export const COMPONENT_PAGE: ComponentPageModel = {
   id: "component000",
   name: "Checkout",
@@ -245,6 +253,7 @@ export const COMPONENT_PAGE: ComponentPageModel = {
     verdict: "met",
     reason: "58 % of the budget is left",
   },
+  defaults: LIMITS,
   form: {
     values: {
       name: "Checkout",
@@ -252,6 +261,7 @@ export const COMPONENT_PAGE: ComponentPageModel = {
       description: "From the cart to a placed order",
       services: "eu-1/shop/checkout\nus-2/shop/checkout",
       rule: "all",
+      "thresholds.errorRatioDegraded": "0.5",
       url: "https://shop.example.com/health",
       quorum: "",
       "slo.target": "99.9",

@@ -177,6 +177,13 @@ describe("the page of a component", () => {
     ["no name", { name: " " }, 400, "Must not be empty."],
     ["no service", { services: "" }, 400, "Name one service at least."],
     ["a service that is none", { services: "till" }, 400, "“till” must be cluster/namespace/name."],
+    ["a share that is none", { "thresholds.p95Ms": "", "thresholds.errorRatioPartial": "500" }, 400, "Must be above 0"],
+    [
+      "limits in the wrong order",
+      { "thresholds.p95Ms": "250", "thresholds.errorRatioPartial": "0.5" },
+      400,
+      'id="fault-thresholds.errorRatioDegraded"',
+    ],
     ["a quorum without its number", { rule: "quorum", quorum: "" }, 400, "Say how many must be well."],
     ["a quorum that is no number", { rule: "quorum", quorum: "two" }, 400, "Must be a whole number."],
   ] as const)("refuses %s and says so", async (_name, fields, status, message) => {
@@ -186,6 +193,25 @@ describe("the page of a component", () => {
     expect(await answer.text()).toContain(message);
     const known = (await boardOf(bindings).operatorView()).components.find((one) => one.id === id);
     expect(known).toMatchObject({ name: "Till", services: ["p-1/shop/till"] });
+  });
+
+  it("takes limits in percent, and gives them back so", async () => {
+    const { id, post } = await published();
+    const limits = {
+      "thresholds.p95Ms": "250",
+      "thresholds.errorRatioPartial": "0,7",
+      "thresholds.errorRatioDegraded": "0.1",
+    };
+    expect((await post(limits)).status).toBe(303);
+    const known = (await boardOf(bindings).operatorView()).components.find((one) => one.id === id);
+    expect(known?.thresholds?.p95Ms).toBe(250);
+    expect(known?.thresholds?.errorRatioPartial).toBeCloseTo(0.007, 12);
+    const { cookie } = await signedIn();
+    const page = await (await call(`/admin/components/${id}`, { headers: { cookie } })).text();
+    expect(page).toMatch(/name="thresholds.errorRatioPartial"[^>]*value="0.7"/);
+    expect((await post({ "thresholds.p95Ms": "" })).status).toBe(303);
+    const after = (await boardOf(bindings).operatorView()).components.find((one) => one.id === id);
+    expect(after).not.toHaveProperty("thresholds");
   });
 
   it("keeps what a file does not name, and what a file takes away is gone", async () => {

@@ -17,6 +17,7 @@ import { ruled } from "./rule.ts";
 import type { ServiceVerdict } from "./service.ts";
 import { inWords } from "./service.ts";
 import type { Slo } from "./slo.ts";
+import type { Thresholds } from "./thresholds.ts";
 import type { ToldTopology } from "./topology.ts";
 
 export interface Component {
@@ -31,6 +32,8 @@ export interface Component {
   readonly url?: string;
   /** With rule `quorum`: how many must be well. */
   readonly quorum?: number;
+  /** Limits of its own: what is absent is the page's, or the runbook's. */
+  readonly thresholds?: Partial<Thresholds>;
   readonly position: number;
   readonly createdAt: Millis;
   readonly updatedAt: Millis;
@@ -47,6 +50,8 @@ export interface ToldService extends ServiceVerdict {
   /** Instead of `latency`. Absent without one, and in what an earlier version wrote. */
   readonly exponential?: ExponentialLatency;
   readonly replicas: { readonly ready: number; readonly desired: number } | null;
+  /** By component that judges it by limits of its own. Absent if none does, and in what an earlier version wrote. */
+  readonly own?: Readonly<Record<string, ServiceVerdict>>;
   /** Requests a second that it usually gets while it is well. The Board's: absent in what an earlier version wrote. */
   readonly usualPerSecond?: number;
   /** Since when it gets no requests, absent while it does. The Board's, as the one before. */
@@ -73,6 +78,8 @@ export interface Tell {
   readonly skewMs: number;
   readonly sources: Readonly<Record<string, SourceState>>;
   readonly services: readonly ToldService[];
+  /** Stands for the limits they were judged by. Absent: the runbook's alone, as an earlier version does. */
+  readonly policies?: string;
   readonly leases: LeaseReport;
   /** Facts received and not yet in Postgres, and since when the oldest waits. */
   readonly backlog: Backlog;
@@ -197,18 +204,18 @@ interface ServiceSaid extends Said {
 export function partsOf(component: Component, evidence: Evidence, at: Millis): readonly ComponentPart[] {
   if (clustersOf(component).size > 1) return clusterParts(component, evidence, at);
   // Services of one cluster do not stand in for each other: their traffic is no weight.
-  return component.services.map((ref) => ({ ...partOf([ref], evidence, at), usualPerSecond: null }));
+  return component.services.map((ref) => ({ ...partOf(component, [ref], evidence, at), usualPerSecond: null }));
 }
 
 export function clusterParts(component: Component, evidence: Evidence, at: Millis): readonly ComponentPart[] {
   return [...clustersOf(component)].map((cluster) => {
     const services = component.services.filter((ref) => splitService(ref).cluster === cluster);
-    return partOf(services, evidence, at);
+    return partOf(component, services, evidence, at);
   });
 }
 
-function partOf(services: readonly string[], evidence: Evidence, at: Millis): ComponentPart {
-  const said = services.map((ref) => serviceSaid(ref, evidence, at));
+function partOf(component: Component, services: readonly string[], evidence: Evidence, at: Millis): ComponentPart {
+  const said = services.map((ref) => serviceSaid(component, ref, evidence, at));
   const status = worst(said.map((one) => one.status));
   return { services, said, status, usualPerSecond: usualOf(services, evidence.tells) };
 }
@@ -225,12 +232,22 @@ function usualOf(services: readonly string[], tells: Evidence["tells"]): number 
 }
 
 /** Of one service: a maintenance covers its own target and nothing beside it. */
-function serviceSaid(ref: string, { maintenances, tells }: Evidence, at: Millis): ServiceSaid {
+function serviceSaid(component: Component, ref: string, { maintenances, tells }: Evidence, at: Millis): ServiceSaid {
   const covering = maintenances.find((maintenance) => covers(maintenance, ref, at));
   if (covering !== undefined)
     return { status: "under_maintenance", why: covering.name, reason: `maintenance: ${covering.name}` };
   const told = freshService(ref, tells, at);
-  return told ?? { status: "unknown", why: null, reason: silence(ref, tells, at) };
+  return told === null
+    ? { status: "unknown", why: null, reason: silence(ref, tells, at) }
+    : verdictFor(component, told);
+}
+
+/** What a service is to a component: judged by the limits of that, once its Cluster knows them. */
+export function verdictFor(
+  { id, thresholds }: Pick<Component, "id" | "thresholds">,
+  told: ToldService,
+): ServiceVerdict {
+  return thresholds === undefined ? told : (told.own?.[id] ?? told);
 }
 
 function silence(ref: string, tells: Evidence["tells"], at: Millis): string {

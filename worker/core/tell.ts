@@ -1,9 +1,10 @@
 /** What a Cluster tells the Board, and when: on a change of state at once, otherwise every 30 s. */
 import { SILENT_INTERVALS, TELL_INTERVAL_MS } from "../../protocol/limits.ts";
-import type { Live, Push } from "../../protocol/push.ts";
+import type { Live, LiveService, Push } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Backlog, Tell, ToldService } from "./component.ts";
 import { shortHash } from "./hash.ts";
+import type { Policies } from "./policies.ts";
 import type { ServiceStatus, ServiceVerdict } from "./service.ts";
 import { freshReadings, serviceVerdict } from "./service.ts";
 
@@ -12,15 +13,13 @@ export function silentAt(heardAt: Millis, intervalMs: number): Millis {
   return heardAt + SILENT_INTERVALS * intervalMs;
 }
 
-/** @param statuses what the readings of each service said last */
-export function tellOf(
-  cluster: string,
-  push: Push,
-  live: Live,
-  statuses: Readonly<Record<string, ServiceStatus>>,
-  backlog: Backlog,
-  now: Millis,
-): Tell {
+/** What a Cluster judges with: its limits, and what the readings of each service said last by each of them. */
+export interface Judge {
+  readonly policies: Policies;
+  readonly statuses: Readonly<Record<string, ServiceStatus>>;
+}
+
+export function tellOf(cluster: string, push: Push, live: Live, judge: Judge, backlog: Backlog, now: Millis): Tell {
   const scope = { liveAt: live.at, intervalMs: push.intervalMs, blind: isBlind(live) };
   return {
     cluster,
@@ -35,7 +34,8 @@ export function tellOf(
       const newest = freshReadings(service, live.at, push.intervalMs).at(-1);
       return {
         service: service.service,
-        ...serviceVerdict(statuses[service.service] ?? null, service, scope),
+        ...serviceVerdict(judge.statuses[service.service] ?? null, service, scope, judge.policies.base),
+        ...ownVerdicts(service, scope, judge),
         traffic:
           newest === undefined ? null : { requests: newest.requests, errors: newest.errors, spanMs: newest.spanMs },
         ...toldLatency(newest === undefined ? null : service.latency),
@@ -44,11 +44,32 @@ export function tellOf(
     }),
     leases: live.leases,
     backlog,
+    ...(judge.policies.hash === "" ? {} : { policies: judge.policies.hash }),
   };
 }
 
 function toldLatency(latency: Live["services"][number]["latency"]): Pick<ToldService, "latency" | "exponential"> {
   return latency?.scheme === "exponential" ? { latency: null, exponential: latency } : { latency };
+}
+
+/** By the limits of each component that has its own: mostly there is none. */
+function ownVerdicts(
+  service: LiveService,
+  scope: Parameters<typeof serviceVerdict>[2],
+  { policies, statuses }: Judge,
+): Pick<ToldService, "own"> | undefined {
+  const found = policies.own[service.service];
+  if (found === undefined) return undefined;
+  const verdicts = found.map(({ component, thresholds }) => {
+    const previous = statuses[ownName(service.service, component)] ?? null;
+    return [component, serviceVerdict(previous, service, scope, thresholds)] as const;
+  });
+  return { own: Object.fromEntries(verdicts) };
+}
+
+/** Of a service as a component judges it. No service's own name has this sign. */
+function ownName(service: string, component: string): string {
+  return `${service}@${component}`;
 }
 
 /** Whether a source that should bring metrics does not. */
@@ -65,8 +86,8 @@ export interface Told {
 }
 
 /** What of a tell is news if it changes: everything but numbers and times. */
-type ServiceNews = Pick<ToldService, "service" | "status" | "replicas">;
-interface NewsFacts extends Pick<Tell, "agentVersion" | "sources" | "leases"> {
+type ServiceNews = Pick<ToldService, "service" | "status" | "replicas" | "own">;
+interface NewsFacts extends Pick<Tell, "agentVersion" | "sources" | "leases" | "policies"> {
   readonly services: readonly ServiceNews[];
 }
 
@@ -79,9 +100,12 @@ export interface News {
 /** The news of a tell: mostly it is what it was `before`, and nothing is made anew. */
 export function newsOf(before: News | null, tell: Tell): News {
   if (before !== null && !isNews(before.of, tell)) return before;
-  const { agentVersion, sources, leases } = tell;
-  const services = tell.services.map(({ service, status, replicas }) => ({ service, status, replicas }));
-  return { of: { agentVersion, services, sources, leases }, hash: shortHash(newsText(tell)) };
+  const { agentVersion, sources, leases, policies } = tell;
+  const services = tell.services.map(({ service, status, replicas, own }) =>
+    own === undefined ? { service, status, replicas } : { service, status, replicas, own },
+  );
+  const of = { agentVersion, services, sources, leases, ...(policies === undefined ? {} : { policies }) };
+  return { of, hash: shortHash(newsText(tell)) };
 }
 
 export function toldOf(tell: Tell, news: News): Told {
@@ -105,23 +129,27 @@ export function statusesOf(
 ): Readonly<Record<string, ServiceStatus>> {
   let known = 0;
   let same = true;
-  for (const told of services) {
-    const status = saidByReadings(told);
-    if (status === null) continue;
+  const compare = (name: string, { status, readings = status }: ServiceVerdict): void => {
+    if (readings === null) return;
     known++;
-    same &&= held[told.service] === status;
-  }
+    same &&= held[name] === readings;
+  };
+  for (const told of services) eachVerdict(told, compare);
   if (same && Object.keys(held).length === known) return held;
   const said: Record<string, ServiceStatus> = {};
   for (const told of services) {
-    const status = saidByReadings(told);
-    if (status !== null) said[told.service] = status;
+    eachVerdict(told, (name, { status, readings = status }) => {
+      if (readings !== null) said[name] = readings;
+    });
   }
   return said;
 }
 
-function saidByReadings({ status, readings }: ServiceVerdict): ServiceStatus | null {
-  return readings === undefined ? status : readings;
+/** A service's verdict, and those by limits of components. */
+function eachVerdict(told: ToldService, take: (name: string, verdict: ServiceVerdict) => void): void {
+  take(told.service, told);
+  if (told.own === undefined) return;
+  for (const [component, verdict] of Object.entries(told.own)) take(ownName(told.service, component), verdict);
 }
 
 /** Whether a tell says anything else than the one before it, numbers and times aside. Asked with every push. */
@@ -134,7 +162,8 @@ export function isNews(held: NewsFacts | null, tell: NewsFacts): boolean {
       before === undefined ||
       before.service !== told.service ||
       before.status !== told.status ||
-      !sameReplicas(before, told)
+      !sameReplicas(before, told) ||
+      ownNews(before) !== ownNews(told)
     );
   });
   return differs || newsOfTheRest(held) !== newsOfTheRest(tell);
@@ -144,17 +173,26 @@ function sameReplicas({ replicas: a }: ServiceNews, { replicas: b }: ServiceNews
   return a === b || (a !== null && b !== null && a.ready === b.ready && a.desired === b.desired);
 }
 
+/** Mostly there is none, and nothing is made. */
+function ownNews({ own }: Pick<ServiceNews, "own">): string {
+  if (own === undefined) return "";
+  return JSON.stringify(Object.entries(own).map(([component, { status }]) => [component, status]));
+}
+
 function newsText(facts: NewsFacts): string {
   const { agentVersion, services } = facts;
-  const told = services.map(({ service, status, replicas }) => [service, status, replicas]);
+  const told = services.map(({ service, status, replicas, own }) =>
+    own === undefined ? [service, status, replicas] : [service, status, replicas, ownNews({ own })],
+  );
   return JSON.stringify([agentVersion, told, newsOfTheRest(facts)]);
 }
 
 /** What is small beside the services. */
-function newsOfTheRest({ sources, leases }: NewsFacts): string {
+function newsOfTheRest({ sources, leases, policies }: NewsFacts): string {
   return JSON.stringify([
     Object.entries(sources).map(([name, { state }]) => [name, state]),
     leases.targets.map(({ target, generation, state }) => [target, generation, state]),
     leases.allowed,
+    ...(policies === undefined ? [] : [policies]),
   ]);
 }

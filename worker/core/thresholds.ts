@@ -17,3 +17,16 @@ export const THRESHOLDS: Thresholds = {
   p95Ms: 500,
   requestsMin: 5,
 };
+
+/** What is wrong with limits that somebody gave, by their name; a limit that is not given is the runbook's. */
+export function thresholdFault(
+  given: Partial<Thresholds>,
+): { readonly of: keyof Thresholds; readonly what: string } | null {
+  const {
+    errorRatioDegraded: degraded,
+    errorRatioPartial: partial,
+    errorRatioMajor: major,
+  } = { ...THRESHOLDS, ...given };
+  if (degraded > partial) return { of: "errorRatioDegraded", what: "must not be above the limit of a partial outage" };
+  return partial > major ? { of: "errorRatioPartial", what: "must not be above the limit of a major outage" } : null;
+}

@@ -5,6 +5,7 @@ import type { Millis } from "../../protocol/time.ts";
 import type { Component } from "../core/component.ts";
 import type { Rule } from "../core/rule.ts";
 import type { Slo } from "../core/slo.ts";
+import type { Thresholds } from "../core/thresholds.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import { freshId } from "./crypto.ts";
@@ -18,6 +19,7 @@ export interface ComponentRequest {
   readonly rule: Rule;
   /** Fields that joined later. What is absent stays as it is; null takes it away. */
   readonly quorum?: number | null;
+  readonly thresholds?: Partial<Thresholds> | null;
   readonly slo?: Slo | null;
   /** One that `publicAddress` let through. */
   readonly url?: string | null;
@@ -119,7 +121,7 @@ export class BoardComponents {
   }
 }
 
-const LATER = ["quorum", "slo", "url"] as const;
+const LATER = ["quorum", "thresholds", "slo", "url"] as const;
 
 /** The fields that joined later: as asked for, else as they were. */
 function later(request: ComponentRequest, known: Component | undefined): Pick<Component, (typeof LATER)[number]> {

@@ -20,6 +20,7 @@ import { graphsOf } from "../core/graph.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import type { MetricsFacts } from "../core/metrics.ts";
+import type { Policies } from "../core/policies.ts";
 import { retryDelay } from "../core/retry.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews } from "../core/tell.ts";
@@ -35,6 +36,7 @@ import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
 import type { Views } from "./board-metrics.ts";
 import { BoardMetrics } from "./board-metrics.ts";
+import { BoardPolicies } from "./board-policies.ts";
 import type { ReflushRefusal } from "./board-reflush.ts";
 import { BoardReflush } from "./board-reflush.ts";
 import { OutsideMemory } from "./outside-memory.ts";
@@ -70,6 +72,7 @@ export class Board extends DurableObject<Env> {
   readonly #books: BoardBooks;
   readonly #components: BoardComponents;
   readonly #maintenance: BoardMaintenance;
+  readonly #policies: BoardPolicies;
   readonly #doors: BoardDoors;
   readonly #archive: BoardArchive;
   readonly #reflush: BoardReflush;
@@ -95,6 +98,7 @@ export class Board extends DurableObject<Env> {
     this.#books = books;
     this.#components = new BoardComponents(memory, books);
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
+    this.#policies = new BoardPolicies(env, { memory, tells });
     this.#doors = new BoardDoors(memory);
     this.#archive = new BoardArchive(env, { memory, books, maintenance: this.#maintenance, uptime });
     this.#archive.begin(now);
@@ -125,16 +129,17 @@ export class Board extends DurableObject<Env> {
 
   // ── what Clusters tell ────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Takes in an agent's evidence. */
-  async hear(tell: Tell): Promise<void> {
+  /** Takes in an agent's evidence. Answers the limits that it should have been judged by, if others. */
+  async hear(tell: Tell): Promise<Policies | undefined> {
     this.#meter.called("hear");
     const held = this.#tells.get(tell.cluster);
-    if (held !== null && held.heardAt > tell.heardAt) return;
+    if (held !== null && held.heardAt > tell.heardAt) return undefined;
     const now = Date.now();
     this.#books.change(now, tell.cluster, () => {
       this.#tells.put(remembering(held, withTopology(tell, held)), isNews(held, tell), now);
       this.#maintenance.takeReport(tell.cluster, tell.leases, now);
     });
+    return this.#policies.answer(tell);
   }
 
   /**
@@ -233,7 +238,7 @@ export class Board extends DurableObject<Env> {
     requests: readonly ComponentRequest[],
     by: string,
   ): Promise<Result<readonly Component[], "too_many">> {
-    return this.#components.putAll(requests, by);
+    return this.#judgedAnew(this.#components.putAll(requests, by));
   }
 
   /** Publishes a component that must not exist yet: a form shows one service, and must not replace what it does not show. */
@@ -250,12 +255,12 @@ export class Board extends DurableObject<Env> {
     request: ComponentRequest,
     by: string,
   ): Promise<Result<Component, "unknown" | "exists">> {
-    return this.#components.change(id, request, by);
+    return this.#judgedAnew(this.#components.change(id, request, by));
   }
 
   /** Takes a component off the page. False if there is none. */
   async removeComponent(id: string, by: string): Promise<boolean> {
-    return this.#components.remove(id, by);
+    return this.#judgedAnew(this.#components.remove(id, by));
   }
 
   /** Starts a maintenance: it stands here before the Cluster, the page or anybody else hears of it. */
@@ -411,6 +416,12 @@ export class Board extends DurableObject<Env> {
     const delay = this.#failures === 0 ? FLUSH_DELAY_MS : retryDelay(this.#failures, Math.random());
     this.#meter.alarmSet();
     await this.ctx.storage.setAlarm(Date.now() + delay);
+  }
+
+  /** After a change of components: their limits may have changed. */
+  #judgedAnew<T>(changed: T): T {
+    this.ctx.waitUntil(this.#policies.tellAll());
+    return changed;
   }
 
   #afterChange(): void {

@@ -3,8 +3,10 @@ import type { Extra, Push } from "../../protocol/push.ts";
 import { EXTRAS } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Tell } from "../core/component.ts";
+import type { Policies } from "../core/policies.ts";
+import { RUNBOOK } from "../core/policies.ts";
 import type { ServiceStatus } from "../core/service.ts";
-import type { News, Told } from "../core/tell.ts";
+import type { Judge, News, Told } from "../core/tell.ts";
 import { isTellAhead, isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
 import type { ToldTopology } from "../core/topology.ts";
 import { topologyIn } from "../core/topology.ts";
@@ -29,7 +31,7 @@ const EXTRAS_EVER = EXTRAS.filter((extra) => extra !== "topology");
 
 export class ClusterTells {
   readonly #owner: TellsOwner;
-  #statuses: Readonly<Record<string, ServiceStatus>>;
+  #judge: Judge;
   /** Moment of the newest `live`. Not the whole of it: what outlives its push costs the collector as much as the push did. */
   #liveAt: Millis = 0;
   #told: Told | null;
@@ -40,7 +42,10 @@ export class ClusterTells {
 
   constructor(owner: TellsOwner) {
     this.#owner = owner;
-    this.#statuses = owner.memory.read<Record<string, ServiceStatus>>("statuses") ?? {};
+    this.#judge = {
+      policies: owner.memory.read<Policies>("policies") ?? RUNBOOK,
+      statuses: owner.memory.read<Record<string, ServiceStatus>>("statuses") ?? {},
+    };
     this.#told = owner.sessions.kept.told;
   }
 
@@ -58,10 +63,12 @@ export class ClusterTells {
     const newest = Math.min(this.#liveAt, now);
     if (push.live === null || cluster === null || push.live.at < newest) return;
     this.#liveAt = push.live.at;
-    const tell = tellOf(cluster, push, push.live, this.#statuses, memory.backlog, now);
-    const statuses = statusesOf(tell, this.#statuses);
-    if (statuses !== this.#statuses) memory.write("statuses", statuses);
-    this.#statuses = statuses;
+    const tell = tellOf(cluster, push, push.live, this.#judge, memory.backlog, now);
+    const statuses = statusesOf(tell, this.#judge.statuses);
+    if (statuses !== this.#judge.statuses) {
+      memory.write("statuses", statuses);
+      this.#judge = { policies: this.#judge.policies, statuses };
+    }
     const news = (this.#news = newsOf(this.#news, tell));
     this.#topology = topologyIn(push.live, now) ?? this.#topology;
     if (!isTellDue(this.#told, tell, news)) return;
@@ -78,6 +85,13 @@ export class ClusterTells {
     const topology = this.#topology;
     this.#topology = null;
     return topology === null ? tell : { ...tell, topology };
+  }
+
+  /** Takes over an operator's limits: the next push is judged by them, and told because that is news. */
+  judgeBy(policies: Policies): void {
+    if (this.#owner.cluster() === null || policies.hash === this.#judge.policies.hash) return;
+    this.#owner.memory.write("policies", policies);
+    this.#judge = { policies, statuses: this.#judge.statuses };
   }
 
   /** A session that ends is told at once: silence then counts from the last push, not from the last tell. */
@@ -101,7 +115,9 @@ export class ClusterTells {
     // At once, so that a push which comes meanwhile does not tell the same.
     this.#told = told;
     try {
-      await boardOf(this.#owner.env).hear(tell);
+      const policies = await boardOf(this.#owner.env).hear(tell);
+      // A Board of the release before answers nothing.
+      if (policies !== undefined) this.judgeBy(policies);
       if (this.#told === told) this.#keep(told);
     } catch (error) {
       this.#topology ??= tell.topology ?? null;

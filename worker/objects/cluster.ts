@@ -18,6 +18,7 @@ import type { DesiredRefusal } from "../core/desired.ts";
 import type { Identity } from "../core/identity.ts";
 import { CODE_LIFETIME_MS, hasActiveKey, publicIdentity, withCode, withKey, withKeyState } from "../core/identity.ts";
 import type { Maintenance } from "../core/maintenance.ts";
+import type { Policies } from "../core/policies.ts";
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { retryDelay } from "../core/retry.ts";
@@ -328,6 +329,13 @@ export class Cluster extends DurableObject<Env> {
   /** Takes a maintenance's lease out of force. Idempotent. */
   async releaseLease(maintenance: Maintenance): Promise<void> {
     await this.#desired.releaseLease(maintenance);
+  }
+
+  // ── limits ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The limits that its services are judged by from now on. What does not arrive comes with the answer to a tell. */
+  async judgeBy(policies: Policies): Promise<void> {
+    this.#tells.judgeBy(policies);
   }
 
   // ── session ───────────────────────────────────────────────────────────────────────────────────────────────────────

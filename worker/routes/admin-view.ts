@@ -19,11 +19,13 @@ import type {
   TargetModel,
 } from "../../web/view/admin/model.ts";
 import type { ClusterIdentity, Component, Evidence, Tell, ToldService } from "../core/component.ts";
-import { insideVerdict, latenciesOf, outsideOf, splitService } from "../core/component.ts";
+import { insideVerdict, latenciesOf, outsideOf, splitService, verdictFor } from "../core/component.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
 import { freshUntil, outsideP95, outsideReason, probeWords, sidesReason } from "../core/probe.ts";
+import { THRESHOLDS } from "../core/thresholds.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
+import { limitValues } from "./component-request.ts";
 
 export function frameOf(view: Pick<OperatorView, "page">, now: Millis): AdminFrame {
   return { pageName: view.page.name, timeZone: view.page.timeZone, now };
@@ -175,7 +177,8 @@ export function componentPageModel(
     clusters,
     outside: outsideModel(component, evidence, now),
     slo,
-    services: component.services.map((ref) => memberModel(ref, view, now)),
+    services: component.services.map((ref) => memberModel(component, ref, view, now)),
+    defaults: limitValues(THRESHOLDS),
     form,
   };
 }
@@ -204,12 +207,13 @@ export function evidenceOf(view: Pick<OperatorView, "tells" | "maintenances" | "
   };
 }
 
-/** A service that a component names: its cluster may report none of that name. */
-export function memberModel(ref: string, view: OperatorView, now: Millis): ServiceModel {
+/** A service as a component judges it. Its cluster may report none of that name. */
+export function memberModel(component: Component, ref: string, view: OperatorView, now: Millis): ServiceModel {
   const { cluster, service } = splitService(ref);
   const tell = tellOf(view, cluster);
   const told = tell?.services.find((one) => one.service === service);
-  if (tell !== null && told !== undefined) return serviceModel(tell, told, view.components, now);
+  if (tell !== null && told !== undefined)
+    return serviceModel(tell, { ...told, ...verdictFor(component, told) }, view.components, now);
   return {
     cluster,
     service,

@@ -1,10 +1,12 @@
 /** A component as operators ask for it: one schema behind the command line and behind the form. */
 import * as v from "valibot";
 import { ClusterName, line, ServiceName } from "../../protocol/name.ts";
-import type { ComponentField, Fault } from "../../web/view/admin/model.ts";
+import type { ComponentField, Fault, LimitField } from "../../web/view/admin/model.ts";
 import type { Component } from "../core/component.ts";
 import { RULES } from "../core/rule.ts";
 import { TARGET_MAX, TARGET_MIN } from "../core/slo.ts";
+import type { Thresholds } from "../core/thresholds.ts";
+import { thresholdFault } from "../core/thresholds.ts";
 import { ADDRESS_MAX, publicAddress } from "../objects/safe-fetch.ts";
 import type { AppContext } from "./table.ts";
 
@@ -26,6 +28,43 @@ const SloRequest = v.strictObject({
   target: v.pipe(v.number(TARGET_RANGE), v.minValue(TARGET_MIN, TARGET_RANGE), v.maxValue(TARGET_MAX, TARGET_RANGE)),
   isPublic: v.optional(v.boolean(), false),
 });
+
+const PERCENT = 0.01;
+const LIMITS = ["errorRatioDegraded", "errorRatioPartial", "errorRatioMajor", "p95Ms", "requestsMin"] as const;
+
+const RATIO_RANGE = "must be above 0 and at most 1, which is 100 %";
+const ErrorRatio = v.exactOptional(
+  v.pipe(v.number(RATIO_RANGE), v.gtValue(0, RATIO_RANGE), v.maxValue(1, RATIO_RANGE)),
+);
+const P95_RANGE = "must be between 1 and 3,600,000 ms";
+const REQUESTS_RANGE = "must be a whole number from 1 to 1,000,000";
+
+/** Limits that are not given are the runbook's. */
+const ThresholdsRequest = v.pipe(
+  v.strictObject({
+    errorRatioDegraded: ErrorRatio,
+    errorRatioPartial: ErrorRatio,
+    errorRatioMajor: ErrorRatio,
+    p95Ms: v.exactOptional(v.pipe(v.number(P95_RANGE), v.minValue(1, P95_RANGE), v.maxValue(3_600_000, P95_RANGE))),
+    requestsMin: v.exactOptional(
+      v.pipe(
+        v.number(REQUESTS_RANGE),
+        v.integer(REQUESTS_RANGE),
+        v.minValue(1, REQUESTS_RANGE),
+        v.maxValue(1_000_000, REQUESTS_RANGE),
+      ),
+    ),
+  }),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const fault = dataset.typed ? thresholdFault(dataset.value) : null;
+    if (fault === null || !dataset.typed) return;
+    const key = fault.of;
+    addIssue({
+      message: fault.what,
+      path: [{ type: "object", origin: "value", input: dataset.value, key, value: dataset.value[key] }],
+    });
+  }),
+);
 
 /**
  * What is not named keeps its default if it has one. What has none, and came later than the rest (`exactOptional`),
@@ -52,6 +91,7 @@ export const ComponentRequestSchema = v.pipe(
         ),
       ),
     ),
+    thresholds: v.exactOptional(v.nullable(ThresholdsRequest)),
     slo: v.exactOptional(v.nullable(SloRequest)),
     url: v.exactOptional(v.nullable(v.pipe(line(ADDRESS_MAX), v.trim(), v.nonEmpty("must not be empty")))),
   }),
@@ -81,6 +121,7 @@ export function valuesOf(component: Component): Readonly<Record<ComponentField, 
     url: component.url ?? "",
     "slo.target": component.slo === undefined ? "" : String(percentOf(component.slo.target)),
     "slo.isPublic": component.slo?.isPublic === true ? "yes" : "",
+    ...limitValues(component.thresholds ?? {}),
   };
 }
 
@@ -94,9 +135,31 @@ export function requestOf(values: Readonly<Partial<Record<ComponentField, string
     rule: values.rule,
     // Absent in a form that was opened before there were such fields.
     ...(values.quorum === undefined ? {} : { quorum: numberOf(values.quorum) }),
+    ...(values["thresholds.p95Ms"] === undefined ? {} : { thresholds: limitsOf(values) }),
     ...(values.url === undefined ? {} : { url: textOf(values.url) }),
     ...(values["slo.target"] === undefined ? {} : { slo: sloOf(values) }),
   };
+}
+
+/** As people write them: shares in percent. */
+export function limitValues(thresholds: Partial<Thresholds>): Readonly<Record<LimitField, string>> {
+  const text = (limit: number | undefined, unit = 1): string =>
+    limit === undefined ? "" : String(Number((limit / unit).toPrecision(12)));
+  return {
+    "thresholds.errorRatioDegraded": text(thresholds.errorRatioDegraded, PERCENT),
+    "thresholds.errorRatioPartial": text(thresholds.errorRatioPartial, PERCENT),
+    "thresholds.errorRatioMajor": text(thresholds.errorRatioMajor, PERCENT),
+    "thresholds.p95Ms": text(thresholds.p95Ms),
+    "thresholds.requestsMin": text(thresholds.requestsMin),
+  };
+}
+
+function limitsOf(values: Readonly<Partial<Record<LimitField, string>>>): unknown {
+  const limits = LIMITS.flatMap((name) => {
+    const value = numberOf(values[`thresholds.${name}`]);
+    return value === null ? [] : [[name, name.startsWith("errorRatio") ? value * PERCENT : value]];
+  });
+  return limits.length === 0 ? null : Object.fromEntries(limits);
 }
 
 /** Null for an empty field; NaN for what is no number, which the schema refuses. */

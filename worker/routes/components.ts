@@ -3,11 +3,12 @@ import * as v from "valibot";
 import type { Component } from "../core/component.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { RULES } from "../core/rule.ts";
+import { THRESHOLDS } from "../core/thresholds.ts";
 import { boardOf } from "../objects/env.ts";
 import type { OperatorView } from "../objects/operator-view.ts";
 import { evidenceOf, memberModel, outsideModel } from "./admin-view.ts";
 import { refuse } from "./answer.ts";
-import { answerAs, Moment, QuantileAnswer, Ratio } from "./described.ts";
+import { answerAs, Count, Moment, QuantileAnswer, Ratio } from "./described.ts";
 import { ReasonAnswer, ServiceAnswer, StatusAnswer } from "./described-service.ts";
 import type { AppContext, Route } from "./table.ts";
 
@@ -20,6 +21,16 @@ const ComponentEntries = {
   why: v.pipe(v.nullable(v.string()), v.description("What visitors read")),
   rule: v.picklist(RULES),
   quorum: v.pipe(v.nullable(v.number()), v.description("With rule quorum: how many must be well")),
+  thresholds: v.pipe(
+    v.strictObject({
+      errorRatioDegraded: Ratio,
+      errorRatioPartial: Ratio,
+      errorRatioMajor: Ratio,
+      p95Ms: Count,
+      requestsMin: Count,
+    }),
+    v.description("The limits it is judged by: its own, else the runbook's"),
+  ),
   disagreement: v.pipe(
     v.nullable(v.string()),
     v.description(
@@ -63,9 +74,10 @@ const ComponentAnswer = v.strictObject({ ...ComponentEntries, services: v.array(
 
 function componentBody(component: Component, view: OperatorView, now: number) {
   const { id, name, group, rule, quorum = null } = component;
+  const thresholds = { ...THRESHOLDS, ...component.thresholds };
   const evidence = evidenceOf(view);
   const outside = outsideModel(component, evidence, now);
-  return { id, name, group, rule, quorum, outside, ...matrixOf(component, evidence, now) };
+  return { id, name, group, rule, quorum, thresholds, outside, ...matrixOf(component, evidence, now) };
 }
 
 async function components(c: AppContext): Promise<Response> {
@@ -79,7 +91,7 @@ async function component(c: AppContext): Promise<Response> {
   const found = view.components.find(({ id }) => id === c.req.param("id"));
   if (found === undefined) return refuse(c, "not_found", "There is no such component.");
   const now = Date.now();
-  const services = found.services.map((ref) => memberModel(ref, view, now));
+  const services = found.services.map((ref) => memberModel(found, ref, view, now));
   return answerAs(c, ComponentAnswer, { ...componentBody(found, view, now), services });
 }
 

@@ -245,7 +245,8 @@ export type ComponentField =
   | "quorum"
   | "url"
   | "slo.target"
-  | "slo.isPublic";
+  | "slo.isPublic"
+  | LimitField;
 
 /** A target over 30 days. `leftRatio` is what is left of what may be lost, negative once more was. */
 export interface SloModel {
@@ -259,6 +260,10 @@ export interface SloModel {
   readonly verdict: "met" | "burning" | "missed";
   readonly reason: string;
 }
+
+/** Shares in percent. */
+export type LimitField =
+  `thresholds.${"errorRatioDegraded" | "errorRatioPartial" | "errorRatioMajor" | "p95Ms" | "requestsMin"}`;
 
 /** A component's address, asked from outside each minute. */
 export interface OutsideModel {
@@ -302,6 +307,8 @@ export interface ComponentPageModel {
   readonly slo: SloModel | null;
   /** The services it stands for, in its own order; one that nobody reports is unknown. */
   readonly services: readonly ServiceModel[];
+  /** What its limits are where it has none of its own, as the form shows them. */
+  readonly defaults: Readonly<Record<LimitField, string>>;
   readonly form: FormModel<ComponentField>;
 }
 

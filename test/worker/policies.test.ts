@@ -1,0 +1,117 @@
+/** Limits of components: from the operator to the Cluster that judges by them, and back to the page. */
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import type { Policies } from "../../worker/core/policies.ts";
+import { boardOf, clusterOf } from "../../worker/objects/env.ts";
+import { bindings, call, cli, enrolledAgent, liveService, onBoard } from "./agent.ts";
+
+const board = boardOf(bindings);
+const THREE_PERCENT = { services: [liveService(0.03)] };
+
+/** A board that is new asks the archive for its components first. */
+beforeAll(() => vi.waitUntil(async () => (await board.leasesOf("nobody")) !== null, { timeout: 10_000 }));
+
+async function publish(cluster: string, facts: object): Promise<string> {
+  const wish = { name: cluster, group: "Policies", services: [`${cluster}/shop/checkout`], ...facts };
+  const answer = await cli("PUT", "/cli/v1/components", { components: [wish] });
+  const { components } = await answer.json<{ components: { id: string }[] }>();
+  return components[0]?.id ?? "";
+}
+
+async function statusOf(id: string): Promise<string | undefined> {
+  return (await board.snapshot()).components.find((one) => one.id === id)?.outlook[0]?.status;
+}
+
+const push = (agent: Awaited<ReturnType<typeof enrolledAgent>>, live: object = THREE_PERCENT) =>
+  agent.push({ epoch: agent.epoch }, live);
+
+/** What the Cluster keeps of limits; null if it never had any. */
+async function kept(cluster: string): Promise<Policies | null> {
+  return runInDurableObject(clusterOf(bindings, cluster), (_, { storage }) => {
+    const [row] = storage.sql.exec<{ value: string }>("SELECT value FROM meta WHERE key = 'policies'").toArray();
+    return row === undefined ? null : (JSON.parse(row.value) as Policies);
+  });
+}
+
+describe("limits of a component", () => {
+  it("reach the cluster at once, the next push is judged by them, and they survive its death", async () => {
+    const agent = await enrolledAgent("limits-1");
+    const id = await publish("limits-1", {});
+    await push(agent);
+    await expect.poll(() => statusOf(id)).toBe("degraded_performance");
+    await publish("limits-1", { thresholds: { errorRatioPartial: 0.02 } });
+    await expect.poll(async () => (await kept("limits-1"))?.own["shop/checkout"]?.[0]?.component).toBe(id);
+    await evictDurableObject(clusterOf(bindings, "limits-1"));
+    await push(agent);
+    await expect.poll(() => statusOf(id)).toBe("partial_outage");
+    const answer = await call(`/api/v1/components/${id}`, { headers: await reading() });
+    expect(await answer.json()).toMatchObject({
+      reason: "error ratio 3 % over the last 3 readings, limit 2 %",
+      thresholds: { errorRatioPartial: 0.02, errorRatioDegraded: 0.01 },
+    });
+  });
+
+  it("that were set while nobody could reach the cluster come with the answer to its next tell", async () => {
+    const id = await publish("limits-2", { thresholds: { errorRatioPartial: 0.02 } });
+    const agent = await enrolledAgent("limits-2");
+    await push(agent);
+    await expect.poll(async () => (await kept("limits-2"))?.hash).toBeTruthy();
+    await push(agent);
+    await expect.poll(() => statusOf(id)).toBe("partial_outage");
+  });
+
+  it("that are taken away are the runbook's again", async () => {
+    const agent = await enrolledAgent("limits-3");
+    const id = await publish("limits-3", { thresholds: { errorRatioPartial: 0.02 } });
+    await push(agent);
+    await expect.poll(async () => (await kept("limits-3"))?.hash).toBeTruthy();
+    await publish("limits-3", { thresholds: null });
+    expect((await board.operatorView()).components.find((one) => one.id === id)).not.toHaveProperty("thresholds");
+    await expect.poll(async () => (await kept("limits-3"))?.hash).toBe("");
+    await push(agent);
+    await expect.poll(() => statusOf(id)).toBe("degraded_performance");
+  });
+
+  it("cost a cluster without any nothing, and one that has them no row a push", async () => {
+    const agent = await enrolledAgent("limits-4");
+    await publish("limits-4", {});
+    await push(agent);
+    expect(await kept("limits-4")).toBeNull();
+    await publish("limits-4", { thresholds: { p95Ms: 250 } });
+    await expect.poll(async () => (await kept("limits-4"))?.hash).toBeTruthy();
+    await push(agent);
+    const rows = async () => (await clusterOf(bindings, "limits-4").costs()).rowsWritten;
+    const before = await rows();
+    for (let i = 0; i < 5; i++) await push(agent);
+    expect(await rows()).toBe(before);
+  });
+
+  it("stay as they are with a Board of the release before, which answers nothing", async () => {
+    const agent = await enrolledAgent("limits-5");
+    await publish("limits-5", { thresholds: { p95Ms: 250 } });
+    await push(agent);
+    await expect.poll(async () => (await kept("limits-5"))?.hash).toBeTruthy();
+    const heard: (string | undefined)[] = [];
+    await onBoard("hear", async ({ policies }) => void heard.push(policies));
+    await push(agent, { services: [liveService(0.6)] });
+    await expect.poll(() => heard.length).toBeGreaterThan(0);
+    expect(heard.at(-1)).toBeTruthy();
+    expect((await kept("limits-5"))?.hash).toBe(heard.at(-1));
+  });
+
+  it.each([
+    ["a share above 100 %", { errorRatioMajor: 1.5 }, "must be above 0 and at most 1"],
+    ["a limit that nobody knows", { errorRatio: 0.1 }, "errorRatio"],
+    ["limits in the wrong order", { errorRatioDegraded: 0.2 }, "must not be above the limit of a partial outage"],
+  ] as const)("are refused if they are %s", async (_name, thresholds, message) => {
+    const wish = { name: "Wrong", group: "Policies", services: ["limits-9/shop/checkout"], thresholds };
+    const answer = await cli("PUT", "/cli/v1/components", { components: [wish] });
+    expect(answer.status).toBe(400);
+    expect(await answer.text()).toContain(message);
+  });
+});
+
+async function reading(): Promise<Record<string, string>> {
+  const { token } = await (await cli("POST", "/cli/v1/tokens", { scope: "read" })).json<{ token: string }>();
+  return { authorization: `Bearer ${token}` };
+}
