@@ -68,7 +68,7 @@ export interface PageSlo {
 }
 
 /** The newest of the frozen days, and the hash that stands for it and for all before it. */
-interface FrozenMark {
+export interface FrozenMark {
   readonly day: string;
   readonly hash: string;
 }

@@ -129,8 +129,8 @@ export function tellDay(readout: string, index: number): string {
   return parts.join(", ") || "no data";
 }
 
-/** The bars of one component with their caption: "99.98 % · 90 days". */
-export function historyBars(tallies: readonly DayTally[], now: Millis, timeZone: string): Html {
+/** The bars of one component with their caption: "99.98 % in 90 days", and what is to stand behind it. */
+export function historyBars(tallies: readonly DayTally[], now: Millis, timeZone: string, behind = ""): Html {
   const last = today(now, timeZone);
   const first = last - HISTORY_DAYS + 1;
   const days = new Map(
@@ -145,7 +145,7 @@ export function historyBars(tallies: readonly DayTally[], now: Millis, timeZone:
       ? markup`<path class="none" d="${d}"/><path class="gap" d="${d}"/>`
       : markup`<path class="${layer}" d="${d}"/>`,
   );
-  return markup`<div class="h" data-x="${readOut(days, begin)}"><div class="bars" tabindex="0" role="img" aria-label="${summary(days, begin, first)}"><svg viewBox="0 0 90 10" preserveAspectRatio="none" aria-hidden="true">${paths}</svg></div><p>${caption(tallies, begin, first)}</p></div>`;
+  return markup`<div class="h" data-x="${readOut(days, begin)}"><div class="bars" tabindex="0" role="img" aria-label="${summary(days, begin, first)}"><svg viewBox="0 0 90 10" preserveAspectRatio="none" aria-hidden="true">${paths}</svg></div><p>${caption(tallies, begin, first)}${behind}</p></div>`;
 }
 
 function caption(tallies: readonly DayTally[], begin: number, first: number): Html {

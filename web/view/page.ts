@@ -10,6 +10,7 @@ import { notices } from "./notice.ts";
 import type { Regions } from "./regions.ts";
 import { stillRegions } from "./regions.ts";
 import { iconUrl, shapeSheet } from "./shape.ts";
+import { frozenText, sloRule, sloText, uptimeTable } from "./uptime.ts";
 import { headline } from "./words.ts";
 
 export interface PageView {
@@ -40,7 +41,7 @@ export function renderPage({ snapshot, now, origin, isCopy }: PageView): string 
     description: `${page.name}: ${sentence}`,
     icon: iconUrl(pageStatus(components, now)),
     generatedAt: change.generatedAt,
-    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change, figures)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>Live data cannot be reached: this page knows of nothing newer.</p><noscript><p>Without JavaScript this page does not renew itself: reload it for what is now.</p></noscript></div><div id="notices">${notices(change, now, page.timeZone)}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(origin, page.timeZone)}<script>${trusted(PAGE_SCRIPT)}</script>`,
+    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change, figures)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>Live data cannot be reached: this page knows of nothing newer.</p><noscript><p>Without JavaScript this page does not renew itself: reload it for what is now.</p></noscript></div><div id="notices">${notices(change, now, page.timeZone)}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(snapshot, origin, now)}<script>${trusted(PAGE_SCRIPT)}</script>`,
   });
 }
 
@@ -98,12 +99,13 @@ function scale(page: PageSnapshot["page"], now: Millis): Html {
 function row(component: PageComponent, regions: Regions, now: Millis, timeZone: string): Html {
   const { id } = component;
   const until = holdsUntil([component], now);
-  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><div class="s" id="s-${id}">${regions[`s-${id}`]}</div><p class="a" id="a-${id}">${regions[`a-${id}`]}</p></div><p class="w" id="w-${id}">${regions[`w-${id}`]}</p>${historyBars(component.days, now, timeZone)}<p class="n" id="n-${id}">${regions[`n-${id}`]}</p></li>
+  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><div class="s" id="s-${id}">${regions[`s-${id}`]}</div><p class="a" id="a-${id}">${regions[`a-${id}`]}</p></div><p class="w" id="w-${id}">${regions[`w-${id}`]}</p>${historyBars(component.days, now, timeZone, sloText(component.slo))}<p class="n" id="n-${id}">${regions[`n-${id}`]}</p></li>
 `;
 }
 
-function footer(origin: string, timeZone: string): Html {
-  return markup`<footer><details><summary>How uptime is counted</summary><p>Time in major outage counts in full, partial outage 0.3, degraded performance not at all. Maintenance and time without reports are left out, and shown. The result is floored, never rounded up. Days are cut in ${timeZone}. A bar shows the worst of its day: the higher the mark, the heavier; a hollow bar is a day without data.</p><p>p95 is the time in which 95 of 100 requests were answered; the true value lies surely in the range beside it. When reports stop, a component becomes unknown: never operational, never an outage.</p></details><nav><a href="${origin}/api/v2/summary.json">API</a> <a href="${origin}/api/v2/status.json">Status as JSON</a></nav></footer>`;
+function footer(snapshot: PageSnapshot, origin: string, now: Millis): Html {
+  const { page, frozen } = snapshot;
+  return markup`<footer>${uptimeTable(snapshot, now)}<details><summary>How uptime is counted</summary><p>Time in major outage counts in full, partial outage 0.3, degraded performance not at all. Maintenance and time without reports are left out, and shown. The result is floored, never rounded up. Days are cut in ${page.timeZone}.${frozenText(frozen)}${sloRule(snapshot.components)} A bar shows the worst of its day: the higher the mark, the heavier; a hollow bar is a day without data.</p><p>p95 is the time in which 95 of 100 requests were answered; the true value lies surely in the range beside it. When reports stop, a component becomes unknown: never operational, never an outage.</p></details><nav><a href="${origin}/api/v2/summary.json">API</a> <a href="${origin}/api/v2/status.json">Status as JSON</a></nav></footer>`;
 }
 
 export interface DocumentParts {
