@@ -71,6 +71,7 @@ describe("the likely cause", () => {
     ],
     ["is one of whose failing calls a tenth is", ["a failing", "b failing"], ["a b 100 3"], ["b: a"]],
     ["is not one that was not called", ["a failing", "b failing"], ["a b 0 0"], ["a: ", "b: "]],
+    ["is not a slow one that was not called", ["a slow", "b slow"], ["a b 0 0"], ["a: ", "b: "]],
     ["is a slow callee, whose calls need not fail", ["a failing", "b slow"], ["a b 100 0"], ["b: a"]],
     ["is a callee that is not running", ["a failing", "b down"], ["a b 100 30"], ["b: a"]],
     ["may be two at once", ["a failing", "b failing", "c failing"], ["a b 100 15", "a c 100 15"], ["b: a", "c: a"]],
