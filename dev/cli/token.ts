@@ -3,8 +3,8 @@ import { findOperator, makeToken, TOKEN_SCOPES } from "./edge.ts";
 
 const HELP = `
 npm run -s token -- read      prints a token that may read the whole operator API
-npm run -s token -- metrics   … only the numbers of now: /api/v1/metrics/overview
-npm run -s token -- history   … only what was: series and events
+npm run -s token -- metrics   … only the numbers of now: /metrics and the overview
+npm run -s token -- history   … only what was: series, uptime, events, certificates, anomalies
 
   TOKEN=$(npm run -s token -- read)
   curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8787/api/v1/services

@@ -40,6 +40,8 @@ export type Marks = Pick<Receipt, "epoch" | "received" | "persisted">;
 
 export class EdgeAgent {
   readonly cluster: string;
+  /** How its sources are. */
+  sources: Live["sources"] = {};
   /** The share of requests that fail in the mesh. */
   errorRatio = 0;
   /** Every window that was closed, as Postgres should hold it in the end: its minute and its requests. */
@@ -95,10 +97,21 @@ export class EdgeAgent {
         this.closed.push({ at, requests });
       }
     }
-    const id = createHash("sha256").update(`${this.cluster} ${this.happened.length}`).digest("hex").slice(0, 32);
-    records.push({ kind: "pod.crash_loop", id, at: Date.now(), subject: SERVICE, body: {} });
-    this.happened.push(id);
+    records.push(this.#event("pod.crash_loop", SERVICE, {}));
     this.#spool.append(records, Date.now());
+  }
+
+  /** Has an event of some kind happen; its id. */
+  happen(kind: EventRecord["kind"], subject: string, body: EventRecord["body"]): string {
+    const event = this.#event(kind, subject, body);
+    this.#spool.append([event], Date.now());
+    return event.id;
+  }
+
+  #event(kind: EventRecord["kind"], subject: string, body: EventRecord["body"]): EventRecord {
+    const id = createHash("sha256").update(`${this.cluster} ${this.happened.length}`).digest("hex").slice(0, 32);
+    this.happened.push(id);
+    return { kind, id, at: Date.now(), subject, body };
   }
 
   /** One push, in the first form again should an edge of before refuse a newer one; throws if the edge does not take it. */
@@ -259,6 +272,6 @@ export class EdgeAgent {
     const services = this.#services.map((service) => {
       return { service, readings, latency: null, replicas: { ready: 3, desired: 3 } };
     });
-    return { at, services, sources: {}, leases: this.#actuator.report() };
+    return { at, services, sources: this.sources, leases: this.#actuator.report() };
   }
 }

@@ -34,6 +34,12 @@ const PROGRAMS = {
     variable: "PROMETHEUS",
     find: () => onPath("prometheus"),
   },
+  promtool: {
+    title: "Prometheus' promtool",
+    package: "prometheus",
+    variable: "PROMTOOL",
+    find: () => onPath("promtool"),
+  },
   postgres: {
     title: "PostgreSQL server",
     package: "postgresql",

@@ -1,14 +1,19 @@
-/** A real Prometheus that scrapes one target. */
+/** A real Prometheus that scrapes the mesh, and what else a test has. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, RunningProgram } from "./process.ts";
 import { program } from "./programs.ts";
 
-/** Starts it with its files in `directory`, scraping `target`; resolves once it answers. It takes native histograms. */
+/**
+ * Starts it with its files in `directory`, scraping `target`; resolves once it answers. It takes native histograms.
+ *
+ * @param jobs further entries of its `scrape_configs`
+ */
 export async function startPrometheus(
   directory: string,
   target: string,
   scrapeInterval = "5s",
+  jobs: readonly object[] = [],
 ): Promise<{ readonly program: RunningProgram; readonly url: string }> {
   const port = await freePort();
   const home = join(directory, "prometheus");
@@ -18,7 +23,7 @@ export async function startPrometheus(
     join(home, "prometheus.yml"),
     JSON.stringify({
       global: { scrape_interval: scrapeInterval, scrape_timeout: scrapeInterval },
-      scrape_configs: [{ job_name: "mesh", metrics_path: pathname, static_configs: [{ targets: [host] }] }],
+      scrape_configs: [{ job_name: "mesh", metrics_path: pathname, static_configs: [{ targets: [host] }] }, ...jobs],
     }),
   );
   const url = `http://127.0.0.1:${port}`;
