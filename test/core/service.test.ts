@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { exponentialOf } from "../../protocol/exponential.ts";
 import type { LiveService, Reading } from "../../protocol/push.ts";
 import type { ServiceStatus, ServiceVerdict } from "../../worker/core/service.ts";
 import { serviceVerdict } from "../../worker/core/service.ts";
@@ -77,6 +78,13 @@ describe("the runbook's thresholds, each on both sides", () => {
     ],
     ["P95 surely at most 500ms", 0, [490, 250, 500], "operational", "within all limits"],
     [
+      "P95 where nobody can tell",
+      0,
+      [600, 250, 1_000],
+      "operational",
+      "errors within limits; cannot tell whether p95 is within 500 ms: it lies between 250 and 1000 ms; add 500 to statsHistogramBuckets",
+    ],
+    [
       "P95 surely >500ms",
       0,
       [600, 500, 1_000],
@@ -99,6 +107,18 @@ describe("the runbook's thresholds, each on both sides", () => {
     ],
   ] as const)("%s: %d, p95 %s", (_name, ratio, p95, status, reason) =>
     expect(judge(steady(ratio, [...p95]))).toMatchObject({ status, reason }),
+  );
+
+  it.each(["operational", null] as const)(
+    "names no bound to add where buckets cannot be chosen (%s before)",
+    (before) => {
+      const service = { ...liveService(steady(0, [498, 487, 509])), latency: exponentialOf([498]) };
+      expect(serviceVerdict(before, service, scope(at("12:00:20")))).toEqual({
+        status: "operational",
+        reason: "errors within limits; cannot tell whether p95 is within 500 ms: it lies between 487 and 509 ms",
+        why: null,
+      });
+    },
   );
 
   it.each([

@@ -1,6 +1,7 @@
 /** What one service's evidence says: thresholds of the runbook over the last readings, and ready replicas. */
 import { FUTURE_MS, READINGS_MAX, SILENT_INTERVALS } from "../../protocol/limits.ts";
-import { thresholdVerdict } from "../../protocol/latency.ts";
+import { thresholdDoubt, thresholdVerdict } from "../../protocol/latency.ts";
+import type { ThresholdVerdict } from "../../protocol/latency.ts";
 import type { LiveService, Reading } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { RAISE_READINGS, steadyLevel } from "./level.ts";
@@ -44,7 +45,7 @@ export function serviceVerdict(
   if (previous === "operational" && isPlainlyWell(service, scope, thresholds)) return WITHIN_LIMITS;
   const fresh = freshReadings(service, scope.liveAt, scope.intervalMs);
   const telling = fresh.filter((reading) => tells(reading, thresholds));
-  const byReadings = telling.length === 0 ? null : withReadings(previous, telling, thresholds);
+  const byReadings = telling.length === 0 ? null : withReadings(previous, telling, thresholds, schemeOf(service));
   if (replicas !== null && replicas.desired > 0 && replicas.ready === 0) {
     return {
       status: "major_outage",
@@ -70,7 +71,7 @@ function isPlainlyWell(
   if (readings.length === 0 || (replicas !== null && replicas.ready === 0)) return false;
   for (const reading of readings) {
     if (!isFresh(reading, liveAt, intervalMs) || !tells(reading, thresholds)) return false;
-    if (levelOf(reading, thresholds) > 0) return false;
+    if (levelOf(reading, thresholds) > 0 || isDoubtful(reading, thresholds)) return false;
   }
   return true;
 }
@@ -135,6 +136,7 @@ function withReadings(
   previous: ServiceStatus | null,
   readings: readonly Reading[],
   thresholds: Thresholds,
+  scheme: Scheme,
 ): ServiceVerdict {
   const levels = readings.map((reading) => levelOf(reading, thresholds));
   const before = previous === null || previous === "unknown" ? 0 : LEVELS.indexOf(previous);
@@ -143,12 +145,32 @@ function withReadings(
   // One bad reading raises nothing; but where nothing good was seen before, it is no evidence of health either.
   const first = readings.find((_, i) => (levels[i] ?? 0) > 0);
   return first === undefined || previous === "operational"
-    ? WITHIN_LIMITS
+    ? withinLimits(readings, thresholds, scheme)
     : {
         status: "unknown",
         reason: `one bad reading, not enough to tell: ${measured(first, thresholds)}`,
         why: "Too little is known yet to tell.",
       };
+}
+
+type Scheme = NonNullable<LiveService["latency"]>["scheme"];
+
+/** Large meshes push no histograms; most of them have Istio's bounds. */
+function schemeOf({ latency }: LiveService): Scheme {
+  return latency?.scheme ?? "explicit";
+}
+
+/** A p95 that no bucket can hold against its limit raises nothing, but was not seen to be within it either. */
+function withinLimits(readings: readonly Reading[], thresholds: Thresholds, scheme: Scheme): ServiceVerdict {
+  const p95 = readings.findLast((reading) => isDoubtful(reading, thresholds))?.p95 ?? null;
+  if (p95 === null) return WITHIN_LIMITS;
+  const doubt = thresholdDoubt({ estimate: p95[0], lo: p95[1], hi: p95[2] }, thresholds.p95Ms, scheme);
+  return { ...WITHIN_LIMITS, reason: `errors within limits; ${doubt}` };
+}
+
+/** Whether it is not known to be slow, nor known not to be. */
+function isDoubtful(reading: Reading, thresholds: Thresholds): boolean {
+  return p95Verdict(reading, thresholds) === "indeterminate";
 }
 
 function levelOf(reading: Reading, thresholds: Thresholds): Level {
@@ -159,10 +181,14 @@ function levelOf(reading: Reading, thresholds: Thresholds): Level {
   return 0;
 }
 
-function isSlow({ p95 }: Reading, { p95Ms }: Thresholds): boolean {
-  if (p95 === null) return false;
+function isSlow(reading: Reading, thresholds: Thresholds): boolean {
+  return p95Verdict(reading, thresholds) === "breached";
+}
+
+function p95Verdict({ p95 }: Reading, { p95Ms }: Thresholds): ThresholdVerdict | null {
+  if (p95 === null) return null;
   const [estimate, lo, hi] = p95;
-  return thresholdVerdict({ estimate, lo, hi }, p95Ms) === "breached";
+  return thresholdVerdict({ estimate, lo, hi }, p95Ms);
 }
 
 /** The newest reading that is as bad as the verdict explains it; where too few are, what was raised before still stands. */
