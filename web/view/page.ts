@@ -104,8 +104,8 @@ function row(component: PageComponent, regions: Regions, now: Millis, timeZone: 
 }
 
 function footer(snapshot: PageSnapshot, origin: string, now: Millis): Html {
-  const { page, frozen } = snapshot;
-  return markup`<footer>${uptimeTable(snapshot, now)}<details><summary>How uptime is counted</summary><p>Time in major outage counts in full, partial outage 0.3, degraded performance not at all. Maintenance and time without reports are left out, and shown. The result is floored, never rounded up. Days are cut in ${page.timeZone}.${frozenText(frozen)}${sloRule(snapshot.components)} A bar shows the worst of its day: the higher the mark, the heavier; a hollow bar is a day without data.</p><p>p95 is the time in which 95 of 100 requests were answered; the true value lies surely in the range beside it. When reports stop, a component becomes unknown: never operational, never an outage.</p></details><nav><a href="${origin}/api/v2/summary.json">API</a> <a href="${origin}/api/v2/status.json">Status as JSON</a></nav></footer>`;
+  const { page, frozen, components } = snapshot;
+  return markup`<footer>${uptimeTable(snapshot, now)}<details><summary>How uptime is counted</summary><p>Time in major outage counts in full, partial outage 0.3, degraded performance not at all. Maintenance and time without reports are left out, and shown. The result is floored, never rounded up. Days are cut in ${page.timeZone}.${frozenText(frozen)}${sloRule(components)} A bar shows the worst of its day: the higher the mark, the heavier; a hollow bar is a day without data.</p><p>p95 is the time in which 95 of 100 requests were answered; the true value lies surely in the range beside it.${components.some(({ outside }) => outside !== undefined) && " “From outside” is how long its public address takes to answer over the internet, asked each minute."} When reports stop, a component becomes unknown: never operational, never an outage.</p></details><nav><a href="${origin}/api/v2/summary.json">API</a> <a href="${origin}/api/v2/status.json">Status as JSON</a></nav></footer>`;
 }
 
 export interface DocumentParts {
