@@ -85,6 +85,11 @@ describe("numbers", () => {
     [quantileText({ estimate: 0.42, lo: 0, hi: 0.5 }), "0.42 ms (0–0.5)"],
     [quantileText({ estimate: 1_840, lo: 1_000, hi: 2_500 }), "1.84 s (1–2.5)"],
     [quantileText({ estimate: 60_000, lo: 60_000, hi: null }), "60 s (over 60)"],
+    [quantileText({ estimate: 148.9417, lo: 145.7614, hi: 152.2185, method: "midpoint" }), "149 ms (146–152)"],
+    [
+      quantileText({ estimate: 184.3, lo: 100, hi: 250, also: { estimate: 1_840, lo: 1_820, hi: 1_900 } }),
+      "184 ms (100–250) and 1.84 s (1.82–1.9)",
+    ],
     [quantileText(null), "–no data"],
     [ratioText(0.003), "0.3 %"],
     [ratioText(0.304), "30.4 %"],

@@ -85,9 +85,17 @@ function number(value: string, unit: string): Html {
 
 const NOTHING: Html = markup`<b aria-hidden="true">–</b><i class="vh">no data</i>`;
 
-/** "184 ms (100–250)": the estimate, and in small type the bucket that it surely lies in. */
+/**
+ * "184 ms (100–250)": the estimate, and in small type the bucket that it surely lies in. Where some requests were
+ * counted in buckets of the other kind, which cannot be added, "and 187 ms (183–191)" follows for those.
+ */
 export function quantileText(quantile: Quantile | null): Html {
   if (quantile === null) return NOTHING;
+  const { also } = quantile;
+  return also === undefined ? oneQuantile(quantile) : markup`${oneQuantile(quantile)} and ${oneQuantile(also)}`;
+}
+
+function oneQuantile(quantile: Quantile): Html {
   const [unit, size] = quantile.estimate < SECOND ? ["ms", 1] : ["s", SECOND];
   const inUnit = (ms: number): string => (size === 1 && ms >= 10 ? plain(ms, 0) : figures(ms / size));
   const range = quantile.hi === null ? `over ${inUnit(quantile.lo)}` : `${inUnit(quantile.lo)}–${inUnit(quantile.hi)}`;
