@@ -117,6 +117,13 @@ describe("a state", () => {
     expect(reason(component(0, { ...fields, outlook }), NOW, "Etc/UTC")).toBe(why);
   });
 
+  it("unknown says why, where that is known: its mesh has not been silent", () => {
+    const why = "It did not answer from outside, and has not been asked since.";
+    const outlook = [{ from: 0, status: "unknown" as const, since: NOW, why }];
+    const seen = component(0, { heardAt: NOW - 5 * SECOND, outlook });
+    expect(reason(seen, NOW, "Etc/UTC")).toBe(`Since 14:02 UTC: ${why}`);
+  });
+
   it("of unknown shows neither green nor red nor old numbers", () => {
     const seen = regionsOf(component(0, { heardAt: NOW - HOUR, outlook: said("operational", 0, null, NOW - HOUR) }));
     expect(`${seen.headline}${seen.state}`).not.toMatch(/operational|outage/i);

@@ -60,10 +60,10 @@ export function reason(component: LiveComponent, now: Millis, timeZone: string):
   const { status, since, why } = outlookAt(component, now);
   if (status === "operational") return "";
   const at = moment(since, now, timeZone);
-  if (status === "unknown") {
+  if (status === "unknown" && why === null) {
     if (component.heardAt === null) return "No report yet";
     if (component.heardAt <= since) return `No report since ${moment(component.heardAt, now, timeZone)}`;
-    if (why === null) return `Data missing since ${at}`;
+    return `Data missing since ${at}`;
   }
   return why === null ? `Since ${at}` : `Since ${at}: ${why}`;
 }

@@ -19,8 +19,8 @@ export function renderComponent(model: ComponentPageModel, frame: AdminFrame): s
     group === null ? name : `${group}: ${name}`,
     markup`${verdict(model)}
 ${clusters(model, frame)}
-${outside(model, frame)}
 ${services(model, frame)}
+${outside(model, frame)}
 <h2>Uptime</h2>
 ${model.slo !== null && markup`<p>${target(model.slo)}</p>`}
 <p><a href="${action}/uptime">Figures, frozen days and corrections</a></p>
