@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DAY, HOUR } from "../../protocol/time.ts";
-import { flooredRatio } from "../../protocol/uptime.ts";
+import { flooredRatio, lostMs } from "../../protocol/uptime.ts";
 import type { SeriesPoint } from "../../worker/core/series.ts";
 import type { StatusSpan } from "../../worker/core/uptime.ts";
 import { requestUptime, spansOf, timeUptime } from "../../worker/core/uptime.ts";
@@ -113,3 +113,10 @@ it.each([
   [1 - 1e-16, 4, 0.9999],
   [0, 2, 0],
 ])("%f is floored to %i digits as %f", (ratio, digits, floored) => expect(flooredRatio(ratio, digits)).toBe(floored));
+
+it.each([
+  ["a millisecond in part is one", [{ partial_outage: 1 }], 1],
+  ["ten in part are three, whatever floats make of it", [{ partial_outage: 10 }], 3],
+  ["parts add up before they are rounded", [{ partial_outage: 1 }, { partial_outage: 1 }, { partial_outage: 1 }], 1],
+  ["an outage is all of it", [{ major_outage: 7, degraded_performance: 5, unknown: 3, under_maintenance: 2 }], 7],
+] as const)("time lost: %s", (_name, tallies, ms) => expect(lostMs(tallies)).toBe(ms));
