@@ -113,6 +113,17 @@ describe("the public page in a browser", () => {
     expect(await page.locator("[rel=icon]").getAttribute("href")).toBe("data:,");
   });
 
+  it("is not made green again by a copy that answers with its old date, however often", async () => {
+    const page = await open("/");
+    server.drop();
+    const greens = async (): Promise<number> => page.locator("main .m.operational").count();
+    for (let seconds = 0; seconds < 120; seconds += 5) {
+      await page.clock.runFor(5 * SECOND);
+      if (seconds >= 30) expect(await greens()).toBe(0);
+    }
+    expect(server.requests.filter((line) => line === "GET /").length).toBeGreaterThan(3);
+  });
+
   it("shows a frame of /live within its own row, and says it", async () => {
     const page = await open("/");
     await connected();
@@ -193,6 +204,7 @@ describe("the public page in a browser", () => {
 
   it("asks at once if a cache has kept it for a while", async () => {
     renderedAt = NOW - 5 * MINUTE;
+    current = { ...healthy(), generatedAt: renderedAt };
     const page = await open("/");
     await page.clock.runFor(SECOND);
     await expect.poll(() => server.requests.filter((line) => line === "GET /").length).toBe(2);

@@ -14,7 +14,7 @@ import { patch, say, trustedMarkup } from "./patch.ts";
 import type { LiveSocket } from "./socket.ts";
 import { openSocket } from "./socket.ts";
 
-/** Without news for so long over an open socket, or without a socket, the page is asked for. */
+/** When what is shown is so old, the page is asked for: over an open socket, and without one. */
 const QUIET_OPEN_MS = 45_000;
 const QUIET_CLOSED_MS = 10_000;
 /** Bars are drawn by the Worker only: an open page fetches them anew after an hour. */
@@ -32,9 +32,7 @@ notBefore(renderedAt());
 /** A cache kept it, nobody knows for how long, and the clock may be wrong: it is asked for at once. */
 const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
 let isKept = navigation?.transferSize === 0;
-/** A page that was rendered a while ago is old news from the start. */
-let newsAt = isKept ? 0 : renderedAt() - now() + Date.now();
-let barsAt = newsAt;
+let barsAt = Date.now();
 let askedAt = 0;
 let patienceMs = 0;
 let said = sayings(renderedAt());
@@ -48,7 +46,7 @@ tick();
 // It works. Where it does not, the style lets everything look old.
 document.body.className = "on";
 // Last, because a page saved to a file has nobody to listen to, and fails here.
-live = openSocket("/live", take, (isReturn) => isReturn && (newsAt = 0));
+live = openSocket("/live", take, (isReturn) => isReturn && (barsAt = 0));
 
 function tick(): void {
   announce();
@@ -57,7 +55,8 @@ function tick(): void {
   patch(pageRegions(change, now(), zone()));
   visitorTimes();
   const isWanted =
-    since(newsAt) > (live?.isOpen() ? QUIET_OPEN_MS : QUIET_CLOSED_MS) ||
+    isKept ||
+    now() - change.generatedAt > (live?.isOpen() ? QUIET_OPEN_MS : QUIET_CLOSED_MS) ||
     since(barsAt) > BARS_MS ||
     stillOf(now()) !== still;
   if (isWanted && since(askedAt) >= patienceMs) void ask();
@@ -75,7 +74,6 @@ function take(text: string): void {
   // Also what is not a frame, should there ever be such: it has no time.
   if (!(frame.generatedAt >= change.generatedAt)) return;
   notBefore(frame.generatedAt);
-  newsAt = Date.now();
   // Whatever it wants asked for is there by now.
   patienceMs = 0;
   isKept = false;
@@ -83,14 +81,15 @@ function take(text: string): void {
   const idsOf = ({ components }: PageChange): string => components.map(({ id }) => id).join();
   if (idsOf(frame) === idsOf(change)) change = frame;
   // Rows come and go with the whole page too; until then those shown go on ageing.
-  else newsAt = 0;
+  else barsAt = 0;
   tick();
 }
 
 /** The page again. The browser adds If-None-Match by itself, and what has not changed costs no body. */
 async function ask(): Promise<void> {
   askedAt = Date.now();
-  patienceMs = 10_000 + Math.random() * 10_000;
+  // Soon once more: an answer within the second of the page's own rendering does not tell the time.
+  patienceMs = patienceMs > 0 ? 10_000 + Math.random() * 10_000 : 2_000;
   try {
     const answer = await fetch("/", { cache: "no-cache" });
     learnTime(answer);
@@ -118,7 +117,7 @@ function showCopyNote(isShown: boolean): void {
 }
 
 function replace(fresh: HTMLElement, next: PageChange): void {
-  newsAt = barsAt = Date.now();
+  barsAt = Date.now();
   isKept = false;
   change = next;
   const bars = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".bars")];
