@@ -5,7 +5,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { EDGES_MAX, type Topology } from "../../protocol/topology.ts";
 import { growth } from "./counters.ts";
 import type { Sample } from "./exposition.ts";
-import { codeHidden, cut, isError, REQUESTS_METRIC, serviceOf, type Reporter } from "./mesh.ts";
+import { codeHidden, cut, isError, REQUESTS_METRIC, type Reporter } from "./mesh.ts";
 
 /** A graph is looked at once in so many intervals: it changes with deployments, not with requests. */
 export const TOPOLOGY_INTERVALS = 6;
@@ -43,7 +43,7 @@ export function edgeReporters(reporter: Reporter): readonly Reporter[] {
  * without a pod counts nothing itself. A caller is named as the service that its workload stands behind, if one does.
  */
 export function topologyOf(at: Millis, spanMs: number, rows: readonly EdgeRow[]): Topology {
-  const edges = edgesOf(rows, serviceByWorkload(rows));
+  const edges = edgesOf(callsOf(rows));
   const sorted = [...edges.values()].toSorted(byWeight);
   let kept = sorted.slice(0, EDGES_MAX);
   for (;;) {
@@ -51,6 +51,42 @@ export function topologyOf(at: Millis, spanMs: number, rows: readonly EdgeRow[])
     if (kept.length === 0 || JSON.stringify(topology).length <= TOPOLOGY_BYTES_MAX) return topology;
     kept = kept.slice(0, Math.floor(kept.length * 0.9));
   }
+}
+
+/** One row, read: who called which service, and the workload that answered; null where a label names nobody. */
+interface Call {
+  readonly isSource: boolean;
+  readonly caller: string | null;
+  readonly service: string;
+  readonly callee: string | null;
+  readonly requests: number;
+  readonly isError: boolean;
+  readonly isHidden: boolean;
+}
+
+/** The rows of services that have a name. Names are few and rows are many, so each name is looked at once. */
+function callsOf(rows: readonly EdgeRow[]): readonly Call[] {
+  const known = new Map<string, string | null>();
+  const named = (namespace = "", workload = ""): string | null => {
+    const name = `${namespace}/${workload}`;
+    const found = known.get(name) ?? (known.has(name) ? null : workloadName(name));
+    known.set(name, found);
+    return found;
+  };
+  return rows.flatMap(({ labels, value }) => {
+    const caller = named(labels["source_workload_namespace"], labels["source_workload"]);
+    const service = named(labels["destination_service_namespace"], labels["destination_service_name"]);
+    if (service === null) return [];
+    const callee = named(labels["destination_workload_namespace"], labels["destination_workload"]);
+    const isSource = labels["reporter"] === "source";
+    const isHidden = value > 0 && codeHidden(labels);
+    return [{ isSource, caller, service, callee, requests: value, isError: isError(labels), isHidden }];
+  });
+}
+
+/** null where a label names nobody: Istio says "unknown" of what is outside the mesh. */
+function workloadName(name: string): string | null {
+  return v.is(ServiceName, name) && !name.startsWith("unknown/") && !name.endsWith("/unknown") ? name : null;
 }
 
 interface Edge {
@@ -69,52 +105,40 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function edgesOf(rows: readonly EdgeRow[], services: ReadonlyMap<string, string>): ReadonlyMap<string, Edge> {
-  const seenBySource = new Set(
-    rows.filter(({ labels }) => labels["reporter"] === "source").map(({ labels }) => keyOf(labels)),
-  );
+function edgesOf(calls: readonly Call[]): ReadonlyMap<string, Edge> {
+  const services = serviceByWorkload(calls);
+  const seenBySource = new Set(calls.filter(({ isSource }) => isSource).map(bothEnds));
   const edges = new Map<string, Edge>();
   const hidden = new Set<string>();
-  for (const { labels, value } of rows) {
-    const workload = workloadOf(labels, "source");
-    const to = serviceOf(labels);
-    if (workload === null || to === null) continue;
-    if (labels["reporter"] !== "source" && seenBySource.has(keyOf(labels))) continue;
-    const from = services.get(workload) ?? workload;
+  for (const call of calls) {
+    const { caller, service: to, requests } = call;
+    if (caller === null || (!call.isSource && seenBySource.has(bothEnds(call)))) continue;
+    const from = services.get(caller) ?? caller;
     if (from === to) continue;
     const key = `${from} ${to}`;
-    if (codeHidden(labels) && value > 0) hidden.add(key);
+    if (call.isHidden) hidden.add(key);
     const edge = edges.get(key) ?? { from, to, requests: 0, errors: 0 };
     edges.set(key, edge);
-    edge.requests += value;
-    if (isError(labels)) edge.errors += value;
+    edge.requests += requests;
+    if (call.isError) edge.errors += requests;
   }
   // Nobody has seen whether anything failed there, and "0 errors" would acquit the callee.
   for (const key of hidden) edges.delete(key);
   return edges;
 }
 
-/** Both ends of a series, whoever reports it. */
-function keyOf(labels: EdgeRow["labels"]): string {
-  return `${workloadOf(labels, "source")} ${serviceOf(labels)}`;
-}
-
-/** null where a label names nobody: Istio says "unknown" of what is outside the mesh. */
-function workloadOf(labels: EdgeRow["labels"], end: "source" | "destination"): string | null {
-  const name = `${labels[`${end}_workload_namespace`] ?? ""}/${labels[`${end}_workload`] ?? ""}`;
-  return v.is(ServiceName, name) && !name.startsWith("unknown/") && !name.endsWith("/unknown") ? name : null;
+function bothEnds({ caller, service }: Call): string {
+  return `${caller} ${service}`;
 }
 
 /** The service that most requests to each workload were meant for: `reviews-v1` and `reviews-v2` stand behind `reviews`. */
-function serviceByWorkload(rows: readonly EdgeRow[]): ReadonlyMap<string, string> {
+function serviceByWorkload(calls: readonly Call[]): ReadonlyMap<string, string> {
   const counts = new Map<string, Map<string, number>>();
-  for (const { labels, value } of rows) {
-    const workload = workloadOf(labels, "destination");
-    const service = serviceOf(labels);
-    if (workload === null || service === null) continue;
-    const behind = counts.get(workload) ?? new Map<string, number>();
-    counts.set(workload, behind);
-    behind.set(service, (behind.get(service) ?? 0) + value);
+  for (const { callee, service, requests } of calls) {
+    if (callee === null) continue;
+    const behind = counts.get(callee) ?? new Map<string, number>();
+    counts.set(callee, behind);
+    behind.set(service, (behind.get(service) ?? 0) + requests);
   }
   return new Map([...counts].map(([workload, behind]) => [workload, mostAsked(behind) ?? workload]));
 }

@@ -65,6 +65,11 @@ describe("the graph of a mesh", () => {
       ["source g w/main 200 5", "source g w/admin 200 1", "source w db/db 200 2"],
       ["g main 5 0", "main db 2 0", "g admin 1 0"],
     ],
+    [
+      "knows a workload by requests whose sender nobody can name",
+      ["destination unknown web-v1/web 200 5", "source web-v1 b/b 200 5"],
+      ["web b 5 0"],
+    ],
     ["leaves out what nobody can name", ["source unknown b/b 200 5", "source a unknown/unknown 200 5"], []],
     ["leaves out who calls itself", ["source a a/a 200 5"], []],
     ["keeps an edge that is quiet", ["source a b/b 200 0"], ["a b 0 0"]],
