@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DRAWN_MAX, drawnNodes } from "../../web/view/admin/graph.ts";
-import { columnsOf } from "../../web/view/admin/layout.ts";
+import { layoutOf } from "../../web/view/admin/layout.ts";
 import type { GraphEdgeModel, GraphModel, GraphNodeModel } from "../../web/view/admin/model.ts";
 import { renderTopology } from "../../web/view/admin/topology.ts";
 import { NOW } from "./snapshots.ts";
@@ -25,7 +25,14 @@ describe("where services stand", () => {
     const names = [
       ...new Set([...lines.flatMap((line) => line.split(" ")), ...expected.join(" ").split(" ")]),
     ].toSorted();
-    expect(columnsOf(names, links(...lines)).map((column) => column.join(" "))).toEqual(expected);
+    const { columns } = layoutOf(names, links(...lines));
+    expect(columns.map((column) => column.filter((name) => !name.includes(" ")).join(" "))).toEqual(expected);
+  });
+
+  it("a line over several columns has a place in each that it passes", () => {
+    const { columns, routes } = layoutOf(["a", "b", "c", "d"], links("a b", "b c", "c d", "a d"));
+    expect(routes.get("a d")).toEqual(["a d 0", "a d 1"]);
+    expect(columns.map((column) => [...column].toSorted())).toEqual([["a"], ["a d 0", "b"], ["a d 1", "c"], ["d"]]);
   });
 
   it("everybody once, whatever calls whom, and calls lead right unless they lead back", () => {
@@ -33,7 +40,11 @@ describe("where services stand", () => {
     const call = fc.record({ from: fc.constantFrom(...names), to: fc.constantFrom(...names) });
     fc.assert(
       fc.property(fc.array(call, { maxLength: 20 }), (calls) => {
-        const columns = columnsOf(names, calls);
+        const { columns: filled, routes } = layoutOf(names, calls);
+        const columns = filled.map((column) => column.filter((name) => !name.includes(" ")));
+        const passes = [...routes.values()].flat().toSorted();
+        const kept = filled.flat().filter((name) => name.includes(" "));
+        if (kept.toSorted().join() !== passes.join()) throw new Error("a line without its places");
         if (columns.flat().toSorted().join("") !== names.join("")) throw new Error("lost or doubled");
         const isTree =
           new Set(calls.map(({ to }) => to)).size === calls.length && calls.every(({ from, to }) => from < to);
@@ -103,7 +114,7 @@ describe("the page", () => {
     expect(svg.match(/<rect/g)).toHaveLength(4);
     expect(svg.match(/class="share"[^>]*>[^<]*/g)?.map((label) => label.split(">")[1])).toEqual(["30 %", "30 %"]);
     expect(svg).toContain("likely cause");
-    expect(svg).toContain("by ledger");
+    expect(svg).toContain("because of ledger");
     expect(svg).not.toMatch(/NaN|undefined|null/);
   });
 

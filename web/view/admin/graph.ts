@@ -4,16 +4,19 @@ import { rateText } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { shape } from "../shape.ts";
-import { columnsOf, placesOf } from "./layout.ts";
+import { layoutOf, routeOf } from "./layout.ts";
+import type { Layout } from "./layout.ts";
 import type { GraphEdgeModel, GraphModel, GraphNodeModel } from "./model.ts";
 
 /** More boxes than these are a pattern, not a picture. */
 export const DRAWN_MAX = 40;
 
 const BOX = { width: 176, height: 58, across: 60, down: 18 } as const;
-const EDGE = 8;
-/** Characters of a name that fit a box. */
+/** Around the picture. */
+const MARGIN = 8;
+/** Characters of a name, and of the smaller line beneath it, that fit a box. */
 const NAME_MAX = 20;
+const FACTS_MAX = 24;
 /** The runbook's limits: calls that fail more are drawn and labelled as failing. */
 const FAILING = 0.01;
 const FAILING_MUCH = 0.05;
@@ -47,42 +50,69 @@ export function drawing(graph: GraphModel): Html {
   const names = nodes.map(({ name }) => name);
   const drawn = new Set(names);
   const edges = graph.edges.filter(({ from, to }) => drawn.has(from) && drawn.has(to));
-  const columns = columnsOf(names, edges);
-  const rows = Math.max(0, ...columns.map((column) => column.length));
-  const height = rows * (BOX.height + BOX.down) - BOX.down + 2 * EDGE;
-  const width = columns.length * (BOX.width + BOX.across) - BOX.across + 2 * EDGE;
-  const places = new Map<string, Point>(
-    [...placesOf(columns)].map(([name, { column, row }]) => {
-      const used = (columns[column]?.length ?? 0) * (BOX.height + BOX.down) - BOX.down;
-      const x = EDGE + column * (BOX.width + BOX.across);
-      return [name, { x, y: Math.round((height - used) / 2 + row * (BOX.height + BOX.down)) }];
-    }),
-  );
+  const { columns, routes } = layoutOf(names, edges);
+  const height = Math.max(0, ...columns.map(heightOf)) + 2 * MARGIN;
+  const width = columns.length * (BOX.width + BOX.across) - BOX.across + 2 * MARGIN;
+  const places = placed(columns, height);
+  const wayOf = (edge: GraphEdgeModel): readonly Point[] => way(edge, routes.get(routeOf(edge)) ?? [], places);
   // Failing calls are drawn last, so that nothing hides them.
   const sorted = edges.toSorted((a, b) => (a.errorRatio ?? 0) - (b.errorRatio ?? 0));
-  return markup`<div class="graph" tabindex="0" role="region" aria-label="Picture of who calls whom"><svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${names.length} services and ${edges.length} edges; the table says the same in words">${sorted.map((edge) => line(edge, places))}${nodes.map((node) => box(node, places))}${sorted.map((edge) => label(edge, places))}</svg></div>`;
+  return markup`<div class="graph" tabindex="0" role="region" aria-label="Picture of who calls whom"><svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${names.length} services and ${edges.length} edges; the table says the same in words">${sorted.map((edge) => line(edge, wayOf(edge)))}${nodes.map((node) => box(node, places))}${sorted.map((edge) => label(edge, wayOf(edge)))}</svg></div>`;
 }
 
-/** Where a call leaves its caller's box and where it comes in. */
-function endsOf({ from, to }: GraphEdgeModel, places: ReadonlyMap<string, Point>): readonly [Point, Point] | null {
+/** A place that a line passes needs less room than a box. */
+function roomOf(name: string): number {
+  return name.includes(" ") ? 0 : BOX.height;
+}
+
+function heightOf(column: readonly string[]): number {
+  return column.reduce((sum, name) => sum + roomOf(name) + BOX.down, -BOX.down);
+}
+
+/** The top left corner of each node and place: columns are centred. */
+function placed(columns: Layout["columns"], height: number): ReadonlyMap<string, Point> {
+  const places = new Map<string, Point>();
+  for (const [i, column] of columns.entries()) {
+    const x = MARGIN + i * (BOX.width + BOX.across);
+    let y = Math.round((height - heightOf(column)) / 2);
+    for (const name of column) {
+      places.set(name, { x, y });
+      y += roomOf(name) + BOX.down;
+    }
+  }
+  return places;
+}
+
+/** The points of a line: out of the caller's box, in and out of each place it passes, and into the callee's box. */
+function way(
+  { from, to }: GraphEdgeModel,
+  stops: readonly string[],
+  places: ReadonlyMap<string, Point>,
+): readonly Point[] {
   const [a, b] = [places.get(from), places.get(to)];
-  if (a === undefined || b === undefined) return null;
+  if (a === undefined || b === undefined) return [];
+  const between = stops.flatMap((stop) => {
+    const place = places.get(stop);
+    return place === undefined ? [] : [place, { x: place.x + BOX.width, y: place.y }];
+  });
   const middle = BOX.height / 2;
-  return [
-    { x: a.x + BOX.width, y: a.y + middle },
-    { x: b.x, y: b.y + middle },
-  ];
+  return [{ x: a.x + BOX.width, y: a.y + middle }, ...between, { x: b.x, y: b.y + middle }];
 }
 
-function line(edge: GraphEdgeModel, places: ReadonlyMap<string, Point>): Html | null {
-  const ends = endsOf(edge, places);
-  if (ends === null) return null;
-  const [a, b] = ends;
-  // Calls that lead back bulge, so that they are not taken for those that lead on.
-  const bend = b.x > a.x ? (b.x - a.x) / 2 : BOX.across;
+function line(edge: GraphEdgeModel, points: readonly Point[]): Html | null {
+  const [start] = points;
+  const end = points.at(-1);
+  if (start === undefined || end === undefined) return null;
   const weight = Math.min(5, 1 + Math.log10(1 + edge.requestsPerSecond));
   const quiet = edge.requestsPerSecond === 0 ? " quiet" : "";
-  return markup`<path class="call ${failing(edge)}${quiet}" stroke-width="${Number(weight.toFixed(1))}" d="M${a.x} ${a.y}C${a.x + bend} ${a.y} ${b.x - bend} ${b.y} ${b.x} ${b.y}"/><path class="tip ${failing(edge)}" d="M${b.x} ${b.y}l-7-4v8z"/>`;
+  const bends = points.slice(1).map((to, i) => bendTo(points[i] ?? to, to));
+  return markup`<path class="call ${failing(edge)}${quiet}" stroke-width="${Number(weight.toFixed(1))}" d="M${start.x} ${start.y}${bends.join("")}"/><path class="tip ${failing(edge)}" d="M${end.x} ${end.y}l-7-4v8z"/>`;
+}
+
+/** Calls that lead back bulge, so that they are not taken for those that lead on. */
+function bendTo(from: Point, to: Point): string {
+  const bend = to.x > from.x ? (to.x - from.x) / 2 : BOX.across;
+  return `C${from.x + bend} ${from.y} ${to.x - bend} ${to.y} ${to.x} ${to.y}`;
 }
 
 /** How bad the calls of an edge are, as a class of the style. */
@@ -91,13 +121,12 @@ function failing({ errorRatio }: GraphEdgeModel): ComponentStatus | "well" {
   return ratio > FAILING_MUCH ? "partial_outage" : ratio > FAILING ? "degraded_performance" : "well";
 }
 
-/** The share that fails, on its line: colour alone says it to nobody who does not see it. */
-function label(edge: GraphEdgeModel, places: ReadonlyMap<string, Point>): Html | null {
-  const ends = endsOf(edge, places);
-  if (ends === null || failing(edge) === "well") return null;
-  const [a, b] = ends;
-  const x = Math.round((a.x + b.x) / 2);
-  return markup`<text class="share" x="${x}" y="${Math.round((a.y + b.y) / 2) - 4}" text-anchor="middle">${Math.round((edge.errorRatio ?? 0) * 100)} %</text>`;
+/** The share that fails, on the line's last bend: colour alone says it to nobody who does not see it. */
+function label(edge: GraphEdgeModel, points: readonly Point[]): Html | null {
+  const [a, b] = points.slice(-2);
+  if (a === undefined || b === undefined || failing(edge) === "well") return null;
+  const [x, y] = [Math.round((a.x + b.x) / 2), Math.round((a.y + b.y) / 2)];
+  return markup`<text class="share" x="${x}" y="${y - 4}" text-anchor="middle">${Math.round((edge.errorRatio ?? 0) * 100)} %</text>`;
 }
 
 function box(node: GraphNodeModel, places: ReadonlyMap<string, Point>): Html | null {
@@ -119,8 +148,8 @@ function factsOf({ role, causes, requestsPerSecond, status }: GraphNodeModel): s
   if (role === "cause") return "likely cause";
   if (role === "symptom") {
     const [cause = "", ...others] = causes.map((name) => name.slice(name.indexOf("/") + 1));
-    const by = `by ${cause}${others.length > 0 ? ` + ${others.length}` : ""}`;
-    return by.length > NAME_MAX + 2 ? `${by.slice(0, NAME_MAX + 1)}…` : by;
+    const by = `because of ${cause}${others.length > 0 ? ` + ${others.length}` : ""}`;
+    return by.length > FACTS_MAX ? `${by.slice(0, FACTS_MAX - 1)}…` : by;
   }
   if (requestsPerSecond !== null) return plain(rateText(requestsPerSecond));
   return status === null ? "not reported" : "no numbers";

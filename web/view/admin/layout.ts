@@ -9,7 +9,7 @@ export interface Link {
   readonly to: string;
 }
 
-export interface Place {
+interface Place {
   readonly column: number;
   /** From the top of its column. */
   readonly row: number;
@@ -18,19 +18,50 @@ export interface Place {
 /** Enough to untangle what people can look at. */
 const SWEEPS = 4;
 
-/** The columns, each with its nodes from top to bottom. */
-export function columnsOf(names: readonly string[], links: readonly Link[]): readonly (readonly string[])[] {
-  const forward = withoutCircles(names, links);
-  const columns = layered(names, forward);
-  const callers = neighbours(names, forward, ({ from, to }) => [to, from]);
-  const callees = neighbours(names, forward, ({ from, to }) => [from, to]);
-  let ordered = columns;
-  for (let sweep = 0; sweep < SWEEPS; sweep++) ordered = swept(ordered, sweep % 2 === 0 ? callers : callees);
-  return ordered;
+export interface Layout {
+  /** From left to right, each from top to bottom: nodes, and the places that calls over several columns pass. */
+  readonly columns: readonly (readonly string[])[];
+  /** The places that such a call passes, by `routeOf`. */
+  readonly routes: ReadonlyMap<string, readonly string[]>;
 }
 
-/** The place of each node. */
-export function placesOf(columns: readonly (readonly string[])[]): ReadonlyMap<string, Place> {
+export function routeOf({ from, to }: Link): string {
+  return `${from} ${to}`;
+}
+
+export function layoutOf(names: readonly string[], links: readonly Link[]): Layout {
+  const forward = withoutCircles(names, links);
+  const columns = layered(names, forward);
+  const at = new Map(columns.flatMap((members, column) => members.map((name) => [name, column] as const)));
+  // A line that passes a column needs room there like a node, or it runs beneath one.
+  const routes = new Map(forward.map((link) => [routeOf(link), passed(link, at)]));
+  const steps = forward.flatMap((link) => {
+    const stops = [link.from, ...(routes.get(routeOf(link)) ?? []), link.to];
+    return stops.slice(1).map((to, i) => ({ from: stops[i] ?? "", to }));
+  });
+  const places = [...routes].flatMap(([route, stops]) => {
+    const first = at.get(route.slice(0, route.indexOf(" "))) ?? 0;
+    return stops.map((stop, i) => ({ stop, column: first + 1 + i }));
+  });
+  const filled = columns.map((members, column) => [
+    ...members,
+    ...places.filter((place) => place.column === column).map(({ stop }) => stop),
+  ]);
+  const everything = filled.flat();
+  const callers = neighbours(everything, steps, ({ from, to }) => [to, from]);
+  const callees = neighbours(everything, steps, ({ from, to }) => [from, to]);
+  let ordered: Layout["columns"] = filled;
+  for (let sweep = 0; sweep < SWEEPS; sweep++) ordered = swept(ordered, sweep % 2 === 0 ? callers : callees);
+  return { columns: ordered, routes };
+}
+
+/** Names for the places between both ends; no node's name has a blank. */
+function passed(link: Link, at: ReadonlyMap<string, number>): readonly string[] {
+  const between = (at.get(link.to) ?? 0) - (at.get(link.from) ?? 0) - 1;
+  return Array.from({ length: Math.max(0, between) }, (_, i) => `${routeOf(link)} ${i}`);
+}
+
+function placesOf(columns: Layout["columns"]): ReadonlyMap<string, Place> {
   return new Map(columns.flatMap((names, column) => names.map((name, row) => [name, { column, row }] as const)));
 }
 
@@ -91,8 +122,8 @@ function swept(
   columns: readonly (readonly string[])[],
   beside: ReadonlyMap<string, readonly string[]>,
 ): readonly (readonly string[])[] {
+  const places = placesOf(columns);
   return columns.map((names) => {
-    const places = placesOf(columns);
     const centre = (name: string): number => {
       const rows = (beside.get(name) ?? []).map((other) => heightOf(other, columns, places));
       return rows.length === 0
