@@ -194,7 +194,7 @@ describe("a tell", () => {
   ] as const)("%s is due: %s → %s", (_name, next, due) => {
     const before = newsOf(null, told10);
     // Compared with the tell before it, or known by its hash alone, as after a sleep.
-    expect(isTellDue(toldOf(told10, before), next, newsOf(before, next))).toBe(due);
-    expect(isTellDue(toldOf(told10, before), next, newsOf(null, next))).toBe(due);
+    expect(isTellDue(toldOf(told10, before), newsOf(before, next), next.heardAt)).toBe(due);
+    expect(isTellDue(toldOf(told10, before), newsOf(null, next), next.heardAt)).toBe(due);
   });
 });

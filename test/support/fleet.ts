@@ -92,7 +92,7 @@ function hears(member: Member, services: number, now: Millis): FleetCall | null 
   );
   member.statuses = Object.fromEntries(tell.services.map(({ service, status }) => [service, status]));
   const news = newsOf(null, tell);
-  if (!isTellDue(member.told, tell, news)) return null;
+  if (!isTellDue(member.told, news, now)) return null;
   const isChange = member.told === null || isNews(member.heard, tell);
   member.told = toldOf(tell, news);
   member.heard = tell;

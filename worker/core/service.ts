@@ -61,9 +61,9 @@ const WITHIN_LIMITS: ServiceVerdict = { status: "operational", reason: "within a
 
 /**
  * Whether nothing at all is wrong, seen without making anything: nearly every service of every push is well, and stays
- * what it was.
+ * what it was. If its readings said operational, `serviceVerdict` says that again.
  */
-function isPlainlyWell(
+export function isPlainlyWell(
   { readings, replicas }: LiveService,
   { liveAt, intervalMs }: { readonly liveAt: Millis; readonly intervalMs: number },
   thresholds: Thresholds,

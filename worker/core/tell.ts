@@ -6,7 +6,7 @@ import type { Backlog, Tell, ToldService } from "./component.ts";
 import { shortHash } from "./hash.ts";
 import type { Policies } from "./policies.ts";
 import type { ServiceStatus, ServiceVerdict } from "./service.ts";
-import { freshReadings, serviceVerdict } from "./service.ts";
+import { freshReadings, isPlainlyWell, serviceVerdict } from "./service.ts";
 
 /** When an agent that pushed at `heardAt` and said goodbye becomes silent. */
 export function silentAt(heardAt: Millis, intervalMs: number): Millis {
@@ -20,7 +20,7 @@ export interface Judge {
 }
 
 export function tellOf(cluster: string, push: Push, live: Live, judge: Judge, backlog: Backlog, now: Millis): Tell {
-  const scope = { liveAt: live.at, intervalMs: push.intervalMs, blind: isBlind(live) };
+  const scope = scopeOf(push, live);
   return {
     cluster,
     heardAt: now,
@@ -44,8 +44,12 @@ export function tellOf(cluster: string, push: Push, live: Live, judge: Judge, ba
     }),
     leases: live.leases,
     backlog,
-    ...(judge.policies.hash === "" ? {} : { policies: judge.policies.hash }),
+    ...judgedBy(judge.policies),
   };
+}
+
+function scopeOf({ intervalMs }: Push, live: Live): Parameters<typeof serviceVerdict>[2] {
+  return { liveAt: live.at, intervalMs, blind: isBlind(live) };
 }
 
 function toldLatency(latency: Live["services"][number]["latency"]): Pick<ToldService, "latency" | "exponential"> {
@@ -87,6 +91,7 @@ export interface Told {
 
 /** What of a tell is news if it changes: everything but numbers and times. */
 type ServiceNews = Pick<ToldService, "service" | "status" | "replicas" | "own">;
+type Replicated = Pick<ServiceNews, "replicas">;
 interface NewsFacts extends Pick<Tell, "agentVersion" | "sources" | "leases" | "policies"> {
   readonly services: readonly ServiceNews[];
 }
@@ -113,8 +118,33 @@ export function toldOf(tell: Tell, news: News): Told {
 }
 
 /** Whether a tell is due: a verdict, a source, a lease result or the set of services changed, or the last is 30 s old. */
-export function isTellDue(told: Told | null, tell: Tell, news: News): boolean {
-  return told === null || tell.heardAt - told.heardAt >= TELL_INTERVAL_MS || told.news !== news.hash;
+export function isTellDue(told: Told | null, news: News, now: Millis): boolean {
+  return told === null || now - told.heardAt >= TELL_INTERVAL_MS || told.news !== news.hash;
+}
+
+/**
+ * Whether a push says only what was said `before`: every service is plainly as well as it was. Nearly every push does,
+ * and where it does no tell needs to be made: its news would be `before`, and no status would change.
+ */
+export function isQuiet(before: News, push: Push, live: Live, { policies }: Judge): boolean {
+  const { of } = before;
+  if (of.agentVersion !== push.agentVersion || of.services.length !== live.services.length) return false;
+  const scope = scopeOf(push, live);
+  const isWell = live.services.every((service, i) => {
+    const held = of.services[i];
+    return (
+      held?.service === service.service &&
+      held.status === "operational" &&
+      policies.own[service.service] === undefined &&
+      sameReplicas(held, service) &&
+      isPlainlyWell(service, scope, policies.base)
+    );
+  });
+  return isWell && newsOfTheRest(of) === newsOfTheRest({ ...live, ...judgedBy(policies) });
+}
+
+function judgedBy({ hash }: Policies): Pick<Tell, "policies"> {
+  return hash === "" ? {} : { policies: hash };
 }
 
 /** Whether the push after one at `now` will be told if it comes in time: what is only for the Board goes with that one. */
@@ -169,7 +199,7 @@ export function isNews(held: NewsFacts | null, tell: NewsFacts): boolean {
   return differs || newsOfTheRest(held) !== newsOfTheRest(tell);
 }
 
-function sameReplicas({ replicas: a }: ServiceNews, { replicas: b }: ServiceNews): boolean {
+function sameReplicas({ replicas: a }: Replicated, { replicas: b }: Replicated): boolean {
   return a === b || (a !== null && b !== null && a.ready === b.ready && a.desired === b.desired);
 }
 
@@ -188,7 +218,7 @@ function newsText(facts: NewsFacts): string {
 }
 
 /** What is small beside the services. */
-function newsOfTheRest({ sources, leases, policies }: NewsFacts): string {
+function newsOfTheRest({ sources, leases, policies }: Pick<NewsFacts, "sources" | "leases" | "policies">): string {
   return JSON.stringify([
     Object.entries(sources).map(([name, { state }]) => [name, state]),
     leases.targets.map(({ target, generation, state }) => [target, generation, state]),

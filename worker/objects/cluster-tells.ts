@@ -1,5 +1,5 @@
 /** What a Cluster tells the Board of its agent, and when: `core/tell.ts` decides, this remembers and speaks. */
-import type { Extra, Push } from "../../protocol/push.ts";
+import type { Extra, Live, Push } from "../../protocol/push.ts";
 import { EXTRAS } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Tell } from "../core/component.ts";
@@ -7,7 +7,7 @@ import type { Policies } from "../core/policies.ts";
 import { RUNBOOK } from "../core/policies.ts";
 import type { ServiceStatus } from "../core/service.ts";
 import type { Judge, News, Told } from "../core/tell.ts";
-import { isTellAhead, isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
+import { isQuiet, isTellAhead, isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
 import type { ToldTopology } from "../core/topology.ts";
 import { topologyIn } from "../core/topology.ts";
 import type { ClusterCounts } from "./cluster-counts.ts";
@@ -63,6 +63,8 @@ export class ClusterTells {
     const newest = Math.min(this.#liveAt, now);
     if (push.live === null || cluster === null || push.live.at < newest) return;
     this.#liveAt = push.live.at;
+    this.#topology = topologyIn(push.live, now) ?? this.#topology;
+    if (this.#isQuiet(push, push.live, now)) return;
     const tell = tellOf(cluster, push, push.live, this.#judge, memory.backlog, now);
     const statuses = statusesOf(tell, this.#judge.statuses);
     if (statuses !== this.#judge.statuses) {
@@ -70,10 +72,14 @@ export class ClusterTells {
       this.#judge = { policies: this.#judge.policies, statuses };
     }
     const news = (this.#news = newsOf(this.#news, tell));
-    this.#topology = topologyIn(push.live, now) ?? this.#topology;
-    if (!isTellDue(this.#told, tell, news)) return;
+    if (!isTellDue(this.#told, news, now)) return;
     this.#telling = this.#tell({ ...this.#withTopology(tell), gateway: counted.counts }, toldOf(tell, news));
     ctx.waitUntil(this.#telling);
+  }
+
+  #isQuiet(push: Push, live: Live, now: Millis): boolean {
+    const before = this.#news;
+    return before !== null && !isTellDue(this.#told, before, now) && isQuiet(before, push, live, this.#judge);
   }
 
   /** What the next push may bring along. A graph is for the Board: it is taken where that push will be told. */
