@@ -13,10 +13,13 @@ import { startDatabase } from "../../dev/database/database.ts";
 import { startEmbedded } from "../../dev/database/embedded.ts";
 import { startEndpoint } from "../../dev/database/endpoint.ts";
 import { migrate } from "../../dev/database/migrate.ts";
+import { exponentialLatency, exponentialOf } from "../../protocol/exponential.ts";
+import { quantile } from "../../protocol/latency.ts";
 import { DAY, MINUTE } from "../../protocol/time.ts";
 import { openDatabase } from "../../worker/store/database.ts";
 import { flushRecords } from "../../worker/store/flush.ts";
 import { prepareStorage, retireStorage } from "../../worker/store/partitions.ts";
+import { seriesOf } from "../../worker/store/series.ts";
 import { ROOT } from "../support/process.ts";
 import { startPostgres } from "../support/postgres.ts";
 
@@ -185,6 +188,26 @@ describe.each(SERVERS)("the previous Worker's statements in %s", (_name, start) 
     });
     await flush("both", windowRow(1, 2, 1, 10));
     expect((await hours("both")).reduce((sum, { requests }) => sum + requests, 0)).toBe(20);
+    await endpoint.stop();
+  });
+
+  it("store exponential histograms, which it does not know, beside the new Worker's: none is lost but its latency", async () => {
+    const endpoint = await startEndpoint({ url: server.url });
+    const db = openDatabase({ url: server.url, fetchEndpoint: endpoint.endpoint });
+    const latency = exponentialOf([10, 20, 40]);
+    // What this Worker has taken in waits in an object that the previous one then flushes.
+    const theirs = { ...windowRow(1, 1, 0, 3), body: { spanMs: MINUTE, requests: 3, errors: 0, latency } };
+    expect(await flush("native", theirs)).toBe(1);
+    const at = NOON + MINUTE;
+    const ours = { kind: "window" as const, service: "shop/cart", at, spanMs: MINUTE, requests: 3, errors: 0, latency };
+    expect(await flushRecords(db, "native", [{ epoch: 1, seq: 2, record: ours }])).toMatchObject({ ok: true });
+    expect((await client.query(WINDOW_COUNT, ["native"])).rows).toEqual([{ count: "2" }]);
+    const asked = { services: ["native/shop/cart"], range: "week" as const, now: NOON + DAY / 2, timeZone: "Etc/UTC" };
+    const found = await seriesOf(db, asked);
+    const [point] = found.ok ? found.value.points.flatMap(({ seen }) => seen ?? []) : [];
+    const { min: _min, max: _max, ...counted } = latency;
+    const buckets = new Map(counted.counts.map((count, i) => [counted.offset + i, count]));
+    expect(point).toMatchObject({ requests: 6, p95: quantile(exponentialLatency({ ...counted, buckets }), 0.95) });
     await endpoint.stop();
   });
 });

@@ -11,7 +11,7 @@ import { flushBoard } from "../../worker/store/board.ts";
 import { openDatabase } from "../../worker/store/database.ts";
 import type { Database } from "../../worker/store/database.ts";
 import { flushRecords } from "../../worker/store/flush.ts";
-import { dense, denseExponential, sparse } from "../../worker/store/latency.ts";
+import { denseExponential, sparse } from "../../worker/store/latency.ts";
 import type { SparseCounts } from "../../worker/store/latency.ts";
 import { windowsOf } from "../../worker/store/queries.ts";
 import { SERIES_SERVICES_MAX, seriesOf } from "../../worker/store/series.ts";
@@ -167,13 +167,6 @@ describe.each(DATABASES)("series in %s", (_name, start) => {
       ...quantile(explicitLatency([25, 50, 100, 250], [0, 9, 0, 1, 0], 0), 0.95),
       also: quantile(denseExponential(sparse(native).counts as SparseCounts, 0) ?? native, 0.95),
     });
-  });
-
-  it("of exponential minutes that the Worker before flushed knows all but how long they took", async () => {
-    // As that Worker's `sparse` leaves them: counts by their place, and no bounds.
-    const { scheme, scale, zeros, offset, min, max, sum } = exponentialOf([10, 20]);
-    const latency = { scheme, scale, zeros, offset, counts: { 0: 1, 16: 1 }, min, max, sum };
-    expect(dense(latency)).toBeNull();
   });
 
   it.each(RANGES)("over a %s knows nothing of services that never reported", async (range) =>
