@@ -101,7 +101,7 @@ describe("a component over two clusters", () => {
   });
 
   it("in one cluster it is as bad as the worst of its services there, whatever its rule says of clusters", () => {
-    const services = ["eu-1/shop/cart", "eu-1/shop/checkout", "us-1/shop/checkout"];
+    const services = ["eu-1/shop/checkout", "eu-1/shop/cart", "us-1/shop/checkout"];
     const tells = [
       tell(NOON, [told("operational"), told("degraded_performance", "shop/cart")], "eu-1"),
       tell(NOON, [told("partial_outage")], "us-1"),

@@ -4,6 +4,7 @@ import { exponentialOf } from "../../protocol/exponential.ts";
 import type { LiveService, Reading } from "../../protocol/push.ts";
 import type { ServiceStatus, ServiceVerdict } from "../../worker/core/service.ts";
 import { serviceVerdict } from "../../worker/core/service.ts";
+import { THRESHOLDS } from "../../worker/core/thresholds.ts";
 import { at, liveService, reading } from "../support/facts.ts";
 
 const scope = (liveAt: number, blind = false) => ({ liveAt, intervalMs: 10_000, blind });
@@ -131,6 +132,15 @@ describe("the runbook's thresholds, each on both sides", () => {
     const readings = steady(errors / Math.max(1, requests), null, requests);
     expect(serviceVerdict(null, liveService(readings, null), scope(at("12:00:20"))).status).toBe(status);
   });
+});
+
+it.each([
+  ["surely below a limit between bounds", [90, 50, 100], "operational"],
+  ["perhaps above it: nothing is said that is not known", [184, 100, 250], "operational"],
+  ["surely above it", [300, 250, 500], "degraded_performance"],
+] as const)("a p95 %s", (_name, p95, status) => {
+  const service = liveService(steady(0, [...p95]));
+  expect(serviceVerdict(null, service, scope(at("12:00:20")), { ...THRESHOLDS, p95Ms: 200 }).status).toBe(status);
 });
 
 describe("raise after 2 of 3, clear after 3", () => {
