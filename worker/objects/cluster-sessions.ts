@@ -129,7 +129,7 @@ export class ClusterSessions {
     }
     const { 0: client, 1: server } = new WebSocketPair();
     this.#ctx.acceptWebSocket(server);
-    server.serializeAttachment({ ...NOTHING, host, keyId: null } satisfies Attachment);
+    setAttachment(server, { ...NOTHING, host, keyId: null });
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -182,7 +182,7 @@ export class ClusterSessions {
       attach(other, { keyId: null });
       other.close(SESSION_CLOSE.replaced, "a newer session took over");
     }
-    socket.serializeAttachment({ ...attached, ...this.#kept, ...proof } satisfies Attachment);
+    setAttachment(socket, { ...attached, ...this.#kept, ...proof });
     send(socket, { type: "opened", serverTime: Date.now(), push: true });
     const desired = await this.#owner.desired();
     if (desired !== undefined) send(socket, { type: "desired", desired });
@@ -237,14 +237,26 @@ export class ClusterSessions {
   }
 }
 
+/** As they were last read or written: asked several times with each push, and a copy is made each time otherwise. */
+const attachments = new WeakMap<WebSocket, Attachment>();
+
 function attachmentOf(socket: WebSocket): Attachment | null {
+  const known = attachments.get(socket);
+  if (known !== undefined) return known;
   // Written by `ClusterSessions` above, and by nobody else.
-  return socket.deserializeAttachment() as Attachment | null;
+  const attached = socket.deserializeAttachment() as Attachment | null;
+  if (attached !== null) attachments.set(socket, attached);
+  return attached;
 }
 
 function attach(socket: WebSocket, facts: Partial<Attachment>): void {
   const attached = attachmentOf(socket);
-  if (attached !== null) socket.serializeAttachment({ ...attached, ...facts } satisfies Attachment);
+  if (attached !== null) setAttachment(socket, { ...attached, ...facts });
+}
+
+function setAttachment(socket: WebSocket, attachment: Attachment): void {
+  socket.serializeAttachment(attachment);
+  attachments.set(socket, attachment);
 }
 
 function isProved(attached: Attachment | null): attached is Attachment {
