@@ -223,7 +223,6 @@ export const COMPONENT_PAGE: ComponentPageModel = {
     state: "well",
     reason: "200 in 184 ms",
     p95: { estimate: 184, lo: 180, hi: 188 },
-    sides: "the outside answers, the mesh says it fails",
     probes: [
       { at: NOW - 2 * MINUTE, words: "503 in 92 ms" },
       { at: NOW - MINUTE, words: "200 in 176 ms" },

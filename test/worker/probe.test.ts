@@ -154,10 +154,12 @@ describe("each minute", () => {
     await publish("First", "o-1", "/status/200/shared");
     await publish("Second", "o-1", "/status/200/shared");
     await publish("Third", "o-1", undefined);
+    await publish("Fourth", "o-1", "/status/200/alone");
     await isWell("o-1");
     const before = await board.costs();
     await round();
     expect(await hitsOf("/status/200/shared")).toBe(1);
+    expect(await hitsOf("/status/200/alone")).toBe(1);
     const { calls } = await board.costs();
     expect((calls["probed"] ?? 0) - (before.calls["probed"] ?? 0)).toBe(1);
     expect((await shown("First")).outside).toEqual((await shown("Second")).outside);

@@ -19,10 +19,10 @@ import type {
   TargetModel,
 } from "../../web/view/admin/model.ts";
 import type { ClusterIdentity, Component, Evidence, Tell, ToldService } from "../core/component.ts";
-import { insideVerdict, latenciesOf, outsideOf, splitService, verdictFor } from "../core/component.ts";
+import { latenciesOf, outsideOf, splitService, verdictFor } from "../core/component.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
-import { freshUntil, outsideP95, outsideReason, probeWords, sidesReason } from "../core/probe.ts";
+import { freshUntil, outsideP95, outsideReason, probeWords } from "../core/probe.ts";
 import { THRESHOLDS } from "../core/thresholds.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
 import { limitValues } from "./component-request.ts";
@@ -187,12 +187,10 @@ export function componentPageModel(
 export function outsideModel(component: Component, evidence: Evidence, now: Millis): OutsideModel | null {
   if (component.url === undefined) return null;
   const outside = outsideOf(component, evidence);
-  const inside = insideVerdict(component, evidence, now);
   return {
     url: component.url,
     state: outside === null || now >= freshUntil(outside) ? "unknown" : outside.state,
     reason: outsideReason(outside, now),
-    sides: sidesReason(inside.status, outside, now),
     p95: outside === null ? null : outsideP95(outside, now),
     probes: (outside?.probes ?? []).map((probe) => ({ at: probe.at, words: probeWords(probe) })),
   };

@@ -43,12 +43,6 @@ const ComponentEntries = {
         url: v.string(),
         state: v.picklist(["well", "slow", "failing", "unknown"]),
         reason: ReasonAnswer,
-        sides: v.pipe(
-          v.nullable(v.string()),
-          v.description(
-            "Which side fails: the mesh is healthy, the outside world cannot reach it. null: both are well",
-          ),
-        ),
         p95: QuantileAnswer,
         probes: v.pipe(
           v.array(v.strictObject({ at: Moment, words: v.string() })),

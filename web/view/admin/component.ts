@@ -93,7 +93,7 @@ const OUTSIDE_MARKS: Record<OutsideModel["state"], readonly [ComponentStatus, st
 function outside({ outside: seen }: ComponentPageModel, frame: AdminFrame): Html | null {
   if (seen === null) return null;
   const [status, word] = OUTSIDE_MARKS[seen.state];
-  return markup`<section><h2>From outside</h2>${marked(status, markup`<b>${word}</b>: ${seen.reason}`)}${seen.sides !== null && markup`<p>${seen.sides}.</p>`}${seen.p95 !== null && markup`<p class="soft">p95 ${quantileText(seen.p95)} in this hour and the one before, good answers only.</p>`}
+  return markup`<section><h2>From outside</h2>${marked(status, markup`<b>${word}</b>: ${seen.reason}`)}${seen.p95 !== null && markup`<p class="soft">p95 ${quantileText(seen.p95)} in this hour and the one before, good answers only.</p>`}
 ${table({
   caption: `Last probes of ${seen.url}`,
   head: ["Probe", "Answer"],

@@ -271,8 +271,6 @@ export interface OutsideModel {
   readonly state: "well" | "slow" | "failing" | "unknown";
   /** What was seen, with the limit it broke. */
   readonly reason: string;
-  /** Which side fails; null where both are well. */
-  readonly sides: string | null;
   /** Of the good answers of this hour and the one before. */
   readonly p95: Quantile | null;
   /** The last probes, oldest first, at most three. */
