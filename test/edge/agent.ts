@@ -18,6 +18,7 @@ import { agentPath, PUSH_PATH } from "../../protocol/path.ts";
 import type { Live, Push, Receipt } from "../../protocol/push.ts";
 import type { EventRecord, WindowRecord } from "../../protocol/record.ts";
 import { MINUTE, minuteOf } from "../../protocol/time.ts";
+import type { Topology } from "../../protocol/topology.ts";
 import { PROTOCOL_VERSION } from "../../protocol/version.ts";
 import type { Edge } from "../support/miniflare.ts";
 
@@ -231,7 +232,15 @@ export class EdgeAgent {
     const live = (): Live => this.#live();
     const session = (): Session | null => this.#session;
     const intervalMs = this.#intervalMs;
-    return new Pusher({ ...this.#shared(), spool: this.#spool, intervalMs, live, session, random });
+    // Every push has a new look to bring along, where the edge takes it.
+    const topology = (): Topology => ({
+      at: Date.now(),
+      spanMs: MINUTE,
+      workloads: [SERVICE, "shop/gateway"],
+      edges: [[1, 0, 60, 0]],
+      left: 0,
+    });
+    return new Pusher({ ...this.#shared(), spool: this.#spool, intervalMs, live, topology, session, random });
   }
 
   #openSpool(): Spool {
