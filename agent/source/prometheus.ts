@@ -77,6 +77,8 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
       }
       const { services, notes } = answer.value;
       const found = services.size > 0;
+      const blind = around.failure();
+      if (blind !== null) notes.push(`who calls whom cannot be asked: ${blind}`);
       if (!found)
         notes.push(
           `no ${REQUESTS_METRIC}{reporter="${config.reporter}"} in the last ${lookbackMs / 1_000} s: does it scrape the mesh?`,
@@ -112,17 +114,25 @@ function createLookout(
   { config, intervalMs, now }: PrometheusOptions,
   lookbackMs: number,
   timeoutMs: number,
-): { topology(this: void): Topology | null; look(this: void): Promise<void> } {
+): {
+  topology(this: void): Topology | null;
+  /** Why the last look brought nothing; null if it did. */
+  failure(this: void): string | null;
+  look(this: void): Promise<void>;
+} {
   const spanMs = Math.max(lookbackMs, TOPOLOGY_INTERVALS * intervalMs);
   let newest: Topology | null = null;
+  let failed: string | null = null;
   let lookedAt = Number.NEGATIVE_INFINITY;
   return {
     topology: () => newest,
+    failure: () => failed,
     async look() {
       const passed = performance.now() - lookedAt;
       if (passed < TOPOLOGY_INTERVALS * intervalMs) return;
       lookedAt = performance.now();
       const answer = await queryTopology(config, spanMs, now(), timeoutMs);
+      failed = answer.ok ? null : answer.failure;
       if (answer.ok) newest = answer.value;
     },
   };

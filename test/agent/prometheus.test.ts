@@ -266,6 +266,26 @@ describe("an answer of something else than Prometheus", () => {
     other.close();
   });
 
+  it("to who calls whom leaves the readings as they are, and is said", async () => {
+    const metric = { destination_service_namespace: "shop", destination_service_name: "cart", response_code: "200" };
+    const data = { resultType: "vector", result: [{ metric, value: [1, "5"] }] };
+    const other = createServer((request, response) => {
+      const isAsked = decodeURIComponent(request.url ?? "").includes("source_workload");
+      response.writeHead(isAsked ? 422 : 200);
+      response.end(
+        JSON.stringify(isAsked ? { status: "error", error: "too many samples" } : { status: "success", data }),
+      );
+    });
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const { source } = start({ ...reading, url: `http://127.0.0.1:${(other.address() as AddressInfo).port}` });
+    await source.lookAround();
+    expect((await source.collect()).has("shop/cart")).toBe(true);
+    const detail = "who calls whom cannot be asked: HTTP 422: too many samples";
+    expect(source.state()).toMatchObject({ state: "ok", detail });
+    expect(source.topology()).toBeNull();
+    other.close();
+  });
+
   it("with NaN for a value is no data", async () => {
     const metric = { destination_service_namespace: "shop", destination_service_name: "cart", response_code: "200" };
     const body = JSON.stringify({
