@@ -93,6 +93,11 @@ describe("a source that sees nothing", () => {
     expect(certificateSources([told], [served(DAY, HOUR)], now)).toMatchObject([{ cluster: "eu-1", state }]),
   );
 
+  it("that looks, and of which nothing has arrived yet, is blind: that is not the same as none", () => {
+    const sources = certificateSources([heard], [], NOON);
+    expect(sources).toMatchObject([{ state: "blind", detail: expect.stringContaining("not arrived") }]);
+  });
+
   it("no agent that looks and none that was seen: no source", () =>
     expect(certificateSources([tell(NOON, [])], [], NOON)).toEqual([]));
 

@@ -69,6 +69,7 @@ describe("observatory_mtls_certificates_expiring_7d", () => {
       { clusters: [toldCluster(source("down"))], watched: watched(certificate(5)) },
       "NaN",
     ],
+    ["what it sees has not arrived", { clusters: [toldCluster(source("ok"))] }, "NaN"],
     ["nobody looks", {}, "NaN"],
     ["Postgres was never reached", { clusters: [toldCluster(source("ok"))], watched: null }, "NaN"],
   ])("%s", (_name, facts, value) => expect(told(facts)[name]).toBe(value));

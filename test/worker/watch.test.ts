@@ -1,7 +1,7 @@
 /** The runbook's lists and its overview, through the Worker and from a real Postgres: what nobody sees is unknown. */
 import { createExecutionContext, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { beforeAll, describe, expect, it } from "vitest";
-import { DAY } from "../../protocol/time.ts";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { DAY, MINUTE } from "../../protocol/time.ts";
 import worker from "../../worker/index.ts";
 import type { Board } from "../../worker/objects/board.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
@@ -78,6 +78,18 @@ beforeAll(async () => {
   agent = await enrolledAgent(CLUSTER);
 });
 
+/** What the Board would say so long from now; null if it knows nothing. */
+async function watchedIn(ms: number, maxAgeMs: number): Promise<number | null> {
+  return runInDurableObject(boardOf(bindings), async (board: Board) => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + ms });
+    try {
+      return (await board.watched(maxAgeMs))?.certificates.length ?? null;
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+}
+
 describe("certificates", () => {
   it("of nobody are unknown, and so are anomalies, never none", async () => {
     expect(await get(CERTIFICATES)).toMatchObject({ code: 200, status: "unknown", certificates: [] });
@@ -85,6 +97,21 @@ describe("certificates", () => {
     expect(await get("/api/v1/anomalies")).toMatchObject({ code: 200, status: "unknown", anomalies: [] });
     const { review } = await get("/api/v1/metrics/overview");
     expect(review?.["certificates"]).toMatchObject({ verdict: "unknown", expiring7d: null });
+  });
+
+  it("that an agent sees and that have not arrived are waited for: what is known is read again before it is old", async () => {
+    const answer = await agent.push(
+      { epoch: agent.epoch, records: { first: 1, items: [certificate("api:443", 90, 40)] } },
+      {
+        sources: { certificates: { state: "ok", detail: null, okAt: Date.now() } },
+      },
+    );
+    expect(answer.status).toBe(200);
+    expect(await get(CERTIFICATES)).toMatchObject({ status: "unknown", sources: [{ state: "blind" }] });
+    await runDurableObjectAlarm(clusterOf(bindings, CLUSTER));
+    expect(await watchedIn(20_000, 5 * MINUTE)).toBe(0);
+    expect(await watchedIn(31_000, 5 * MINUTE)).toBe(1);
+    await forget();
   });
 
   it("that end soon are listed, and short-lived ones are left out and counted", async () => {

@@ -57,18 +57,24 @@ export function certificateSources(
   const watching = tells.filter(({ cluster, sources }) => sources["certificates"] !== undefined || seen.has(cluster));
   const gone = [...seen].filter((cluster) => !tells.some((tell) => tell.cluster === cluster));
   return [
-    ...watching.map((tell) => sourceOf(tell, now)),
+    ...watching.map((tell) => sourceOf(tell, seen.has(tell.cluster), now)),
     ...gone.map((cluster) => blind(cluster, "nothing was heard of its agent")),
   ].toSorted((a, b) => (a.cluster < b.cluster ? -1 : 1));
 }
 
-function sourceOf({ cluster, expiresAt, sources }: Pick<Tell, "cluster" | "expiresAt" | "sources">, now: Millis) {
+function sourceOf(
+  { cluster, expiresAt, sources }: Pick<Tell, "cluster" | "expiresAt" | "sources">,
+  hasSeen: boolean,
+  now: Millis,
+): CertificateSource {
   const source = sources["certificates"];
   if (source === undefined) return blind(cluster, "its agent looks at no certificates any more");
   const { state, detail, okAt } = source;
   if (now >= expiresAt) return blind(cluster, "its agent is silent", okAt);
   if (state === "down") return blind(cluster, detail, okAt);
-  return { cluster, state: state === "ok" ? ("ok" as const) : ("partly" as const), detail, okAt };
+  // An endpoint is looked at before its certificate is in the archive: until then nothing is known, and that is not 0.
+  if (!hasSeen) return blind(cluster, "what it sees has not arrived in the archive yet", okAt);
+  return { cluster, state: state === "ok" ? "ok" : "partly", detail, okAt };
 }
 
 function blind(cluster: string, detail: string | null, okAt: Millis | null = null): CertificateSource {

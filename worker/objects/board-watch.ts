@@ -10,26 +10,33 @@ import { anomalyCounts } from "../store/anomalies.ts";
 import { servedCertificates } from "../store/certificates.ts";
 import { openDatabase } from "../store/database.ts";
 import type { Env } from "./env.ts";
+import type { TellMemory } from "./tell-memory.ts";
 
 /** Whoever asks waits this long at most: a scrape has 10 s by default. */
 const TIMEOUT_MS = 3 * SECOND;
+/** While agents look at certificates and none has arrived yet, the copy is no older than this. */
+const AWAITED_AGE_MS = MINUTE / 2;
 /** After an attempt that failed Postgres is left alone for so long. */
 const REST_MS = MINUTE / 2;
 
 export class BoardWatch {
   readonly #env: Env;
+  readonly #tells: TellMemory;
   #watched: Watched | null = null;
   #failedAt: Millis | null = null;
   #reading: Promise<void> | null = null;
 
-  constructor(env: Env) {
+  constructor(env: Env, tells: TellMemory) {
     this.#env = env;
+    this.#tells = tells;
   }
 
   /** What is known, read again if it is older than this; null if nothing could be read since the object woke. */
   async watched(maxAgeMs: number): Promise<Watched | null> {
     const now = Date.now();
-    const isFresh = this.#watched !== null && now - this.#watched.at < maxAgeMs;
+    const mostMs = this.#isAwaited() ? Math.min(maxAgeMs, AWAITED_AGE_MS) : maxAgeMs;
+    // A clock that was set back must not keep a copy for good.
+    const isFresh = this.#watched !== null && Math.abs(now - this.#watched.at) < mostMs;
     const rests = this.#failedAt !== null && now - this.#failedAt < REST_MS;
     if (!isFresh && !rests) {
       this.#reading ??= this.#read().finally(() => {
@@ -38,6 +45,11 @@ export class BoardWatch {
       await this.#reading;
     }
     return this.#watched;
+  }
+
+  #isAwaited(): boolean {
+    if (this.#watched === null || this.#watched.certificates.length > 0) return false;
+    return [...this.#tells.map.values()].some(({ sources }) => sources["certificates"] !== undefined);
   }
 
   async #read(): Promise<void> {

@@ -105,7 +105,7 @@ export class Board extends DurableObject<Env> {
     this.#reflush = new BoardReflush(env, { memory, tells, archive: this.#archive });
     this.#upkeep = new BoardUpkeep(env, memory);
     this.#uptime = new BoardUptime(env, { memory, books, uptime });
-    this.#watch = new BoardWatch(env);
+    this.#watch = new BoardWatch(env, tells);
     this.#metrics = new BoardMetrics({ meter: this.#meter, memory, tells, books, watch: this.#watch });
     books.settle(now);
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
