@@ -46,13 +46,17 @@ await command(HELP, { hash: { type: "string" } }, async ({ values, positionals }
   console.log(
     days === 0
       ? "no day is frozen yet: the first freezes a quarter of an hour after it ends"
-      : `${days} days from ${first} to ${last} and ${amendments} corrections, all as they were written; newest hash ${head.hash}`,
+      : `${count(days, "day")} from ${first} to ${last} and ${count(amendments, "correction")}, all as they were written; newest hash ${head.hash}`,
   );
   if (noted === undefined) return;
   if (found === null)
     throw new Refusal(`no entry has a hash that begins with ${noted}: what it stood for was replaced`);
   console.log(`${noted} is of entry ${found.n}, ${found.correction === null ? "freezing" : "correcting"} ${found.day}`);
 });
+
+function count(n: number, one: string): string {
+  return `${n} ${one}${n === 1 ? "" : "s"}`;
+}
 
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");

@@ -6,7 +6,7 @@ import type { ComponentStatus } from "../../protocol/status.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import type { StatusChange } from "../../worker/core/component.ts";
 import type { Draft } from "../../worker/core/freeze.ts";
-import { amendments, dayToFreeze, FREEZE_GRACE_MS, frozenDays, linked } from "../../worker/core/freeze.ts";
+import { amendments, daysToFreeze, FREEZE_GRACE_MS, frozenDays, linked } from "../../worker/core/freeze.ts";
 import { dayTallies } from "../../worker/core/history.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -43,12 +43,9 @@ class Page {
   }
 
   freeze(moment: string): string[] {
-    const before = this.entries.length;
-    for (;;) {
-      const draft = dayToFreeze(this.facts, Date.parse(moment));
-      if (draft === null) return this.entries.slice(before).map(({ day }) => day);
-      this.add([draft]);
-    }
+    const drafts = daysToFreeze(this.facts, Date.parse(moment));
+    this.add(drafts);
+    return drafts.map(({ day }) => day);
   }
 
   amend(correction: Partial<Correction>, moment = "2026-11-24T12:00:00Z") {

@@ -83,6 +83,16 @@ describe("a burn rate", () => {
     expect(said).toBe(verdict);
   });
 
+  it("of an hour that was seen for two minutes is of an hour: what is young does not burn for a few seconds", () => {
+    const changes = [
+      { component: "c", at: NOON - 2 * MINUTE, status: "operational" as const },
+      { component: "c", at: NOON - MINUTE, status: "major_outage" as const },
+      { component: "c", at: NOON - 24 * SECOND, status: "operational" as const },
+    ];
+    const { burn, verdict } = sloState({ target: 0.999, isPublic: true }, [], changes, NOON);
+    expect([burn.hour?.toFixed(3), burn.sixHours?.toFixed(3), verdict]).toEqual(["10.000", "1.667", "met"]);
+  });
+
   it("of time that nobody observed is not known", () => {
     const changes = [{ component: "c", at: NOON - DAY, status: "unknown" as const }];
     const { burn, verdict } = sloState({ target: 0.999, isPublic: true }, [], changes, NOON);

@@ -88,7 +88,7 @@ it("a chain that was frozen, corrected and tampered with is verified, and the ta
     "the correction in Postgres",
   );
   const again = await run(edge, "uptime-verify.ts", "--hash", noted.slice(0, 16));
-  expect([again.code, again.text]).toEqual([0, expect.stringContaining("1 corrections, all as they were written")]);
+  expect([again.code, again.text]).toEqual([0, expect.stringContaining("1 correction, all as they were written")]);
   expect(again.text).toMatch(`${noted.slice(0, 16)} is of entry `);
 
   const kinder = "jsonb_set(body, ARRAY['tallies', $1], '{\"operational\": 86400000}')";

@@ -10,7 +10,7 @@ import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import type { Component, StatusChange } from "./component.ts";
-import { openDays, talliesOf } from "./history.ts";
+import { HISTORY_DAYS, openDays, talliesOf } from "./history.ts";
 import type { StatusSpan } from "./uptime.ts";
 import { spansOf, spent } from "./uptime.ts";
 
@@ -75,8 +75,21 @@ export interface DayFacts {
   readonly timeZone: string;
 }
 
-/** The next day to freeze; null while none is over. A page's first is the first that anything was seen on. */
-export function dayToFreeze({ frozen, components, changes, timeZone }: DayFacts, now: Millis): Draft | null {
+/** The days that are over and not frozen, oldest first. A page's first is the first that anything was seen on. */
+export function daysToFreeze(facts: DayFacts, now: Millis): readonly Draft[] {
+  const drafts: Draft[] = [];
+  let { frozen } = facts;
+  // No more than the page shows: a day that is older has no journal.
+  while (drafts.length < HISTORY_DAYS) {
+    const draft = dayToFreeze({ ...facts, frozen }, now);
+    if (draft === null) break;
+    drafts.push(draft);
+    frozen = { ...frozen, days: [...frozen.days, { ...draft, was: {} }] };
+  }
+  return drafts;
+}
+
+function dayToFreeze({ frozen, components, changes, timeZone }: DayFacts, now: Millis): Draft | null {
   for (const { day, from, to } of openDays(frozen, now, timeZone)) {
     if (now < to + FREEZE_GRACE_MS) return null;
     const tallies = Object.fromEntries(

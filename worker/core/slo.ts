@@ -80,9 +80,10 @@ function percent(ratio: number): string {
   return `${Math.floor(ratio * 100)} %`;
 }
 
+/** Of the budget that is meant for such a length, not of what was observed of it: as with the budget, silence spends nothing. */
 function burnRate({ target }: Slo, changes: readonly StatusChange[], lengthMs: number, now: Millis): number | null {
-  const ratio = uptimeRatio([spent(spansOf(changes, now), { from: now - lengthMs, to: now })]);
-  return ratio === null ? null : (1 - ratio) / (1 - target);
+  const ms = spent(spansOf(changes, now), { from: now - lengthMs, to: now });
+  return uptimeRatio([ms]) === null ? null : lostMs([ms]) / (lengthMs * (1 - target));
 }
 
 /** In whole ms: 1 − 0.999 is a little more than a thousandth. */

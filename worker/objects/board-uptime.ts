@@ -10,8 +10,8 @@ import { success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Component } from "../core/component.ts";
 import type { AmendRefusal, DayFacts, Draft } from "../core/freeze.ts";
-import { amendments, dayToFreeze, linked } from "../core/freeze.ts";
-import { dayTallies, HISTORY_DAYS, HISTORY_MS, recentDays } from "../core/history.ts";
+import { amendments, daysToFreeze, linked } from "../core/freeze.ts";
+import { dayTallies, HISTORY_MS, recentDays } from "../core/history.ts";
 import type { SloState } from "../core/slo.ts";
 import { SLO_DAYS, sloState } from "../core/slo.ts";
 import { openDatabase } from "../store/database.ts";
@@ -103,13 +103,10 @@ export class BoardUptime {
   async #freeze(now: Millis): Promise<void> {
     const phase = this.#memory.get("restore", "restore")?.phase;
     // A day is frozen once: not by a page that has not got its memory back.
-    if (phase === "documents" || phase === "changes" || dayToFreeze(this.#facts(), now) === null) return;
+    if (phase === "documents" || phase === "changes" || daysToFreeze(this.#facts(), now).length === 0) return;
     if (this.#uptime.entries.length === 0) await this.#takeBack();
-    for (let i = 0; i < HISTORY_DAYS; i++) {
-      const draft = dayToFreeze(this.#facts(), now);
-      if (draft === null) break;
-      await this.#append([draft], now);
-    }
+    const drafts = daysToFreeze(this.#facts(), now);
+    if (drafts.length > 0) await this.#append(drafts, now);
     this.#uptime.prune(now - HISTORY_MS);
   }
 

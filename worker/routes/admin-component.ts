@@ -18,12 +18,16 @@ interface Refused {
 
 async function componentPage(c: AppContext, refused: Refused | null): Promise<Response> {
   const id = c.req.param("id") ?? "";
-  const [view, uptime] = await Promise.all([boardOf(c.env).operatorView(), boardOf(c.env).uptimeOf(id)]);
+  // A Board of the release before cannot tell, while a deploy goes out: the page does without.
+  const uptimeAsked = boardOf(c.env)
+    .uptimeOf(id)
+    .catch(() => null);
+  const [view, uptime] = await Promise.all([boardOf(c.env).operatorView(), uptimeAsked]);
   const component = view.components.find((one) => one.id === id);
-  if (component === undefined || uptime === null) return gone(c);
+  if (component === undefined) return gone(c);
   const now = Date.now();
   const form = refused ?? { values: valuesOf(component), faults: [] };
-  const model = componentPageModel(view, component, sloModel(uptime), form, now);
+  const model = componentPageModel(view, component, uptime && sloModel(uptime), form, now);
   return adminPage(c, renderComponent(model, frameOf(view, now)), refused?.status ?? 200);
 }
 
