@@ -111,6 +111,51 @@ describe("limits of a component", () => {
   });
 });
 
+describe("limits of the page", () => {
+  const limit = (thresholds: object | null) => cli("PUT", "/cli/v1/limits", { thresholds });
+
+  it("are those of every component without its own, and beneath those that have some", async () => {
+    const agent = await enrolledAgent("limits-6");
+    const plain = await publish("limits-6", {});
+    const own = await publish("limits-6", { name: "Own", thresholds: { errorRatioDegraded: 0.001 } });
+    expect((await limit({ errorRatioPartial: 0.02 })).status).toBe(200);
+    await push(agent);
+    await expect.poll(async () => (await kept("limits-6"))?.base.errorRatioPartial).toBe(0.02);
+    await push(agent);
+    await expect.poll(() => statusOf(plain)).toBe("partial_outage");
+    await expect.poll(() => statusOf(own)).toBe("partial_outage");
+    // What only the Board's storage knows it still knows after its death; and no visitor reads of it.
+    await evictDurableObject(board);
+    expect((await board.operatorView()).page.thresholds).toEqual({ errorRatioPartial: 0.02 });
+    expect(JSON.stringify(await board.snapshot())).not.toContain("errorRatioPartial");
+    await limit(null);
+    await expect.poll(async () => (await kept("limits-6"))?.base.errorRatioPartial).toBe(0.05);
+    await push(agent);
+    await expect.poll(() => statusOf(plain)).toBe("degraded_performance");
+    expect((await board.operatorView()).page).not.toHaveProperty("thresholds");
+  });
+
+  it("have a form, which says what is wrong with them", async () => {
+    const { token } = await board.createLink();
+    const cookie = `__Host-observatory=${await board.redeemLink(token)}`;
+    const post = (value: string) =>
+      call("/admin/limits", {
+        method: "POST",
+        headers: { origin: "https://status.test", cookie, "content-type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams({ "thresholds.errorRatioMajor": value }).toString(),
+      });
+    const refused = await post("500");
+    expect(refused.status).toBe(400);
+    expect(await refused.text()).toContain("Must be above 0 and at most 1");
+    expect((await post("60")).status).toBe(303);
+    expect((await board.operatorView()).page.thresholds).toEqual({ errorRatioMajor: 0.6 });
+    const page = await (await call("/admin/limits", { headers: { cookie } })).text();
+    expect(page).toMatch(/name="thresholds.errorRatioMajor"[^>]*placeholder="50" value="60"/);
+    expect((await post("")).status).toBe(303);
+    expect((await board.operatorView()).page).not.toHaveProperty("thresholds");
+  });
+});
+
 async function reading(): Promise<Record<string, string>> {
   const { token } = await (await cli("POST", "/cli/v1/tokens", { scope: "read" })).json<{ token: string }>();
   return { authorization: `Bearer ${token}` };

@@ -24,12 +24,15 @@ import type { Maintenance } from "./maintenance.ts";
 import { isConfirmed, maintenanceStatus } from "./maintenance.ts";
 import { freshUntil } from "./probe.ts";
 import { publicSlo, SLO_DAYS } from "./slo.ts";
+import type { Thresholds } from "./thresholds.ts";
 
 export interface PageSettings {
   readonly id: string;
   readonly name: string;
   readonly timeZone: string;
   readonly createdAt: Millis;
+  /** Limits of every component that has none of its own. Absent: the runbook's, and in what an earlier version wrote. */
+  readonly thresholds?: Partial<Thresholds>;
 }
 
 /** All that a Board holds that can reach the page. */

@@ -160,8 +160,9 @@ export class BoardBooks {
   page(): PageFacts["page"] {
     const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
     // Made by the archive before anybody can ask.
-    const { id = "", createdAt = 0 } = this.#memory.get("page", "page") ?? {};
-    return { id, createdAt, name: this.#env.PAGE_NAME, timeZone };
+    const { id = "", createdAt = 0, thresholds } = this.#memory.get("page", "page") ?? {};
+    const limits = thresholds === undefined ? {} : { thresholds };
+    return { id, createdAt, name: this.#env.PAGE_NAME, timeZone, ...limits };
   }
 
   /** Passes a frame on to one shard of open pages. */

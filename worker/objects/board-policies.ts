@@ -2,6 +2,8 @@
 import type { Tell } from "../core/component.ts";
 import type { Policies } from "../core/policies.ts";
 import { policiesOf } from "../core/policies.ts";
+import type { PageSettings } from "../core/snapshot.ts";
+import type { Thresholds } from "../core/thresholds.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import type { TellMemory } from "./tell-memory.ts";
 import type { Env } from "./env.ts";
@@ -30,10 +32,21 @@ export class BoardPolicies {
     return right;
   }
 
+  /** Sets the limits of all components that have none of their own; null for the runbook's. */
+  setLimits(limits: Partial<Thresholds> | null, page: PageSettings, by: string): void {
+    const now = Date.now();
+    const { thresholds: _, ...rest } = page;
+    const body: PageSettings = { ...rest, ...(limits === null ? {} : { thresholds: limits }) };
+    this.#memory.put("page", "page", body);
+    this.#memory.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...body } });
+    this.#memory.audit("limits.change", "page", by, now);
+  }
+
   #otherwise(cluster: string, hash: string): Policies | undefined {
     // A Board that is getting its components back would take away limits that it does not know yet.
     if (this.#memory.get("restore", "restore")?.phase === "documents") return undefined;
-    const right = policiesOf(cluster, this.#memory.componentsOf(cluster));
+    const limits = this.#memory.get("page", "page")?.thresholds;
+    const right = policiesOf(cluster, this.#memory.componentsOf(cluster), limits);
     return right.hash === hash ? undefined : right;
   }
 

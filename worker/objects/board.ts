@@ -24,6 +24,7 @@ import type { Policies } from "../core/policies.ts";
 import { retryDelay } from "../core/retry.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews } from "../core/tell.ts";
+import type { Thresholds } from "../core/thresholds.ts";
 import { withTopology } from "../core/topology.ts";
 import { remembering } from "../core/usual.ts";
 import type { Watched } from "../core/watch.ts";
@@ -256,6 +257,12 @@ export class Board extends DurableObject<Env> {
     by: string,
   ): Promise<Result<Component, "unknown" | "exists">> {
     return this.#judgedAnew(this.#components.change(id, request, by));
+  }
+
+  /** Sets the limits of all components that have none of their own; null for the runbook's. */
+  async setLimits(limits: Partial<Thresholds> | null, by: string): Promise<void> {
+    this.#policies.setLimits(limits, this.#books.page(), by);
+    await this.#judgedAnew(this.#armIfNeeded());
   }
 
   /** Takes a component off the page. False if there is none. */

@@ -1,13 +1,24 @@
 /** The page of one component: what is said of it and why, and the form that changes it. */
 import * as v from "valibot";
 import { renderComponent } from "../../web/view/admin/component.ts";
+import { renderLimits } from "../../web/view/admin/limits.ts";
 import type { ComponentField, Fault } from "../../web/view/admin/model.ts";
+import { THRESHOLDS } from "../core/thresholds.ts";
 import { boardOf } from "../objects/env.ts";
 import { componentPageModel, frameOf } from "./admin-view.ts";
 import { sloModel } from "./admin-uptime.ts";
 import { adminPage, FORM_MAX, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
-import { addressFault, ComponentRequestSchema, faultsOf, requestOf, valuesOf } from "./component-request.ts";
+import {
+  addressFault,
+  ComponentRequestSchema,
+  faultsOf,
+  limitsOf,
+  LimitsRequestSchema,
+  limitValues,
+  requestOf,
+  valuesOf,
+} from "./component-request.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 interface Refused {
@@ -46,11 +57,28 @@ async function change(c: AppContext, { body, visitor }: RouteRequest): Promise<R
   return componentPage(c, { values, faults: [{ field: "name", message }], status: 409 });
 }
 
+async function limitsPage(c: AppContext, refused: Pick<Refused, "values" | "faults"> | null): Promise<Response> {
+  const view = await boardOf(c.env).operatorView([]);
+  const form = refused ?? { values: limitValues(view.page.thresholds ?? {}), faults: [] };
+  const model = { form, defaults: limitValues(THRESHOLDS) };
+  return adminPage(c, renderLimits(model, frameOf(view, Date.now())), refused === null ? 200 : 400);
+}
+
+async function setLimits(c: AppContext, { body, visitor }: RouteRequest): Promise<Response> {
+  const values: Refused["values"] = Object.fromEntries(formOf(body));
+  const parsed = v.safeParse(LimitsRequestSchema, { thresholds: limitsOf(values) });
+  if (!parsed.success) return limitsPage(c, { values, faults: faultsOf(parsed.issues) });
+  await boardOf(c.env).setLimits(parsed.output.thresholds, visitor.by ?? "unknown");
+  return c.redirect("/admin/limits", 303);
+}
+
 function gone(c: AppContext): Response {
   return refuse(c, "not_found", "There is no such component any more.");
 }
 
 export const componentRoutes: readonly Route[] = [
+  { method: "GET", path: "/admin/limits", policy: "admin", handle: (c) => limitsPage(c, null) },
+  { method: "POST", path: "/admin/limits", policy: "admin", bodyMaxBytes: FORM_MAX, handle: setLimits },
   { method: "GET", path: "/admin/components/:id", policy: "admin", handle: (c) => componentPage(c, null) },
   { method: "POST", path: "/admin/components/:id", policy: "admin", bodyMaxBytes: FORM_MAX, handle: change },
 ];

@@ -178,7 +178,7 @@ export function componentPageModel(
     outside: outsideModel(component, evidence, now),
     slo,
     services: component.services.map((ref) => memberModel(component, ref, view, now)),
-    defaults: limitValues(THRESHOLDS),
+    defaults: limitValues({ ...THRESHOLDS, ...view.page.thresholds }),
     form,
   };
 }

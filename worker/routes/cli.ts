@@ -2,10 +2,11 @@
 import * as v from "valibot";
 import { ClusterName } from "../../protocol/name.ts";
 import { SCOPES } from "../core/access.ts";
+import { THRESHOLDS } from "../core/thresholds.ts";
 import { parseJson } from "../objects/body.ts";
 import { boardOf, clusterOf } from "../objects/env.ts";
 import { refuse } from "./answer.ts";
-import { addressFault, ComponentRequestSchema } from "./component-request.ts";
+import { addressFault, ComponentRequestSchema, LimitsRequestSchema } from "./component-request.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 const BODY_MAX = 262_144;
@@ -53,6 +54,11 @@ const putComponents = withJson(Components, async (c, { components }, by) => {
   const put = await boardOf(c.env).putComponents(components, by);
   if (put.ok) return c.json({ components: put.value });
   return refuse(c, "conflict", "A page has at most 1,000 components.");
+});
+
+const putLimits = withJson(LimitsRequestSchema, async (c, { thresholds }, by) => {
+  await boardOf(c.env).setLimits(thresholds, by);
+  return c.json({ thresholds: { ...THRESHOLDS, ...thresholds } });
 });
 
 async function clusters(c: AppContext): Promise<Response> {
@@ -106,6 +112,7 @@ export const cliRoutes: readonly Route[] = [
   { method: "POST", path: "/cli/v1/tokens", policy: "cli", bodyMaxBytes: BODY_MAX, handle: createToken },
   { method: "POST", path: "/cli/v1/enrollments", policy: "cli", bodyMaxBytes: BODY_MAX, handle: createEnrollment },
   { method: "PUT", path: "/cli/v1/components", policy: "cli", bodyMaxBytes: BODY_MAX, handle: putComponents },
+  { method: "PUT", path: "/cli/v1/limits", policy: "cli", bodyMaxBytes: BODY_MAX, handle: putLimits },
   { method: "POST", path: "/cli/v1/reflush", policy: "cli", bodyMaxBytes: BODY_MAX, handle: reflush },
   { method: "GET", path: "/cli/v1/reflush", policy: "cli", handle: reflushed },
   { method: "GET", path: "/cli/v1/clusters", policy: "cli", handle: clusters },

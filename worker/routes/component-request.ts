@@ -66,6 +66,9 @@ const ThresholdsRequest = v.pipe(
   }),
 );
 
+/** The page's own limits; null for the runbook's. */
+export const LimitsRequestSchema = v.strictObject({ thresholds: v.nullable(ThresholdsRequest) });
+
 /**
  * What is not named keeps its default if it has one. What has none, and came later than the rest (`exactOptional`),
  * stays as it is: a file that was written before it must not take it away. `null` takes it away.
@@ -154,7 +157,7 @@ export function limitValues(thresholds: Partial<Thresholds>): Readonly<Record<Li
   };
 }
 
-function limitsOf(values: Readonly<Partial<Record<LimitField, string>>>): unknown {
+export function limitsOf(values: Readonly<Partial<Record<LimitField, string>>>): unknown {
   const limits = LIMITS.flatMap((name) => {
     const value = numberOf(values[`thresholds.${name}`]);
     return value === null ? [] : [[name, name.startsWith("errorRatio") ? value * PERCENT : value]];

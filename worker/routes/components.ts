@@ -29,7 +29,7 @@ const ComponentEntries = {
       p95Ms: Count,
       requestsMin: Count,
     }),
-    v.description("The limits it is judged by: its own, else the runbook's"),
+    v.description("The limits it is judged by: its own, else the page's, else the runbook's"),
   ),
   disagreement: v.pipe(
     v.nullable(v.string()),
@@ -68,7 +68,7 @@ const ComponentAnswer = v.strictObject({ ...ComponentEntries, services: v.array(
 
 function componentBody(component: Component, view: OperatorView, now: number) {
   const { id, name, group, rule, quorum = null } = component;
-  const thresholds = { ...THRESHOLDS, ...component.thresholds };
+  const thresholds = { ...THRESHOLDS, ...view.page.thresholds, ...component.thresholds };
   const evidence = evidenceOf(view);
   const outside = outsideModel(component, evidence, now);
   return { id, name, group, rule, quorum, thresholds, outside, ...matrixOf(component, evidence, now) };

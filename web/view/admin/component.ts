@@ -5,7 +5,8 @@ import { markup, trusted } from "../html.ts";
 import { statusWord } from "../words.ts";
 import { adminDocument } from "./document.ts";
 import { age, button, faultOf, invalid, marked, segment, table } from "./elements.ts";
-import type { AdminFrame, ComponentField, ComponentPageModel, LimitField, OutsideModel } from "./model.ts";
+import type { AdminFrame, ComponentField, ComponentPageModel, OutsideModel } from "./model.ts";
+import { limitFields } from "./limits.ts";
 import { target } from "./uptime.ts";
 import { clusterLink, READING_HEAD, readingCells } from "./parts.ts";
 
@@ -147,29 +148,10 @@ function checkbox({ form }: ComponentPageModel, name: ComponentField, word: stri
   return markup`<label class="choice"><input type="checkbox" name="${name}" value="yes"${form.values[name] === "yes" && trusted(" checked")}> <span>${word}</span></label>`;
 }
 
-const LIMIT_FIELDS: readonly (readonly [LimitField, string, string])[] = [
-  ["thresholds.errorRatioDegraded", "Degraded above, % of requests that fail", 'step="any" min="0" max="100"'],
-  ["thresholds.errorRatioPartial", "Partial outage above, %", 'step="any" min="0" max="100"'],
-  ["thresholds.errorRatioMajor", "Major outage above, %", 'step="any" min="0" max="100"'],
-  ["thresholds.p95Ms", "Degraded above, p95 in ms", 'step="any" min="1" max="3600000"'],
-  ["thresholds.requestsMin", "Requests a reading needs to count failures", 'step="1" min="1" max="1000000"'],
-];
-
-function limits(model: ComponentPageModel): Html {
+function limits({ form, defaults }: ComponentPageModel): Html {
   return section("Limits", [
-    markup`<p class="soft">Two of the last three readings above a limit raise it, three below clear it. Empty: the number shown in grey.</p>`,
-    ...LIMIT_FIELDS.map(([name, label, attributes]) =>
-      field(
-        model,
-        name,
-        label,
-        input(
-          model,
-          name,
-          `type="number" inputmode="decimal" ${attributes} placeholder="${Number(model.defaults[name])}"`,
-        ),
-      ),
-    ),
+    markup`<p class="soft">Two of the last three readings above a limit raise it, three below clear it. Empty: the number shown in grey, which is <a href="/admin/limits">the page's</a>.</p>`,
+    limitFields({ form, defaults }),
   ]);
 }
 

@@ -265,6 +265,13 @@ export interface SloModel {
 export type LimitField =
   `thresholds.${"errorRatioDegraded" | "errorRatioPartial" | "errorRatioMajor" | "p95Ms" | "requestsMin"}`;
 
+/** POST /admin/limits */
+export interface LimitsModel {
+  /** What is taken where a field is empty, as the form shows it. */
+  readonly defaults: Readonly<Record<LimitField, string>>;
+  readonly form: Pick<FormModel<LimitField>, "values" | "faults">;
+}
+
 /** A component's address, asked from outside each minute. */
 export interface OutsideModel {
   readonly url: string;

@@ -23,7 +23,7 @@ ${table({
     frame,
     "/admin/services",
     "Services",
-    markup`<p class="soft">Visitors see a published service under the name and group you give it here, never its namespace or host.</p>
+    markup`<p class="soft">Visitors see a published service under the name and group you give it here, never its namespace or host. <a href="/admin/limits">Limits</a> say when it counts as degraded or out.</p>
 ${strayFaults(model)}<form class="filter" method="get" action="/admin/services" role="search"><label for="q">Filter</label> <input id="q" name="q" type="search" value="${query}"> <button class="secondary">Filter</button>${query !== "" && markup` <a href="/admin/services">show all</a>`}</form>
 <datalist id="groups">${groups.map((group) => markup`<option value="${group}">`)}</datalist>
 ${sections.length > 0 ? sections : nothing(query)}`,
