@@ -1,7 +1,8 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { PageChange } from "../../protocol/page.ts";
 import type { BoardCosts } from "../../worker/objects/board.ts";
+import { Board } from "../../worker/objects/board.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import { tell, told } from "../support/facts.ts";
 import { bindings, call, cli, enroll, enrolledAgent, makeAgent } from "./agent.ts";
@@ -94,6 +95,29 @@ it("nobody is told to keep a document for longer than it holds, and our own cach
   const after = await call(url);
   expect(after.headers.get("etag")).not.toBe(first.headers.get("etag"));
   await after.arrayBuffer();
+});
+
+it("a Board that cannot be reached leaves an old copy, which says so and ages", async () => {
+  await publish("Copied", "copied-1");
+  const now = Date.now();
+  await boardOf(bindings).hear({ ...tell(now, [told("operational")], "copied-1"), expiresAt: now + 1_000 });
+  const origin = "https://copied.test";
+  const ask = async (path: string) => {
+    const answer = await call(`${origin}${path}`);
+    return { cache: answer.headers.get("cache-control"), text: await answer.text() };
+  };
+  expect((await ask("/")).text).toContain('<p id="copy" hidden>');
+  const real: unknown = Reflect.get(Board.prototype, "snapshot");
+  onTestFinished(() => void Reflect.set(Board.prototype, "snapshot", real));
+  Board.prototype.snapshot = () => Promise.reject(new Error("the machine is gone"));
+  await new Promise((resolve) => setTimeout(resolve, 1_100 - (Date.now() - now)));
+  const page = await ask("/");
+  expect(page.cache).toBe("no-store");
+  expect(page.text).toContain('<p id="copy">Live data cannot be reached');
+  expect(page.text.split("<main")[1]?.split("<script>")[0]).not.toContain('class="m operational"');
+  const document = await ask("/api/v2/status.json");
+  expect(document.cache).toBe("no-store");
+  expect(JSON.parse(document.text)).toMatchObject({ status: { indicator: "minor" } });
 });
 
 describe("maintenance", () => {
