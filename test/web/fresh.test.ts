@@ -154,6 +154,24 @@ describe("a snapshot read at any later time", () => {
     ));
 });
 
+it("of a list of turns that was cut off the end is not the last that was kept", () => {
+  const held = factsOf({
+    clusters: [{ agoMs: 0, goodMs: 3 * MINUTE, status: "operational" }, null, null],
+    components: [{ of: ["eu-1"], rule: "all" }],
+    window: null,
+    laterMs: 0,
+  });
+  // Ten short maintenances take turns with "operational" while the evidence lasts: more than a reader is told of.
+  const maintenances = Array.from({ length: 10 }, (_, i) => {
+    const startsAt = NOON + (2 * i + 1) * SECOND;
+    return maintenance({ id: `maint000000${i}`, startsAt, endsAt: startsAt + SECOND, createdAt: NOON });
+  });
+  const snapshot = publicSnapshot({ ...held, maintenances }, NOON);
+  expect(snapshot.components[0]?.outlook).toHaveLength(16);
+  for (const later of [30 * SECOND, 3 * MINUTE, 60 * MINUTE])
+    expect(statusDocument(snapshot, ORIGIN, NOON + later).status.indicator).toBe("minor");
+});
+
 describe("a copy whose evidence has expired", () => {
   const facts = factsOf({
     clusters: [{ agoMs: 0, goodMs: MINUTE, status: "operational" }, null, null],

@@ -265,7 +265,7 @@ function covers(maintenance: Maintenance, ref: string, at: Millis): boolean {
 }
 
 /** A reader needs no more: beyond these the snapshot itself is long out of date. */
-const OUTLOOK_MAX = 16;
+export const OUTLOOK_MAX = 16;
 
 /**
  * What will be said from `from` on if nothing more is heard. The evidence changes what is said only where a tell

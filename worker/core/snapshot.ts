@@ -6,6 +6,7 @@ import { quantileOf } from "../../protocol/latency.ts";
 import type {
   ArchiveState,
   LiveComponent,
+  Outlook,
   OutsideLook,
   PageChange,
   PageComponent,
@@ -16,7 +17,15 @@ import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import { causeSentences, isTrouble, likelyCauses } from "./cause.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
-import { changesUntil, freshServices, latenciesOf, outlook, outsideOf, splitService } from "./component.ts";
+import {
+  OUTLOOK_MAX,
+  changesUntil,
+  freshServices,
+  latenciesOf,
+  outlook,
+  outsideOf,
+  splitService,
+} from "./component.ts";
 import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
@@ -140,13 +149,20 @@ function liveComponent(component: Component, facts: PageFacts, now: Millis): Liv
   return {
     id: component.id,
     name: component.name,
-    outlook: outlook(component, facts, changesOf(component, facts, now).at(-1) ?? null, now),
+    outlook: closed(outlook(component, facts, changesOf(component, facts, now).at(-1) ?? null, now)),
     heardAt: heardAt(component, facts),
     // Counts are merged, then read once: percentiles are never averaged.
     p95: quantileOf(fresh.flatMap(latenciesOf), 0.95),
     ...trafficOf(fresh),
     ...(component.url === undefined ? {} : { outside: outsideLook(component, facts) }),
   };
+}
+
+/** Where a long list was cut off, nobody may take its last entry for the end of the story. */
+function closed(said: readonly Outlook[]): readonly Outlook[] {
+  const last = said.at(-1);
+  if (last === undefined || said.length < OUTLOOK_MAX) return said;
+  return [...said.slice(0, -1), { from: last.from, status: "unknown", since: last.from, why: null }];
 }
 
 /** Not the address: what it answers is public, where it is asked need not be. */
