@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { FAULT_MODES, RATIO_DEFAULT } from "../mesh/fault.ts";
+import { FAULT_MODES, ratioDefault } from "../mesh/fault.ts";
 import { dataDir, isRunning, readRun } from "../supervise/run-file.ts";
 import { command, Usage } from "./command.ts";
 import { reasonOf, Refusal } from "./edge.ts";
@@ -11,7 +11,8 @@ npm run demo -- heal [SERVICE]                           ends that, for all serv
 
   --mode failing   the share R of its answers is 503 (the default)
   --mode slow      the share R of its answers takes a second longer
-  --ratio R        0 to 1, ${RATIO_DEFAULT} unless told
+  --mode silent    the share R of its requests is never made: nobody asks it
+  --ratio R        0 to 1, ${ratioDefault("failing")} unless told, and of silent ${ratioDefault("silent")}
 
   npm run demo -- break payments
   npm run demo -- break catalog --mode slow --ratio 0.5
@@ -34,10 +35,11 @@ await command(
         return;
       case "break": {
         if (service === undefined) throw new Usage("break needs the name of a service");
-        if (!FAULT_MODES.some((mode) => mode === values.mode)) throw new Usage(`--mode is ${FAULT_MODES.join(" or ")}`);
-        const ratio = Number(values.ratio ?? RATIO_DEFAULT);
+        const mode = FAULT_MODES.find((one) => one === values.mode);
+        if (mode === undefined) throw new Usage(`--mode is ${FAULT_MODES.join(" or ")}`);
+        const ratio = Number(values.ratio ?? ratioDefault(mode));
         if (!(ratio >= 0 && ratio <= 1)) throw new Usage("--ratio is a number from 0 to 1");
-        show(await control("POST", "/control/break", { service, mode: values.mode, ratio }));
+        show(await control("POST", "/control/break", { service, mode, ratio }));
         return;
       }
       case "heal":

@@ -3,12 +3,12 @@
  *
  *   GET  /stats/prometheus                                        Istio's metrics of all sidecars
  *   GET  /control                                                 { services: [{ service, fault }] }
- *   POST /control/break  { service, mode = "failing", ratio = 0.3 }
+ *   POST /control/break  { service, mode = "failing", ratio = 0.3, of silent 1 }
  *   POST /control/heal   { service }                              without a service: all of them
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import * as v from "valibot";
-import { FAULT_MODES, RATIO_DEFAULT, type Fault } from "./fault.ts";
+import { FAULT_MODES, ratioDefault, type Fault } from "./fault.ts";
 import { METRICS_CONTENT_TYPE, type MeshMetrics } from "./metrics.ts";
 import { close, listen } from "./service.ts";
 
@@ -17,7 +17,7 @@ const BODY_BYTES_MAX = 4_096;
 const BreakSchema = v.strictObject({
   service: v.string(),
   mode: v.optional(v.picklist(FAULT_MODES), "failing"),
-  ratio: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), RATIO_DEFAULT),
+  ratio: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
 });
 const HealSchema = v.strictObject({ service: v.optional(v.string()) });
 
@@ -59,7 +59,7 @@ async function route(
     case "POST /control/break": {
       const wish = v.safeParse(BreakSchema, await readJson(request));
       if (!wish.success) return refuse(400, faultOf(wish.issues));
-      const { service, mode, ratio } = wish.output;
+      const { service, mode, ratio = ratioDefault(mode) } = wish.output;
       return faults.break(service, { mode, ratio })
         ? json(200, { services: faults.list() })
         : unknownService(service, faults);

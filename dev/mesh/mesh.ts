@@ -6,7 +6,7 @@ import { makeIdentity } from "./certificate.ts";
 import { startCluster } from "./cluster.ts";
 import { startControl, type Faults } from "./control.ts";
 import { DOOR, startDoor } from "./door.ts";
-import { FAULT_MODES, type Fault } from "./fault.ts";
+import { evenly, FAULT_MODES, type Fault } from "./fault.ts";
 import { createMetrics, type MeshMetrics } from "./metrics.ts";
 import { createCaller, startService, type Address, type Caller, type MeshService } from "./service.ts";
 import { ENTRANCE, GATEWAY, SERVICES } from "./topology.ts";
@@ -60,6 +60,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     token: options.kubernetesToken ?? KUBERNETES_TOKEN_DEFAULT,
     stateFile: options.stateFile === undefined ? null : `${options.stateFile}.cluster`,
   });
+  const asks = askers(faults);
   const addresses = new Map<string, Address>();
   const services: MeshService[] = [];
   let certificateExpiresAt = 0;
@@ -74,6 +75,7 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
       fault: () => faults.of(spec.name),
       pods: () => cluster.readyPods(spec.namespace, spec.name),
       lookup: (name) => addresses.get(name) ?? null,
+      asks,
     });
     services.push(service);
     addresses.set(spec.name, service.address);
@@ -86,7 +88,11 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
     fault: () => faults.of(DOOR),
   });
   const control = await startControl({ port: options.ports?.control ?? 0, metrics, faults });
-  const visitors = startVisitors(addresses.get(ENTRANCE) ?? null, caller, options.visitsPerSecond ?? VISITS_PER_SECOND);
+  const visitors = startVisitors(
+    addresses.get(ENTRANCE) ?? null,
+    (to, path, patienceMs) => (asks(ENTRANCE) ? caller.call(to, path, patienceMs) : Promise.resolve(null)),
+    options.visitsPerSecond ?? VISITS_PER_SECOND,
+  );
   return {
     metricsUrl: `http://127.0.0.1:${control.port}/stats/prometheus`,
     controlUrl: `http://127.0.0.1:${control.port}`,
@@ -110,14 +116,26 @@ export async function startMesh(options: MeshOptions = {}): Promise<Mesh> {
   };
 }
 
+/** Whether a request to a service is made: of one that is silent, its share is not. */
+function askers(faults: { of(service: string): Fault | null }): (service: string) => boolean {
+  const suffers = new Map<string, (ratio: number) => boolean>();
+  return (service) => {
+    const fault = faults.of(service);
+    if (fault?.mode !== "silent") return true;
+    const skips = suffers.get(service) ?? evenly();
+    suffers.set(service, skips);
+    return !skips(fault.ratio);
+  };
+}
+
 /** Visitors come one by one, at random moments: the gaps of a Poisson process. */
-function startVisitors(entrance: Address | null, caller: Caller, perSecond: number): { stop(): void } {
+function startVisitors(entrance: Address | null, call: Caller["call"], perSecond: number): { stop(): void } {
   let timer: NodeJS.Timeout | null = null;
   let visits = 0;
 
   async function visit(to: Address): Promise<void> {
     visits++;
-    await caller.call(to, "/", VISIT_PATIENCE_MS);
+    await call(to, "/", VISIT_PATIENCE_MS);
     visits--;
   }
   function next(to: Address): void {

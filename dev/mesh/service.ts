@@ -41,6 +41,8 @@ export interface ServiceOptions {
   /** How many pods the cluster runs of it. None: requests are answered 503. */
   readonly pods: () => number;
   readonly lookup: (name: string) => Address | null;
+  /** Whether this request to a service is made at all. */
+  readonly asks: (name: string) => boolean;
 }
 
 export interface MeshService {
@@ -88,7 +90,7 @@ function serve(options: ServiceOptions, caller: Caller): RequestListener {
       await pause(workTime(spec.workMs) / 4);
       return 503;
     }
-    await pause(workTime(spec.workMs) + (hit ? between(SLOW_MS.least, SLOW_MS.most) : 0));
+    await pause(workTime(spec.workMs) + (hit && fault.mode === "slow" ? between(SLOW_MS.least, SLOW_MS.most) : 0));
     // One after the other, as most handlers are written.
     for (const [i, call] of spec.calls.entries()) {
       if (chances[i]?.(call.share) === true && !(await follow(call)) && call.needed === true) return 503;
@@ -98,6 +100,8 @@ function serve(options: ServiceOptions, caller: Caller): RequestListener {
 
   /** Whether the call was answered in time, and well. */
   async function follow(call: Call): Promise<boolean> {
+    // A call that nobody makes is missed by nobody.
+    if (!options.asks(call.to)) return true;
     const to = options.lookup(call.to);
     return to !== null && (await caller.call(to, `/from/${spec.name}`, call.patienceMs)) === 200;
   }

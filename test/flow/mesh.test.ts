@@ -84,6 +84,17 @@ describe("the demo mesh", () => {
     await control(mesh, "heal", {});
   });
 
+  it("asks a silent service nothing, and misses nothing", async () => {
+    await control(mesh, "break", { service: "cart", mode: "silent" });
+    const own = () => sum(mesh, "istio_requests_total", 'reporter="destination"', 'destination_service_name="cart"');
+    const before = await own();
+    expect(new Set(await visit(mesh, "checkout", 5))).toEqual(new Set([200]));
+    expect(await own()).toBe(before);
+    await control(mesh, "heal", { service: "cart" });
+    await visit(mesh, "checkout", 5);
+    expect(await own()).toBe(before + 5);
+  });
+
   it("refuses what it does not know", async () => {
     expect(await control(mesh, "break", { service: "nobody" })).toBe(404);
     expect(await control(mesh, "break", { service: "cart", ratio: 2 })).toBe(400);
