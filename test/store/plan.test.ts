@@ -7,6 +7,9 @@ import { startDatabase } from "../../dev/database/database.ts";
 import type { RunningDatabase } from "../../dev/database/database.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { RANGES } from "../../worker/core/series.ts";
+import { anomalyCounts, raisedAnomalies } from "../../worker/store/anomalies.ts";
+import { usualRates } from "../../worker/store/baseline.ts";
+import { servedCertificates } from "../../worker/store/certificates.ts";
 import { openDatabase } from "../../worker/store/database.ts";
 import type { Database } from "../../worker/store/database.ts";
 import { recentEvents } from "../../worker/store/events.ts";
@@ -102,6 +105,10 @@ const READS: readonly Read[] = [
     /board_fact_kind_at/,
     (db) => boardChanges(db, 0, { kind: "status_change", key: "7:9", at: NOW - DAY }),
   ],
+  ["certificates as they are served", /event_kind_observed/, servedCertificates],
+  ["the newest anomalies", /event_kind_observed[^]*event_cluster_kind_observed/, (db) => raisedAnomalies(db, 50)],
+  ["how many anomalies there were", /event_kind_observed/, anomalyCounts],
+  ["usual traffic at this hour", /hour_window_\d{6}_(hour_idx|\w*pk\w*)/, (db) => usualRates(db, NOW)],
   ["the audit", /board_fact_kind_at/, (db) => boardFacts(db, { kind: "audit", limit: 100 })],
 ];
 
