@@ -196,6 +196,19 @@ describe("the overview", () => {
     expect(review?.["requestRate"]).toMatchObject({ verdict: "unknown", reason: "history cannot be reached" });
   });
 
+  it("answers while a deploy goes out and the Board is still the release before's", async () => {
+    const bring = await runInDurableObject(boardOf(bindings), (board: Board) => {
+      const prototype = Object.getPrototypeOf(board) as { watched?: Board["watched"] };
+      const own = prototype.watched;
+      delete prototype.watched;
+      return () => void (own === undefined ? null : (prototype.watched = own));
+    });
+    const { code, requestsPerSecond, review } = await get("/api/v1/metrics/overview");
+    bring();
+    expect([code, requestsPerSecond]).toEqual([200, 5]);
+    expect(review?.["certificates"]).toMatchObject({ verdict: "unknown", expiring7d: null });
+  });
+
   it("of clusters that fell silent is no data", async () => {
     await boardOf(bindings).hush(CLUSTER, Date.now() + 1_000, Date.now() - 1);
     const found = await get("/api/v1/metrics/overview");

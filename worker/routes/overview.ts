@@ -65,10 +65,9 @@ const OverviewAnswer = v.strictObject({
 
 async function overview(c: AppContext): Promise<Response> {
   const now = Date.now();
-  const board = boardOf(c.env);
   const [view, watched, usual] = await Promise.all([
-    board.operatorView(),
-    board.watched(WATCHED_AGE_MS),
+    boardOf(c.env).operatorView(),
+    watchedOf(c),
     usualRates(historyDatabase(c, BASELINE_TIMEOUT_MS), now),
   ]);
   const fresh = view.tells.filter(({ expiresAt }) => now < expiresAt).flatMap(({ services }) => services);
@@ -85,6 +84,16 @@ async function overview(c: AppContext): Promise<Response> {
       anomalies: anomaliesOf(watched),
     },
   });
+}
+
+/** Null too while a deploy goes out and the Board is still the release before's: the rest of the answer does not wait. */
+async function watchedOf(c: AppContext): Promise<Watched | null> {
+  try {
+    return await boardOf(c.env).watched(WATCHED_AGE_MS);
+  } catch (error) {
+    console.warn(JSON.stringify({ event: "watched_failed", error: String(error) }));
+    return null;
+  }
 }
 
 function certificatesOf({ tells }: OperatorView, watched: Watched | null, now: Millis) {
