@@ -20,6 +20,7 @@ export function renderComponent(model: ComponentPageModel, frame: AdminFrame): s
     group === null ? name : `${group}: ${name}`,
     markup`${verdict(model)}
 ${clusters(model, frame)}
+<h2>Services</h2>
 ${services(model, frame)}
 ${outside(model, frame)}
 <h2>Uptime</h2>
@@ -106,7 +107,7 @@ ${table({
 /** A component of one cluster is its services. */
 function clusters({ clusters: list }: ComponentPageModel, frame: AdminFrame): Html | null {
   if (list.length < 2) return null;
-  return table({
+  const rows = table({
     caption: "Clusters",
     head: ["Cluster", "state", "usual traffic", "last push"],
     rows: list.map(({ cluster, status, reason, trafficShare, heardAt }) => [
@@ -117,6 +118,8 @@ function clusters({ clusters: list }: ComponentPageModel, frame: AdminFrame): Ht
     ]),
     empty: "",
   });
+  return markup`<h2>Clusters</h2>
+${rows}`;
 }
 
 function services({ services: list }: ComponentPageModel, frame: AdminFrame): Html {

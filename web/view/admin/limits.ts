@@ -10,8 +10,8 @@ export function renderLimits(model: LimitsModel, frame: AdminFrame): string {
     frame,
     "/admin/services",
     "Limits",
-    markup`<p class="soft">What every component is judged by that has no limits of its own. Two of the last three readings above a limit raise it, three below clear it. Empty: the runbook's, shown in grey.</p>
-<form class="sheet" method="post" action="/admin/limits">
+    markup`<form class="sheet" method="post" action="/admin/limits">
+<p class="soft">What every component is judged by that has no limits of its own. Two of the last three readings above a limit raise it, three below clear it. Empty: the runbook's, shown in grey.</p>
 ${faultOf(model.form.faults, null, "fault-form")}
 ${limitFields(model)}
 <p class="actions"><button class="primary">Save</button> <a href="/admin/services">Cancel</a></p></form>`,
