@@ -5,6 +5,7 @@ import type { ChainEntry, ChainHead } from "../../protocol/chain.ts";
 import { entryText, followChain, GENESIS } from "../../protocol/chain.ts";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import worker from "../../worker/index.ts";
+import type { Board } from "../../worker/objects/board.ts";
 import { sha256Hex } from "../../worker/objects/crypto.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
 import { bindings, call, cli, enrolledAgent, windowOf } from "./agent.ts";
@@ -136,6 +137,10 @@ describe("past days", () => {
     await keep(JSON.stringify(restoring));
     await evictDurableObject(board);
     await board.tick();
+    // Whatever is under way is done before a correction has its turn.
+    const moment = TODAY - 3 * DAY;
+    const early = { component: id, from: moment, to: moment + HOUR, reason: "early", by: "test" };
+    expect(await board.amendUptime({ ...early, status: "unknown" })).toEqual({ ok: false, failure: "not_frozen" });
     expect(await frozenDay()).toBeNull();
     await keep(null);
     await evictDurableObject(board);
@@ -231,10 +236,16 @@ describe("a correction", () => {
   });
 
   it("two at once are one after the other", async () => {
-    const changes = ["unknown", "under_maintenance", "degraded_performance"].map((status) => asked({ status }));
-    const answers = await Promise.all(changes.map((change) => cli("POST", "/cli/v1/uptime/amendments", change)));
-    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+    const { from, to } = asked();
+    const corrections = (["unknown", "under_maintenance", "degraded_performance"] as const).map((status) => {
+      return { component: id, from: Date.parse(from), to: Date.parse(to), status, reason: "several", by: "test" };
+    });
+    const made = await runInDurableObject(board, (instance: Board) =>
+      Promise.all(corrections.map((correction) => instance.amendUptime(correction))),
+    );
+    expect(made.map(({ ok }) => ok)).toEqual([true, true, true]);
     const { entries, head } = await chain();
+    expect(entries.filter(({ correction }) => correction?.reason === "several")).toHaveLength(3);
     expect(await fault(entries)).toEqual({ head, fault: null });
   });
 
