@@ -2,7 +2,7 @@ import fc from "fast-check";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { exponentialOf } from "../../protocol/exponential.ts";
-import { countOf, ISTIO_BOUNDS } from "../../protocol/latency.ts";
+import { countOf, ISTIO_BOUNDS, quantile } from "../../protocol/latency.ts";
 import { RecordSchema } from "../../protocol/record.ts";
 import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { addScrape, copyTotals, difference, type TargetState } from "../../agent/core/counters.ts";
@@ -19,6 +19,7 @@ import {
 } from "../../agent/core/mesh.ts";
 import { fitLive, liveServices, remember, type ReadingHistory } from "../../agent/core/readings.ts";
 import { dueSpan, windowSpan } from "../../agent/core/windows.ts";
+import { distribution } from "../support/latencies.ts";
 
 const NOW = 1_795_392_000_000;
 
@@ -142,6 +143,25 @@ describe("of a native histogram and buckets", () => {
     ["the native one alone", { native }, "exponential"],
     ["neither", {}, undefined],
   ])("%s", (_name, counts, scheme) => expect(schemeOf(counts)).toBe(scheme));
+
+  it("shorter bounds are never narrower ones", () =>
+    fc.assert(
+      fc.property(distribution, (values) => {
+        const native = exponentialOf(values);
+        const exact = quantile(native, 0.95);
+        const { reading, latency } = toReading(NOW, MINUTE, {
+          requests: 1,
+          errors: 0,
+          buckets: new Map(),
+          sum: 0,
+          native,
+        });
+        const [, lo = 1, hi = 0] = reading.p95 ?? [];
+        expect(lo <= (exact?.lo ?? 0) && (hi ?? 0) >= (exact?.hi ?? 1)).toBe(true);
+        const { min = 1, max = 0 } = latency?.scheme === "exponential" ? latency : {};
+        expect(min <= native.min && max >= native.max).toBe(true);
+      }),
+    ));
 
   it("fewer digits go out, and what they bound stays within", () => {
     const counts = { requests: 3, errors: 0, buckets: new Map(), sum: 0 };

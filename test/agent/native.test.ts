@@ -1,7 +1,5 @@
 /** Native histograms: as Prometheus writes them in its answers, and read from a real one. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -15,9 +13,9 @@ import type { WindowRecord } from "../../protocol/record.ts";
 import { RecordSchema } from "../../protocol/record.ts";
 import { MINUTE, minuteOf, SECOND } from "../../protocol/time.ts";
 import { distribution, trueQuantile } from "../support/latencies.ts";
+import { LOGNORMAL, startNativeMesh } from "../support/native-mesh.ts";
 import { eventually, type RunningProgram } from "../support/process.ts";
 import { startPrometheus } from "../support/prometheus.ts";
-import { counterFamily, histogramFamily, PROTOBUF_CONTENT_TYPE } from "../support/protobuf.ts";
 
 /** The buckets of some values as Prometheus' API writes them: text and back, only those that hold anything. */
 function answered(values: readonly number[], schema: number): NativeBucket[] {
@@ -83,22 +81,18 @@ describe("an answer's buckets", () => {
 });
 
 describe("a real Prometheus that scrapes native histograms", () => {
-  /** Lognormal, median 40 ms, σ 0.8: of its true p95, 149 ms, Istio's bounds make 199. */
-  const VALUES = Array.from({ length: 1_000 }, (_, i) => 40 * Math.exp(0.8 * probit((i + 0.5) / 1_000)));
   let folder = "";
-  let mesh: Server;
+  let mesh: Awaited<ReturnType<typeof startNativeMesh>>;
   let prometheus: RunningProgram;
   let url = "";
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "native-"));
-    mesh = createServer((_request, response) => {
-      response.setHeader("content-type", PROTOBUF_CONTENT_TYPE);
-      response.end(page());
+    mesh = await startNativeMesh({
+      native: { schema: 4, values: LOGNORMAL },
+      coarse: { schema: 1, values: LOGNORMAL },
     });
-    await new Promise<void>((resolve) => mesh.listen(0, "127.0.0.1", resolve));
-    const target = `http://127.0.0.1:${(mesh.address() as AddressInfo).port}/metrics`;
-    const started = await startPrometheus(folder, target, "1s");
+    const started = await startPrometheus(folder, mesh.metricsUrl, "1s");
     prometheus = started.program;
     url = started.url;
     const enough = async (): Promise<boolean> => {
@@ -110,7 +104,7 @@ describe("a real Prometheus that scrapes native histograms", () => {
 
   afterAll(async () => {
     await prometheus?.stop();
-    mesh?.close();
+    mesh?.stop();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -124,38 +118,9 @@ describe("a real Prometheus that scrapes native histograms", () => {
       sink: { closedUntil: () => from, close: (windows) => closed.push(...windows) > 0 && false },
     });
 
-  /** A thousand requests a second, by the clock, so that every scrape sees its moment. */
-  function page(): Buffer {
-    const rounds = Math.floor((Date.now() % 3_600_000) / SECOND);
-    const labels = (name: string) => ({
-      reporter: "destination",
-      destination_service_namespace: "shop",
-      destination_service_name: name,
-    });
-    const native = (name: string, schema: number) => {
-      const exact = exponentialLatency({ scale: schema, zeros: 0, buckets: new Map(bucketsOf(schema)), sum: 0 });
-      const counts = exact.counts.map((count) => count * rounds);
-      return { labels: labels(name), schema: exact.scale, zeros: 0, offset: exact.offset, counts };
-    };
-    const requests = ["native", "coarse"].map((name) => ({
-      labels: { ...labels(name), response_code: "200" },
-      value: 1_000 * rounds,
-    }));
-    return Buffer.concat([
-      counterFamily("istio_requests_total", requests),
-      histogramFamily("istio_request_duration_milliseconds", [native("native", 4), native("coarse", 1)]),
-    ]);
-  }
-
-  function bucketsOf(schema: number): ReadonlyMap<number, number> {
-    const buckets = new Map<number, number>();
-    for (const value of VALUES) buckets.set(indexOf(schema, value), (buckets.get(indexOf(schema, value)) ?? 0) + 1);
-    return buckets;
-  }
-
   it("reads p95 within 2.17 % where Istio's bounds are a third off", async () => {
     const found = await source().collect();
-    const right = trueQuantile(VALUES, 0.95);
+    const right = trueQuantile(LOGNORMAL, 0.95);
     const [estimate = 0, lo = 0, hi] = found.get("shop/native")?.reading.p95 ?? [];
     console.log(`true p95 ${right.toFixed(1)} ms, read ${estimate} (${lo} to ${hi})`);
     expect(Math.abs(estimate - right)).toBeLessThan(0.0217 * right);
@@ -174,27 +139,6 @@ describe("a real Prometheus that scrapes native histograms", () => {
     const both = native?.latency && coarse?.latency && mergeLatency(native.latency, coarse.latency);
     expect(both).toMatchObject({ scheme: "exponential", scale: 1 });
     const p95 = native?.latency && quantile(native.latency, 0.95);
-    expect(p95?.estimate).toBeCloseTo(quantile(exponentialOf(VALUES), 0.95)?.estimate ?? 0, 0);
+    expect(p95?.estimate).toBeCloseTo(quantile(exponentialOf(LOGNORMAL), 0.95)?.estimate ?? 0, 0);
   });
 });
-
-/** The value below which the share `p` of a normal distribution lies. */
-function probit(p: number): number {
-  let [low, high] = [-8, 8];
-  for (let i = 0; i < 60; i++) {
-    const middle = (low + high) / 2;
-    if (normalBelow(middle) < p) low = middle;
-    else high = middle;
-  }
-  return low;
-}
-
-/** By Simpson's rule. */
-function normalBelow(x: number): number {
-  const steps = 400;
-  const width = (x + 8) / steps;
-  const density = (at: number): number => Math.exp((-at * at) / 2) / Math.sqrt(2 * Math.PI);
-  let sum = density(-8) + density(x);
-  for (let i = 1; i < steps; i++) sum += density(-8 + i * width) * (i % 2 === 1 ? 4 : 2);
-  return (sum * width) / 3;
-}
