@@ -67,7 +67,9 @@ export function reviewRate(
   const baseline = { requestsPerSecond: median, days: usual.length, change };
   if (change === null) return { verdict: "unknown", reason: "no traffic is usual at this hour", baseline };
   const reason = `${figure(requestsPerSecond)} requests/s, ${percent(Math.abs(change))} ${change < 0 ? "below" : "above"} the ${figure(median)} usual at this hour, limit ±${percent(RATE_CHANGE)}`;
-  return { verdict: Math.abs(change) > RATE_CHANGE ? "warning" : "ok", reason, baseline };
+  // Not by `change`: 1.2 − 1 is a hair below 0.2.
+  const isUsual = requestsPerSecond >= median * (1 - RATE_CHANGE) && requestsPerSecond <= median * (1 + RATE_CHANGE);
+  return { verdict: isUsual ? "ok" : "warning", reason, baseline };
 }
 
 function medianOf(values: readonly number[]): number {
