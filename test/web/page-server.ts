@@ -16,8 +16,8 @@ export interface PageServer {
   sockets(): number;
   /** Cuts every open socket. */
   drop(): void;
-  /** Stops answering: sockets stay open and silent, requests are cut. */
-  freeze(): void;
+  /** Stops answering: sockets stay open and silent, requests are cut or, if it `hangs`, wait for ever. */
+  freeze(how?: "cuts" | "hangs"): void;
   stop(): void;
 }
 
@@ -32,10 +32,11 @@ export interface Served {
 export async function servePages(pages: (path: string) => Served | null): Promise<PageServer> {
   const requests: string[] = [];
   const sockets = new Set<Duplex>();
-  let frozen = false;
+  let frozen: "cuts" | "hangs" | null = null;
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
-    if (frozen) return void request.socket.destroy();
+    if (frozen === "cuts") return void request.socket.destroy();
+    if (frozen === "hangs") return;
     const served = pages(request.url ?? "/");
     if (served === null) return void response.writeHead(404).end();
     const body = gzipSync(served.body);
@@ -67,7 +68,7 @@ export async function servePages(pages: (path: string) => Served | null): Promis
     send: (frame) => sockets.forEach((socket) => socket.write(textFrame(JSON.stringify(frame)))),
     sockets: () => sockets.size,
     drop: () => sockets.forEach((socket) => socket.destroy()),
-    freeze: () => (frozen = true),
+    freeze: (how = "cuts") => void (frozen = how),
     stop: () => {
       sockets.forEach((socket) => socket.destroy());
       server.closeAllConnections();

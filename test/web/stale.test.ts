@@ -107,6 +107,17 @@ describe("a page that nobody renews", () => {
     expect(await page.locator("#headline").innerText()).toMatch(/^No news since \d\d:\d\d UTC$/);
   });
 
+  it("says that live data cannot be reached also where the edge takes requests and answers none", async () => {
+    const page = await visitor();
+    await page.goto(server.url);
+    await expect.poll(() => server.sockets()).toBe(1);
+    server.freeze("hangs");
+    server.drop();
+    // Without a socket the page asks after 10 s, and waits for an answer for as long.
+    await expect.poll(() => page.locator("#copy").isVisible(), { timeout: 30 * SECOND, interval: SECOND }).toBe(true);
+    expect(await greens(page)).toEqual([]);
+  });
+
   it("loses its green in a tab in the background too", async () => {
     const page = await visitor();
     await page.addInitScript(() => Object.defineProperty(document, "hidden", { get: () => true }));

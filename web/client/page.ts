@@ -17,6 +17,8 @@ import { openSocket } from "./socket.ts";
 /** When what is shown is so old, the page is asked for: over an open socket, and without one. */
 const QUIET_OPEN_MS = 45_000;
 const QUIET_CLOSED_MS = 10_000;
+/** An answer that takes longer is none. */
+const ANSWER_MS = 10_000;
 /** Bars are drawn by the Worker only: an open page fetches them anew after an hour. */
 const BARS_MS = 3_600_000;
 
@@ -91,7 +93,7 @@ async function ask(): Promise<void> {
   // Soon once more: an answer within the second of the page's own rendering does not tell the time.
   patienceMs = patienceMs > 0 ? 10_000 + Math.random() * 10_000 : 2_000;
   try {
-    const answer = await fetch("/", { cache: "no-cache" });
+    const answer = await fetch("/", { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
     learnTime(answer);
     const fresh = new DOMParser()
       .parseFromString(trustedMarkup(await answer.text()), "text/html")
@@ -128,7 +130,7 @@ function replace(fresh: HTMLElement, next: PageChange): void {
 }
 
 /** What the page says at `at`, beginning with its headline. */
-function sayings(at: Millis): readonly string[] {
+function sayings(at: Millis): readonly [string, ...string[]] {
   const rows = change.components.map((one) => `${one.name}: ${statusWord(outlookAt(one, at).status)}`);
   return [headline(change, at, zone()), ...rows];
 }
@@ -136,7 +138,7 @@ function sayings(at: Millis): readonly string[] {
 /** Says once, politely, what is different now. */
 function announce(): void {
   const next = sayings(now());
-  const [before = "", sentence = ""] = [said[0], next[0]];
+  const [[before], [sentence]] = [said, next];
   const news = next.filter((text) => !said.includes(text));
   said = next;
   if (news.length > 0) say(`${news.slice(0, 6).join(". ")}.`);
