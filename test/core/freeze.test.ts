@@ -214,6 +214,15 @@ describe("a correction", () => {
     ["that changes nothing", { status: "major_outage" }, "unchanged"],
   ] as const)("%s is refused", (_name, correction, refusal) => expect(frozen().amend(correction)).toBe(refusal));
 
+  it("says nothing of the hours before a history begins", () =>
+    expect(
+      frozen().amend({
+        from: Date.parse("2026-11-21T06:00:00Z"),
+        to: Date.parse("2026-11-21T13:00:00Z"),
+        status: "unknown",
+      }),
+    ).toEqual([["2026-11-21", { shop: { operational: 11 * HOUR, unknown: HOUR } }]]));
+
   it("up to the last frozen moment is taken", () =>
     expect(
       frozen().amend({

@@ -7,10 +7,12 @@ import { DAY, SECOND } from "../../protocol/time.ts";
 import { flooredRatio, lostMs, uptimeRatio } from "../../protocol/uptime.ts";
 import { dayOf } from "../../worker/core/calendar.ts";
 import type { StatusChange } from "../../worker/core/component.ts";
-import { NOTHING_FROZEN } from "../../worker/core/freeze.ts";
+import type { ChainEntry } from "../../protocol/chain.ts";
+import type { Draft } from "../../worker/core/freeze.ts";
+import { amendments, daysToFreeze, frozenDays, linked, NOTHING_FROZEN } from "../../worker/core/freeze.ts";
 import { dayTallies } from "../../worker/core/history.ts";
 import type { StatusSpan } from "../../worker/core/uptime.ts";
-import { spent, tallyUptime, timeUptime } from "../../worker/core/uptime.ts";
+import { spansOf, spent, tallyUptime, timeUptime } from "../../worker/core/uptime.ts";
 
 const status = fc.constantFrom(...COMPONENT_STATUSES);
 
@@ -69,7 +71,76 @@ describe.each(ZONES)("in %s around %s", (zone, around) => {
         const ratio = uptimeRatio(counted.map(({ ms }) => ms));
         expect(tallyUptime(days.map(({ ms }) => ms)).ratio).toBe(ratio === null ? null : flooredRatio(ratio, 6));
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
+    );
+  });
+});
+
+/** Freezes what is over at each of some moments, as the minute's tick does, and answers the chain. */
+function frozenAt(moments: readonly number[], changes: readonly StatusChange[], timeZone: string) {
+  let entries: readonly ChainEntry[] = [];
+  const facts = () => {
+    const frozen = frozenDays(entries);
+    return { frozen, components: [{ id: "c" }], changes: new Map([["c", changes]]), timeZone };
+  };
+  const add = (drafts: readonly Draft[]): void => {
+    // What a hash covers is another test's; here it only has to be there.
+    for (const draft of drafts) entries = [...entries, { ...linked(draft, frozenDays(entries).head), hash: "" }];
+  };
+  for (const now of moments) add(daysToFreeze(facts(), now));
+  return { facts, add, entries: () => entries };
+}
+
+describe.each(ZONES)("frozen in %s around %s", (zone, around) => {
+  const begin = Date.parse(around) - 2 * DAY;
+  const moments = fc.array(fc.nat(6 * 86_400), { maxLength: 6 }).map((seconds) => {
+    return seconds.toSorted((a, b) => a - b).map((second) => begin + second * SECOND);
+  });
+
+  it("days are what the journal says, whenever they froze", () => {
+    fc.assert(
+      fc.property(journal(begin), moments, (changes, frozen) => {
+        const now = begin + 6 * DAY;
+        const { facts } = frozenAt(frozen, changes, zone);
+        const days = dayTallies("c", changes, facts().frozen, now, zone);
+        expect(days).toEqual(dayTallies("c", changes, NOTHING_FROZEN, now, zone));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("days with corrections are what counting every second gives, the last correction of each second", () => {
+    const span = fc.tuple(fc.nat(4 * 86_400), fc.integer({ min: 1, max: 86_400 }), status);
+    fc.assert(
+      fc.property(journal(begin), fc.array(span, { maxLength: 4 }), (changes, asked) => {
+        const now = begin + 6.5 * DAY;
+        const chain = frozenAt([now], changes, zone);
+        let said: StatusSpan[] = spansOf(changes, now).map((one) => ({ ...one }));
+        for (const [second, length, really] of asked) {
+          const correction = {
+            component: "c",
+            from: begin + second * SECOND,
+            to: begin + (second + length) * SECOND,
+            status: really,
+            reason: "",
+            by: "",
+          };
+          const made = amendments(correction, chain.facts(), chain.entries(), now);
+          if (!made.ok) continue;
+          chain.add(made.value);
+          // Of the time before its history begins there is nothing to correct.
+          said = [...said, { ...correction, from: Math.max(correction.from, changes[0]?.at ?? now) }];
+        }
+        // Each second is as the newest that was said of it.
+        const cuts = [...new Set(said.flatMap(({ from, to }) => [from, to]))].toSorted((a, b) => a - b);
+        const newest = cuts.flatMap((at): StatusChange[] => {
+          const one = said.findLast(({ from, to }) => from <= at && at < to);
+          return one === undefined ? [] : [{ component: "c", at, status: one.status }];
+        });
+        const days = dayTallies("c", changes, chain.facts().frozen, now, zone).map(({ day, ms }) => ({ day, ms }));
+        expect(days).toEqual(countedBySecond(newest, now, zone));
+      }),
+      { numRuns: 5 },
     );
   });
 });

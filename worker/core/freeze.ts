@@ -135,15 +135,15 @@ export function amendments(
   return made + drafts.length > AMENDMENTS_MAX ? failure("too_many") : success(drafts);
 }
 
-/** What is said once a correction took the place of all that was said of its time. */
+/** What is said once a correction took the place of all that was said of its time. It adds no time that nothing was said of. */
 function corrected(spans: readonly StatusSpan[], { from, to, status }: Correction): readonly StatusSpan[] {
-  const kept = spans
+  return spans
     .flatMap((span) => [
       { ...span, to: Math.min(span.to, from) },
+      { from: Math.max(span.from, from), to: Math.min(span.to, to), status },
       { ...span, from: Math.max(span.from, to) },
     ])
     .filter((span) => span.from < span.to);
-  return [...kept, { from, to, status }];
 }
 
 function isSame(a: DayTally["ms"], b: DayTally["ms"]): boolean {
