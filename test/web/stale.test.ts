@@ -17,7 +17,7 @@ import { servePages } from "./page-server.ts";
 import { component, snapshot } from "./snapshots.ts";
 
 /** How long the evidence on the page lasts from its rendering on. */
-const EVIDENCE_MS = 4 * SECOND;
+const EVIDENCE_MS = 6 * SECOND;
 /** The page renders each second. */
 const TICK_MS = 1_500;
 
