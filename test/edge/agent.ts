@@ -13,6 +13,7 @@ import { AGENT_VERSION, Pusher } from "../../agent/push.ts";
 import { startSession } from "../../agent/session.ts";
 import type { Session } from "../../agent/session.ts";
 import { Spool } from "../../agent/spool.ts";
+import type { Latency } from "../../protocol/latency.ts";
 import type { SignedDesired } from "../../protocol/lease.ts";
 import { agentPath, PUSH_PATH } from "../../protocol/path.ts";
 import type { Live, Push, Receipt } from "../../protocol/push.ts";
@@ -45,6 +46,8 @@ export class EdgeAgent {
   sources: Live["sources"] = {};
   /** The share of requests that fail in the mesh. */
   errorRatio = 0;
+  /** How long requests take in the mesh, in every window and now. */
+  latency: Latency | null = null;
   /** Every window that was closed, as Postgres should hold it in the end: its minute and its requests. */
   readonly closed: { readonly at: number; readonly requests: number }[] = [];
   /** The id of every event that happened. */
@@ -94,7 +97,7 @@ export class EdgeAgent {
       const at = this.#startedAt + (this.closed.length / this.#services.length) * MINUTE;
       for (const service of this.#services) {
         const requests = 1_000 + this.closed.length;
-        records.push({ kind: "window", service, at, spanMs: MINUTE, requests, errors: 1, latency: null });
+        records.push({ kind: "window", service, at, spanMs: MINUTE, requests, errors: 1, latency: this.latency });
         this.closed.push({ at, requests });
       }
     }
@@ -279,7 +282,7 @@ export class EdgeAgent {
       p95: [120, 100, 250] as [number, number, number],
     }));
     const services = this.#services.map((service) => {
-      return { service, readings, latency: null, replicas: { ready: 3, desired: 3 } };
+      return { service, readings, latency: this.latency, replicas: { ready: 3, desired: 3 } };
     });
     return { at, services, sources: this.sources, leases: this.#actuator.report() };
   }

@@ -7,6 +7,7 @@ import { stringify } from "yaml";
 import { startDatabase } from "../../dev/database/database.ts";
 import type { RunningDatabase } from "../../dev/database/database.ts";
 import { startMesh } from "../../dev/mesh/mesh.ts";
+import { exponentialOf } from "../../protocol/exponential.ts";
 import { previousProgram } from "../previous/release.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually, RunningProgram } from "../support/process.ts";
@@ -119,6 +120,8 @@ it("a deploy, a rollback and the deploy again lose nothing that waited for Postg
   const edge = await startEdge(previous);
   const agent = await EdgeAgent.start(edge, "rolling");
   onTestFinished(() => agent.remove());
+  // Which the release before knows neither in a push, nor in what it finds in its objects' memory.
+  agent.latency = exponentialOf([10, 20, 300]);
   await publish(edge, agent.cluster, SERVICE);
   onTestFinished(() => database.heal());
   for (const script of [undefined, previous, undefined]) {
