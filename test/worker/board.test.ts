@@ -114,7 +114,9 @@ it("a Board that cannot be reached leaves an old copy, which says so and ages", 
   const page = await ask("/");
   expect(page.cache).toBe("no-store");
   expect(page.text).toContain('<p id="copy">Live data cannot be reached');
-  expect(page.text.split("<main")[1]?.split("<script>")[0]).not.toContain('class="m operational"');
+  const row = page.text.split("<li").find((markup) => markup.includes("<h3>Copied</h3>"));
+  expect(row).toContain('class="m unknown"');
+  expect(row).not.toContain('class="m operational"');
   const document = await ask("/api/v2/status.json");
   expect(document.cache).toBe("no-store");
   expect(JSON.parse(document.text)).toMatchObject({ status: { indicator: "minor" } });
