@@ -30,6 +30,14 @@ describe("a Board with empty storage", () => {
     });
   });
 
+  it("judges by the limits that were set for all components, and by newer ones if somebody set them meanwhile", () => {
+    const limits = { errorRatioPartial: 0.02 };
+    const documents = [archived("page", { ...NEW_PAGE, id: "old", thresholds: limits })];
+    expect(restored(documents, EMPTY, NOON).page.thresholds).toEqual(limits);
+    const newer = { ...EMPTY, page: { ...NEW_PAGE, thresholds: { p95Ms: 250 } } };
+    expect(restored(documents, newer, NOON).page.thresholds).toEqual({ p95Ms: 250 });
+  });
+
   it("has nothing of what was removed, and no maintenance that no page shows any more", () => {
     const documents = [
       archived("component", { ...component(), removedAt: NOON }),

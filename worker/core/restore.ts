@@ -46,7 +46,7 @@ export function restored(documents: readonly Archived[], held: Held, now: Millis
     ({ id, endsAt, endedAt }) => !held.maintenances.has(id) && (endedAt ?? endsAt) > now - HISTORY_MS,
   );
   return {
-    page: { ...held.page, id: page.id, createdAt: Math.min(page.createdAt, held.page.createdAt) },
+    page: pageBack(page, held.page),
     components: published.filter((one) => namedAlike(one, held) === undefined),
     rejoined: published.flatMap((one) => {
       const known = namedAlike(one, held);
@@ -59,6 +59,12 @@ export function restored(documents: readonly Archived[], held: Held, now: Millis
       .filter(({ cluster }) => !held.clusters.has(cluster))
       .map(({ cluster, createdAt }) => ({ cluster, createdAt, keys: [] })),
   };
+}
+
+/** Name and zone are the deployment's; limits are an operator's, and none but another operator's take their place. */
+function pageBack({ id, createdAt, thresholds }: PageSettings, held: PageSettings): PageSettings {
+  const limits = thresholds === undefined ? {} : { thresholds };
+  return { ...limits, ...held, id, createdAt: Math.min(createdAt, held.createdAt) };
 }
 
 function namedAlike({ group, name }: Component, { components }: Held): Component | undefined {
