@@ -222,16 +222,18 @@ describe("a correction", () => {
     expect(after.entries.at(-1)).toMatchObject({ correction: { by: "command line" } });
   });
 
-  it("goes to Postgres again when that lost it", async () => {
+  it("goes to Postgres again when that lost it, whenever it was written: a chain with a hole is none", async () => {
+    const { entries } = await chain();
     await runInDurableObject(
       board,
       (_, { storage }) => void storage.sql.exec("DELETE FROM outbox WHERE kind = 'uptime'"),
     );
-    await cli("POST", "/cli/v1/reflush", { since: new Date(Date.now() - HOUR).toISOString() });
+    // Postgres was down when the day froze, and what it was restored to is younger than that.
+    await cli("POST", "/cli/v1/reflush", { since: new Date().toISOString() });
     const queued = await runInDurableObject(board, (_, { storage }) =>
       storage.sql.exec("SELECT key FROM outbox WHERE kind = 'uptime'").toArray(),
     );
-    expect(queued.length).toBeGreaterThanOrEqual(5);
+    expect(queued.length).toBe(entries.length);
     await chain();
   });
 

@@ -109,7 +109,8 @@ export class BoardArchive {
     for (const one of this.#memory.all("maintenance"))
       this.#queueDocument("maintenance", one.id, one.updatedAt, { ...one });
     for (const change of [...this.#memory.changes.values()].flat()) if (change.at >= since) this.#books.archive(change);
-    for (const entry of this.#uptime.entries) if (entry.at >= since) this.#memory.queue(chainRow(entry));
+    // All of it, however old: an entry may have left long after it was written, and a chain with a hole is none.
+    for (const entry of this.#uptime.entries) this.#memory.queue(chainRow(entry));
     return this.#memory.backlog().waiting - waiting;
   }
 
