@@ -63,6 +63,16 @@ async function forget(): Promise<void> {
   await evictDurableObject(board);
 }
 
+/** The Board as a restored disk brings it back: it knows nothing of the last entries. */
+const rewind = async (entries: number): Promise<void> => {
+  const newest = `(SELECT n FROM uptime ORDER BY n DESC LIMIT ${entries})`;
+  await runInDurableObject(board, (_, { storage }) => {
+    storage.sql.exec(`DELETE FROM uptime WHERE n IN ${newest}`);
+    storage.sql.exec("DELETE FROM outbox WHERE kind = 'uptime'");
+  });
+  await evictDurableObject(board);
+};
+
 beforeAll(async () => {
   const agent = await enrolledAgent("uptime-1");
   await agent.push({ epoch: agent.epoch, records: { first: 1, items: [windowOf(2)] } });
@@ -123,6 +133,13 @@ describe("past days", () => {
     await frozen();
     expect(await chain()).toEqual(before);
     expect((await uptime()).days[1]?.time.majorMs).toBe(HOUR);
+  });
+
+  it("are not frozen again by a page whose memory was set back: its chain does not fork", async () => {
+    const before = await chain();
+    await rewind(2);
+    await frozen();
+    expect(await chain()).toEqual(before);
   });
 
   it("wait while the page is getting its memory back", async () => {
@@ -322,4 +339,16 @@ describe("the admin's page of it", () => {
     expect((await post(path, { ...form, from: "" })).page).toContain("Give date and time, in UTC.");
     expect((await post("/admin/components/nothing00000/uptime", form)).status).toBe(404);
   });
+});
+
+it("a page whose memory was set back learns of its last entries before it corrects a day", async () => {
+  const before = await chain();
+  await rewind(1);
+  const day = before.entries[1];
+  const asked = { component: id, from: new Date(day?.from ?? 0).toISOString(), status: "unknown", reason: "a test" };
+  const to = new Date((day?.from ?? 0) + 1).toISOString();
+  expect((await cli("POST", "/cli/v1/uptime/amendments", { ...asked, to })).status).toBe(201);
+  const after = await chain();
+  expect(after.entries.slice(0, -1)).toEqual(before.entries);
+  expect(await fault(after.entries)).toEqual({ head: after.head, fault: null });
 });

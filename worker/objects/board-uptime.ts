@@ -3,7 +3,7 @@
  * at a time, because each entry of the chain covers the one before it.
  */
 import type { ChainEntry, ChainHead, Correction } from "../../protocol/chain.ts";
-import { entryText } from "../../protocol/chain.ts";
+import { entryText, followChain } from "../../protocol/chain.ts";
 import type { DayTally } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import { success } from "../../protocol/result.ts";
@@ -14,8 +14,9 @@ import { amendments, daysToFreeze, linked } from "../core/freeze.ts";
 import { dayTallies, HISTORY_MS, recentDays } from "../core/history.ts";
 import type { SloState } from "../core/slo.ts";
 import { SLO_DAYS, sloState } from "../core/slo.ts";
+import type { StoreResult } from "../store/database.ts";
 import { openDatabase } from "../store/database.ts";
-import { chainRow, newestOfChain } from "../store/uptime.ts";
+import { CHAIN_PAGE_ROWS, chainAfter, chainRow, newestOfChain } from "../store/uptime.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import { sha256Hex } from "./crypto.ts";
@@ -60,21 +61,19 @@ export class BoardUptime {
 
   /** Freezes every day that is over. Never throws: what fails is logged, and due again in a minute. */
   async freeze(now: Millis): Promise<void> {
-    try {
-      await this.#inTurn(() => this.#freeze(now));
-    } catch (error) {
-      console.warn(JSON.stringify({ event: "freeze_failed", error: String(error) }));
-    }
+    await this.#inTurn(() => this.#freeze(now)).catch(warned);
   }
 
   /** Writes down that a stretch of frozen days was not what it was taken for. */
   async amend(correction: Correction): Promise<Result<readonly ChainEntry[], AmendRefusal>> {
     return this.#inTurn(async () => {
+      // An operator waits, and Postgres may be down: that it knows more than this page is rare.
+      if (!this.#isRestoring) await this.#takeBack().catch(warned);
       const now = Date.now();
       this.#books.settle(now);
       const drafts = amendments(correction, this.#facts(), this.#uptime.entries, now);
       if (!drafts.ok) return drafts;
-      const entries = await this.#append(drafts.value, now);
+      const entries = await this.#append(drafts.value);
       this.#memory.audit("uptime.amend", correction.component, correction.by, now);
       return success(entries);
     });
@@ -101,24 +100,45 @@ export class BoardUptime {
   }
 
   async #freeze(now: Millis): Promise<void> {
-    const phase = this.#memory.get("restore", "restore")?.phase;
-    // A day is frozen once: not by a page that has not got its memory back.
-    if (phase === "documents" || phase === "changes" || daysToFreeze(this.#facts(), now).length === 0) return;
-    if (this.#uptime.entries.length === 0) await this.#takeBack();
+    if (this.#isRestoring || daysToFreeze(this.#facts(), now).length === 0) return;
+    await this.#takeBack();
     const drafts = daysToFreeze(this.#facts(), now);
-    if (drafts.length > 0) await this.#append(drafts, now);
+    if (drafts.length > 0) await this.#append(drafts);
     this.#uptime.prune(now - HISTORY_MS);
   }
 
-  /** An earlier life of this page may have frozen days: the chain goes on where the archive's ends. */
-  async #takeBack(): Promise<void> {
-    const database = openDatabase({ url: this.#env.DATABASE_URL, fetchEndpoint: this.#env.NEON_FETCH_ENDPOINT });
-    const found = await newestOfChain(database);
-    if (!found.ok) throw new Error(`Postgres: ${found.code}: ${found.message}`);
-    this.#uptime.add(found.value);
+  /** A day is frozen once, and its journal is what corrections go by: not by a page that has not got its memory back. */
+  get #isRestoring(): boolean {
+    const phase = this.#memory.get("restore", "restore")?.phase;
+    return phase === "documents" || phase === "changes";
   }
 
-  async #append(drafts: readonly Draft[], now: Millis): Promise<readonly ChainEntry[]> {
+  /**
+   * An earlier life of this page may have frozen days, and so may this one, if its memory was set back since: the chain
+   * goes on where the archive's ends, or its next entry would be a second one of the same number. Throws if Postgres
+   * does not answer: a day can wait to be frozen.
+   */
+  async #takeBack(): Promise<void> {
+    const database = openDatabase({ url: this.#env.DATABASE_URL, fetchEndpoint: this.#env.NEON_FETCH_ENDPOINT });
+    const { head } = this.#uptime.frozen;
+    if (head.n === 0) return this.#uptime.add(valueOf(await newestOfChain(database)));
+    for (let after: number | null = head.n; after !== null;) {
+      const entries: readonly ChainEntry[] = valueOf(await chainAfter(database, after));
+      await this.#follow(entries);
+      after = entries.length < CHAIN_PAGE_ROWS ? null : (entries.at(-1)?.n ?? null);
+    }
+  }
+
+  /** Takes in what follows the last entry. What does not follow from it was not written by this page. */
+  async #follow(entries: readonly ChainEntry[]): Promise<void> {
+    const hashes = new Map<string, string>();
+    for (const text of entries.map(entryText)) hashes.set(text, await sha256Hex(text));
+    const { fault } = followChain(this.#uptime.frozen.head, entries, (text) => hashes.get(text) ?? "");
+    if (fault === null) this.#uptime.add(entries);
+    else console.warn(JSON.stringify({ event: "archived_chain_differs", ...fault }));
+  }
+
+  async #append(drafts: readonly Draft[]): Promise<readonly ChainEntry[]> {
     const entries: ChainEntry[] = [];
     let { head } = this.#uptime.frozen;
     for (const draft of drafts) {
@@ -127,7 +147,8 @@ export class BoardUptime {
       entries.push({ ...entry, hash });
       head = { ...head, n: entry.n, hash };
     }
-    this.#books.change(now, null, () => {
+    // Not the drafts' moment: more may have been heard since.
+    this.#books.change(Date.now(), null, () => {
       this.#uptime.add(entries);
       for (const entry of entries) this.#memory.queue(chainRow(entry));
       this.#books.mark();
@@ -149,4 +170,13 @@ export class BoardUptime {
     this.#last = turn.catch(() => null);
     return turn;
   }
+}
+
+function warned(error: unknown): void {
+  console.warn(JSON.stringify({ event: "freeze_failed", error: String(error) }));
+}
+
+function valueOf<T>(result: StoreResult<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(`Postgres: ${result.code}: ${result.message}`);
 }
