@@ -15,7 +15,7 @@ import { reactTo, REFUSED_WAIT_MS, type Answer } from "./core/answer.ts";
 import { retryDelay } from "./core/backoff.ts";
 import { fitLive } from "./core/readings.ts";
 import { sessionRest } from "./core/rest.ts";
-import { knownLive, knownRecord, wireForm } from "./core/wire.ts";
+import { knownLive, knownRecord, wireForm, wireLive } from "./core/wire.ts";
 import type { Log } from "./log.ts";
 import type { Batch, Spool } from "./spool.ts";
 import { postPush, type Exchange, type PostOptions, type PushCarrier } from "./transport.ts";
@@ -25,8 +25,11 @@ export const AGENT_VERSION = "0.1.0";
 
 /** No answer within this: the outcome is unknown and the same records go again, ms. */
 const PUSH_TIMEOUT_MS = 10_000;
-/** `live` may take this much of a push, bytes, so that records always have room. */
-const LIVE_BYTES_MAX = 160_000;
+/**
+ * `live` may take this much of a push as it goes out, bytes: three readings of 1,000 services as tuples, which the edge
+ * needs to raise and to clear what it says. Records have room beside it, and a topology too.
+ */
+const LIVE_BYTES_MAX = 190_000;
 /** The envelope around `live` and the records, bytes. */
 const ENVELOPE_BYTES = 2_048;
 /** Between two pushes while a backlog drains, ms. */
@@ -128,14 +131,15 @@ export class Pusher {
     const now = clock.now();
     const withLive = this.#suspect === "none" && now >= this.#liveHeldUntil;
     const topology = withLive ? this.#newTopology() : null;
+    const bytesOf = (part: Live): number => jsonBytes(wireLive(part, this.#accepts));
     const live = withLive
       ? {
-          ...fitLive(knownLive(this.#options.live(), this.#accepts), LIVE_BYTES_MAX, jsonBytes),
+          ...fitLive(knownLive(this.#options.live(), this.#accepts), LIVE_BYTES_MAX, bytesOf),
           ...(topology === null ? {} : { topology }),
         }
       : null;
     const opening = spool.mustAsk;
-    const room = PUSH_BYTES_MAX - ENVELOPE_BYTES - (live === null ? 0 : jsonBytes(live));
+    const room = PUSH_BYTES_MAX - ENVELOPE_BYTES - (live === null ? 0 : bytesOf(live));
     const batch = opening ? { first: spool.base, items: [] } : spool.batch(this.#from, this.#limit, room);
     const push: Push = {
       v: PROTOCOL_VERSION,

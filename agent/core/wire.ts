@@ -13,12 +13,14 @@ export function wireForm(push: Push, accepts: readonly string[]): unknown {
   return {
     ...push,
     ...(uses.length === 0 ? {} : { uses }),
-    ...(takes(accepts, "compact") ? { live: live && compactLive(live), records: compactRecords(records) } : {}),
+    live: live && wireLive(live, accepts),
+    ...(takes(accepts, "compact") ? { records: compactRecords(records) } : {}),
   };
 }
 
-function compactLive(live: Live): unknown {
-  return { ...live, services: live.services.map(compactService) };
+/** `live` as the push of `wireForm` carries it: what it weighs there is half of what it weighs spelled out. */
+export function wireLive(live: Live, accepts: readonly string[]): unknown {
+  return takes(accepts, "compact") ? { ...live, services: live.services.map(compactService) } : live;
 }
 
 function compactRecords({ first, items }: Push["records"]): unknown {

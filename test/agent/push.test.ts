@@ -9,8 +9,9 @@ import { Pusher, PushLoop } from "../../agent/push.ts";
 import { startSession, type Session } from "../../agent/session.ts";
 import { Spool } from "../../agent/spool.ts";
 import type { ApiErrorCode } from "../../protocol/error.ts";
+import { spreadService } from "../../protocol/compact.ts";
 import { exponentialOf } from "../../protocol/exponential.ts";
-import { PushSchema, type Live, type Push } from "../../protocol/push.ts";
+import { PushSchema, type Live, type LiveService, type Push, type Reading } from "../../protocol/push.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import type { Topology } from "../../protocol/topology.ts";
 import type { WindowRecord } from "../../protocol/record.ts";
@@ -401,6 +402,47 @@ describe("services and windows as tuples", () => {
       [["compact"], ["shop/s0", NOW - MINUTE, MINUTE, 1, 0, null, []]],
       [undefined, window],
     ]);
+  });
+});
+
+describe("a large mesh", () => {
+  const readings = [20, 10, 0].map((ago): Reading => ({
+    at: NOW - ago * 1_000,
+    spanMs: MINUTE,
+    requests: 1234.57,
+    errors: 31.4159,
+    p95: [123.456, 100, 250],
+  }));
+  const latency = {
+    scheme: "explicit" as const,
+    bounds: "istio" as const,
+    counts: Array<number>(20).fill(1234.56),
+    sum: 1,
+  };
+  const mesh = (size: number): Live => ({
+    ...live,
+    services: Array.from({ length: size }, (_, i) => ({
+      service: `namespace-${i % 20}/service-name-${i}`,
+      readings,
+      latency,
+      replicas: { ready: 3, desired: 3 },
+    })),
+  });
+
+  it.each([
+    [400, true],
+    [1_000, false],
+  ])("of %d services has three readings of each: clearing takes so many. Histograms: %s", async (size, has) => {
+    const takes = receipt(1, { accepts: ["compact"] });
+    edge.answer(takes, takes);
+    const push = new Pusher({ ...shared(), spool, intervalMs: 10_000, live: () => mesh(size) });
+    await push.pushOnce();
+    await push.pushOnce();
+    const services = edge.received.at(-1)?.push.live?.services.map((one) => spreadService(one) as LiveService) ?? [];
+    expect(services).toHaveLength(size);
+    expect(new Set(services.map((one) => `${one.readings.length} ${one.latency !== null}`))).toEqual(
+      new Set([`3 ${has}`]),
+    );
   });
 });
 
