@@ -52,11 +52,9 @@ describe("a service", () => {
           ({ at }) => at > NOON - SILENT_INTERVALS * INTERVAL_MS && at <= NOON + FUTURE_MS,
         );
         const good = fresh.some(({ requests, errors }) => requests > 0 && errors < requests * 0.05);
-        const seen = fresh.some(({ requests }) => requests > 0);
         const isReady = (service.replicas?.ready ?? 0) > 0;
         const isUnrefuted = previous === null || previous === "operational";
-        // Of what was well one bad reading is noise, as long as something still says that it is there.
-        const mayBeGreen = good || (isReady && isUnrefuted) || (previous === "operational" && seen);
+        const mayBeGreen = good || (isReady && isUnrefuted);
         const isDown = service.replicas !== null && service.replicas.desired > 0 && !isReady;
         return status !== "operational" || (mayBeGreen && !isDown);
       }),

@@ -58,18 +58,19 @@ const rows: readonly (readonly [name: string, file: string, from: string, to: st
   [
     "one bad reading of what was never seen well is green",
     "service",
-    'first === undefined || previous === "operational"',
-    "first === undefined || previous !== null",
+    '(previous === "operational" && levels.includes(0))',
+    "(previous !== null && levels.includes(0))",
+  ],
+  [
+    "one bad reading of what was well once is green",
+    "service",
+    '(previous === "operational" && levels.includes(0))',
+    'previous === "operational"',
   ],
   // silence
   ["old readings are evidence", "service", "at > liveAt - SILENT_INTERVALS * intervalMs", "at > 0"],
   ["readings from a future are evidence", "service", "&& at <= liveAt + FUTURE_MS", ""],
-  [
-    "ready replicas refute a failure",
-    "service",
-    'if (previous !== null && previous !== "operational")',
-    "if (previous === null)",
-  ],
+  ["ready replicas refute a failure", "service", "if (!isUnfailed(previous))", "if (previous === null)"],
   [
     "ready replicas outweigh requests that all fail",
     "service",

@@ -353,6 +353,48 @@ describe("replicas beside metrics", () => {
     }));
 });
 
+describe("one bad reading alone, as after an agent's restart or its hours of silence", () => {
+  const now = at("12:00:20");
+  const bad = reading("12:00:20", 1);
+  const judge = (previous: ServiceStatus | null, replicas: LiveService["replicas"], readings = [bad]) =>
+    serviceVerdict(previous, liveService(readings, replicas), scope(now));
+
+  it.each([
+    ["was well, by a verdict of whatever age", "operational", null, "unknown"],
+    ["was well, and no replica is ready", "operational", { ready: 0, desired: 0 }, "unknown"],
+    ["was well, and its replicas are ready", "operational", { ready: 3, desired: 3 }, "operational"],
+    ["was never seen well", null, { ready: 3, desired: 3 }, "unknown"],
+  ] as const)("of what %s", (_name, previous, replicas, status) => {
+    const verdict = judge(previous, replicas);
+    expect(verdict.status).toBe(status);
+    expect(verdict.reason).toMatch(/one bad reading, not enough to tell: error ratio 100 %$/);
+  });
+
+  it("is noise once a good one follows", () => {
+    const { readings = null } = judge("operational", null);
+    const next = [{ ...bad, at: bad.at - 10_000 }, reading("12:00:20", 0)];
+    expect(judge(readings, null, next).status).toBe("operational");
+  });
+});
+
+describe("a service that nobody asks", () => {
+  const now = at("12:00:20");
+  const ready = { ready: 3, desired: 3 };
+  const idle = (previous: ServiceStatus | null, replicas: LiveService["replicas"]) =>
+    serviceVerdict(previous, liveService(steady(0, null, 0), replicas), scope(now));
+
+  it.each([
+    [null, "operational"],
+    ["operational", "operational"],
+    ["partial_outage", "unknown"],
+    ["unknown", "unknown"],
+  ] as const)("and was %s, once its replicas are reported later than it is: %s", (previous, status) => {
+    const first = idle(previous, null);
+    expect(first.status).toBe("unknown");
+    expect(idle(first.readings === undefined ? first.status : first.readings, ready).status).toBe(status);
+  });
+});
+
 describe("an outage whose evidence dries up", () => {
   const now = at("12:00:20");
   const ready = { ready: 3, desired: 3 };

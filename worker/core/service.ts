@@ -17,14 +17,15 @@ export interface ServiceVerdict {
   readonly reason: string;
   readonly why: string | null;
   /**
-   * What its readings alone said last, null if nothing yet. Only where its replicas say something else: what they show
-   * passes with them, and must not be taken for a failure that readings have yet to refute.
+   * What its readings alone said last, null if nothing yet. Only where the status is not theirs: what replicas show, or
+   * what is missing, passes, and must not be taken for a failure that readings have yet to refute.
    */
   readonly readings?: ServiceStatus | null;
 }
 
 const LEVELS = ["operational", "degraded_performance", "partial_outage", "major_outage"] as const;
 type Level = 0 | 1 | 2 | 3;
+type Replicas = NonNullable<LiveService["replicas"]>;
 
 /**
  * Decides one service. Raised by the second worst of the last three readings, cleared only when three are better:
@@ -45,7 +46,7 @@ export function serviceVerdict(
   if (previous === "operational" && isPlainlyWell(service, scope, thresholds)) return WITHIN_LIMITS;
   const fresh = freshReadings(service, scope.liveAt, scope.intervalMs);
   const telling = fresh.filter((reading) => tells(reading, thresholds));
-  const byReadings = telling.length === 0 ? null : withReadings(previous, telling, thresholds, schemeOf(service));
+  const byReadings = telling.length === 0 ? null : withReadings(previous, telling, thresholds, service);
   if (replicas !== null && replicas.desired > 0 && replicas.ready === 0) {
     return {
       status: "major_outage",
@@ -109,14 +110,26 @@ function withoutEvidence(
   if (replicas?.desired === 0)
     return { status: "unknown", reason: "scaled to zero", why: "It is switched off.", readings: previous };
   const { cause, why } = silenceOf(fresh, blind);
-  if (replicas === null) return { status: "unknown", reason: `${cause}, and no replicas are reported`, why };
-  const ready = `${replicas.ready} of ${replicas.desired} replicas are ready`;
+  if (replicas === null) {
+    const reason = `${cause}, and no replicas are reported`;
+    // Where nothing was seen to fail there is nothing to refute when replicas are reported: perhaps they are not yet.
+    return { status: "unknown", reason, why, ...(isUnfailed(previous) ? { readings: previous } : {}) };
+  }
+  const ready = readyWords(replicas);
   // They were ready while it failed, too.
-  if (previous !== null && previous !== "operational")
+  if (!isUnfailed(previous))
     return { status: "unknown", reason: `${cause}; ${ready}, which refutes no failure seen before`, why };
   if (fresh.length >= READINGS_MAX && fresh.every(({ requests }) => requests > 0))
     return { status: "unknown", reason: `${cause}; ${ready}`, why };
   return { status: "operational", reason: `${ready}; ${cause}`, why: null };
+}
+
+function isUnfailed(previous: ServiceStatus | null): previous is "operational" | null {
+  return previous === null || previous === "operational";
+}
+
+function readyWords({ ready, desired }: Replicas): string {
+  return `${ready} of ${desired} replicas are ready`;
 }
 
 /** Why readings tell nothing; what to say of it to visitors, null where "data is missing" says it all. */
@@ -136,21 +149,27 @@ function withReadings(
   previous: ServiceStatus | null,
   readings: readonly Reading[],
   thresholds: Thresholds,
-  scheme: Scheme,
+  service: LiveService,
 ): ServiceVerdict {
   const levels = readings.map((reading) => levelOf(reading, thresholds));
   const before = previous === null || previous === "unknown" ? 0 : LEVELS.indexOf(previous);
   const level = steadyLevel(before, levels) as Level;
   if (level > 0) return { status: LEVELS[level], ...explain(readings, levels, level, thresholds) };
-  // One bad reading raises nothing; but where nothing good was seen before, it is no evidence of health either.
-  const first = readings.find((_, i) => (levels[i] ?? 0) > 0);
-  return first === undefined || previous === "operational"
-    ? withinLimits(readings, thresholds, scheme)
-    : {
-        status: "unknown",
-        reason: `one bad reading, not enough to tell: ${measured(first, thresholds)}`,
-        why: "Too little is known yet to tell.",
-      };
+  const bad = readings.find((_, i) => (levels[i] ?? 0) > 0);
+  return bad === undefined || (previous === "operational" && levels.includes(0))
+    ? withinLimits(readings, thresholds, schemeOf(service))
+    : withOneBad(previous, `one bad reading, not enough to tell: ${measured(bad, thresholds)}`, service);
+}
+
+/**
+ * One bad reading raises nothing; but without a good one beside it, or before it, it is no evidence of health either: what
+ * was well may have been so hours ago, before its agent fell silent.
+ */
+function withOneBad(previous: ServiceStatus | null, reason: string, { replicas }: LiveService): ServiceVerdict {
+  if (previous === "operational" && replicas !== null && replicas.ready > 0)
+    return { status: "operational", reason: `${readyWords(replicas)}; ${reason}`, why: null };
+  const why = "Too little is known yet to tell.";
+  return { status: "unknown", reason, why, ...(previous === "operational" ? { readings: previous } : {}) };
 }
 
 type Scheme = NonNullable<LiveService["latency"]>["scheme"];
