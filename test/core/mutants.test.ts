@@ -130,7 +130,13 @@ const rows: readonly (readonly [name: string, file: string, from: string, to: st
     "total * (1 - THRESHOLDS.errorRatioMajor)",
     "total * THRESHOLDS.errorRatioPartial",
   ],
-  ["an outage becomes usual", "usual", 'known !== undefined && status !== "operational"', "known === null"],
+  ["an outage becomes usual", "usual", 'traffic === null || status !== "operational"', "traffic === null"],
+  [
+    "what failed from the first usually gets that",
+    "usual",
+    'traffic === null || status !== "operational"',
+    'traffic === null || (known !== undefined && status !== "operational")',
+  ],
   // limits of components
   ["a component's limits are nobody's", "component", "(told.own?.[id] ?? told)", "told"],
   ["limits that were taken away go on", "component", "thresholds === undefined ? told : ", ""],

@@ -27,7 +27,8 @@ describe("how much a service usually gets", () => {
       50,
     ],
     ["nor is what cannot be read", HOUR, [getting(50), getting(null)], 50],
-    ["of what failed from the first: what it gets", HOUR, [getting(2, "major_outage")], 2],
+    ["of what failed from the first: nothing is known", HOUR, [getting(2, "major_outage")], undefined],
+    ["of what is unknown from the first: nothing, until it is well", HOUR, [getting(2, "unknown"), getting(9)], 9],
     ["of what nobody counts: nothing is known", HOUR, [getting(null)], undefined],
   ] as const)("is %s", (_name, stepMs, services, usual) => {
     const found = after(stepMs, ...services)?.usualPerSecond;

@@ -29,8 +29,7 @@ function usual(
   passedMs: number,
 ): Pick<ToldService, "usualPerSecond"> {
   const known = before?.usualPerSecond;
-  if (traffic === null || (known !== undefined && status !== "operational"))
-    return known === undefined ? {} : { usualPerSecond: known };
+  if (traffic === null || status !== "operational") return known === undefined ? {} : { usualPerSecond: known };
   const rate = (traffic.requests * SECOND) / traffic.spanMs;
   const learned = known === undefined ? rate : rate + (known - rate) * Math.exp(-passedMs / USUAL_MS);
   return { usualPerSecond: Number(learned.toPrecision(FIGURES)) };
