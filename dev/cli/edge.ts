@@ -70,6 +70,8 @@ const ChainSchema = v.object({
   entries: v.array(ChainEntrySchema),
   next: v.nullable(v.number()),
   head: v.object({ n: v.number(), hash: v.string(), frozenTo: v.number() }),
+  /** Entries up to `head` that have not left for Postgres. */
+  waiting: v.number(),
 });
 const AmendedSchema = v.object({ entries: v.array(ChainEntrySchema) });
 const ErrorSchema = v.object({ error: v.object({ code: v.string(), message: v.string() }) });

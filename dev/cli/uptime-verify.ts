@@ -1,6 +1,6 @@
 /** Reads the chain of frozen days back from Postgres, and believes nothing of it that its hashes do not show. */
 import { createHash } from "node:crypto";
-import type { ChainEntry, ChainFault, ChainHead } from "../../protocol/chain.ts";
+import type { ChainEntry, ChainFault } from "../../protocol/chain.ts";
 import { followChain, GENESIS } from "../../protocol/chain.ts";
 import { command, Usage } from "./command.ts";
 import { findOperator, readChain, Refusal } from "./edge.ts";
@@ -36,12 +36,14 @@ await command(HELP, { hash: { type: "string" } }, async ({ values, positionals }
     if (followed.fault !== null) throw new Refusal(`entry ${followed.fault.n} ${FAULTS[followed.fault.fault]}`);
     head = followed.head;
     for (const entry of page.entries) {
+      if (entry.n === page.head.n && entry.hash !== page.head.hash)
+        throw new Refusal(`Postgres and the page disagree about entry ${entry.n}: one of them was written anew`);
       if (noted !== undefined && entry.hash.startsWith(noted)) found = entry;
       if (entry.correction === null) [first, last, days] = [first === "" ? entry.day : first, entry.day, days + 1];
       else amendments++;
     }
     after = page.next;
-    if (after === null) compare(head, page.head);
+    if (after === null) compare(head.n, page.head.n, page.waiting);
   }
   console.log(
     days === 0
@@ -62,11 +64,10 @@ function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** What Postgres holds beside what the page itself remembers. */
-function compare(stored: ChainHead, page: ChainHead): void {
-  if (stored.n === page.n && stored.hash !== page.hash)
-    throw new Refusal(`Postgres and the page disagree about entry ${page.n}: one of them was written anew`);
-  if (stored.n < page.n) console.error(`${page.n - stored.n} newest entries are still on their way to Postgres`);
+/** How many entries Postgres holds, beside how many the page has written. */
+function compare(stored: number, written: number, waiting: number): void {
+  if (stored < written - waiting) throw new Refusal(`entry ${stored + 1} ${FAULTS.missing}`);
+  if (stored < written) console.error(`${written - stored} newest entries are still on their way to Postgres`);
   // A page that lost its memory goes on from there with the next day that it freezes.
-  if (stored.n > page.n) console.error("the page has not read back what Postgres holds yet");
+  if (stored > written) console.error("the page has not read back what Postgres holds yet");
 }

@@ -1,10 +1,13 @@
 /** Nobody changes the past unseen: what Postgres holds of frozen days is followed by the command that anybody may run. */
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { expect, it } from "vitest";
 import { startDatabase } from "../../dev/database/database.ts";
+import type { ChainEntry } from "../../protocol/chain.ts";
+import { entryText } from "../../protocol/chain.ts";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually, ROOT } from "../support/process.ts";
@@ -12,6 +15,10 @@ import { openArchive } from "./archive.ts";
 
 const WITHIN_MS = 30_000;
 const TODAY = Math.floor(Date.now() / DAY) * DAY;
+
+function hashed(entry: ChainEntry): ChainEntry {
+  return { ...entry, hash: createHash("sha256").update(entryText(entry)).digest("hex") };
+}
 
 async function run(edge: Edge, command: string, ...args: string[]): Promise<{ code: number; text: string }> {
   const env = { ...process.env, OBSERVATORY_URL: edge.url, OBSERVATORY_OPERATOR_KEY: edge.secrets.OPERATOR_KEY };
@@ -90,6 +97,30 @@ it("a chain that was frozen, corrected and tampered with is verified, and the ta
   const again = await run(edge, "uptime-verify.ts", "--hash", noted.slice(0, 16));
   expect([again.code, again.text]).toEqual([0, expect.stringContaining("1 correction, all as they were written")]);
   expect(again.text).toMatch(`${noted.slice(0, 16)} is of entry `);
+
+  // Nothing hangs on the newest entry but what the page itself remembers.
+  const last = (await archive.board("uptime"))
+    .toSorted((a, b) => Number(a["n"]) - Number(b["n"]))
+    .at(-1) as unknown as ChainEntry;
+  const write = (entry: ChainEntry): Promise<void> =>
+    query("UPDATE board_fact SET body = $1 WHERE kind = 'uptime' AND (body->>'n')::int = $2", entry, entry.n);
+  const hidden = async (work: () => Promise<void>): Promise<void> => {
+    await query("UPDATE board_fact SET kind = 'hidden' WHERE kind = 'uptime' AND (body->>'n')::int = $1", last.n);
+    await work();
+    await query("UPDATE board_fact SET kind = 'uptime' WHERE kind = 'hidden'");
+  };
+  await hidden(async () =>
+    expect(await run(edge, "uptime-verify.ts")).toEqual({ code: 1, text: `entry ${last.n} is missing\n` }),
+  );
+  const forged = hashed({ ...last, at: last.at + 1 });
+  await write(forged);
+  const disagree = `Postgres and the page disagree about entry ${last.n}: one of them was written anew\n`;
+  expect(await run(edge, "uptime-verify.ts")).toEqual({ code: 1, text: disagree });
+  const next = hashed({ ...last, n: last.n + 1, previous: forged.hash });
+  await query("INSERT INTO board_fact (kind, key, revision, at, body) VALUES ('uptime', 'z', 1, now(), $1)", next);
+  expect(await run(edge, "uptime-verify.ts")).toEqual({ code: 1, text: disagree });
+  await query("DELETE FROM board_fact WHERE key = 'z'");
+  await write(last);
 
   const kinder = "jsonb_set(body, ARRAY['tallies', $1], '{\"operational\": 86400000}')";
   await query(`UPDATE board_fact SET body = ${kinder} WHERE kind = 'uptime' AND (body->>'n')::int = 2`, id);

@@ -276,6 +276,11 @@ export class BoardMemory {
     return { waiting: this.#queued.size, since: this.#queued.size === 0 ? null : since };
   }
 
+  /** How many rows of a kind wait. */
+  waiting(kind: BoardRow["kind"]): number {
+    return [...this.#queued.keys()].filter((name) => name.startsWith(`${kind}:`)).length;
+  }
+
   /** Whether a call to a Cluster or a row for Postgres waits, or something to come back from there. */
   hasErrands(): boolean {
     if (this.#queued.size > 0 || this.#docs.restore.size > 0) return true;

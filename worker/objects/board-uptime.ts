@@ -37,6 +37,12 @@ export interface UptimeView {
   readonly slo: SloState | null;
 }
 
+/** How far the chain has got here, and how many of its entries have not left for Postgres. */
+export interface ChainMark {
+  readonly head: ChainHead;
+  readonly waiting: number;
+}
+
 export class BoardUptime {
   readonly #env: Env;
   readonly #memory: BoardMemory;
@@ -55,8 +61,8 @@ export class BoardUptime {
     this.#uptime = held.uptime;
   }
 
-  get head(): ChainHead {
-    return this.#uptime.frozen.head;
+  get mark(): ChainMark {
+    return { head: this.#uptime.frozen.head, waiting: this.#memory.waiting("uptime") };
   }
 
   /** Freezes every day that is over. Never throws: what fails is logged, and due again in a minute. */

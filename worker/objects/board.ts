@@ -6,7 +6,7 @@
  * the entrances; each subject has its own: books, tells, components, maintenance, doors, archive.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { ChainEntry, ChainHead, Correction } from "../../protocol/chain.ts";
+import type { ChainEntry, Correction } from "../../protocol/chain.ts";
 import type { PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -45,7 +45,7 @@ import type { Probed } from "./prober.ts";
 import { BoardWatch } from "./board-watch.ts";
 import { TellMemory } from "./tell-memory.ts";
 import { BoardUpkeep } from "./board-upkeep.ts";
-import type { UptimeView } from "./board-uptime.ts";
+import type { ChainMark, UptimeView } from "./board-uptime.ts";
 import { BoardUptime } from "./board-uptime.ts";
 import type { Reflush } from "./board-memory.ts";
 import type { Env } from "./env.ts";
@@ -292,8 +292,8 @@ export class Board extends DurableObject<Env> {
   }
 
   /** How far the chain of frozen days has got. */
-  async uptimeHead(): Promise<ChainHead> {
-    return this.#uptime.head;
+  async uptimeHead(): Promise<ChainMark> {
+    return this.#uptime.mark;
   }
 
   /**

@@ -64,11 +64,12 @@ async function chain(c: AppContext): Promise<Response> {
   const after = v.safeParse(After, c.req.query("after"));
   if (!after.success)
     return refuse(c, "request_malformed", "after: must be the number of an entry, 0 for the first page.");
-  const head = await boardOf(c.env).uptimeHead();
+  // Before Postgres is read: what arrives there meanwhile is not missed.
+  const { head, waiting } = await boardOf(c.env).uptimeHead();
   const found = await chainAfter(historyDatabase(c), after.output);
   if (!found.ok) return refuseUnavailable(c, found);
   const next = found.value.length < CHAIN_PAGE_ROWS ? null : (found.value.at(-1)?.n ?? null);
-  return c.json({ entries: found.value, next, head }, 200, { "cache-control": "no-store" });
+  return c.json({ entries: found.value, next, head, waiting }, 200, { "cache-control": "no-store" });
 }
 
 const After = v.pipe(v.optional(v.string(), "0"), v.regex(/^\d{1,15}$/), v.transform(Number));
