@@ -61,6 +61,7 @@ describe("an address that operators may name", () => {
     ["metadata by name", "https://metadata.google.internal/", "public"],
     ["Kubernetes", "https://checkout.shop.svc.cluster.local/", "public"],
     ["a name in capitals", "https://PRINTER.LOCAL/", "public"],
+    ["Kubernetes in short", "https://kubernetes.default.svc/", "public"],
     ["a home network", "https://router.home.arpa/", "public"],
     ["a hidden service", "https://abcdefghij.onion/", "public"],
     ["a wildcard name", "https://127.0.0.1.nip.io/", "public"],
@@ -210,6 +211,23 @@ describe("each minute", () => {
       ),
       outside: { url: `${SITE}/status/503/gate`, state: "failing", probes: [{}, {}] },
     });
+  });
+
+  it("what this Worker may not ask any more in a run is asked first in the next, and is no outage", async () => {
+    for (const name of ["one", "two", "three"]) await publish(name, "o-8", `/status/200/bound-${name}`);
+    const real = globalThis.fetch;
+    let left = 0;
+    const bounded = vi.spyOn(globalThis, "fetch").mockImplementation(async (...request) => {
+      if (--left < 0) throw new Error("Too many subrequests by single Worker invocation.");
+      return real(...request);
+    });
+    for (let minute = 0; minute < 3; minute++) {
+      left = 1;
+      await round();
+    }
+    bounded.mockRestore();
+    const seen = ((await board.operatorView([])).outside ?? []).filter(({ url }) => url.includes("/bound-"));
+    expect(seen.map(({ probes }) => probes.map(({ answer }) => answer))).toEqual([[200], [200], [200]]);
   });
 
   it("an object that lost its memory knows what was seen, for three minutes and no longer", async () => {

@@ -18,7 +18,7 @@ export interface AddressScope {
 
 /** Names without an address of their own on the Internet: RFC 6761, 6762, 8375, 7686, and what networks use inside. */
 const INNER_DOMAINS =
-  "localhost local internal intranet private corp lan home arpa test example invalid onion localdomain workgroup".split(
+  "localhost local internal intranet private corp lan home svc arpa test example invalid onion localdomain workgroup".split(
     " ",
   );
 /** Names that lead to whatever address is written in them, or to this machine, in public DNS. */
@@ -66,6 +66,9 @@ export interface FetchBounds {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** `not_asked`: this Worker may ask no more in this run, which says nothing of the address. */
+export type FetchFailure = "timeout" | "unreachable" | "not_asked";
+
 /**
  * Asks an address that `publicAddress` let through, and reads the beginning of what it answers: the body is looked at by
  * nobody, but an answer that never comes to its end is none. A redirect is an answer like any other.
@@ -73,16 +76,21 @@ export interface FetchBounds {
 export async function safeFetch(
   address: URL,
   { timeoutMs, bytesMax, headers }: FetchBounds,
-): Promise<Result<number, "timeout" | "unreachable">> {
+): Promise<Result<number, FetchFailure>> {
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     // oxlint-disable-next-line no-restricted-globals -- the one place that may
     const response = await fetch(address, { redirect: "manual", cache: "no-store", headers, signal });
     await readUpTo(response.body, bytesMax, signal);
     return success(response.status);
-  } catch {
-    return failure(signal.aborted ? "timeout" : "unreachable");
+  } catch (error) {
+    return failure(signal.aborted ? "timeout" : isOwnLimit(error) ? "not_asked" : "unreachable");
   }
+}
+
+/** The runtime's words (Cloudflare's "Errors and exceptions"), which has no other sign: 50 a run on the free plan. */
+function isOwnLimit(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("Too many subrequests");
 }
 
 async function readUpTo(body: ReadableStream<Uint8Array> | null, bytesMax: number, signal: AbortSignal): Promise<void> {
