@@ -175,6 +175,7 @@ describe("a tell", () => {
   it.each([
     ["of the same, 10 s later", tell(NOON + 10_000, [told("operational")]), false],
     ["of the same, 30 s later", tell(NOON + 30_000, [told("operational")]), true],
+    ["of the same, after a clock was set back an hour", tell(NOON - 3_600_000, [told("operational")]), true],
     ["of a changed verdict", tell(NOON + 1, [told("partial_outage")]), true],
     [
       "of a replica that is ready no more",

@@ -73,6 +73,12 @@ describe("probes in a row", () => {
   it("an old probe that comes late changes nothing", () => {
     const before = seen(GOOD, GOOD);
     expect(withProbe(before, URL, { ...DOWN, at: NOON })).toBe(before);
+    expect(withProbe(before, URL, { ...DOWN, at: NOON + MINUTE })).toBe(before);
+  });
+
+  it("what was seen by a clock that was an hour ahead is forgotten with the first probe after it was set right", () => {
+    const right = withProbe(seen(DOWN, DOWN), URL, { ...GOOD, at: NOON - HOUR });
+    expect(right).toMatchObject({ state: "well", probes: [{ at: NOON - HOUR }] });
   });
 });
 

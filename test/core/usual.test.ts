@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { HOUR, MINUTE } from "../../protocol/time.ts";
+import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import type { Tell, ToldService } from "../../worker/core/component.ts";
 import { remembering } from "../../worker/core/usual.ts";
 import { NOON, tell, told } from "../support/facts.ts";
@@ -19,6 +19,7 @@ describe("how much a service usually gets", () => {
   it.each([
     ["what it gets first", HOUR, [getting(50)], 50],
     ["of a step up after an hour, two thirds of it", HOUR, [getting(50), getting(100)], 81.6],
+    ["of a step up by a clock that was set back a day: nothing", -DAY, [getting(50), getting(100)], 50],
     ["of a step down after a minute, next to nothing", MINUTE, [getting(50), getting(0)], 49.2],
     [
       "an outage is not usual, however long",

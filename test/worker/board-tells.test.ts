@@ -31,6 +31,20 @@ function full(cluster: string, heardAt: number) {
 
 const component = { group: "Tells", description: null, rule: "all" } as const;
 
+describe("a tell that another one has overtaken", () => {
+  it.each([
+    ["by a moment", 0, "degraded_performance"],
+    ["by what a clock said that was an hour ahead, and is right now", 3_600_000, "major_outage"],
+  ] as const)("%s, %s ms", async (_name, aheadMs, status) => {
+    const one = board(`overtaken-${aheadMs}`);
+    await one.putComponents([{ ...component, name: "One", services: ["eu-1/shop/checkout"] }], "test");
+    const now = Date.now();
+    await one.hear(tell(now + aheadMs, [told("degraded_performance")]));
+    await one.hear(tell(now - 1, [told("major_outage")]));
+    expect((await one.snapshot()).components[0]?.outlook[0]?.status).toBe(status);
+  });
+});
+
 describe("tells on disk", () => {
   it("cost a row for the first, and none while more are expected soon", async () => {
     const one = board("rows");

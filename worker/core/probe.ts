@@ -7,7 +7,7 @@ import type { ExponentialLatency } from "../../protocol/exponential.ts";
 import { exponentialOf, mergeExponential } from "../../protocol/exponential.ts";
 import type { Quantile } from "../../protocol/latency.ts";
 import { quantile } from "../../protocol/latency.ts";
-import { OUTSIDE_FRESH_MS, READINGS_MAX } from "../../protocol/limits.ts";
+import { FUTURE_MS, OUTSIDE_FRESH_MS, READINGS_MAX } from "../../protocol/limits.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { worse } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -50,9 +50,10 @@ const FAILING = 2;
  * with nothing good before it says nothing.
  */
 export function withProbe(before: Outside | null, url: string, probe: Probe): Outside {
-  const newest = before?.probes.at(-1);
-  if (before !== null && newest !== undefined && newest.at >= probe.at) return before;
-  const held = before !== null && isFresh(before, probe.at) ? before : null;
+  const aheadMs = (before?.probes.at(-1)?.at ?? 0) - probe.at;
+  if (before !== null && aheadMs >= 0 && aheadMs <= FUTURE_MS) return before;
+  // What is further ahead was seen by a clock that has been set right since.
+  const held = before !== null && aheadMs < 0 && isFresh(before, probe.at) ? before : null;
   const probes = [...(held?.probes ?? []), probe].slice(-READINGS_MAX);
   const levels = probes.map(levelOf);
   const level = steadyLevel(Math.max(0, STATES.indexOf(held?.state as (typeof STATES)[number])), levels);

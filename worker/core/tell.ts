@@ -1,5 +1,5 @@
 /** What a Cluster tells the Board, and when: on a change of state at once, otherwise every 30 s. */
-import { SILENT_INTERVALS, TELL_INTERVAL_MS } from "../../protocol/limits.ts";
+import { FUTURE_MS, SILENT_INTERVALS, TELL_INTERVAL_MS } from "../../protocol/limits.ts";
 import type { Live, LiveService, Push } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Backlog, Tell, ToldService } from "./component.ts";
@@ -119,7 +119,8 @@ export function toldOf(tell: Tell, news: News): Told {
 
 /** Whether a tell is due: a verdict, a source, a lease result or the set of services changed, or the last is 30 s old. */
 export function isTellDue(told: Told | null, news: News, now: Millis): boolean {
-  return told === null || now - told.heardAt >= TELL_INTERVAL_MS || told.news !== news.hash;
+  // A last one that lies ahead was told by a clock that has been set right since.
+  return told === null || Math.abs(now - told.heardAt) >= TELL_INTERVAL_MS || told.news !== news.hash;
 }
 
 /**
@@ -145,6 +146,14 @@ export function isQuiet(before: News, push: Push, live: Live, { policies }: Judg
 
 function judgedBy({ hash }: Policies): Pick<Tell, "policies"> {
   return hash === "" ? {} : { policies: hash };
+}
+
+/**
+ * Whether a tell that arrives after another one is older than that. What lies ahead of `now` is no newer: it was told
+ * before a clock was set right, and would silence its cluster until the world has caught up with it.
+ */
+export function isOvertaken(held: Pick<Tell, "heardAt"> | null, tell: Pick<Tell, "heardAt">, now: Millis): boolean {
+  return held !== null && held.heardAt > tell.heardAt && held.heardAt <= now + FUTURE_MS;
 }
 
 /** Whether the push after one at `now` will be told if it comes in time: what is only for the Board goes with that one. */

@@ -11,7 +11,8 @@ const FIGURES = 6;
 /** The tell with what it cannot know itself, from the one before it. */
 export function remembering(held: Tell | null, tell: Tell): Tell {
   const before = new Map(held?.services.map((told) => [told.service, told]));
-  const passedMs = held === null ? 0 : tell.heardAt - held.heardAt;
+  // A clock that was set right since has passed backwards.
+  const passedMs = held === null ? 0 : Math.max(0, tell.heardAt - held.heardAt);
   return {
     ...tell,
     services: tell.services.map((told) => ({

@@ -23,7 +23,7 @@ import type { MetricsFacts } from "../core/metrics.ts";
 import type { Policies } from "../core/policies.ts";
 import { retryDelay } from "../core/retry.ts";
 import { publicChange } from "../core/snapshot.ts";
-import { isNews } from "../core/tell.ts";
+import { isNews, isOvertaken } from "../core/tell.ts";
 import type { Thresholds } from "../core/thresholds.ts";
 import { withTopology } from "../core/topology.ts";
 import { remembering } from "../core/usual.ts";
@@ -134,8 +134,8 @@ export class Board extends DurableObject<Env> {
   async hear(tell: Tell): Promise<Policies | undefined> {
     this.#meter.called("hear");
     const held = this.#tells.get(tell.cluster);
-    if (held !== null && held.heardAt > tell.heardAt) return undefined;
     const now = Date.now();
+    if (isOvertaken(held, tell, now)) return undefined;
     this.#books.change(now, tell.cluster, () => {
       this.#tells.put(remembering(held, withTopology(tell, held)), isNews(held, tell), now);
       this.#maintenance.takeReport(tell.cluster, tell.leases, now);
