@@ -2,12 +2,21 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { ChainEntry, ChainHead, Correction } from "../../protocol/chain.ts";
 import { entryText, followChain, GENESIS } from "../../protocol/chain.ts";
+import type { DayTally } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import type { StatusChange } from "../../worker/core/component.ts";
 import type { Draft } from "../../worker/core/freeze.ts";
-import { amendments, daysToFreeze, FREEZE_GRACE_MS, frozenDays, linked } from "../../worker/core/freeze.ts";
+import {
+  amendments,
+  asCorrected,
+  daysToFreeze,
+  FREEZE_GRACE_MS,
+  frozenDays,
+  linked,
+} from "../../worker/core/freeze.ts";
 import { dayTallies } from "../../worker/core/history.ts";
+import { spansOf, spent } from "../../worker/core/uptime.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -68,6 +77,14 @@ class Page {
   get fault() {
     return followChain(GENESIS, this.entries, sha256).fault;
   }
+}
+
+/** Tallies together. */
+function spentIn(tallies: readonly DayTally["ms"][]): DayTally["ms"] {
+  const all: Partial<Record<ComponentStatus, number>> = {};
+  for (const [status, ms] of tallies.flatMap((one) => Object.entries(one)))
+    all[status as ComponentStatus] = (all[status as ComponentStatus] ?? 0) + ms;
+  return all;
 }
 
 const falseAlarm: Correction = {
@@ -205,6 +222,20 @@ describe("a correction", () => {
     const was = { operational: 22 * HOUR, major_outage: 2 * HOUR };
     expect(page.days("2026-11-24T12:00:00Z")[1]?.was).toEqual(was);
     expect(page.fault).toBeNull();
+  });
+
+  it("stands wherever the days are counted anew, and only on the days that were corrected", () => {
+    const page = frozen();
+    page.amend({});
+    // One more, over a midnight, of which only the second day was frozen otherwise.
+    const from = Date.parse("2026-11-22T23:00:00Z");
+    page.amend({ from, to: from + 2 * HOUR, status: "partial_outage" });
+    const until = Date.parse("2026-11-24T00:00:00Z");
+    const spans = spansOf(page.facts.changes.get("shop") ?? [], until);
+    const counted = spent(asCorrected(spans, page.entries), { from: 0, to: until });
+    const frozenDays = page.days("2026-11-24T00:00:00Z").map(({ ms }) => spentIn([ms]));
+    expect(counted).toEqual(frozenDays.reduce((a, b) => spentIn([a, b]), {}));
+    expect(counted).toEqual({ operational: 58 * HOUR, partial_outage: 2 * HOUR });
   });
 
   it.each([

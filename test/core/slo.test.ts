@@ -4,6 +4,7 @@ import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import type { StatusChange } from "../../worker/core/component.ts";
 import { publicSnapshot } from "../../worker/core/snapshot.ts";
 import { sloState } from "../../worker/core/slo.ts";
+import { spansOf } from "../../worker/core/uptime.ts";
 import { component, NOON, tell, told } from "../support/facts.ts";
 
 /** Well for a month, but for the stretches named: how long ago each began and how long it lasted. */
@@ -17,7 +18,7 @@ function stateAt(target: number, stretches: readonly (readonly [number, number, 
     );
     days.push({ day: "2026-11-23", ms: { [status]: lasted } });
   }
-  return sloState({ target, isPublic: true }, days, changes, now);
+  return sloState({ target, isPublic: true }, days, spansOf(changes, now), now);
 }
 
 describe("a budget", () => {
@@ -89,13 +90,13 @@ describe("a burn rate", () => {
       { component: "c", at: NOON - MINUTE, status: "major_outage" as const },
       { component: "c", at: NOON - 24 * SECOND, status: "operational" as const },
     ];
-    const { burn, verdict } = sloState({ target: 0.999, isPublic: true }, [], changes, NOON);
+    const { burn, verdict } = sloState({ target: 0.999, isPublic: true }, [], spansOf(changes, NOON), NOON);
     expect([burn.hour?.toFixed(3), burn.sixHours?.toFixed(3), verdict]).toEqual(["10.000", "1.667", "met"]);
   });
 
   it("of time that nobody observed is not known", () => {
     const changes = [{ component: "c", at: NOON - DAY, status: "unknown" as const }];
-    const { burn, verdict } = sloState({ target: 0.999, isPublic: true }, [], changes, NOON);
+    const { burn, verdict } = sloState({ target: 0.999, isPublic: true }, [], spansOf(changes, NOON), NOON);
     expect([burn, verdict]).toEqual([{ hour: null, sixHours: null }, "met"]);
   });
 

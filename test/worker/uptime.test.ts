@@ -331,6 +331,12 @@ describe("the admin's page of it", () => {
     expect(page).toContain("customers told us");
     expect(page).toContain("one-time link");
     expect((await board.uptimeOf(id))?.days[2]?.ms.partial_outage).toBe(HOUR);
+    // What was lost three days ago was corrected before.
+    await cli("POST", "/cli/v1/reflush", { since: new Date(TODAY - 5 * DAY).toISOString() });
+    await chain();
+    const series = await call(`/api/v1/components/${id}/series?range=quarter`, { headers });
+    const { uptime: shown } = await series.json<{ uptime: { time: object } }>();
+    expect(shown.time).toMatchObject({ majorMs: 0, partialMs: HOUR });
     const again = await post(path, form);
     expect([again.status, again.page]).toEqual([409, expect.stringContaining("written down already")]);
     const early = await post(path, { ...form, to: form.from });

@@ -135,8 +135,21 @@ export function amendments(
   return made + drafts.length > AMENDMENTS_MAX ? failure("too_many") : success(drafts);
 }
 
+/**
+ * What a journal says once its component's corrections are in it: each on the day that its entry is of.
+ *
+ * @param entries of the chain, in the order of their numbers; those that correct nothing are passed over
+ */
+export function asCorrected(spans: readonly StatusSpan[], entries: readonly ChainEntry[]): readonly StatusSpan[] {
+  return entries.reduce((said, { from, to, correction }) => {
+    if (correction === null) return said;
+    const { status } = correction;
+    return corrected(said, { from: Math.max(correction.from, from), to: Math.min(correction.to, to), status });
+  }, spans);
+}
+
 /** What is said once a correction took the place of all that was said of its time. It adds no time that nothing was said of. */
-function corrected(spans: readonly StatusSpan[], { from, to, status }: Correction): readonly StatusSpan[] {
+function corrected(spans: readonly StatusSpan[], { from, to, status }: StatusSpan): readonly StatusSpan[] {
   return spans
     .flatMap((span) => [
       { ...span, to: Math.min(span.to, from) },

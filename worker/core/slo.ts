@@ -9,8 +9,8 @@ import type { DayTally, PageSlo } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import { lostMs, uptimeRatio } from "../../protocol/uptime.ts";
-import type { StatusChange } from "./component.ts";
-import { spansOf, spent } from "./uptime.ts";
+import type { StatusSpan } from "./uptime.ts";
+import { spent } from "./uptime.ts";
 
 /** What an operator promises of a component. */
 export interface Slo {
@@ -47,11 +47,11 @@ export function publicSlo({ target }: Slo, days: readonly DayTally[]): PageSlo {
 
 /**
  * @param days the last `SLO_DAYS`, as far as anything was observed
- * @param changes of the component, oldest first, complete up to `now`
+ * @param spans of the component up to `now`, corrected as its days are
  */
-export function sloState(slo: Slo, days: readonly DayTally[], changes: readonly StatusChange[], now: Millis): SloState {
+export function sloState(slo: Slo, days: readonly DayTally[], spans: readonly StatusSpan[], now: Millis): SloState {
   const shown = publicSlo(slo, days);
-  const burn = { hour: burnRate(slo, changes, HOUR, now), sixHours: burnRate(slo, changes, 6 * HOUR, now) };
+  const burn = { hour: burnRate(slo, spans, HOUR, now), sixHours: burnRate(slo, spans, 6 * HOUR, now) };
   const leftRatio = 1 - shown.lostMs / shown.allowedMs;
   return { ...shown, leftRatio, burn, ...verdictOf(leftRatio, burn) };
 }
@@ -81,8 +81,8 @@ function percent(ratio: number): string {
 }
 
 /** Of the budget that is meant for such a length, not of what was observed of it: as with the budget, silence spends nothing. */
-function burnRate({ target }: Slo, changes: readonly StatusChange[], lengthMs: number, now: Millis): number | null {
-  const ms = spent(spansOf(changes, now), { from: now - lengthMs, to: now });
+function burnRate({ target }: Slo, spans: readonly StatusSpan[], lengthMs: number, now: Millis): number | null {
+  const ms = spent(spans, { from: now - lengthMs, to: now });
   return uptimeRatio([ms]) === null ? null : lostMs([ms]) / (lengthMs * (1 - target));
 }
 

@@ -10,10 +10,11 @@ import { success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Component } from "../core/component.ts";
 import type { AmendRefusal, DayFacts, Draft } from "../core/freeze.ts";
-import { amendments, daysToFreeze, linked } from "../core/freeze.ts";
+import { amendments, asCorrected, daysToFreeze, linked } from "../core/freeze.ts";
 import { dayTallies, HISTORY_MS, recentDays } from "../core/history.ts";
 import type { SloState } from "../core/slo.ts";
 import { SLO_DAYS, sloState } from "../core/slo.ts";
+import { spansOf } from "../core/uptime.ts";
 import type { StoreResult } from "../store/database.ts";
 import { openDatabase } from "../store/database.ts";
 import { CHAIN_PAGE_ROWS, chainAfter, chainRow, newestOfChain } from "../store/uptime.ts";
@@ -93,6 +94,8 @@ export class BoardUptime {
     const { frozen, timeZone } = this.#facts();
     const changes = this.#memory.changes.get(id) ?? [];
     const days = dayTallies(id, changes, frozen, now, timeZone);
+    const corrections = this.#uptime.entries.filter(({ correction }) => correction?.component === id);
+    const spans = asCorrected(spansOf(changes, now), corrections);
     const { slo } = component;
     return {
       component,
@@ -100,8 +103,8 @@ export class BoardUptime {
       days,
       frozenDay: frozen.days.at(-1)?.day ?? null,
       head: frozen.head,
-      amendments: this.#uptime.entries.filter(({ correction }) => correction?.component === id),
-      slo: slo === undefined ? null : sloState(slo, recentDays(days, SLO_DAYS, now, timeZone), changes, now),
+      amendments: corrections,
+      slo: slo === undefined ? null : sloState(slo, recentDays(days, SLO_DAYS, now, timeZone), spans, now),
     };
   }
 

@@ -5,6 +5,7 @@ import { EVENT_KINDS } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "../core/calendar.ts";
+import { asCorrected } from "../core/freeze.ts";
 import { RANGES } from "../core/series.ts";
 import type { SeriesPoint } from "../core/series.ts";
 import { requestUptime, spansOf, timeUptime } from "../core/uptime.ts";
@@ -78,6 +79,11 @@ async function series(c: AppContext): Promise<Response> {
   if (component === undefined)
     return refuse(c, "not_found", "There is no such component. Ids are in /api/v2/summary.json.");
   const { timeZone } = page;
+  // A Board of the release before, while a deploy goes out, knows of no corrections.
+  const corrections = boardOf(c.env)
+    .uptimeOf(component.id)
+    .then((view) => view?.amendments ?? [])
+    .catch(() => []);
   const now = Date.now();
   const { range } = query.output;
   const found = await seriesOf(historyDatabase(c), { services: component.services, range, now, timeZone });
@@ -86,6 +92,7 @@ async function series(c: AppContext): Promise<Response> {
   const to = Math.min(plan.to, now);
   const changes = await statusChanges(historyDatabase(c), { component: component.id, from: plan.from, to });
   if (!changes.ok) return refuseUnavailable(c, changes);
+  const spans = asCorrected(spansOf(changes.value, to), await corrections);
   return answerAs(c, SeriesAnswer, {
     component: { id: component.id, name: component.name },
     range,
@@ -93,7 +100,7 @@ async function series(c: AppContext): Promise<Response> {
     from: rfc3339(plan.from, timeZone),
     to: rfc3339(to, timeZone),
     stepSeconds: plan.stepMs / SECOND,
-    uptime: { time: timeUptime(spansOf(changes.value, to), { from: plan.from, to }), requests: requestUptime(points) },
+    uptime: { time: timeUptime(spans, { from: plan.from, to }), requests: requestUptime(points) },
     points: points.map((point) => pointBody(point, timeZone)),
   });
 }
