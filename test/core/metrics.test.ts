@@ -151,6 +151,13 @@ describe("the gateway's own", () => {
     expect(told({}, expiresAt - 1)['observatory_cluster_up{cluster="eu-1"}']).toBe("1");
     expect(told({}, expiresAt)['observatory_cluster_up{cluster="eu-1"}']).toBe("0");
   });
+
+  it("a source is up no longer than its agent is heard", () => {
+    const clusters = [toldCluster(source("ok"))];
+    const { expiresAt } = toldCluster();
+    const name = 'observatory_source_up{cluster="eu-1",source="certificates"}';
+    expect([told({ clusters }, expiresAt - 1)[name], told({ clusters }, expiresAt)[name]]).toEqual(["1", "0"]);
+  });
 });
 
 describe("the text", () => {

@@ -119,7 +119,12 @@ describe("the page", () => {
   });
 
   it.each<readonly [string, Partial<GraphModel>, string]>([
-    ["of a mesh without trouble", { findings: [] }, "No service is in trouble."],
+    ["of a mesh without trouble", { findings: [], nodes: [node("cart")] }, "No service is in trouble."],
+    [
+      "of services that nothing is known of",
+      { findings: [], nodes: [node("cart", { status: "unknown", reason: "no numbers" }), node("orders")] },
+      "Not known: shop/cart.",
+    ],
     [
       "of one in trouble by itself",
       { findings: [{ causes: ["shop/ledger"], symptoms: [], evidence: "" }] },
@@ -129,6 +134,13 @@ describe("the page", () => {
     ["of a silent cluster", { fresh: false }, "nobody knows how its services are"],
     ["with edges left out", { left: 12 }, "12 of the quietest edges are left out"],
   ])("%s says so", (_name, facts, words) => expect(text(page(facts))).toContain(words));
+
+  it("is not green while nothing is known of a service", () => {
+    const nodes = ["a", "b", "c", "d", "e"].map((name) => node(name, { status: "unknown", reason: "no numbers" }));
+    const words = text(page({ findings: [], nodes }));
+    expect(words).not.toContain("No service is in trouble");
+    expect(words).toContain("Not known: shop/a, shop/b, shop/c, shop/d and 1 more.");
+  });
 
   it("of a silent cluster names no cause, and never says that nobody is in trouble", () =>
     expect(text(page({ fresh: false, findings: [] }))).not.toContain("Where trouble comes from"));

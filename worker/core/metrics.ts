@@ -150,11 +150,11 @@ function clusterFamilies({ clusters }: MetricsFacts, now: Millis): readonly Fami
     ),
     gauge(
       "observatory_source_up",
-      "1 while a source of an agent sees everything, 0 if it is stale or down.",
-      clusters.flatMap(({ cluster, sources }) =>
+      "1 while a source of an agent sees everything, 0 if it is stale or down, or if the agent is silent.",
+      clusters.flatMap(({ cluster, sources, expiresAt }) =>
         Object.entries(sources).map(([source, { state }]) => ({
           labels: { cluster, source },
-          value: state === "ok" ? 1 : 0,
+          value: state === "ok" && now < expiresAt ? 1 : 0,
         })),
       ),
     ),

@@ -11,6 +11,8 @@ import { clusterLink } from "./parts.ts";
 
 /** Edges of one service in a cell; the API has the rest. */
 const CALLS_SHOWN = 12;
+/** Services of which nothing is known, named in a line. */
+const NAMED_MAX = 4;
 
 /** Who calls whom in one cluster, and what is likely the cause of its trouble. */
 export function renderTopology({ clusters, graph }: TopologyModel, frame: AdminFrame): string {
@@ -50,8 +52,19 @@ function causes({ findings, nodes, heardAt, fresh }: GraphModel): Html | null {
     ({ causes: names, symptoms, evidence }) =>
       markup`<li>${marked(statusOf(names[0] ?? ""), markup`<b>${names.join(", ")}</b> ${symptoms.length > 0 ? "is the likely cause" : "is in trouble by itself"}. ${evidence}${symptoms.length > 0 && markup`<br><span class="soft">In trouble by it: ${symptoms.join(", ")}</span>`}`)}</li>`,
   );
-  return markup`<section class="needs"><h2>Where trouble comes from</h2>${items.length === 0 ? marked("operational", "No service is in trouble.") : markup`<ul>${items}</ul>`}</section>
+  const silent = notSaying(nodes);
+  const none = silent === null && marked("operational", "No service is in trouble.");
+  return markup`<section class="needs"><h2>Where trouble comes from</h2>${items.length === 0 ? none : markup`<ul>${items}</ul>`}${silent}</section>
 `;
+}
+
+/** Services that are reported, and of which nobody knows how they are; null if there are none. */
+function notSaying(nodes: readonly GraphNodeModel[]): Html | null {
+  const names = nodes.filter(({ status }) => status === "unknown").map(({ name }) => name);
+  if (names.length === 0) return null;
+  const more = names.length - NAMED_MAX;
+  const list = `${names.slice(0, NAMED_MAX).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  return marked("unknown", `Not known: ${list}.`);
 }
 
 function picture(graph: GraphModel): Html {
