@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DAY, SECOND } from "../../protocol/time.ts";
+import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
 import type { Certificate } from "../../worker/core/certificate.ts";
 import { exposition } from "../../worker/core/exposition.ts";
 import { NO_COUNTS } from "../../worker/core/gateway.ts";
@@ -71,6 +71,16 @@ describe("observatory_mtls_certificates_expiring_7d", () => {
     ],
     ["what it sees has not arrived", { clusters: [toldCluster(source("ok"))] }, "NaN"],
     ["nobody looks", {}, "NaN"],
+    [
+      "none did when Postgres was reached last, long ago",
+      { clusters: [toldCluster(source("ok"))], watched: { ...watched(certificate(40)), at: NOON - 16 * MINUTE } },
+      "NaN",
+    ],
+    [
+      "one did, and still does",
+      { clusters: [toldCluster(source("ok"))], watched: { ...watched(certificate(5)), at: NOON - 16 * MINUTE } },
+      "1",
+    ],
     ["Postgres was never reached", { clusters: [toldCluster(source("ok"))], watched: null }, "NaN"],
   ])("%s", (_name, facts, value) => expect(told(facts)[name]).toBe(value));
 

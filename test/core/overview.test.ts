@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { exponentialOf } from "../../protocol/exponential.ts";
 import type { ExplicitLatency } from "../../protocol/latency.ts";
 import type { ReviewVerdict, Traffic } from "../../worker/core/overview.ts";
-import { reviewCertificates, reviewErrors, reviewP95, reviewRate, trafficOf } from "../../worker/core/overview.ts";
+import { ofThose, reviewCertificates, reviewErrors, reviewP95, reviewRate, trafficOf } from "../../worker/core/overview.ts";
 
 function traffic(facts: Partial<Traffic>): Traffic {
   return { requestsPerSecond: 100, errorRatio: 0, p95: null, ...facts };
@@ -79,24 +79,47 @@ describe("p95 latency: <200 ms (alert if >500 ms)", () => {
 
 describe("certificate health: 0 (alert if >0)", () => {
   it.each<[string, Parameters<typeof reviewCertificates>[0], ReviewVerdict, RegExp]>([
-    ["none expiring", { expiring: 0, unknown: 0, sources: 1, notReporting: 0 }, "ok", /^0 expiring/],
-    ["one expiring", { expiring: 1, unknown: 0, sources: 1, notReporting: 0 }, "alert", /^1 expiring/],
+    ["none expiring", { expiring: 0, unknown: 0, sources: 1, notReporting: 0, isOld: false }, "ok", /^0 expiring/],
+    ["one expiring", { expiring: 1, unknown: 0, sources: 1, notReporting: 0, isOld: false }, "alert", /^1 expiring/],
     [
       "a blind source is not good news",
-      { expiring: 0, unknown: 0, sources: 2, notReporting: 1 },
+      { expiring: 0, unknown: 0, sources: 2, notReporting: 1, isOld: false },
       "unknown",
       /1 of 2 sources not reporting/,
     ],
     [
       "unreadable ones are not either",
-      { expiring: 0, unknown: 1, sources: 1, notReporting: 0 },
+      { expiring: 0, unknown: 1, sources: 1, notReporting: 0, isOld: false },
       "unknown",
       /1 unknown/,
     ],
-    ["nobody looks", { expiring: 0, unknown: 0, sources: 0, notReporting: 0 }, "unknown", /no agent looks/],
+    [
+      "what was known long ago is not good news",
+      { expiring: 0, unknown: 0, sources: 1, notReporting: 0, isOld: true },
+      "unknown",
+      /when it could be reached last/,
+    ],
+    [
+      "and stays bad news",
+      { expiring: 1, unknown: 0, sources: 1, notReporting: 0, isOld: true },
+      "alert",
+      /when it could be reached last/,
+    ],
+    ["nobody looks", { expiring: 0, unknown: 0, sources: 0, notReporting: 0, isOld: false }, "unknown", /no agent looks/],
     ["Postgres away", null, "unknown", /cannot be reached/],
   ])("%s", (_name, known, verdict, reason) =>
     expect(reviewCertificates(known)).toEqual({ verdict, reason: expect.stringMatching(reason) }),
+  );
+});
+
+describe("a mesh of which a part is silent", () => {
+  it.each<[string, ReviewVerdict, number, ReviewVerdict, string]>([
+    ["is not well because the rest is", "ok", 6, "unknown", "said; 4 of 10 services do not report"],
+    ["is as bad as what reports", "alert", 6, "alert", "said; 4 of 10 services do not report"],
+    ["that reports again is judged by all of it", "ok", 10, "ok", "said"],
+    ["of nobody is unknown for its own reason", "unknown", 0, "unknown", "said"],
+  ])("%s", (_name, verdict, reporting, expected, reason) =>
+    expect(ofThose({ verdict, reason: "said" }, 10, reporting)).toEqual({ verdict: expected, reason }),
   );
 });
 

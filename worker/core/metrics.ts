@@ -8,6 +8,7 @@ import type { Backlog, Tell } from "./component.ts";
 import type { Family, Sample } from "./exposition.ts";
 import type { GatewayCounts } from "./gateway.ts";
 import type { Watched } from "./watch.ts";
+import { isOld } from "./watch.ts";
 
 /** Certificates that get a series of their own, those that end first; all are counted. */
 const CERTIFICATES_SHOWN_MAX = 200;
@@ -57,7 +58,10 @@ function certificateFamilies({ watched, clusters }: MetricsFacts, now: Millis): 
   const certificates = watched?.certificates ?? [];
   const sources = certificateSources(clusters, certificates, now);
   const judged = judgeCertificates(certificates, sources, now);
-  const isKnown = watched !== null && sources.some(({ state }) => state !== "blind");
+  const soon = expiring(judged, EXPIRING_DAYS * DAY, now).certificates.length;
+  // An old copy still proves those that are in it, and no longer that there are none.
+  const isProof = watched !== null && (soon > 0 || !isOld(watched, now));
+  const isKnown = isProof && sources.some(({ state }) => state !== "blind");
   const verdicts = ["ok", "warning", "critical", "unknown"] as const satisfies readonly CertificateVerdict[];
   const shown = judged
     .filter(({ verdict, endsAt }) => verdict !== "unknown" && endsAt !== null)
@@ -65,8 +69,8 @@ function certificateFamilies({ watched, clusters }: MetricsFacts, now: Millis): 
   return [
     gauge(
       "observatory_mtls_certificates_expiring_7d",
-      "Certificates with a lifetime over 21 days that end within 7 days. NaN if no source sees any.",
-      [{ value: isKnown ? expiring(judged, EXPIRING_DAYS * DAY, now).certificates.length : Number.NaN }],
+      "Certificates with a lifetime over 21 days that end within 7 days. NaN if nobody knows.",
+      [{ value: isKnown ? soon : Number.NaN }],
     ),
     gauge(
       "observatory_certificates",

@@ -114,22 +114,33 @@ function cannotTell(said: string, { method }: Quantile, bound: number): Reviewed
   return { verdict: "indeterminate", reason: `${said}: cannot tell whether it is within ${bound} ms${hint}` };
 }
 
+/** A number of what reports is not the mesh's: with the rest silent, it may be bad news and is never good. */
+export function ofThose<R extends Reviewed>(reviewed: R, total: number, reporting: number): R {
+  const silent = total - reporting;
+  if (silent <= 0 || reporting === 0) return reviewed;
+  const verdict = reviewed.verdict === "ok" ? "unknown" : reviewed.verdict;
+  return { ...reviewed, verdict, reason: `${reviewed.reason}; ${silent} of ${total} services do not report` };
+}
+
+/** `isOld`: Postgres could not be asked again for so long that an expiry of now may be missing. */
+interface KnownCertificates {
+  readonly expiring: number;
+  readonly unknown: number;
+  readonly sources: number;
+  readonly notReporting: number;
+  readonly isOld: boolean;
+}
+
 /** None may end within 7 days. What nobody sees is not well. */
-export function reviewCertificates(
-  known: {
-    readonly expiring: number;
-    readonly unknown: number;
-    readonly sources: number;
-    readonly notReporting: number;
-  } | null,
-): Reviewed {
+export function reviewCertificates(known: KnownCertificates | null): Reviewed {
   if (known === null) return { verdict: "unknown", reason: "the archive of what was seen cannot be reached" };
-  const { expiring, unknown, sources, notReporting } = known;
+  const { expiring, unknown, sources, notReporting, isOld } = known;
   const missing = notReporting === 0 ? "" : `, ${notReporting} of ${sources} sources not reporting`;
-  const reason = `${expiring} expiring within 7 days${missing}${unknown === 0 ? "" : `, ${unknown} unknown`}`;
+  const old = isOld ? ", as the archive said when it could be reached last" : "";
+  const reason = `${expiring} expiring within 7 days${missing}${unknown === 0 ? "" : `, ${unknown} unknown`}${old}`;
   if (expiring > 0) return { verdict: "alert", reason };
   if (sources === 0) return { verdict: "unknown", reason: "no agent looks at certificates" };
-  return notReporting > 0 || unknown > 0 ? { verdict: "unknown", reason } : { verdict: "ok", reason };
+  return notReporting > 0 || unknown > 0 || isOld ? { verdict: "unknown", reason } : { verdict: "ok", reason };
 }
 
 function percent(ratio: number): string {

@@ -5,6 +5,7 @@ import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "../core/calendar.ts";
 import { certificateSources, expiring, judgeCertificates } from "../core/certificate.ts";
 import {
+  ofThose,
   REVIEW_VERDICTS,
   reviewCertificates,
   reviewErrors,
@@ -13,6 +14,7 @@ import {
   trafficOf,
 } from "../core/overview.ts";
 import type { Watched } from "../core/watch.ts";
+import { isOld } from "../core/watch.ts";
 import type { OperatorView } from "../objects/operator-view.ts";
 import { boardOf } from "../objects/env.ts";
 import { usualRates } from "../store/baseline.ts";
@@ -72,14 +74,15 @@ async function overview(c: AppContext): Promise<Response> {
   ]);
   const fresh = view.tells.filter(({ expiresAt }) => now < expiresAt).flatMap(({ services }) => services);
   const traffic = trafficOf(fresh);
+  const total = view.tells.reduce((sum, { services }) => sum + services.length, 0);
   return answerAs(c, OverviewAnswer, {
     asOf: rfc3339(now, "Etc/UTC"),
-    services: { total: view.tells.reduce((sum, { services }) => sum + services.length, 0), reporting: fresh.length },
+    services: { total, reporting: fresh.length },
     ...traffic,
     review: {
-      requestRate: reviewRate(traffic, usual.ok ? usual.value : null),
-      errorRate: reviewErrors(traffic),
-      p95Latency: reviewP95(traffic),
+      requestRate: ofThose(reviewRate(traffic, usual.ok ? usual.value : null), total, fresh.length),
+      errorRate: ofThose(reviewErrors(traffic), total, fresh.length),
+      p95Latency: ofThose(reviewP95(traffic), total, fresh.length),
       certificates: certificatesOf(view, watched, now),
       anomalies: anomaliesOf(watched),
     },
@@ -102,9 +105,16 @@ function certificatesOf({ tells }: OperatorView, watched: Watched | null, now: M
   const found = expiring(judgeCertificates(watched.certificates, sources, now), EXPIRING_DAYS * DAY, now);
   const notReporting = sources.filter(({ state }) => state !== "ok").length;
   const count = found.certificates.length;
-  const known = { expiring: count, unknown: found.unknown.length, sources: sources.length, notReporting };
+  const known = {
+    expiring: count,
+    unknown: found.unknown.length,
+    sources: sources.length,
+    notReporting,
+    isOld: isOld(watched, now),
+  };
   const isBlind = sources.every(({ state }) => state === "blind");
-  return { ...reviewCertificates(known), expiring7d: isBlind ? null : count };
+  const isKnown = !isBlind && (count > 0 || !known.isOld);
+  return { ...reviewCertificates(known), expiring7d: isKnown ? count : null };
 }
 
 function anomaliesOf(watched: Watched | null) {

@@ -4,6 +4,7 @@ import { DAY, SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "../core/calendar.ts";
 import type { JudgedCertificate } from "../core/certificate.ts";
 import { certificateSources, expiring, judgeCertificates } from "../core/certificate.ts";
+import { isOld } from "../core/watch.ts";
 import { boardOf } from "../objects/env.ts";
 import { raisedAnomalies } from "../store/anomalies.ts";
 import type { StoredAnomaly } from "../store/anomalies.ts";
@@ -46,7 +47,9 @@ const CertificatesAnswer = v.strictObject({
   days: v.number(),
   status: v.pipe(
     v.picklist(["known", "partly", "unknown"]),
-    v.description("partly: a source does not see everything; unknown: none sees anything"),
+    v.description(
+      "partly: a source does not see everything, or the archive could not be asked since asOf; unknown: none sees anything",
+    ),
   ),
   note: v.string(),
   certificates: v.pipe(
@@ -82,12 +85,13 @@ async function certificates(c: AppContext): Promise<Response> {
   const found = expiring(judged, days * DAY, now);
   const at = (moment: number | null): string | null => (moment === null ? null : rfc3339(moment, CLOCK));
   const blind = sources.filter(({ state }) => state !== "ok").length;
+  const old = isOld(watched, now);
   return answerAs(c, CertificatesAnswer, {
     asOf: rfc3339(watched.at, CLOCK),
     days,
-    status: sources.every(({ state }) => state === "blind") ? "unknown" : blind > 0 ? "partly" : "known",
+    status: sources.every(({ state }) => state === "blind") ? "unknown" : blind > 0 || old ? "partly" : "known",
     note: noteOf(
-      { expiring: found.certificates.length, unknown: found.unknown.length, blind, sources: sources.length },
+      { expiring: found.certificates.length, unknown: found.unknown.length, blind, sources: sources.length, old },
       days,
     ),
     certificates: found.certificates.map((one) => certificateBody(one, now)),
@@ -104,15 +108,21 @@ async function certificates(c: AppContext): Promise<Response> {
 const UNREACHABLE =
   "Postgres cannot be reached, and what was seen of certificates is kept there. Ask again in a few seconds.";
 
-function noteOf(
-  seen: { readonly expiring: number; readonly unknown: number; readonly blind: number; readonly sources: number },
-  days: number,
-): string {
+interface Seen {
+  readonly expiring: number;
+  readonly unknown: number;
+  readonly blind: number;
+  readonly sources: number;
+  readonly old: boolean;
+}
+
+function noteOf(seen: Seen, days: number): string {
   if (seen.sources === 0) return "No agent looks at certificates: add sources.certificates to its agent.yaml";
   const parts = [
     `${seen.expiring} expiring within ${days} ${days === 1 ? "day" : "days"}`,
     ...(seen.unknown === 0 ? [] : [`${seen.unknown} unknown`]),
     ...(seen.blind === 0 ? [] : [`${seen.blind} ${seen.blind === 1 ? "source" : "sources"} not reporting in full`]),
+    ...(seen.old ? ["what came since asOf is missing: Postgres cannot be reached"] : []),
   ];
   return parts.join(", ");
 }
