@@ -3,7 +3,14 @@ import { describe, expect, it } from "vitest";
 import { exponentialOf } from "../../protocol/exponential.ts";
 import type { ExplicitLatency } from "../../protocol/latency.ts";
 import type { ReviewVerdict, Traffic } from "../../worker/core/overview.ts";
-import { ofThose, reviewCertificates, reviewErrors, reviewP95, reviewRate, trafficOf } from "../../worker/core/overview.ts";
+import {
+  ofThose,
+  reviewCertificates,
+  reviewErrors,
+  reviewP95,
+  reviewRate,
+  trafficOf,
+} from "../../worker/core/overview.ts";
 
 function traffic(facts: Partial<Traffic>): Traffic {
   return { requestsPerSecond: 100, errorRatio: 0, p95: null, ...facts };
@@ -105,7 +112,12 @@ describe("certificate health: 0 (alert if >0)", () => {
       "alert",
       /when it could be reached last/,
     ],
-    ["nobody looks", { expiring: 0, unknown: 0, sources: 0, notReporting: 0, isOld: false }, "unknown", /no agent looks/],
+    [
+      "nobody looks",
+      { expiring: 0, unknown: 0, sources: 0, notReporting: 0, isOld: false },
+      "unknown",
+      /no agent looks/,
+    ],
     ["Postgres away", null, "unknown", /cannot be reached/],
   ])("%s", (_name, known, verdict, reason) =>
     expect(reviewCertificates(known)).toEqual({ verdict, reason: expect.stringMatching(reason) }),

@@ -100,11 +100,50 @@ describe("/openapi.json", () => {
     for (const [path, item] of Object.entries(paths)) {
       const content = item["get"]?.responses["200"]?.content ?? {};
       const [type, media] = Object.entries(content)[0] ?? [];
-      if (type === "text/plain") continue;
+      if (path === "/metrics") {
+        expect(Object.keys(content)).toEqual([
+          "application/openmetrics-text; version=1.0.0; charset=utf-8",
+          "text/plain; version=0.0.4; charset=utf-8",
+        ]);
+        continue;
+      }
       expect([path, type]).toEqual([path, "application/json"]);
       expect(media?.schema).toHaveProperty("properties");
     }
   });
+});
+
+describe("a refusal", () => {
+  const refusals = described.flatMap((route) => [
+    ...(route.path.includes(":id") ? [["404", route.path, route.path.replace(":id", "nobody"), route] as const] : []),
+    ...(route.api?.query === undefined ? [] : [["400", route.path, null, route] as const]),
+    ...(route.policy === "read" ? [["401", route.path, null, route] as const] : []),
+  ]);
+  /** A value that no parameter of ours takes. */
+  const wrong = "?range=!&kind=!&cluster=!&days=!&limit=!";
+
+  it.each(refusals)("%s of %s is described, and given", async (status, path, asked, route) => {
+    const headers = status === "401" ? {} : await tokenOf("read");
+    const answer = await call((asked ?? pathOf(route)) + (status === "400" ? wrong : ""), { headers });
+    expect([path, String(answer.status)]).toEqual([path, status]);
+    await answer.text();
+    const { paths } = await documentOf();
+    expect(paths[path.replace(":id", "{id}")]?.["get"]?.responses).toHaveProperty(status);
+  });
+
+  it("400 is promised by nobody who takes every question", async () => {
+    const { paths } = await documentOf();
+    expect(paths["/api/v1/components/{id}"]?.["get"]?.responses).not.toHaveProperty("400");
+  });
+});
+
+it("services of one cluster are asked for by its name, and how many there are is said", async () => {
+  const headers = await tokenOf("read");
+  const of = async (query: string) =>
+    (await call(`/api/v1/services${query}`, { headers })).json<{ total: number; services: { cluster: string }[] }>();
+  const found = await of(`?cluster=${CLUSTER}`);
+  expect([found.total, found.services.map(({ cluster }) => cluster)]).toEqual([1, [CLUSTER]]);
+  expect((await of("?cluster=nobody")).services).toEqual([]);
 });
 
 describe("a token", () => {

@@ -100,7 +100,7 @@ describe("limits of a component", () => {
   });
 
   it.each([
-    ["a share above 100 %", { errorRatioMajor: 1.5 }, "must be above 0 and at most 1"],
+    ["a share above 100 %", { errorRatioMajor: 1.5 }, "must be above 0 % and at most 100 % (1 in JSON)"],
     ["a limit that nobody knows", { errorRatio: 0.1 }, "errorRatio"],
     ["limits in the wrong order", { errorRatioDegraded: 0.2 }, "must not be above the limit of a partial outage"],
   ] as const)("are refused if they are %s", async (_name, thresholds, message) => {
@@ -146,7 +146,7 @@ describe("limits of the page", () => {
       });
     const refused = await post("500");
     expect(refused.status).toBe(400);
-    expect(await refused.text()).toContain("Must be above 0 and at most 1");
+    expect(await refused.text()).toContain("Must be above 0 % and at most 100 % (1 in JSON)");
     expect((await post("60")).status).toBe(303);
     expect((await board.operatorView()).page.thresholds).toEqual({ errorRatioMajor: 0.6 });
     const page = await (await call("/admin/limits", { headers: { cookie } })).text();

@@ -99,6 +99,17 @@ describe("certificates", () => {
     expect(review?.["certificates"]).toMatchObject({ verdict: "unknown", expiring7d: null });
   });
 
+  it("of a source that is down are not waited for: Postgres may sleep", async () => {
+    await push([], "down");
+    const at = () =>
+      runInDurableObject(boardOf(bindings), async (board: Board) => (await board.watched(5 * MINUTE))?.at);
+    const before = await at();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31_000 });
+    const after = await at();
+    vi.useRealTimers();
+    expect(after).toBe(before);
+  });
+
   it("that an agent sees and that have not arrived are waited for: what is known is read again before it is old", async () => {
     const answer = await agent.push(
       { epoch: agent.epoch, records: { first: 1, items: [certificate("api:443", 90, 40)] } },

@@ -49,7 +49,8 @@ export class BoardWatch {
 
   #isAwaited(): boolean {
     if (this.#watched === null || this.#watched.certificates.length > 0) return false;
-    return [...this.#tells.map.values()].some(({ sources }) => sources["certificates"] !== undefined);
+    // One that is down has nothing to send: to wait for it would keep the database awake for as long.
+    return [...this.#tells.map.values()].some(({ sources }) => (sources["certificates"]?.state ?? "down") !== "down");
   }
 
   async #read(): Promise<void> {

@@ -32,7 +32,7 @@ const SloRequest = v.strictObject({
 const PERCENT = 0.01;
 const LIMITS = ["errorRatioDegraded", "errorRatioPartial", "errorRatioMajor", "p95Ms", "requestsMin"] as const;
 
-const RATIO_RANGE = "must be above 0 and at most 1, which is 100 %";
+const RATIO_RANGE = "must be above 0 % and at most 100 % (1 in JSON)";
 const ErrorRatio = v.exactOptional(
   v.pipe(v.number(RATIO_RANGE), v.gtValue(0, RATIO_RANGE), v.maxValue(1, RATIO_RANGE)),
 );

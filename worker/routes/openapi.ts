@@ -2,6 +2,7 @@
 import { toJsonSchema } from "@valibot/to-json-schema";
 import type { JsonSchema } from "@valibot/to-json-schema";
 import type * as v from "valibot";
+import { EXPOSITION_TYPES } from "../core/exposition.ts";
 import { RefusalAnswer } from "./described.ts";
 import type { ApiDescription, Route } from "./table.ts";
 
@@ -66,25 +67,26 @@ function operation(route: Described): Json {
     ...(route.policy === "read"
       ? { security: [{ token: [] }], "x-scopes": route.scope === "read" ? ["read"] : ["read", route.scope] }
       : { security: [] }),
-    responses: responsesOf(route, parameters.length > 0),
+    responses: responsesOf(route),
   };
 }
 
-function responsesOf({ api, policy }: Described, hasParameters: boolean): Json {
+function responsesOf({ api, policy, path }: Described): Json {
   const refusal = (description: string): Json => ({
     description,
     content: { "application/json": { schema: { $ref: "#/components/schemas/Refusal" } } },
   });
   const content =
     api.answer === null
-      ? { "text/plain": { schema: { type: "string" } } }
+      ? Object.fromEntries(Object.values(EXPOSITION_TYPES).map((type) => [type, { schema: { type: "string" } }]))
       : { "application/json": { schema: schemaOf(api.answer) } };
   return {
     200: { description: "What was asked for", content },
-    ...(hasParameters ? { 400: refusal("A parameter is not as described") } : {}),
+    ...(api.query === undefined ? {} : { 400: refusal("A parameter is not as described") }),
     ...(policy === "read"
       ? { 401: refusal("No token, or one that is not known"), 403: refusal("The token is for something else") }
       : {}),
+    ...(pathParameters(path).length === 0 ? {} : { 404: refusal("There is none of this id") }),
     503: refusal("What would answer cannot be reached: ask again after Retry-After"),
   };
 }

@@ -26,7 +26,7 @@ type Policy = "public" | "agent" | "cli" | "read" | "admin";
 export interface ApiDescription {
   readonly summary: string;
   readonly query?: v.ObjectSchema<v.ObjectEntries, undefined>;
-  /** The body of a 200; null if it is no JSON. */
+  /** The body of a 200; null if it is metrics as text. */
   readonly answer: v.GenericSchema | null;
 }
 
