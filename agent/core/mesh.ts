@@ -78,13 +78,28 @@ export function toLatency(buckets: ReadonlyMap<number, number>, sum: number): Ex
 const SAME_COUNT = 0.99;
 
 /**
- * A service's histogram. Where proxies expose both kinds, the native one, which is finer. Where some of its pods expose
- * one kind and some the other, the two never add up, and the one that counted more requests speaks.
+ * A service's histograms. Where proxies expose both kinds, the native one, which is finer. Where some of its pods expose
+ * one kind and some the other, the two never add up, and the one that counted more requests speaks; the
+ * other one comes after it, if that counted requests that the first did not.
+ *
+ * @returns none, one or two
  */
-function latencyOf({ buckets, sum, native }: MeshCounts): Latency | null {
+function latenciesOf({ requests, buckets, sum, native }: MeshCounts): readonly Latency[] {
   const explicit = toLatency(buckets, sum);
-  if (native === undefined || explicit === null) return native ?? explicit;
-  return countOf(native) >= SAME_COUNT * countOf(explicit) ? native : explicit;
+  if (native === undefined || explicit === null) return [native ?? explicit].filter((one) => one !== null);
+  const [counted, others] = [countOf(native), countOf(explicit)];
+  const [first, second] = counted >= SAME_COUNT * others ? [native, explicit] : [explicit, native];
+  return Math.max(counted, others) >= SAME_COUNT * requests ? [first] : [first, second];
+}
+
+/** Of all requests, whichever kind counted them: it lies between the p95 of the one and that of the other. */
+function p95Of(latencies: readonly Latency[]): Reading["p95"] {
+  const [first, second] = latencies.flatMap((latency) => quantile(latency, 0.95) ?? []);
+  if (first === undefined) return null;
+  const [estimate, lo, hi] = quantileTuple(first);
+  if (second === undefined) return [estimate, lo, hi];
+  const [, otherLo, otherHi] = quantileTuple(second);
+  return [estimate, Math.min(lo, otherLo), hi === null || otherHi === null ? null : Math.max(hi, otherHi)];
 }
 
 /** Without the digits that say nothing: `min` and `max` stay outside of what they bound. */
@@ -98,24 +113,24 @@ function shortened(latency: Latency, count: (value: number) => number): Latency 
 
 /** The durable record of a closed span. */
 export function toWindow(service: string, at: Millis, spanMs: number, counts: MeshCounts): WindowRecord {
-  const exact = latencyOf(counts);
+  const [exact = null] = latenciesOf(counts);
   const latency = exact && shortened(exact, cut);
   return { kind: "window", service, at, spanMs, requests: cut(counts.requests), errors: cut(counts.errors), latency };
 }
 
 /** What the page shows of the span that ended at `at`. */
 export function toReading(at: Millis, spanMs: number, counts: MeshCounts): ServiceReading {
-  const exact = latencyOf(counts);
+  const latencies = latenciesOf(counts);
+  const [exact = null] = latencies;
   // It goes out with each push and is replaced in seconds: two digits of a bucket are enough to look at.
   const bucket = (count: number): number => (Number.isInteger(count) ? count : digits(count, 2));
   const latency = exact && shortened(exact, bucket);
-  const p95 = exact && quantile(exact, 0.95);
   const reading: Reading = {
     at: Math.round(at),
     spanMs: Math.round(spanMs),
     requests: cut(counts.requests),
     errors: cut(counts.errors),
-    p95: p95 && quantileTuple(p95),
+    p95: p95Of(latencies),
   };
   return { reading, latency };
 }

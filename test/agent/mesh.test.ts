@@ -144,6 +144,56 @@ describe("of a native histogram and buckets", () => {
     ["neither", {}, undefined],
   ])("%s", (_name, counts, scheme) => expect(schemeOf(counts)).toBe(scheme));
 
+  it.each([
+    [
+      "slow ones in the buckets of fewer pods",
+      Array<number>(60).fill(10),
+      [
+        [25, 0],
+        [500, 0],
+        [1_000, 40],
+      ],
+      700,
+    ],
+    [
+      "fast ones in the buckets of more pods",
+      Array<number>(40).fill(700),
+      [
+        [25, 60],
+        [500, 60],
+        [1_000, 60],
+      ],
+      700,
+    ],
+    [
+      "slow ones above all buckets",
+      Array<number>(60).fill(10),
+      [
+        [25, 0],
+        [Infinity, 40],
+      ],
+      700,
+    ],
+  ] as const)("p95 of pods of both kinds covers %s", (_name, values, upTo, right) => {
+    const buckets = new Map<number, number>(upTo);
+    const { reading } = toReading(NOW, MINUTE, {
+      requests: 100,
+      errors: 0,
+      buckets,
+      sum: 0,
+      native: exponentialOf(values),
+    });
+    const [, lo = 0, hi = 0] = reading.p95 ?? [];
+    expect(lo < right && (hi ?? Infinity) >= right).toBe(true);
+  });
+
+  it("p95 is the finer one's where both counted every request", () => {
+    const both = { requests: 4, errors: 0, buckets: buckets(4), sum: 0, native };
+    expect(toReading(NOW, MINUTE, both).reading.p95).toEqual(
+      toReading(NOW, MINUTE, { ...both, buckets: new Map() }).reading.p95,
+    );
+  });
+
   it("shorter bounds are never narrower ones", () =>
     fc.assert(
       fc.property(distribution, (values) => {
