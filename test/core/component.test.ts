@@ -91,7 +91,8 @@ describe("a component over two clusters", () => {
     ["all", "major_outage", null, "major_outage"],
     ["any", "operational", "major_outage", "operational"],
     ["any", "operational", null, "operational"],
-    ["any", "major_outage", null, "major_outage"],
+    ["any", "major_outage", null, "unknown"],
+    ["any", "major_outage", "major_outage", "major_outage"],
   ] as const)("under rule %s: %s and %s is %s", (rule, eu, us, status) => expect(judge(rule, eu, us)).toBe(status));
 });
 

@@ -107,8 +107,8 @@ const rows: readonly (readonly [name: string, file: string, from: string, to: st
   [
     "silence breaks a quorum that could be met",
     "rule",
-    'if (found !== "unknown" || ascending[0] !== "unknown") return found;',
-    'if (found !== "unknown") return found;',
+    "statuses.toSorted((a, b)",
+    'statuses.filter((one) => one !== "unknown").toSorted((a, b)',
   ],
   ["any asks for all", "rule", 'rule === "any" ? 1', 'rule === "any" ? parts.length'],
   ["a quorum is met by one less", "rule", "ascending[n - 1] ?? null", "ascending[Math.max(0, n - 2)] ?? null"],

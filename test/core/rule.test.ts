@@ -32,7 +32,8 @@ describe("a rule over clusters", () => {
     ["any", undefined, ["up", "down"], "up"],
     ["any", undefined, ["up", "silent"], "up"],
     ["any", undefined, ["slow", "down"], "slow"],
-    ["any", undefined, ["silent", "down"], "down"],
+    ["any", undefined, ["silent", "down"], "silent"],
+    ["any", undefined, ["down", "down"], "down"],
     ["any", undefined, ["silent", "silent"], "silent"],
     ["any", undefined, ["maintenance", "down"], "maintenance"],
     // quorum: well while so many are
@@ -43,8 +44,9 @@ describe("a rule over clusters", () => {
     ["quorum", 2, ["up", "silent", "down"], "silent"],
     ["quorum", 2, ["up", "silent", "silent"], "silent"],
     ["quorum", 2, ["silent", "slow", "down"], "slow"],
-    ["quorum", 2, ["silent", "silent", "down"], "down"],
-    ["quorum", 1, ["silent", "down"], "down"],
+    ["quorum", 2, ["silent", "silent", "down"], "silent"],
+    ["quorum", 2, ["silent", "down", "down"], "down"],
+    ["quorum", 1, ["silent", "down"], "silent"],
     ["quorum", 3, ["up", "up", "silent"], "silent"],
     // more than there are, or no number at all: all of them
     ["quorum", 9, ["up", "down"], "down"],
@@ -64,6 +66,27 @@ describe("a rule over clusters", () => {
           judged("all") === worst(statuses)
         );
       }),
+    ));
+
+  it("is in trouble only if it is so however well those are that say nothing", () =>
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...RULES),
+        fc.integer({ min: 1, max: 4 }),
+        fc.array(fc.constantFrom(...COMPONENT_STATUSES), { minLength: 1, maxLength: 5 }),
+        (rule, quorum, statuses) => {
+          const judged = (all: readonly ComponentStatus[]) =>
+            ruled(
+              rule,
+              quorum,
+              all.map((status) => ({ status, usualPerSecond: null })),
+            ).status;
+          const isTrouble = (status: ComponentStatus): boolean => worst([status, "unknown"]) !== "unknown";
+          const best = statuses.map((status) => (status === "unknown" ? "operational" : status));
+          return !isTrouble(judged(statuses)) || isTrouble(judged(best));
+        },
+      ),
+      { numRuns: 5_000 },
     ));
 
   it("is green only if as many are known to be well as it asks for", () =>

@@ -39,15 +39,12 @@ export function ruled(rule: Rule, quorum: number | undefined, parts: readonly Pa
 }
 
 /**
- * Silence stands where the order of statuses puts it, so a quorum that could still be met is unknown and not an outage.
- * Only if nothing is known to be well, the statuses that are known speak alone.
+ * Silence stands where the order of statuses puts it, between being well and being in trouble: what could still be met
+ * is unknown, and not an outage.
  */
 function nthMildest(statuses: readonly ComponentStatus[], n: number): ComponentStatus | null {
   const ascending = statuses.toSorted((a, b) => rank(a) - rank(b));
-  const found = ascending[n - 1] ?? null;
-  if (found !== "unknown" || ascending[0] !== "unknown") return found;
-  const known = ascending.filter((status) => status !== "unknown");
-  return known[Math.min(n, known.length) - 1] ?? found;
+  return ascending[n - 1] ?? null;
 }
 
 function rank(status: ComponentStatus): number {
