@@ -152,3 +152,11 @@ it("a silent agent is noticed when its evidence expired, even if nobody looked u
     "12:05:10 partial_outage",
   ]);
 });
+
+it("a clock that was set back turns no journal around: each entry is later than the one before it", () => {
+  const checkout = component();
+  const last: StatusChange = { component: checkout.id, at: at("12:10:00"), status: "major_outage" };
+  const now = at("11:55:00");
+  const changes = changesAt(checkout, evidence([tell(now, [told("operational")])]), last, now);
+  expect(changes).toEqual([{ component: checkout.id, at: last.at + 1, status: "operational" }]);
+});

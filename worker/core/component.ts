@@ -339,7 +339,9 @@ function differing(component: Component, last: StatusChange | null, said: readon
   for (const entry of said) {
     if (entry.status === status) continue;
     status = entry.status;
-    changes.push({ component: component.id, at: entry.from, status });
+    // A clock may be set back: time that is in the journal already would count twice.
+    const at = last === null || entry.from >= last.at ? entry.from : last.at + 1;
+    changes.push({ component: component.id, at, status });
   }
   return changes;
 }
