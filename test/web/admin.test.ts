@@ -195,7 +195,7 @@ describe("the archive", () => {
       { ...ARCHIVE_PAGE, values: { since: "2036-01-01T00:00", cluster: "lab" }, faults },
       FRAME,
     );
-    expect(page).toMatch(/value="2036-01-01T00:00" aria-invalid="true" aria-describedby="fault-since"/);
+    expect(page).toMatch(/value="2036-01-01T00:00" aria-invalid="true" aria-describedby="fault-since hint-since"/);
     expect(page).toContain('<option value="lab" selected>');
   });
 });
@@ -413,13 +413,26 @@ describe("the page of a component", () => {
       text(renderComponent({ ...COMPONENT_PAGE, clusters: COMPONENT_PAGE.clusters.slice(0, 1) }, FRAME)),
     ).not.toContain("last push"));
 
+  it("names every field, and reads its hint and its fault out with it", () => {
+    const faults = [{ field: "url", message: "Must begin with https://." }];
+    const page = renderComponent({ ...COMPONENT_PAGE, form: { ...COMPONENT_PAGE.form, faults } }, FRAME);
+    const ids = new Set([...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id));
+    const labels = new Set([...page.matchAll(/<label for="([^"]+)"/g)].map(([, id]) => id));
+    const fields = [...page.matchAll(/<(?:input|textarea|select) id="([^"]+)"/g)].map(([, id]) => id);
+    expect(fields.length).toBeGreaterThan(10);
+    expect(fields.filter((id) => !labels.has(id))).toEqual([]);
+    const described = [...page.matchAll(/aria-describedby="([^"]+)"/g)].flatMap(([, said]) => said?.split(" ") ?? []);
+    const said = [...ids].filter((id) => /^(hint|fault)-/.test(id ?? ""));
+    expect(new Set(described)).toEqual(new Set(said));
+  });
+
   it("keeps what was typed, and says beside the field what is wrong with it", () => {
     const values = { ...COMPONENT_PAGE.form.values, services: "nonsense", name: '"><b>' };
     const faults = [{ field: "services", message: "“nonsense” must be cluster/namespace/name." }];
     const page = renderComponent({ ...COMPONENT_PAGE, form: { values, faults } }, FRAME);
     expect(page).toContain('value="&#34;&#62;&#60;b&#62;"');
     expect(page).toMatch(
-      /<textarea id="services"[^>]* aria-invalid="true" aria-describedby="fault-services">nonsense</,
+      /<textarea id="services"[^>]* aria-invalid="true" aria-describedby="fault-services hint-services">nonsense</,
     );
     expect(page).toMatch(/<p class="fault" id="fault-services">.*must be cluster/);
   });

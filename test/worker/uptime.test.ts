@@ -342,7 +342,8 @@ describe("the admin's page of it", () => {
     const early = await post(path, { ...form, to: form.from });
     expect([early.status, early.page]).toEqual([400, expect.stringContaining("Give a moment after the first.")]);
     expect(early.page).toContain('value="customers told us"');
-    expect((await post(path, { ...form, from: "" })).page).toContain("Give date and time, in UTC.");
+    for (const from of ["", "2026-13-45T10:00"])
+      expect((await post(path, { ...form, from })).page).toContain("Give date and time, in UTC.");
     expect((await post("/admin/components/nothing00000/uptime", form)).status).toBe(404);
   });
 });

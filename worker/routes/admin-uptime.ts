@@ -13,7 +13,7 @@ import type { UptimeView } from "../objects/board-uptime.ts";
 import { boardOf } from "../objects/env.ts";
 import { openDatabase } from "../store/database.ts";
 import { seriesOf } from "../store/series.ts";
-import { adminPage, FORM_MAX, formOf } from "./admin-page.ts";
+import { adminPage, FORM_MAX, formMoment, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 import { AMEND_REFUSALS } from "./uptime.ts";
@@ -83,15 +83,9 @@ function amendmentModels({ days, amendments }: UptimeView): readonly AmendmentMo
   });
 }
 
-const moment = v.pipe(
-  v.string(),
-  v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/, "Give date and time, in UTC."),
-  v.transform((text) => Date.parse(`${text}Z`)),
-);
-
 const AmendmentForm = v.object({
-  from: moment,
-  to: moment,
+  from: formMoment,
+  to: formMoment,
   status: v.picklist(COMPONENT_STATUSES, "Choose what it really was."),
   reason: v.pipe(line(500), v.trim(), v.nonEmpty("Say why.")),
 });

@@ -30,7 +30,7 @@ import { recentEvents } from "../store/events.ts";
 import { archiveModel, clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
 import { componentRoutes } from "./admin-component.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
-import { adminPage, FORM_MAX, formOf } from "./admin-page.ts";
+import { adminPage, FORM_MAX, formMoment, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
 import { ServiceRef } from "./component-request.ts";
 import { failedTooOften } from "./failures.ts";
@@ -265,9 +265,7 @@ async function archivePage(
 
 const ReflushForm = v.object({
   since: v.pipe(
-    v.string(),
-    v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/, "Give date and time, in UTC."),
-    v.transform((text) => Date.parse(`${text}Z`)),
+    formMoment,
     v.check((at) => at <= Date.now(), "Give a moment that has passed: times here are UTC."),
   ),
   cluster: v.union([v.literal(""), ClusterName], "Choose a cluster, or all."),

@@ -72,7 +72,7 @@ function form({ clusters, values, faults }: ArchivePageModel): Html {
   return markup`<form class="sheet" method="post" action="/admin/archive/reflush">
 <p>If Postgres was set back to an earlier time, what it had taken since then is sent again: all that this page holds, what it sent within 48 h, and each cluster's events of 48 h. Windows that an agent has freed are gone with the database; the page shows them as a gap. Doing it twice, or without need, changes nothing.</p>
 ${faultOf(faults, null, "fault-form")}
-<div class="field"><label for="since">Restored to (UTC)</label><input id="since" name="since" type="datetime-local" required value="${values.since ?? ""}"${invalid(faults, "since", "fault-since")}><small>The moment whose state Postgres has now. Earlier is safe.</small>${faultOf(faults, "since", "fault-since")}</div>
+<div class="field"><label for="since">Restored to (UTC)</label><input id="since" name="since" type="datetime-local" required value="${values.since ?? ""}"${invalid(faults, "since", "fault-since", "hint-since")}><small id="hint-since">The moment whose state Postgres has now. Earlier is safe.</small>${faultOf(faults, "since", "fault-since")}</div>
 <div class="field"><label for="cluster">Cluster</label><select id="cluster" name="cluster"${invalid(faults, "cluster", "fault-cluster")}><option value="">All, and this page</option>${options}</select>${faultOf(faults, "cluster", "fault-cluster")}</div>
 <p class="actions"><button class="primary">Send again</button></p></form>`;
 }

@@ -10,6 +10,14 @@ import { limitFields } from "./limits.ts";
 import { target } from "./uptime.ts";
 import { clusterLink, READING_HEAD, readingCells } from "./parts.ts";
 
+/** What stands below a field, and is read out with it. */
+const HINTS: Readonly<Partial<Record<ComponentField, string>>> = {
+  group: "Components of one group stand together. Empty for none.",
+  services: "One a line: cluster/namespace/name. Visitors never read these names.",
+  url: "Asked each minute from the Internet, as a visitor would; any answer but 200 to 299 within 10 s is a failure. Empty: it is not asked.",
+  "slo.target": "Percent of 30 days, 50 to 99.999. Empty: none.",
+};
+
 /** What is said of a component and why; then the form that changes it, a section for each of its subjects. */
 export function renderComponent(model: ComponentPageModel, frame: AdminFrame): string {
   const { id, name, group, form } = model;
@@ -31,43 +39,16 @@ ${model.slo !== null && markup`<p>${target(model.slo)}</p>`}
 ${faultOf(form.faults, null, "fault-form")}
 ${section("On the page", [
   field(model, "name", "Name", input(model, "name", 'required maxlength="255"')),
-  field(
-    model,
-    "group",
-    "Group",
-    input(model, "group", 'maxlength="255"'),
-    "Components of one group stand together. Empty for none.",
-  ),
+  field(model, "group", "Group", input(model, "group", 'maxlength="255"')),
   field(model, "description", "Description", input(model, "description", 'maxlength="1000"')),
 ])}
-${section("What it stands for", [
-  field(
-    model,
-    "services",
-    "Services",
-    area(model, "services"),
-    "One a line: cluster/namespace/name. Visitors never read these names.",
-  ),
-  rule(model),
-])}
+${section("What it stands for", [field(model, "services", "Services", area(model, "services")), rule(model)])}
 ${limits(model)}
 ${section("From outside", [
-  field(
-    model,
-    "url",
-    "Public address",
-    input(model, "url", 'type="url" maxlength="500" placeholder="https://"'),
-    "Asked each minute from the Internet, as a visitor would; any answer but 200 to 299 within 10 s is a failure. Empty: it is not asked.",
-  ),
+  field(model, "url", "Public address", input(model, "url", 'type="url" maxlength="500" placeholder="https://"')),
 ])}
 ${section("Promise", [
-  field(
-    model,
-    "slo.target",
-    "Target",
-    input(model, "slo.target", 'inputmode="decimal" size="8" placeholder="99.9"'),
-    "Percent of 30 days, 50 to 99.999. Empty: none.",
-  ),
+  field(model, "slo.target", "Target", input(model, "slo.target", 'inputmode="decimal" size="8" placeholder="99.9"')),
   checkbox(model, "slo.isPublic", "Visitors read the target and what is left of it"),
 ])}
 <p class="actions"><button class="primary">Save</button></p></form>
@@ -160,14 +141,19 @@ function limits({ form, defaults }: ComponentPageModel): Html {
 
 /** `attributes` are our own constants. */
 function input({ form }: ComponentPageModel, name: ComponentField, attributes: string): Html {
-  return markup`<input id="${name}" name="${name}" ${trusted(attributes)} value="${form.values[name] ?? ""}"${invalid(form.faults, name, `fault-${name}`)}>`;
+  return markup`<input id="${name}" name="${name}" ${trusted(attributes)} value="${form.values[name] ?? ""}"${said(form, name)}>`;
 }
 
 function area({ form }: ComponentPageModel, name: ComponentField): Html {
   const text = form.values[name] ?? "";
-  return markup`<textarea id="${name}" name="${name}" rows="${Math.max(2, text.split("\n").length)}" spellcheck="false" required${invalid(form.faults, name, `fault-${name}`)}>${text}</textarea>`;
+  return markup`<textarea id="${name}" name="${name}" rows="${Math.max(2, text.split("\n").length)}" spellcheck="false" required${said(form, name)}>${text}</textarea>`;
 }
 
-function field({ form }: ComponentPageModel, name: ComponentField, label: string, control: Html, hint?: string): Html {
-  return markup`<div class="field"><label for="${name}">${label}</label>${control}${hint !== undefined && markup`<small>${hint}</small>`}${faultOf(form.faults, name, `fault-${name}`)}</div>`;
+function said({ faults }: ComponentPageModel["form"], name: ComponentField): Html | null {
+  return invalid(faults, name, `fault-${name}`, HINTS[name] === undefined ? null : `hint-${name}`);
+}
+
+function field({ form }: ComponentPageModel, name: ComponentField, label: string, control: Html): Html {
+  const hint = HINTS[name];
+  return markup`<div class="field"><label for="${name}">${label}</label>${control}${hint !== undefined && markup`<small id="hint-${name}">${hint}</small>`}${faultOf(form.faults, name, `fault-${name}`)}</div>`;
 }

@@ -62,9 +62,11 @@ export function faultOf(faults: readonly Fault[], field: string | null, id: stri
     : markup`<p class="fault" id="${id}">${shape("major_outage")} ${messages.join(" ")}</p>`;
 }
 
-/** The attributes that mark a field as faulty. */
-export function invalid(faults: readonly Fault[], field: string, id: string): Html | null {
-  return faults.some((fault) => fault.field === field) ? markup` aria-invalid="true" aria-describedby="${id}"` : null;
+/** The attributes that mark a field as faulty, and name what is said of it: its fault, and its hint if it has one. */
+export function invalid(faults: readonly Fault[], field: string, id: string, hint: string | null = null): Html | null {
+  const isFaulty = faults.some((fault) => fault.field === field);
+  const said = [...(isFaulty ? [id] : []), ...(hint === null ? [] : [hint])].join(" ");
+  return said === "" ? null : markup`${isFaulty && markup` aria-invalid="true"`} aria-describedby="${said}"`;
 }
 
 /** One segment of an address. */

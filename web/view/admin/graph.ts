@@ -14,9 +14,11 @@ export const DRAWN_MAX = 40;
 const BOX = { width: 176, height: 58, across: 60, down: 18 } as const;
 /** Around the picture. */
 const MARGIN = 8;
-/** Characters of a name, and of the smaller line beneath it, that fit a box. */
-const NAME_MAX = 20;
-const FACTS_MAX = 24;
+/** Where text begins beside a mark, and where there is none. */
+const TEXT = { marked: 28, unmarked: 12 } as const;
+/** Characters of a name, and of the smaller line beneath it, that fit a box beside a mark. */
+const NAME_MAX = 18;
+const FACTS_MAX = 22;
 /** The runbook's limits: calls that fail more are drawn and labelled as failing. */
 const FAILING = 0.01;
 const FAILING_MUCH = 0.05;
@@ -134,8 +136,10 @@ function box(node: GraphNodeModel, places: ReadonlyMap<string, Point>): Html | n
   if (place === undefined) return null;
   const { x, y } = place;
   const name = node.name.slice(node.name.indexOf("/") + 1);
-  const short = name.length > NAME_MAX ? `${name.slice(0, NAME_MAX - 1)}…` : name;
-  return markup`<g><title>${node.name}: ${node.reason ?? "reports nothing of itself"}</title><rect class="box${node.role === "cause" && " cause"}" x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}" rx="6"/>${mark(node.status, x + 10, y + 11)}<text x="${x + 28}" y="${y + 22}" class="name">${short}</text><text x="${x + 28}" y="${y + 42}" class="facts">${factsOf(node)}</text></g>`;
+  const indent = node.status === null ? TEXT.unmarked : TEXT.marked;
+  const most = node.status === null ? NAME_MAX + 2 : NAME_MAX;
+  const short = name.length > most ? `${name.slice(0, most - 1)}…` : name;
+  return markup`<g><title>${node.name}: ${node.reason ?? "reports nothing of itself"}</title><rect class="box${node.role === "cause" && " cause"}" x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}" rx="6"/>${mark(node.status, x + 10, y + 11)}<text x="${x + indent}" y="${y + 22}" class="name">${short}</text><text x="${x + indent}" y="${y + 42}" class="facts">${factsOf(node)}</text></g>`;
 }
 
 function mark(status: ComponentStatus | null, x: number, y: number): Html | null {

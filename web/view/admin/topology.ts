@@ -77,7 +77,7 @@ function services({ nodes, edges }: GraphModel): Html {
   return markup`<h2>Services</h2>
 ${table({
   caption: "Services, with whom they call",
-  head: ["Service", "State", "requests", "error ratio", "p95", "Calls", "Called by"],
+  head: ["Service", "state", "requests", "error ratio", "p95", "calls", "called by"],
   rows: nodes.map((node) => [
     node.name,
     state(node),

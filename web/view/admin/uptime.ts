@@ -112,9 +112,9 @@ function form({ id, form: { values, faults }, frozen: mark }: UptimePageModel): 
       markup`<option value="${status}"${status === (values.status ?? "operational") && trusted(" selected")}>${statusWord(status)}</option>`,
   );
   const field = (name: AmendmentField, label: string, control: Html, hint?: string): Html =>
-    markup`<div class="field"><label for="${name}">${label}</label>${control}${hint !== undefined && markup`<small>${hint}</small>`}${faultOf(faults, name, `fault-${name}`)}</div>`;
+    markup`<div class="field"><label for="${name}">${label}</label>${control}${hint !== undefined && markup`<small id="hint-${name}">${hint}</small>`}${faultOf(faults, name, `fault-${name}`)}</div>`;
   const time = (name: "from" | "to"): Html =>
-    markup`<input id="${name}" name="${name}" type="datetime-local" required value="${values[name] ?? ""}"${invalid(faults, name, `fault-${name}`)}>`;
+    markup`<input id="${name}" name="${name}" type="datetime-local" required value="${values[name] ?? ""}"${invalid(faults, name, `fault-${name}`, name === "to" ? "hint-to" : null)}>`;
   return markup`<details${faults.length > 0 && trusted(" open")}><summary>Correct a past day</summary>
 <form class="sheet" method="post" action="/admin/components/${segment(id)}/uptime">
 <p>Nothing is overwritten: the day is shown as corrected, with what stood there before.</p>
@@ -122,6 +122,6 @@ ${faultOf(faults, null, "fault-form")}
 ${field("from", "From (UTC)", time("from"))}
 ${field("to", "To (UTC)", time("to"), `At most to the end of ${mark.day}.`)}
 ${field("status", "It really was", markup`<select id="status" name="status"${invalid(faults, "status", "fault-status")}>${options}</select>`)}
-${field("reason", "Why", markup`<input id="reason" name="reason" required maxlength="500" value="${values.reason ?? ""}"${invalid(faults, "reason", "fault-reason")}>`, "For operators: visitors do not read it.")}
+${field("reason", "Why", markup`<input id="reason" name="reason" required maxlength="500" value="${values.reason ?? ""}"${invalid(faults, "reason", "fault-reason", "hint-reason")}>`, "For operators: visitors do not read it.")}
 <p class="actions"><button class="primary">Correct</button></p></form></details>`;
 }
