@@ -1,6 +1,6 @@
 /** Pushes over the session: the same rules as over HTTP, on a socket that was proved once. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { PUSH_BYTES_MAX } from "../../protocol/limits.ts";
 import type { Cluster } from "../../worker/objects/cluster.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
@@ -18,6 +18,7 @@ import {
   windowOf,
 } from "./agent.ts";
 import { fillOutbox } from "./database.ts";
+import { pass } from "./sender.ts";
 
 const board = boardOf(bindings);
 
@@ -294,4 +295,37 @@ it("a session that ends is told at once, counted from the push that came over it
   session.close();
   const heard = Number(kept?.["heardAt"]);
   await expect.poll(() => hushed).toEqual([["ended-1", heard, heard + 30_000]]);
+});
+
+describe("an agent that is heard again, well by one reading, after an outage", () => {
+  const one = (errorRatio: number) => {
+    const service = liveService(errorRatio);
+    return { services: [{ ...service, readings: service.readings.slice(-1) }] };
+  };
+  afterEach(() => void vi.useRealTimers());
+
+  it.each([
+    ["of ten seconds, as of a restart", 10_000, "partial_outage"],
+    ["of an hour, in which the page called it unknown", 3_600_000, "operational"],
+  ] as const)("and a silence %s", async (_name, silentMs, status) => {
+    const cluster = `silent-${silentMs}`;
+    const agent = await enrolledAgent(cluster);
+    const session = await openSession(agent);
+    const said: (string | undefined)[] = [];
+    const hushed: string[] = [];
+    await onBoard("hear", async ({ services }) => void said.push(services[0]?.status));
+    await onBoard("hush", async (...[who]) => void hushed.push(who));
+    await session.push({ epoch: agent.epoch }, { services: [liveService(0.3)] });
+    session.close();
+    await expect.poll(() => hushed).toEqual([cluster]);
+    await evictDurableObject(clusterOf(bindings, cluster));
+    pass(silentMs);
+    await openSession(agent).then((again) => again.push({ epoch: agent.epoch }, one(0)));
+    await expect.poll(() => said.length).toBe(2);
+    // And it is remembered as it was judged, over the object's death.
+    await evictDurableObject(clusterOf(bindings, cluster));
+    await agent.push({ epoch: agent.epoch }, one(0));
+    await expect.poll(() => said.at(-1)).toBe(status);
+    expect(said.slice(0, 2)).toEqual(["partial_outage", status]);
+  });
 });

@@ -19,6 +19,25 @@ export interface Judge {
   readonly statuses: Readonly<Record<string, ServiceStatus>>;
 }
 
+/** When an agent pushed last, and how often it did. */
+export interface Heard {
+  readonly heardAt: Millis;
+  readonly intervalMs: number;
+}
+
+/**
+ * What readings said before an agent fell silent, once it is heard again: a failure that the page has called unknown
+ * meanwhile was not refuted, but nobody has seen it for long, and one good reading must not be called an outage by it.
+ */
+export function afterSilence(statuses: Judge["statuses"], last: Heard | null, now: Millis): Judge["statuses"] {
+  if (last === null || now < silentAt(last.heardAt, last.intervalMs) + TELL_INTERVAL_MS) return statuses;
+  const isUnfailed = (status: ServiceStatus): boolean => status === "operational" || status === "unknown";
+  if (Object.values(statuses).every(isUnfailed)) return statuses;
+  return Object.fromEntries(
+    Object.entries(statuses).map(([name, status]) => [name, isUnfailed(status) ? status : "unknown"]),
+  );
+}
+
 export function tellOf(cluster: string, push: Push, live: Live, judge: Judge, backlog: Backlog, now: Millis): Tell {
   const scope = scopeOf(push, live);
   return {

@@ -6,8 +6,18 @@ import type { Tell } from "../core/component.ts";
 import type { Policies } from "../core/policies.ts";
 import { RUNBOOK } from "../core/policies.ts";
 import type { ServiceStatus } from "../core/service.ts";
-import type { Judge, News, Told } from "../core/tell.ts";
-import { isQuiet, isTellAhead, isTellDue, newsOf, silentAt, statusesOf, tellOf, toldOf } from "../core/tell.ts";
+import type { Heard, Judge, News, Told } from "../core/tell.ts";
+import {
+  afterSilence,
+  isQuiet,
+  isTellAhead,
+  isTellDue,
+  newsOf,
+  silentAt,
+  statusesOf,
+  tellOf,
+  toldOf,
+} from "../core/tell.ts";
 import type { ToldTopology } from "../core/topology.ts";
 import { topologyIn } from "../core/topology.ts";
 import type { ClusterCounts } from "./cluster-counts.ts";
@@ -58,6 +68,7 @@ export class ClusterTells {
   hear(push: Push, now: Millis): void {
     const { ctx, memory, sessions, counted } = this.#owner;
     const cluster = this.#owner.cluster();
+    this.#remember(afterSilence(this.#judge.statuses, this.#lastHeard(), now));
     sessions.keep({ heardAt: now, intervalMs: push.intervalMs, counts: counted.counts });
     // A clock that was ahead once must not silence the agent until the world has caught up with it.
     const newest = Math.min(this.#liveAt, now);
@@ -66,15 +77,28 @@ export class ClusterTells {
     this.#topology = topologyIn(push.live, now) ?? this.#topology;
     if (this.#isQuiet(push, push.live, now)) return;
     const tell = tellOf(cluster, push, push.live, this.#judge, memory.backlog, now);
-    const statuses = statusesOf(tell, this.#judge.statuses);
-    if (statuses !== this.#judge.statuses) {
-      memory.write("statuses", statuses);
-      this.#judge = { policies: this.#judge.policies, statuses };
-    }
+    this.#remember(statusesOf(tell, this.#judge.statuses));
     const news = (this.#news = newsOf(this.#news, tell));
     if (!isTellDue(this.#told, news, now)) return;
     this.#telling = this.#tell({ ...this.#withTopology(tell), gateway: counted.counts }, toldOf(tell, news));
     ctx.waitUntil(this.#telling);
+  }
+
+  /** What readings say: a row where that is another than before. */
+  #remember(statuses: Judge["statuses"]): void {
+    if (statuses === this.#judge.statuses) return;
+    this.#owner.memory.write("statuses", statuses);
+    this.#judge = { policies: this.#judge.policies, statuses };
+  }
+
+  /** When the agent was heard before; null if nobody knows, as of one without a session once the object left memory. */
+  #lastHeard(): Heard | null {
+    const { memory, sessions } = this.#owner;
+    const { heardAt, intervalMs } = sessions.kept;
+    const goodbye = memory.read<Heard>("goodbye");
+    // It says nothing of pushes after this one.
+    if (goodbye !== null) memory.write("goodbye", null);
+    return heardAt === null ? goodbye : { heardAt, intervalMs };
   }
 
   #isQuiet(push: Push, live: Live, now: Millis): boolean {
@@ -105,11 +129,13 @@ export class ClusterTells {
     const kept = this.#owner.sessions.endOf(socket);
     const cluster = this.#owner.cluster();
     if (kept === null || kept.heardAt === null || cluster === null) return;
+    const { heardAt, intervalMs } = kept;
+    this.#owner.memory.write("goodbye", { heardAt, intervalMs } satisfies Heard);
     // The next push, should one come, is news again.
     this.forget();
     // A tell on its way would otherwise come after the goodbye.
     await this.#telling;
-    await boardOf(this.#owner.env).hush(cluster, kept.heardAt, silentAt(kept.heardAt, kept.intervalMs));
+    await boardOf(this.#owner.env).hush(cluster, heardAt, silentAt(heardAt, intervalMs));
   }
 
   /** Whatever is pushed next is news. */
