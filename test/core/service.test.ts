@@ -123,6 +123,13 @@ describe("the runbook's thresholds, each on both sides", () => {
   );
 
   it.each([
+    [4, "operational", "errors within limits; 4 requests are too few for a p95"],
+    [5, "degraded_performance", "p95 above 500 ms over the last 3 readings, limit 500 ms"],
+  ] as const)("a minimum of 5 requests: %d slow ones are %s", (requests, status, reason) =>
+    expect(judge(steady(0, [600, 500, 1_000], requests))).toMatchObject({ status, reason }),
+  );
+
+  it.each([
     [4, 2, "unknown"],
     [5, 2, "partial_outage"],
     [4, 0, "operational"],

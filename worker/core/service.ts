@@ -181,8 +181,14 @@ function schemeOf({ latency }: LiveService): Scheme {
 
 /** A p95 that no bucket can hold against its limit raises nothing, but was not seen to be within it either. */
 function withinLimits(readings: readonly Reading[], thresholds: Thresholds, scheme: Scheme): ServiceVerdict {
-  const p95 = readings.findLast((reading) => isDoubtful(reading, thresholds))?.p95 ?? null;
-  if (p95 === null) return WITHIN_LIMITS;
+  const doubtful = readings.findLast((reading) => isDoubtful(reading, thresholds));
+  const p95 = doubtful?.p95 ?? null;
+  if (doubtful === undefined || p95 === null) return WITHIN_LIMITS;
+  if (doubtful.requests < thresholds.requestsMin)
+    return {
+      ...WITHIN_LIMITS,
+      reason: `errors within limits; ${count(doubtful.requests)} requests are too few for a p95`,
+    };
   const doubt = thresholdDoubt({ estimate: p95[0], lo: p95[1], hi: p95[2] }, thresholds.p95Ms, scheme);
   return { ...WITHIN_LIMITS, reason: `errors within limits; ${doubt}` };
 }
@@ -204,10 +210,18 @@ function isSlow(reading: Reading, thresholds: Thresholds): boolean {
   return p95Verdict(reading, thresholds) === "breached";
 }
 
-function p95Verdict({ p95 }: Reading, { p95Ms }: Thresholds): ThresholdVerdict | null {
+/**
+ * The p95 of few requests is the slowest of them, and the spans of readings overlap: one slow request would be two bad
+ * readings.
+ */
+function p95Verdict(
+  { p95, requests }: Reading,
+  { p95Ms, requestsMin }: Pick<Thresholds, "p95Ms" | "requestsMin">,
+): ThresholdVerdict | null {
   if (p95 === null) return null;
   const [estimate, lo, hi] = p95;
-  return thresholdVerdict({ estimate, lo, hi }, p95Ms);
+  const verdict = thresholdVerdict({ estimate, lo, hi }, p95Ms);
+  return verdict === "breached" && requests < requestsMin ? "indeterminate" : verdict;
 }
 
 /** The newest reading that is as bad as the verdict explains it; where too few are, what was raised before still stands. */

@@ -1,6 +1,9 @@
 /** The limits that a reading is held against. */
 
-/** Ratios 0 to 1, latency in ms. A reading of fewer requests than `requestsMin`, some of which failed, proves nothing. */
+/**
+ * Ratios 0 to 1, latency in ms. A reading of fewer requests than `requestsMin`, some of which failed, proves nothing, and
+ * such a one is not slow.
+ */
 export interface Thresholds {
   readonly errorRatioDegraded: number;
   readonly errorRatioPartial: number;

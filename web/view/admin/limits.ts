@@ -23,7 +23,7 @@ const FIELDS: readonly (readonly [LimitField, string, string])[] = [
   ["thresholds.errorRatioPartial", "Partial outage above, %", 'step="any" min="0" max="100"'],
   ["thresholds.errorRatioMajor", "Major outage above, %", 'step="any" min="0" max="100"'],
   ["thresholds.p95Ms", "Degraded above, p95 in ms", 'step="any" min="1" max="3600000"'],
-  ["thresholds.requestsMin", "Requests a reading needs to count failures", 'step="1" min="1" max="1000000"'],
+  ["thresholds.requestsMin", "Requests a reading needs to count failures, or a p95", 'step="1" min="1" max="1000000"'],
 ];
 
 export function limitFields({ form, defaults }: LimitsModel): readonly Html[] {
