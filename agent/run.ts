@@ -61,26 +61,12 @@ export function startAgent(options: RunOptions): Agent {
   const spool = openSpool(options);
   const audit = config.audit ? openAudit(config.dataDir, config.cluster, spool.heldWindows()) : null;
   const say = onChange(log);
+  const sink = windowSink(config.dataDir, { spool, audit, surely, say });
   let loop: PushLoop | null = null;
   const changed = (): void => loop?.request();
   const onEvent = (event: EventRecord): void => {
     spool.append([event], surely());
     changed();
-  };
-  const sink: WindowSink = {
-    closedUntil: () => spool.closedUntil,
-    close(windows, until) {
-      const isTaken = spool.append(windows, surely(), until);
-      if (isTaken) audit?.write(windows);
-      say(
-        "disk",
-        isTaken ? "info" : "error",
-        isTaken
-          ? "windows are written"
-          : `the disk that holds ${config.dataDir} is full: no window can be closed; free some of it or give the agent a larger volume`,
-      );
-      return isTaken;
-    },
   };
   const sources = startSources(options, clock, sink, onEvent, changed);
   const { actuator } = sources;
@@ -123,6 +109,34 @@ export function startAgent(options: RunOptions): Agent {
       await Promise.race([sources.stop(), sleep(SESSION_CLOSE_MS)]);
       spool.close();
       audit?.close();
+    },
+  };
+}
+
+/** Where closed windows go: to disk, or nowhere if that is full. */
+function windowSink(
+  dataDir: string,
+  held: {
+    readonly spool: ReturnType<typeof openSpool>;
+    readonly audit: ReturnType<typeof openAudit> | null;
+    readonly surely: () => Millis | null;
+    readonly say: ReturnType<typeof onChange>;
+  },
+): WindowSink {
+  const { spool, audit, surely, say } = held;
+  return {
+    closedUntil: () => spool.closedUntil,
+    close(windows, until) {
+      const isTaken = spool.append(windows, surely(), until);
+      if (isTaken) audit?.write(windows);
+      say(
+        "disk",
+        isTaken ? "info" : "error",
+        isTaken
+          ? "windows are written"
+          : `the disk that holds ${dataDir} is full: no window can be closed; free some of it or give the agent a larger volume`,
+      );
+      return isTaken;
     },
   };
 }
