@@ -7,6 +7,7 @@ import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { componentVerdict, outlook } from "../../worker/core/component.ts";
 import type { Outside, Probe } from "../../worker/core/probe.ts";
 import { outsideP95, outsideReason, sidesReason, withOutside, withProbe } from "../../worker/core/probe.ts";
+import { publicSnapshot } from "../../worker/core/snapshot.ts";
 import { NOON, at, component, tell, told } from "../support/facts.ts";
 
 const URL = "https://shop.example.com/health";
@@ -181,6 +182,28 @@ describe("a component that is asked from outside", () => {
 
   it("is not operational while the outside world cannot reach it", () =>
     expect(componentVerdict(shop, evidence(seen(DOWN, DOWN, DOWN)), NOON + 2 * MINUTE).status).toBe("partial_outage"));
+
+  it("is said to answer as soon as it last answered well, not as soon as one bad probe failed", () => {
+    const words = (...probes: readonly Omit<Probe, "at">[]) =>
+      publicSnapshot(
+        {
+          version: 1,
+          page: { id: "page00000000", name: "Acme", timeZone: "Etc/UTC", createdAt: 0 },
+          components: [shop],
+          changes: new Map(),
+          archive: { delayedSince: null, isRestoring: false },
+          ...evidence(seen(...probes)),
+        },
+        NOON + 2 * MINUTE,
+      ).components[0]?.outside?.words;
+    expect(words(GOOD, GOOD, GOOD)).toBe("120 ms");
+    expect(words(GOOD, GOOD, DOWN)).toBe("120 ms");
+    expect(words(SLOW, SLOW, DOWN)).toBe("2400 ms");
+    expect(words(DOWN, DOWN, DOWN)).toBe("failing");
+    expect(outsideReason(seen(GOOD, GOOD, DOWN), NOON + 2 * MINUTE)).toBe(
+      "503 in 80 ms: one bad probe, two make it worse",
+    );
+  });
 
   it("turns by itself when nobody asks any more", () => {
     const said = outlook(shop, evidence(seen(DOWN, DOWN, DOWN)), null, NOON + 2 * MINUTE);

@@ -90,14 +90,20 @@ describe("a burn rate", () => {
       { component: "c", at: NOON - MINUTE, status: "major_outage" as const },
       { component: "c", at: NOON - 24 * SECOND, status: "operational" as const },
     ];
-    const { burn, verdict } = sloState({ target: 0.999, isPublic: true }, [], spansOf(changes, NOON), NOON);
+    const { burn, verdict } = sloState(
+      { target: 0.999, isPublic: true },
+      [{ day: "2026-11-23", ms: { operational: MINUTE } }],
+      spansOf(changes, NOON),
+      NOON,
+    );
     expect([burn.hour?.toFixed(3), burn.sixHours?.toFixed(3), verdict]).toEqual(["10.000", "1.667", "met"]);
   });
 
   it("of time that nobody observed is not known", () => {
     const changes = [{ component: "c", at: NOON - DAY, status: "unknown" as const }];
-    const { burn, verdict } = sloState({ target: 0.999, isPublic: true }, [], spansOf(changes, NOON), NOON);
-    expect([burn, verdict]).toEqual([{ hour: null, sixHours: null }, "met"]);
+    const { burn, verdict, reason } = sloState({ target: 0.999, isPublic: true }, [], spansOf(changes, NOON), NOON);
+    expect([burn, verdict]).toEqual([{ hour: null, sixHours: null }, "unknown"]);
+    expect(reason).toBe("nothing was observed in 30 days");
   });
 
   it("says how long a whole budget would last", () => {

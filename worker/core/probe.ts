@@ -85,6 +85,11 @@ export function outsideP95({ hours }: Outside, now: Millis): Quantile | null {
   return recent.length === 0 ? null : quantile(recent.reduce(mergeExponential), 0.95);
 }
 
+/** How long the newest good answer took, ms: how soon a failure fails is no time that a visitor waits. */
+export function answeredMs({ probes }: Outside): number | null {
+  return probes.findLast((probe) => levelOf(probe) !== FAILING)?.tookMs ?? null;
+}
+
 function levelOf({ answer, tookMs }: Probe): number {
   if (typeof answer !== "number" || answer < 200 || answer > 299) return FAILING;
   return tookMs > PROBE_SLOW_MS ? 1 : 0;
@@ -153,7 +158,9 @@ export function outsideReason(outside: Outside | null, at: Millis): string {
   const { state, probes } = outside;
   if (!isFresh(outside, at))
     return `no probe for ${OUTSIDE_FRESH_MS / MINUTE} min; the last said: ${newestWords(probes)}`;
-  if (state === "well") return newestWords(probes);
+  const newest = probes.at(-1);
+  const isNoise = newest !== undefined && levelOf(newest) > 0;
+  if (state === "well") return `${newestWords(probes)}${isNoise ? ": one bad probe, two make it worse" : ""}`;
   if (state === "unknown") return `one bad probe, not enough to tell: ${newestWords(probes)}`;
   const level = STATES.indexOf(state);
   const bad = probes.filter((probe) => levelOf(probe) >= level);

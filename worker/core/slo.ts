@@ -30,12 +30,16 @@ export const SLO_DAYS = 30;
 const BURN_HOUR_MAX = 14.4;
 const BURN_SIX_HOURS_MAX = 6;
 
+export const SLO_VERDICTS = ["met", "burning", "missed", "unknown"] as const;
+/** `unknown`: nothing was observed. A budget of which nobody looked is not kept by that. */
+type SloVerdict = (typeof SLO_VERDICTS)[number];
+
 export interface SloState extends PageSlo {
   /** Share of the budget that is left; negative once more was lost than may be. */
   readonly leftRatio: number;
   /** How many times faster than the budget allows it is being spent; null where nothing was observed. */
   readonly burn: { readonly hour: number | null; readonly sixHours: number | null };
-  readonly verdict: "met" | "burning" | "missed";
+  readonly verdict: SloVerdict;
   readonly reason: string;
 }
 
@@ -53,8 +57,11 @@ export function sloState(slo: Slo, days: readonly DayTally[], spans: readonly St
   const shown = publicSlo(slo, days);
   const burn = { hour: burnRate(slo, spans, HOUR, now), sixHours: burnRate(slo, spans, 6 * HOUR, now) };
   const leftRatio = 1 - shown.lostMs / shown.allowedMs;
-  return { ...shown, leftRatio, burn, ...verdictOf(leftRatio, burn) };
+  const isObserved = uptimeRatio(days.map(({ ms }) => ms)) !== null;
+  return { ...shown, leftRatio, burn, ...(isObserved ? verdictOf(leftRatio, burn) : UNOBSERVED) };
 }
+
+const UNOBSERVED = { verdict: "unknown", reason: `nothing was observed in ${SLO_DAYS} days` } as const;
 
 function verdictOf(leftRatio: number, { hour, sixHours }: SloState["burn"]): Pick<SloState, "verdict" | "reason"> {
   if (leftRatio < 0) return { verdict: "missed", reason: `more was lost than ${SLO_DAYS} days may lose` };

@@ -31,7 +31,7 @@ import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
 import type { Maintenance } from "./maintenance.ts";
 import { isConfirmed, maintenanceStatus } from "./maintenance.ts";
-import { freshUntil } from "./probe.ts";
+import { answeredMs, freshUntil } from "./probe.ts";
 import { publicSlo, SLO_DAYS } from "./slo.ts";
 import type { Thresholds } from "./thresholds.ts";
 
@@ -169,7 +169,8 @@ function closed(said: readonly Outlook[]): readonly Outlook[] {
 function outsideLook(component: Component, facts: Evidence): OutsideLook {
   const outside = outsideOf(component, facts);
   if (outside === null || outside.state === "unknown") return { until: 0, words: "unknown" };
-  const words = outside.state === "failing" ? "failing" : `${outside.probes.at(-1)?.tookMs ?? 0} ms`;
+  const tookMs = answeredMs(outside);
+  const words = outside.state === "failing" || tookMs === null ? "failing" : `${tookMs} ms`;
   return { until: freshUntil(outside), words };
 }
 

@@ -1,6 +1,7 @@
 /** Uptime as the operator API answers it. */
 import * as v from "valibot";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
+import { SLO_VERDICTS } from "../core/slo.ts";
 import { Count, Ratio, Timestamp } from "./described.ts";
 
 const UptimeRatio = v.pipe(v.nullable(Ratio), v.description("Floored; null if nothing was observed"));
@@ -31,7 +32,7 @@ const Slo = v.strictObject({
   lostMs: Count,
   leftRatio: v.pipe(v.number(), v.description("Share of the budget that is left; negative once it is overspent")),
   burn: v.strictObject({ hour: v.nullable(Count), sixHours: v.nullable(Count) }),
-  verdict: v.picklist(["met", "burning", "missed"]),
+  verdict: v.picklist(SLO_VERDICTS),
   reason: v.string(),
 });
 

@@ -257,7 +257,7 @@ export interface SloModel {
   readonly leftRatio: number;
   /** Null where nothing was observed. */
   readonly burn: { readonly hour: number | null; readonly sixHours: number | null };
-  readonly verdict: "met" | "burning" | "missed";
+  readonly verdict: "met" | "burning" | "missed" | "unknown";
   readonly reason: string;
 }
 

@@ -32,6 +32,7 @@ const SLO_MARKS: Readonly<Record<SloModel["verdict"], ComponentStatus>> = {
   met: "operational",
   burning: "degraded_performance",
   missed: "major_outage",
+  unknown: "unknown",
 };
 
 /** "99.9 % over 30 days: 58 % of the budget is left. 18 min of 43 min are lost." */
