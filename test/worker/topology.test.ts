@@ -5,7 +5,7 @@ import type { Topology } from "../../protocol/topology.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
 import type { Agent, Receipt } from "./agent.ts";
-import { bindings, enrolledAgent, liveService } from "./agent.ts";
+import { bindings, call, cli, enrolledAgent, liveService } from "./agent.ts";
 
 const topology: Topology = {
   at: 1,
@@ -68,6 +68,29 @@ it("that came with a push which was not told goes with the next one that is", as
   await clusterOf(bindings, "graph-waits").introduce();
   await pushed(agent);
   await expect.poll(async () => (await edgesOf("graph-waits"))?.length).toBe(1);
+});
+
+it("is in what operators are told that visitors read", async () => {
+  const agent = await enrolledAgent("graph-cause");
+  const services = ["checkout", "ledger"].map((name) => `graph-cause/shop/${name}`);
+  const wishes = ["Caller", "Callee"].map((name, i) => ({ name, group: "Causes", services: [services[i]] }));
+  await cli("PUT", "/cli/v1/components", { components: wishes });
+  const failing = { ...topology, workloads: ["shop/checkout", "shop/ledger"], edges: [[0, 1, 300, 90]] };
+  const live = [liveService(0.3), liveService(0.3, "shop/ledger")];
+  const pushes = await agent.push({ epoch: agent.epoch }, { services: live, topology: failing as Topology });
+  expect(pushes.status).toBe(200);
+  const { token } = await (await cli("POST", "/cli/v1/tokens", { scope: "read" })).json<{ token: string }>();
+  const whys = async () => {
+    const answer = await call("/api/v1/components", { headers: { authorization: `Bearer ${token}` } });
+    const { components } = await answer.json<{ components: { name: string; group: string; why: string }[] }>();
+    return components.flatMap(({ group, name, why }) => (group === "Causes" ? [`${name}: ${why}`] : []));
+  };
+  await expect
+    .poll(whys, { timeout: 5_000 })
+    .toEqual([
+      "Caller: About 3 of 10 requests fail. Likely because of Callee.",
+      "Callee: About 3 of 10 requests fail. Likely the cause of trouble in Caller.",
+    ]);
 });
 
 it("is of a cluster that told something; of any other there is none", async () =>

@@ -3,6 +3,7 @@ import { outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import type { MetricsFacts } from "../core/metrics.ts";
+import { publicChange } from "../core/snapshot.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import type { BoardWatch } from "./board-watch.ts";
@@ -42,6 +43,8 @@ export class BoardMetrics {
     const { meter, memory, tells, books, watch } = this.#owner;
     const watched = await watch.watched(WATCHED_AGE_MS);
     const { since: startedAt, calls, rowsWritten } = meter.costs;
+    const facts = books.facts(now);
+    const groups = new Map(facts.components.map(({ id, group }) => [id, group]));
     return {
       clusters: [...tells.map.values()].map((tell) => ({
         cluster: tell.cluster,
@@ -54,10 +57,11 @@ export class BoardMetrics {
         ...(tell.gateway === undefined ? {} : { gateway: tell.gateway }),
         services: tell.services.length,
       })),
-      components: books.snapshot(now).components.map((component) => ({
+      // Not the snapshot: ninety days of each component are most of its work, and nobody reads them here.
+      components: publicChange(facts, now).components.map((component) => ({
         id: component.id,
         name: component.name,
-        group: component.group,
+        group: groups.get(component.id) ?? null,
         status: outlookAt(component, now).status,
       })),
       watched,

@@ -33,12 +33,16 @@ async function componentPage(c: AppContext, refused: Refused | null): Promise<Re
   const uptimeAsked = boardOf(c.env)
     .uptimeOf(id)
     .catch(() => null);
-  const [view, uptime] = await Promise.all([boardOf(c.env).operatorView(), uptimeAsked]);
+  const [view, uptime, { components }] = await Promise.all([
+    boardOf(c.env).operatorView(),
+    uptimeAsked,
+    boardOf(c.env).snapshot(),
+  ]);
   const component = view.components.find((one) => one.id === id);
   if (component === undefined) return gone(c);
   const now = Date.now();
   const form = refused ?? { values: valuesOf(component), faults: [] };
-  const model = componentPageModel(view, component, uptime && sloModel(uptime), form, now);
+  const model = componentPageModel(view, component, components, { slo: uptime && sloModel(uptime), form }, now);
   return adminPage(c, renderComponent(model, frameOf(view, now)), refused?.status ?? 200);
 }
 

@@ -1,6 +1,8 @@
 /** From what the Board knows to what the admin pages are made of. */
 import { quantileOf } from "../../protocol/latency.ts";
 import type { LeaseResult } from "../../protocol/lease.ts";
+import type { LiveComponent } from "../../protocol/page.ts";
+import { outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type {
@@ -156,12 +158,21 @@ function serviceModel(tell: Tell, told: ToldService, components: readonly Compon
   };
 }
 
-/** @param form what the form shows: the component as it is, or what was typed and refused */
+/** What visitors read beside a component's status: more than its own verdict says, where others are its likely cause. */
+export function readByVisitors(components: readonly LiveComponent[], id: string, now: Millis): string | null {
+  const shown = components.find((one) => one.id === id);
+  return shown === undefined ? null : outlookAt(shown, now).why;
+}
+
+/**
+ * @param shown what visitors are shown
+ * @param form what the form shows: the component as it is, or what was typed and refused
+ */
 export function componentPageModel(
   view: OperatorView,
   component: Component,
-  slo: ComponentPageModel["slo"],
-  form: ComponentPageModel["form"],
+  shown: readonly LiveComponent[],
+  { slo, form }: Pick<ComponentPageModel, "slo" | "form">,
   now: Millis,
 ): ComponentPageModel {
   const evidence = evidenceOf(view);
@@ -171,7 +182,7 @@ export function componentPageModel(
     name: component.name,
     group: component.group,
     status,
-    why,
+    why: readByVisitors(shown, component.id, now) ?? why,
     reason,
     disagreement,
     clusters,

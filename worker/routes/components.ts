@@ -1,12 +1,13 @@
 /** Components for operators' programs: what is said of each and why, cluster by cluster. */
 import * as v from "valibot";
+import type { PageSnapshot } from "../../protocol/page.ts";
 import type { Component } from "../core/component.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { RULES } from "../core/rule.ts";
 import { THRESHOLDS } from "../core/thresholds.ts";
 import { boardOf } from "../objects/env.ts";
 import type { OperatorView } from "../objects/operator-view.ts";
-import { evidenceOf, memberModel, outsideModel } from "./admin-view.ts";
+import { evidenceOf, memberModel, outsideModel, readByVisitors } from "./admin-view.ts";
 import { refuse } from "./answer.ts";
 import { answerAs, Count, Moment, QuantileAnswer, Ratio } from "./described.ts";
 import { ReasonAnswer, ServiceAnswer, StatusAnswer } from "./described-service.ts";
@@ -66,27 +67,31 @@ const ComponentEntries = {
 const ComponentsAnswer = v.strictObject({ components: v.array(v.strictObject(ComponentEntries)) });
 const ComponentAnswer = v.strictObject({ ...ComponentEntries, services: v.array(ServiceAnswer) });
 
-function componentBody(component: Component, view: OperatorView, now: number) {
+function componentBody(component: Component, view: OperatorView, page: PageSnapshot, now: number) {
   const { id, name, group, rule, quorum = null } = component;
   const thresholds = { ...THRESHOLDS, ...view.page.thresholds, ...component.thresholds };
   const evidence = evidenceOf(view);
   const outside = outsideModel(component, evidence, now);
-  return { id, name, group, rule, quorum, thresholds, outside, ...matrixOf(component, evidence, now) };
+  const matrix = matrixOf(component, evidence, now);
+  const why = readByVisitors(page.components, id, now) ?? matrix.why;
+  return { id, name, group, rule, quorum, thresholds, outside, ...matrix, why };
 }
 
 async function components(c: AppContext): Promise<Response> {
-  const view = await boardOf(c.env).operatorView();
+  const [view, page] = await Promise.all([boardOf(c.env).operatorView(), boardOf(c.env).snapshot()]);
   const now = Date.now();
-  return answerAs(c, ComponentsAnswer, { components: view.components.map((one) => componentBody(one, view, now)) });
+  return answerAs(c, ComponentsAnswer, {
+    components: view.components.map((one) => componentBody(one, view, page, now)),
+  });
 }
 
 async function component(c: AppContext): Promise<Response> {
-  const view = await boardOf(c.env).operatorView();
+  const [view, page] = await Promise.all([boardOf(c.env).operatorView(), boardOf(c.env).snapshot()]);
   const found = view.components.find(({ id }) => id === c.req.param("id"));
   if (found === undefined) return refuse(c, "not_found", "There is no such component.");
   const now = Date.now();
   const services = found.services.map((ref) => memberModel(found, ref, view, now));
-  return answerAs(c, ComponentAnswer, { ...componentBody(found, view, now), services });
+  return answerAs(c, ComponentAnswer, { ...componentBody(found, view, page, now), services });
 }
 
 export const componentApiRoutes: readonly Route[] = [
