@@ -57,6 +57,18 @@ describe("a Board with empty storage", () => {
     ]);
   });
 
+  it("of a component published anew without its limits and its address has those that it had", () => {
+    const old = component({
+      thresholds: { p95Ms: 250 },
+      url: "https://shop.example.com/",
+      slo: { target: 0.99, isPublic: true },
+    });
+    const { id: _, ...wish } = component({ thresholds: { p95Ms: 900 } });
+    const held = { ...EMPTY, components: [{ ...wish, id: "anew00000000" }] };
+    const [rejoined] = restored([archived("component", old)], held, NOON).rejoined;
+    expect(rejoined?.component).toEqual({ ...old, thresholds: { p95Ms: 900 } });
+  });
+
   it("asked again for what it has by now changes nothing", () => {
     const held = {
       ...EMPTY,

@@ -41,6 +41,10 @@ export interface Component {
   readonly slo?: Slo;
 }
 
+/** The fields of a component that joined later. Who does not name one leaves it as it is. */
+export const LATER_FIELDS = ["quorum", "thresholds", "slo", "url"] as const;
+export type LaterFields = Pick<Component, (typeof LATER_FIELDS)[number]>;
+
 /** One service as its Cluster last told of it. Counts are over `spanMs`; null is "no data". */
 export interface ToldService extends ServiceVerdict {
   readonly service: string;

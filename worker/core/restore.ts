@@ -3,7 +3,8 @@
  * that comes back, and it has what comes back beside it.
  */
 import type { Millis } from "../../protocol/time.ts";
-import type { ClusterIdentity, Component, StatusChange } from "./component.ts";
+import type { ClusterIdentity, Component, LaterFields, StatusChange } from "./component.ts";
+import { LATER_FIELDS } from "./component.ts";
 import { HISTORY_MS } from "./history.ts";
 import type { Maintenance } from "./maintenance.ts";
 import type { PageSettings } from "./snapshot.ts";
@@ -51,7 +52,8 @@ export function restored(documents: readonly Archived[], held: Held, now: Millis
     rejoined: published.flatMap((one) => {
       const known = namedAlike(one, held);
       if (known === undefined) return [];
-      return [{ id: known.id, component: { ...known, id: one.id, createdAt: one.createdAt, position: one.position } }];
+      const { id, createdAt, position } = one;
+      return [{ id: known.id, component: { ...laterFields(one), ...known, id, createdAt, position } }];
     }),
     maintenances,
     unsure: maintenances.flatMap((maintenance) => unsure(maintenance, now)),
@@ -59,6 +61,12 @@ export function restored(documents: readonly Archived[], held: Held, now: Millis
       .filter(({ cluster }) => !held.clusters.has(cluster))
       .map(({ cluster, createdAt }) => ({ cluster, createdAt, keys: [] })),
   };
+}
+
+/** Whoever published it anew could leave them out, because they stay as they are. */
+function laterFields(component: Component): LaterFields {
+  const fields = LATER_FIELDS.map((field) => [field, component[field]] as const);
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined));
 }
 
 /** Name and zone are the deployment's; limits are an operator's, and none but another operator's take their place. */

@@ -2,7 +2,8 @@
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
-import type { Component } from "../core/component.ts";
+import type { Component, LaterFields } from "../core/component.ts";
+import { LATER_FIELDS } from "../core/component.ts";
 import type { Rule } from "../core/rule.ts";
 import type { Slo } from "../core/slo.ts";
 import type { Thresholds } from "../core/thresholds.ts";
@@ -121,11 +122,11 @@ export class BoardComponents {
   }
 }
 
-const LATER = ["quorum", "thresholds", "slo", "url"] as const;
-
 /** The fields that joined later: as asked for, else as they were. */
-function later(request: ComponentRequest, known: Component | undefined): Pick<Component, (typeof LATER)[number]> {
-  const fields = LATER.map((field) => [field, request[field] === undefined ? known?.[field] : request[field]] as const);
+function later(request: ComponentRequest, known: Component | undefined): LaterFields {
+  const fields = LATER_FIELDS.map(
+    (field) => [field, request[field] === undefined ? known?.[field] : request[field]] as const,
+  );
   // Each field has the same type in both, but for the null that takes it away.
   return Object.fromEntries(fields.filter(([, value]) => value !== undefined && value !== null));
 }
