@@ -70,6 +70,27 @@ describe("reflush", () => {
     await flush();
   });
 
+  it("queues what became true before that moment and left up to a day after it", async () => {
+    const since = Date.now() - 4 * DAY;
+    const put = { name: "Late", group: null, services: ["again-1/shop/late"] };
+    const published = await cli("PUT", "/cli/v1/components", { components: [put] });
+    const id = (await published.json<{ components: { id: string }[] }>()).components[0]?.id ?? "";
+    await flush();
+    // Postgres was away for hours when it happened; what was sent is forgotten after two days.
+    await runInDurableObject(board, (_, { storage }) => {
+      const sql = "INSERT INTO change (component, at, status) VALUES (?, ?, 'major_outage')";
+      storage.sql.exec(sql, id, since - 3 * HOUR);
+    });
+    await evictDurableObject(board);
+    await board.reflush(since, null, "test");
+    const again = await runInDurableObject(board, (_, { storage }) =>
+      storage.sql.exec("SELECT key FROM outbox WHERE key = ?", `${id}:${since - 3 * HOUR}`).toArray(),
+    );
+    expect(again).toHaveLength(1);
+    await done();
+    await flush();
+  });
+
   it("takes Postgres' clock for a minute off, as Clusters do", async () => {
     await board.note("test.apart", "x", "test");
     await flush();

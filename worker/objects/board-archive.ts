@@ -10,6 +10,7 @@ import { REFLUSH_MARGIN_MS } from "../core/reflush.ts";
 import type { Archived } from "../core/restore.ts";
 import { restored } from "../core/restore.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { DAY } from "../../protocol/time.ts";
 import type { BoardRow } from "../store/board.ts";
 import { BOARD_ROWS_MAX, flushBoard } from "../store/board.ts";
 import type { Database, StoreResult } from "../store/database.ts";
@@ -25,6 +26,8 @@ import type { Env } from "./env.ts";
 import type { UptimeMemory } from "./uptime-memory.ts";
 import { clusterOf } from "./env.ts";
 
+/** A change may have waited for as long before it left: when it was sent is kept for two days only. */
+const LATE_MS = DAY;
 /** Clusters asked at once. */
 const ASK_CLUSTERS_MAX = 50;
 /** A cluster that never answers is asked for about a quarter of an hour. */
@@ -108,7 +111,8 @@ export class BoardArchive {
       this.#queueDocument("component", one.id, one.updatedAt, { ...one });
     for (const one of this.#memory.all("maintenance"))
       this.#queueDocument("maintenance", one.id, one.updatedAt, { ...one });
-    for (const change of [...this.#memory.changes.values()].flat()) if (change.at >= since) this.#books.archive(change);
+    for (const change of [...this.#memory.changes.values()].flat())
+      if (change.at >= since - LATE_MS) this.#books.archive(change);
     // All of it, however old: an entry may have left long after it was written, and a chain with a hole is none.
     for (const entry of this.#uptime.entries) this.#memory.queue(chainRow(entry));
     return this.#memory.backlog().waiting - waiting;
