@@ -16,6 +16,7 @@ import { recentEvents } from "../../worker/store/events.ts";
 import { FLUSH_RECORDS_MAX, flushRecords } from "../../worker/store/flush.ts";
 import { boardChanges, boardDocuments, boardFacts, statusChanges, windowsOf } from "../../worker/store/queries.ts";
 import { seriesOf } from "../../worker/store/series.ts";
+import { chainAfter, newestOfChain } from "../../worker/store/uptime.ts";
 import { filledService, fillHistory } from "../support/history.ts";
 import { startPostgres } from "../support/postgres.ts";
 import type { RealPostgres } from "../support/postgres.ts";
@@ -105,6 +106,8 @@ const READS: readonly Read[] = [
     /board_fact_kind_at/,
     (db) => boardChanges(db, 0, { kind: "status_change", key: "7:9", at: NOW - DAY }),
   ],
+  ["the newest frozen days", /board_fact_kind_key_pk/, newestOfChain],
+  ["frozen days, a later page", /board_fact_kind_key_pk/, (db) => chainAfter(db, 100)],
   ["certificates as they are served", /event_kind_observed/, servedCertificates],
   ["the newest anomalies", /event_kind_observed[^]*event_cluster_kind_observed/, (db) => raisedAnomalies(db, 50)],
   ["how many anomalies there were", /event_kind_observed/, anomalyCounts],

@@ -44,6 +44,6 @@ export async function fillHistory(
     FROM generate_series(1, 40) AS c, generate_series(1, 500) AS n`);
   await client.query(`INSERT INTO board_fact
     SELECT kind, n::text, 1, now() - n * interval '1 minute', '{}'
-    FROM unnest(ARRAY['audit', 'component', 'maintenance']) AS kind, generate_series(1, 2000) AS n`);
+    FROM unnest(ARRAY['audit', 'component', 'maintenance', 'uptime']) AS kind, generate_series(1, 2000) AS n`);
   await client.query("VACUUM ANALYZE");
 }
