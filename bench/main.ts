@@ -26,14 +26,14 @@ const ROUNDS = 5;
 /** Agents that push at the same time, each waiting for its receipt. */
 const CLUSTERS = 8;
 const PUSHES_PER_ROUND = 120;
-/** The two sizes of a fleet that are compared, with as many pushes under way, of as many in a round. */
+/** The two sizes of a fleet that are compared, with as many pushes under way. */
 const FEW = 20;
 const MANY = 1_000;
 const UNDER_WAY = 20;
-/** They take turns so often in a round. */
-const TURNS = 10;
+/** They take turns so often: all within the 30 s after which each tells the Board again. */
+const FLEET_TURNS = 6;
 /** The Board has taken in what a fleet told it within this. */
-const TOLD_MS = 300;
+const TOLD_MS = 1_000;
 const PAGE_CONNECTIONS = 16;
 /** Requests a connection and round. */
 const PAGES_CACHED = 250;
@@ -119,10 +119,11 @@ async function bench(directory: string, stops: (() => unknown)[]): Promise<void>
   for (let round = 1; round <= ROUNDS && performance.now() - roundsFrom < ROUNDS_MS_MAX; round++) {
     say(`round ${round} of ${ROUNDS}`);
     await runRound(connected, ports, results);
-    const [few, many] = await compareFleets(fleet.slice(0, FEW), fleet.slice(FEW));
-    results.few.push(few);
-    results.many.push(many);
   }
+  say(`comparing ${FEW} agents with ${MANY}`);
+  const [few, many] = await compareFleets(fleet.slice(0, FEW), fleet.slice(FEW));
+  results.few.push(...few);
+  results.many.push(...many);
   printRates(results);
   const cost = await rowsPerMinute(
     await startSimulatedAgent(operator, "bench-cost", join(directory, "agents")),
@@ -152,25 +153,26 @@ async function startFleet(operator: Operator, directory: string): Promise<readon
 }
 
 /**
- * `MANY` pushes of each fleet, `UNDER_WAY` at a time. In turns within the round: a second of a busy machine is long.
+ * As many pushes of each fleet, `UNDER_WAY` at a time, turn by turn: each of the many pushes once a turn.
  *
- * Before its turn each agent pushes once, and that is not counted. It wakes the object, which would sleep again after
- * 10 s; and it has the object tell the Board, which it does by the clock and not by pushes: played faster than life, a
- * large fleet would tell with each push and a small one never. What the Board costs is in `bench/cost.ts`.
+ * All have pushed for a pretended minute before, which is not counted. That wakes the objects, which stay awake as long
+ * as it goes on, opens their files for writing, and has them tell the Board, which they do by the clock and not by
+ * pushes: played faster than life, a large fleet would tell with each push. What the Board costs is in `bench/cost.ts`.
  */
-async function compareFleets(few: readonly Connected[], many: readonly Connected[]): Promise<[LoadResult, LoadResult]> {
-  const results: LoadResult[][] = [[], []];
-  for (let turn = 0; turn < TURNS; turn++) {
-    const share = MANY / TURNS;
-    const fleets = [few, many.slice(turn * share, (turn + 1) * share)];
-    for (const [i, fleet] of fleets.entries()) {
-      const [first, counted] = [queuesOf(fleet, 1), queuesOf(fleet, share / fleet.length)];
-      await play(first);
-      await sleep(TOLD_MS);
-      results[i]?.push(await play(counted));
-    }
+async function compareFleets(
+  few: readonly Connected[],
+  many: readonly Connected[],
+): Promise<readonly [LoadResult[], LoadResult[]]> {
+  const warmUp = queuesOf([...few, ...many], PUSHES_PER_MINUTE);
+  const share = many.length / few.length;
+  const turns = Array.from({ length: FLEET_TURNS }, () => [queuesOf(few, share), queuesOf(many, 1)] as const);
+  await play(warmUp);
+  await sleep(TOLD_MS);
+  const results: [LoadResult[], LoadResult[]] = [[], []];
+  for (const fleets of turns) {
+    for (const [i, queues] of fleets.entries()) results[i]?.push(await play(queues));
   }
-  return results.map(overall) as [LoadResult, LoadResult];
+  return results;
 }
 
 /** The next pushes of a fleet, dealt to `UNDER_WAY` queues in which agents take turns. */
@@ -184,16 +186,6 @@ function queuesOf(fleet: readonly Connected[], pushes: number): readonly (readon
       }),
     ).flat(),
   );
-}
-
-/** Parts of equal size as one: of the rates the harmonic mean, because the times add up. */
-function overall(parts: readonly LoadResult[]): LoadResult {
-  const times = parts.reduce((sum, { perSecond }) => sum + 1 / perSecond, 0);
-  return {
-    perSecond: parts.length / times,
-    p50Ms: median(parts.map((part) => part.p50Ms)),
-    p99Ms: median(parts.map((part) => part.p99Ms)),
-  };
 }
 
 /** Each measure once, baselines first. Requests are made before the clock starts. */

@@ -12,7 +12,7 @@
  */
 import type { NumberedRecord, Watermarks } from "../core/cluster.ts";
 import type { Backlog } from "../core/component.ts";
-import type { Bounds, Kept, Late, Note, Outbox, Pace, Row } from "../core/outbox.ts";
+import type { Bounds, Kept, Laid, Late, Note, Outbox, Pace, Row } from "../core/outbox.ts";
 import {
   EMPTY,
   backlogOf,
@@ -133,10 +133,18 @@ export class ClusterMemory {
     this.#outbox = withEpoch(this.#outbox, marks);
   }
 
-  /** Keeps what a push brought, and the watermarks it moved. */
+  /** Keeps what a push brought, and the watermarks it moved: all of it or nothing. */
   keep(marks: Watermarks, fresh: readonly NumberedRecord[], now: Millis): void {
-    this.#create();
     const { outbox, laid } = lay(this.#outbox, marks, fresh, now);
+    // One row is whole by itself, and mostly it is one: a transaction around it costs as much as it does.
+    const isOneRow = this.#exists && laid.length === 1 && laid.every(({ row }) => row.ring === "windows");
+    if (isOneRow) this.#write(laid, now);
+    else this.#storage.transactionSync(() => this.#write(laid, now));
+    this.#outbox = outbox;
+  }
+
+  #write(laid: readonly Laid[], now: Millis): void {
+    this.#create();
     for (const { row, body } of laid) {
       const place = row.ring === "events" ? this.#makeRoom(now) : null;
       const values = [...valuesOf(row), body];
@@ -147,7 +155,6 @@ export class ClusterMemory {
         this.#rows(`UPDATE outbox SET (${COLUMNS}, body) = (${PLACES}) WHERE slot = ?`, ...values, place);
       }
     }
-    this.#outbox = outbox;
   }
 
   /** The oldest records that wait for Postgres, within the bounds; null if none wait. */

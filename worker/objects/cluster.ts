@@ -271,10 +271,7 @@ export class Cluster extends DurableObject<Env> {
       return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
     }
     this.#warnOfConflicts(push.epoch, push.records);
-    // An empty transaction is not free.
-    if (decided.changed) {
-      this.ctx.storage.transactionSync(() => this.#memory.keep(decided.watermarks, decided.fresh, now));
-    }
+    if (decided.changed) this.#memory.keep(decided.watermarks, decided.fresh, now);
     this.#archive.pushed(now);
     this.#counted.taken(decided.fresh.length, decided.rejected.length);
     this.#tells.hear(push, now);
