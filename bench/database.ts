@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../dev/database/main.ts", import.meta.url));
@@ -9,6 +10,8 @@ export async function startDatabase(port: number): Promise<() => Promise<void>> 
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, DATABASE_URL: "" },
   });
+  // In production it has a machine of its own. Here it gets what the edge and its load leave of this one.
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   await Promise.race([
     new Promise((resolve) => child.stdout.once("data", resolve)),
