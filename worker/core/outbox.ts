@@ -242,13 +242,19 @@ export interface Bounds {
   readonly bytesMax: number;
 }
 
-/** What waits: records, bytes, and since when; `since` is null if only rows wait that are sent again. */
-export function backlogOf(outbox: Outbox): {
+interface Waiting {
   readonly waiting: number;
   readonly since: Millis | null;
   readonly bytes: number;
-} {
-  // Asked with every push, of as many rows as an outage leaves behind.
+}
+
+/** Asked several times with each push, most of which change nothing; an outage leaves thousands of rows to count. */
+const counted = new WeakMap<Outbox, Waiting>();
+
+/** What waits: records, bytes, and since when; `since` is null if only rows wait that are sent again. */
+export function backlogOf(outbox: Outbox): Waiting {
+  const known = counted.get(outbox);
+  if (known !== undefined) return known;
   let [waiting, bytes] = [0, 0];
   let since: Millis | null = null;
   for (const { records } of outbox.again) waiting += records;
@@ -258,7 +264,9 @@ export function backlogOf(outbox: Outbox): {
     bytes += row.bytes + ROW_BYTES;
     if (since === null || row.at < since) since = row.at;
   }
-  return { waiting, since, bytes };
+  const found = { waiting, since, bytes };
+  counted.set(outbox, found);
+  return found;
 }
 
 export type Due =
@@ -339,7 +347,7 @@ export function alarmAt(
   intervalMs: number,
   now: Millis,
 ): Millis | null {
-  if (outbox.again.length === 0 && waitingRows(outbox).length === 0) return null;
+  if (outbox.again.length === 0 && backlogOf(outbox).waiting === 0) return null;
   const isHeard = pushedAt !== null && now - pushedAt < intervalMs;
   if (isHeard || pace.failures === 0) return now + NET_INTERVALS * intervalMs;
   return pace.failures >= BREAKER_FAILURES ? Math.max(pace.retryAt, now + intervalMs) : Math.max(pace.retryAt, now);
