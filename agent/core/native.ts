@@ -33,7 +33,8 @@ export function nativeCounts(all: readonly NativeBucket[], sum: number): NativeC
   const isZero = ({ left, right }: NativeBucket): boolean => left <= 0 && Number.isFinite(left) && right <= ZERO_MAX_MS;
   const zeros = held.filter(isZero).reduce((total, { count }) => total + count, 0);
   const buckets = held.filter((bucket) => !isZero(bucket)).toSorted((a, b) => a.right - b.right);
-  const scale = scaleOf(buckets);
+  // One of Istio's buckets is a power of two wide and at its place: alone, it would look like an exponential one.
+  const scale = zeros === 0 && areIstios(buckets) ? null : scaleOf(buckets);
   if (scale === null) return zeros > 0 ? null : explicitCounts(buckets);
   const byIndex = new Map(buckets.map(({ right, count }) => [Math.round(Math.log2(right) * 2 ** scale) - 1, count]));
   const arePossible = [...byIndex.keys()].every((offset) => hasPossibleBuckets({ scale, offset, counts: [0] }));
@@ -66,16 +67,20 @@ function explicitCounts(buckets: readonly NativeBucket[]): NativeCounts | null {
   const cumulative = new Map<number, number>();
   // Empty buckets are not written, so what bounds they have is not known, unless those are Istio's: then all are, and
   // a quiet minute has the bounds of a busy one.
-  const areIstios = buckets.every(
-    ({ left, right }) =>
-      isBound(left) && isBound(right) && !ISTIO_BOUNDS.some((bound) => bound > left && bound < right),
-  );
-  const known = areIstios ? ISTIO_BOUNDS : buckets.flatMap(({ left, right }) => [left, right]).filter(isFiniteBound);
+  const known = areIstios(buckets)
+    ? ISTIO_BOUNDS
+    : buckets.flatMap(({ left, right }) => [left, right]).filter(isFiniteBound);
   for (const bound of [...known].toSorted((a, b) => a - b)) cumulative.set(bound, countUpTo(buckets, bound));
   return {
     scheme: "explicit",
     buckets: cumulative.set(Number.POSITIVE_INFINITY, countUpTo(buckets, Number.POSITIVE_INFINITY)),
   };
+}
+
+function areIstios(buckets: readonly NativeBucket[]): boolean {
+  const isOne = ({ left, right }: NativeBucket): boolean =>
+    isBound(left) && isBound(right) && !ISTIO_BOUNDS.some((bound) => bound > left && bound < right);
+  return buckets.length > 0 && buckets.every(isOne);
 }
 
 function countUpTo(buckets: readonly NativeBucket[], bound: number): number {

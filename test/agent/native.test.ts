@@ -43,6 +43,8 @@ describe("an answer's buckets", () => {
           buckets.set(indexOf(schema, value), (buckets.get(indexOf(schema, value)) ?? 0) + 1);
         }
         const none = all.length - [...buckets.values()].reduce((a, b) => a + b, 0);
+        // That one bucket alone is Istio's, below.
+        fc.pre(schema !== 0 || none > 0 || [...buckets.keys()].some((index) => index !== -1));
         const latency = exponentialLatency({ scale: schema, zeros: none, buckets, sum: 7 });
         expect(nativeCounts(answered(all, schema), 7)).toEqual({ scheme: "exponential", latency });
       }),
@@ -78,6 +80,13 @@ describe("an answer's buckets", () => {
       Number.POSITIVE_INFINITY,
     ]);
   });
+});
+
+it("a minute in which all took half a millisecond to one is of Istio's bounds, as the busier ones beside it", () => {
+  const bucket = { left: 0.5, right: 1, count: 3 };
+  expect(nativeCounts([bucket], 2)?.scheme).toBe("explicit");
+  // Nobody chose bounds that have a zero bucket.
+  expect(nativeCounts([{ left: -(2 ** -128), right: 2 ** -128, count: 1 }, bucket], 2)?.scheme).toBe("exponential");
 });
 
 describe("a real Prometheus that scrapes native histograms", () => {
