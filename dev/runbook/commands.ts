@@ -9,8 +9,6 @@ export interface RunbookCommand {
   /** From `curl` to its end, without the way into the pod. */
   readonly text: string;
   readonly path: string;
-  /** `-f`: an answer that is no success is a failure. */
-  readonly fails: boolean;
   /** What the answer goes through. */
   readonly pipe:
     | { readonly kind: "none" }
@@ -25,7 +23,7 @@ export function runbookCommands(markdown: string): readonly RunbookCommand[] {
     if (url === undefined || !HOSTS.has(new URL(url).origin)) return [];
     const command = text.slice(text.indexOf("curl"));
     const path = url.slice(new URL(url).origin.length);
-    return [{ line, text: command, path, fails: /\s-\w*f/.test(command), pipe: pipeOf(command) }];
+    return [{ line, text: command, path, pipe: pipeOf(command) }];
   });
 }
 

@@ -51,7 +51,10 @@ describe("error rate: <1 % (alert if >5 %)", () => {
   ])("%s is %s", (errorRatio, verdict) => expect(reviewErrors(traffic({ errorRatio })).verdict).toBe(verdict));
 
   it("says the number and the limit", () =>
-    expect(reviewErrors(traffic({ errorRatio: 0.072 })).reason).toBe("error ratio 7.2 %, limit 5 %"));
+    expect([0.072, 0.0501].map((errorRatio) => reviewErrors(traffic({ errorRatio })).reason)).toEqual([
+      "error ratio 7.2 %, limit 5 %",
+      "error ratio 5.01 %, limit 5 %",
+    ]));
 });
 
 describe("p95 latency: <200 ms (alert if >500 ms)", () => {
@@ -86,35 +89,51 @@ describe("p95 latency: <200 ms (alert if >500 ms)", () => {
 
 describe("certificate health: 0 (alert if >0)", () => {
   it.each<[string, Parameters<typeof reviewCertificates>[0], ReviewVerdict, RegExp]>([
-    ["none expiring", { expiring: 0, unknown: 0, sources: 1, notReporting: 0, isOld: false }, "ok", /^0 expiring/],
-    ["one expiring", { expiring: 1, unknown: 0, sources: 1, notReporting: 0, isOld: false }, "alert", /^1 expiring/],
+    [
+      "none expiring",
+      { expiring: 0, unknown: 0, sources: 1, notReporting: 0, isBlind: false, isOld: false },
+      "ok",
+      /^0 expiring/,
+    ],
+    [
+      "one expiring",
+      { expiring: 1, unknown: 0, sources: 1, notReporting: 0, isBlind: false, isOld: false },
+      "alert",
+      /^1 expiring/,
+    ],
     [
       "a blind source is not good news",
-      { expiring: 0, unknown: 0, sources: 2, notReporting: 1, isOld: false },
+      { expiring: 0, unknown: 0, sources: 2, notReporting: 1, isBlind: false, isOld: false },
       "unknown",
       /1 of 2 sources not reporting/,
     ],
     [
       "unreadable ones are not either",
-      { expiring: 0, unknown: 1, sources: 1, notReporting: 0, isOld: false },
+      { expiring: 0, unknown: 1, sources: 1, notReporting: 0, isBlind: false, isOld: false },
       "unknown",
       /1 unknown/,
     ],
     [
       "what was known long ago is not good news",
-      { expiring: 0, unknown: 0, sources: 1, notReporting: 0, isOld: true },
+      { expiring: 0, unknown: 0, sources: 1, notReporting: 0, isBlind: false, isOld: true },
       "unknown",
       /when it could be reached last/,
     ],
     [
       "and stays bad news",
-      { expiring: 1, unknown: 0, sources: 1, notReporting: 0, isOld: true },
+      { expiring: 1, unknown: 0, sources: 1, notReporting: 0, isBlind: false, isOld: true },
       "alert",
       /when it could be reached last/,
     ],
     [
+      "of sources that are all blind no number is said",
+      { expiring: 0, unknown: 3, sources: 2, notReporting: 2, isBlind: true, isOld: false },
+      "unknown",
+      /^nobody knows: none of 2 sources sees anything now, 3 certificates were seen before$/,
+    ],
+    [
       "nobody looks",
-      { expiring: 0, unknown: 0, sources: 0, notReporting: 0, isOld: false },
+      { expiring: 0, unknown: 0, sources: 0, notReporting: 0, isBlind: false, isOld: false },
       "unknown",
       /no agent looks/,
     ],

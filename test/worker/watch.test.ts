@@ -152,6 +152,7 @@ describe("certificates", () => {
     const found = await get(CERTIFICATES);
     expect(found).toMatchObject({ status: "unknown", certificates: [] });
     expect(found.unknown).toHaveLength(3);
+    expect(found.note).toBe("nobody knows: the only source sees nothing now, 3 certificates were seen before");
     const { review } = await get("/api/v1/metrics/overview");
     expect(review?.["certificates"]).toMatchObject({ verdict: "unknown", expiring7d: null });
     await push([], "ok");

@@ -81,6 +81,12 @@ function blind(cluster: string, detail: string | null, okAt: Millis | null = nul
   return { cluster, state: "blind", detail, okAt };
 }
 
+/** What is said instead of a number where no source sees anything: 0 would read as none. */
+export function blindText(sources: number, seenBefore: number): string {
+  const nobody = sources === 1 ? "the only source sees nothing now" : `none of ${sources} sources sees anything now`;
+  return `nobody knows: ${nobody}, ${seenBefore} certificates were seen before`;
+}
+
 /** Every certificate with its verdict, the least life left first. One whose source is blind is unknown, never well. */
 export function judgeCertificates(
   certificates: readonly Certificate[],

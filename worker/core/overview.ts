@@ -2,6 +2,7 @@
 import type { Quantile } from "../../protocol/latency.ts";
 import { quantileOf, thresholdVerdict } from "../../protocol/latency.ts";
 import { SECOND } from "../../protocol/time.ts";
+import { blindText } from "./certificate.ts";
 import { latenciesOf } from "./component.ts";
 import type { ToldService } from "./component.ts";
 
@@ -128,6 +129,8 @@ interface KnownCertificates {
   readonly unknown: number;
   readonly sources: number;
   readonly notReporting: number;
+  /** Whether no source sees anything. */
+  readonly isBlind: boolean;
   readonly isOld: boolean;
 }
 
@@ -140,11 +143,12 @@ export function reviewCertificates(known: KnownCertificates | null): Reviewed {
   const reason = `${expiring} expiring within 7 days${missing}${unknown === 0 ? "" : `, ${unknown} unknown`}${old}`;
   if (expiring > 0) return { verdict: "alert", reason };
   if (sources === 0) return { verdict: "unknown", reason: "no agent looks at certificates" };
+  if (known.isBlind) return { verdict: "unknown", reason: blindText(sources, unknown) };
   return notReporting > 0 || unknown > 0 || isOld ? { verdict: "unknown", reason } : { verdict: "ok", reason };
 }
 
 function percent(ratio: number): string {
-  return `${Number((ratio * 100).toPrecision(2))} %`;
+  return `${Number((ratio * 100).toPrecision(3))} %`;
 }
 
 function figure(value: number): string {

@@ -110,10 +110,10 @@ function certificatesOf({ tells }: OperatorView, watched: Watched | null, now: M
     unknown: found.unknown.length,
     sources: sources.length,
     notReporting,
+    isBlind: sources.every(({ state }) => state === "blind"),
     isOld: isOld(watched, now),
   };
-  const isBlind = sources.every(({ state }) => state === "blind");
-  const isKnown = !isBlind && (count > 0 || !known.isOld);
+  const isKnown = !known.isBlind && (count > 0 || !known.isOld);
   return { ...reviewCertificates(known), expiring7d: isKnown ? count : null };
 }
 

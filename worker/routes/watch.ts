@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "../core/calendar.ts";
 import type { JudgedCertificate } from "../core/certificate.ts";
-import { certificateSources, expiring, judgeCertificates } from "../core/certificate.ts";
+import { blindText, certificateSources, expiring, judgeCertificates } from "../core/certificate.ts";
 import { isOld } from "../core/watch.ts";
 import { boardOf } from "../objects/env.ts";
 import { raisedAnomalies } from "../store/anomalies.ts";
@@ -86,12 +86,20 @@ async function certificates(c: AppContext): Promise<Response> {
   const at = (moment: number | null): string | null => (moment === null ? null : rfc3339(moment, CLOCK));
   const blind = sources.filter(({ state }) => state !== "ok").length;
   const old = isOld(watched, now);
+  const isBlind = sources.every(({ state }) => state === "blind");
   return answerAs(c, CertificatesAnswer, {
     asOf: rfc3339(watched.at, CLOCK),
     days,
-    status: sources.every(({ state }) => state === "blind") ? "unknown" : blind > 0 || old ? "partly" : "known",
+    status: isBlind ? "unknown" : blind > 0 || old ? "partly" : "known",
     note: noteOf(
-      { expiring: found.certificates.length, unknown: found.unknown.length, blind, sources: sources.length, old },
+      {
+        expiring: found.certificates.length,
+        unknown: found.unknown.length,
+        blind,
+        isBlind,
+        sources: sources.length,
+        old,
+      },
       days,
     ),
     certificates: found.certificates.map((one) => certificateBody(one, now)),
@@ -112,12 +120,14 @@ interface Seen {
   readonly expiring: number;
   readonly unknown: number;
   readonly blind: number;
+  readonly isBlind: boolean;
   readonly sources: number;
   readonly old: boolean;
 }
 
 function noteOf(seen: Seen, days: number): string {
   if (seen.sources === 0) return "No agent looks at certificates: add sources.certificates to its agent.yaml";
+  if (seen.isBlind) return blindText(seen.sources, seen.unknown);
   const parts = [
     `${seen.expiring} expiring within ${days} ${days === 1 ? "day" : "days"}`,
     ...(seen.unknown === 0 ? [] : [`${seen.unknown} unknown`]),
