@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { outlookAt } from "../../protocol/page.ts";
 import { MINUTE } from "../../protocol/time.ts";
-import type { StatusChange } from "../../worker/core/component.ts";
+import type { StatusChange, ToldService } from "../../worker/core/component.ts";
 import { changesAt, changesUntil, componentVerdict, outlook } from "../../worker/core/component.ts";
 import { NOON, at, component, maintenance, tell, told } from "../support/facts.ts";
 
@@ -94,6 +94,15 @@ describe("a component over two clusters", () => {
     ["any", "major_outage", null, "unknown"],
     ["any", "major_outage", "major_outage", "major_outage"],
   ] as const)("under rule %s: %s and %s is %s", (rule, eu, us, status) => expect(judge(rule, eu, us)).toBe(status));
+});
+
+it("of two deployments of which one is switched off is as the other", () => {
+  const both = component({ services: ["eu-1/shop/blue", "eu-1/shop/green"], rule: "any" });
+  const off = { ...told("unknown", "shop/green"), replicas: { ready: 0, desired: 0 } };
+  const judge = (...services: readonly ToldService[]) => componentVerdict(both, evidence([tell(NOON, services)]), NOON);
+  expect(judge(told("major_outage", "shop/blue"), off).status).toBe("major_outage");
+  expect(judge(told("operational", "shop/blue"), off).status).toBe("operational");
+  expect(judge(told("major_outage", "shop/blue")).status).toBe("unknown");
 });
 
 it("is never operational on evidence that has expired, whatever was told and asked", () =>

@@ -108,11 +108,11 @@ const rows: readonly (readonly [name: string, file: string, from: string, to: st
   [
     "silence breaks a quorum that could be met",
     "rule",
-    "statuses.toSorted((a, b)",
-    'statuses.filter((one) => one !== "unknown").toSorted((a, b)',
+    "parts.toSorted((a, b)",
+    'parts.filter(({ status }) => status !== "unknown").toSorted((a, b)',
   ],
   ["any asks for all", "rule", 'rule === "any" ? 1', 'rule === "any" ? parts.length'],
-  ["a quorum is met by one less", "rule", "ascending[n - 1] ?? null", "ascending[Math.max(0, n - 2)] ?? null"],
+  ["a quorum is met by one less", "rule", "[n - 1] ?? null", "[Math.max(0, n - 2)] ?? null"],
   [
     "a silent cluster counts as served",
     "rule",

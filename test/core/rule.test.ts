@@ -68,6 +68,26 @@ describe("a rule over clusters", () => {
       }),
     ));
 
+  it.each([
+    ["any", 1, ["off", "down"], "down"],
+    ["any", 1, ["off", "up"], "up"],
+    ["any", 1, ["off", "off"], "silent"],
+    ["any", 1, ["off", "silent", "down"], "silent"],
+    ["quorum", 2, ["off", "up", "down"], "down"],
+    ["quorum", 2, ["off", "up", "up"], "up"],
+    ["quorum", 2, ["off", "up"], "silent"],
+    ["quorum", 2, ["off", "down"], "down"],
+    ["all", 1, ["off", "down"], "down"],
+    ["all", 1, ["off", "up"], "silent"],
+  ] as const)("%s %s of %s, where what is switched off stands in for nobody, is %s", (rule, quorum, words, status) => {
+    const some = words.map((word): Part =>
+      word === "off"
+        ? { status: "unknown", usualPerSecond: null, isOff: true }
+        : { status: STATUS[word], usualPerSecond: null },
+    );
+    expect(ruled(rule, quorum, some).status).toBe(STATUS[status]);
+  });
+
   it("is in trouble only if it is so however well those are that say nothing", () =>
     fc.assert(
       fc.property(

@@ -221,7 +221,12 @@ export function clusterParts(component: Component, evidence: Evidence, at: Milli
 function partOf(component: Component, services: readonly string[], evidence: Evidence, at: Millis): ComponentPart {
   const said = services.map((ref) => serviceSaid(component, ref, evidence, at));
   const status = worst(said.map((one) => one.status));
-  return { services, said, status, usualPerSecond: usualOf(services, evidence.tells) };
+  const isOff = status === "unknown" && services.every((ref) => isSwitchedOff(freshService(ref, evidence.tells, at)));
+  return { services, said, status, usualPerSecond: usualOf(services, evidence.tells), ...(isOff ? { isOff } : {}) };
+}
+
+function isSwitchedOff(told: ToldService | null): boolean {
+  return told?.replicas?.desired === 0;
 }
 
 /** Also of a cluster that is silent now: how much it usually gets says how much its silence may hide. */

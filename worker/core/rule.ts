@@ -15,6 +15,8 @@ export interface Part {
   readonly status: ComponentStatus;
   /** Requests a second that it usually gets; null if that is not known, or if parts do not stand in for each other. */
   readonly usualPerSecond: number | null;
+  /** Scaled to zero: unknown, but not for want of news. It serves nobody, and stands in for nobody. */
+  readonly isOff?: boolean;
 }
 
 export interface Ruled {
@@ -28,10 +30,8 @@ export interface Ruled {
 /** @param quorum how many parts must be well; what is missing or more than there are means all */
 export function ruled(rule: Rule, quorum: number | undefined, parts: readonly Part[]): Ruled {
   const needed = rule === "any" ? 1 : rule === "all" ? parts.length : Math.min(quorum ?? parts.length, parts.length);
-  const status = nthMildest(
-    parts.map((part) => part.status),
-    needed,
-  );
+  const found = nthMildest(parts, needed, rule !== "all");
+  const status = (found?.isOff === true ? nthMildest(parts, needed, false) : found)?.status ?? null;
   if (status === null) return { status: "unknown", by: null, failingShare: null };
   const by = parts.findIndex((part) => part.status === status);
   const share = rule === "all" && status === "major_outage" ? minorFailingShare(parts) : null;
@@ -41,10 +41,13 @@ export function ruled(rule: Rule, quorum: number | undefined, parts: readonly Pa
 /**
  * Silence stands where the order of statuses puts it, between being well and being in trouble: what could still be met
  * is unknown, and not an outage.
+ *
+ * @param offLast what is switched off comes after all others
  */
-function nthMildest(statuses: readonly ComponentStatus[], n: number): ComponentStatus | null {
-  const ascending = statuses.toSorted((a, b) => rank(a) - rank(b));
-  return ascending[n - 1] ?? null;
+function nthMildest(parts: readonly Part[], n: number, offLast: boolean): Part | null {
+  const place = ({ status, isOff }: Part): number =>
+    offLast && isOff === true ? COMPONENT_STATUSES.length : rank(status);
+  return parts.toSorted((a, b) => place(a) - place(b))[n - 1] ?? null;
 }
 
 function rank(status: ComponentStatus): number {
