@@ -122,7 +122,7 @@ describe("on the public page", () => {
     { component: "checkout0000", at: NOON - 5 * DAY, status: "partial_outage" as const },
     { component: "checkout0000", at: NOON - 5 * DAY + HOUR, status: "operational" as const },
   ];
-  const shown = (slo: { target: number; isPublic: boolean }) =>
+  const shown = (slo: { target: number; isPublic: boolean }, said: readonly StatusChange[] = changes) =>
     publicSnapshot(
       {
         version: 1,
@@ -130,8 +130,8 @@ describe("on the public page", () => {
         components: [component({ createdAt: NOON - 60 * DAY, slo })],
         maintenances: [],
         outside: new Map(),
-        tells: new Map([["eu-1", tell(NOON, [told("operational")])]]),
-        changes: new Map([["checkout0000", changes]]),
+        tells: new Map(said === changes ? [["eu-1", tell(NOON, [told("operational")])]] : []),
+        changes: new Map([["checkout0000", said]]),
         archive: { delayedSince: null, isRestoring: false },
       },
       NOON,
@@ -144,6 +144,11 @@ describe("on the public page", () => {
       allowedMs: 7 * HOUR + 12 * MINUTE,
       lostMs: 18 * MINUTE,
     }));
+
+  it("stands none of which nothing was seen: what is left of it is no news", () => {
+    const silent = [{ component: "checkout0000", at: NOON - 40 * DAY, status: "unknown" as const }];
+    expect(shown({ target: 0.99, isPublic: true }, silent)).not.toHaveProperty("slo");
+  });
 
   it("stands none that is the operator's own", () =>
     expect(shown({ target: 0.99, isPublic: false })).not.toHaveProperty("slo"));

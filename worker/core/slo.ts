@@ -43,10 +43,17 @@ export interface SloState extends PageSlo {
   readonly reason: string;
 }
 
-/** What visitors read of a target. @param days the last `SLO_DAYS`, as far as anything was observed */
-export function publicSlo({ target }: Slo, days: readonly DayTally[]): PageSlo {
-  const lost = lostMs(days.map(({ ms }) => ms));
-  return { target, days: SLO_DAYS, allowedMs: allowedMs(target), lostMs: lost };
+/** What visitors read of a target; null while nothing was observed. @param days the last `SLO_DAYS` */
+export function publicSlo({ target, isPublic }: Slo, days: readonly DayTally[]): PageSlo | null {
+  return isPublic && isObserved(days) ? spentOf(target, days) : null;
+}
+
+function isObserved(days: readonly DayTally[]): boolean {
+  return uptimeRatio(days.map(({ ms }) => ms)) !== null;
+}
+
+function spentOf(target: number, days: readonly DayTally[]): PageSlo {
+  return { target, days: SLO_DAYS, allowedMs: allowedMs(target), lostMs: lostMs(days.map(({ ms }) => ms)) };
 }
 
 /**
@@ -54,11 +61,10 @@ export function publicSlo({ target }: Slo, days: readonly DayTally[]): PageSlo {
  * @param spans of the component up to `now`, corrected as its days are
  */
 export function sloState(slo: Slo, days: readonly DayTally[], spans: readonly StatusSpan[], now: Millis): SloState {
-  const shown = publicSlo(slo, days);
+  const shown = spentOf(slo.target, days);
   const burn = { hour: burnRate(slo, spans, HOUR, now), sixHours: burnRate(slo, spans, 6 * HOUR, now) };
   const leftRatio = 1 - shown.lostMs / shown.allowedMs;
-  const isObserved = uptimeRatio(days.map(({ ms }) => ms)) !== null;
-  return { ...shown, leftRatio, burn, ...(isObserved ? verdictOf(leftRatio, burn) : UNOBSERVED) };
+  return { ...shown, leftRatio, burn, ...(isObserved(days) ? verdictOf(leftRatio, burn) : UNOBSERVED) };
 }
 
 const UNOBSERVED = { verdict: "unknown", reason: `nothing was observed in ${SLO_DAYS} days` } as const;

@@ -127,6 +127,7 @@ function publicComponent(component: Component, facts: PageFacts, now: Millis): P
   const { slo } = component;
   const { timeZone } = facts.page;
   const days = dayTallies(component.id, changes, facts.frozen ?? NOTHING_FROZEN, now, timeZone);
+  const target = slo === undefined ? null : publicSlo(slo, recentDays(days, SLO_DAYS, now, timeZone));
   return {
     ...liveComponent(component, facts, now),
     description: component.description,
@@ -134,7 +135,7 @@ function publicComponent(component: Component, facts: PageFacts, now: Millis): P
     createdAt: component.createdAt,
     updatedAt: Math.max(component.updatedAt, changes.at(-1)?.at ?? 0),
     days,
-    ...(slo?.isPublic === true ? { slo: publicSlo(slo, recentDays(days, SLO_DAYS, now, timeZone)) } : {}),
+    ...(target === null ? {} : { slo: target }),
   };
 }
 

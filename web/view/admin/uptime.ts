@@ -69,7 +69,7 @@ function figures(list: readonly UptimeFigureModel[]): Html {
   ]);
   return table({
     caption: "Uptime",
-    head: ["", "by time", "major outage", "partial outage", "degraded", "maintenance", "no report", "by requests"],
+    head: ["Over", "by time", "major outage", "partial outage", "degraded", "maintenance", "no report", "by requests"],
     rows,
     empty: "Nothing was observed yet.",
   });
