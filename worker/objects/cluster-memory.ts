@@ -10,7 +10,9 @@
  * `core/outbox.ts` decides where a row goes, what waits and what may be overwritten; here is only the SQL. An object
  * wakes with nearly every push, so loading reads the few rows of windows, one event, and those events that wait.
  */
+import type { Push } from "../../protocol/push.ts";
 import type { NumberedRecord, Watermarks } from "../core/cluster.ts";
+import { conflictsOf } from "../core/cluster.ts";
 import type { Backlog } from "../core/component.ts";
 import type { Bounds, Kept, Laid, Late, Note, Outbox, Pace, Row } from "../core/outbox.ts";
 import {
@@ -303,4 +305,19 @@ function valuesOf(row: Row): SqlStorageValue[] {
 
 function slotOf({ ring, slot }: Row): number {
   return ring === "events" ? EVENT_SLOTS + slot : slot;
+}
+
+/** The same number with other content: the first wins, and whoever runs this hears of it. */
+export function warnOfConflicts(
+  cluster: string | undefined,
+  memory: Pick<ClusterMemory, "marks" | "held">,
+  epoch: number,
+  records: Push["records"],
+): void {
+  const end = Math.min(memory.marks?.next ?? 0, records.first + records.items.length);
+  if (records.first >= end) return;
+  const conflicts = conflictsOf(memory.held(epoch, records.first, end), records);
+  if (conflicts.length === 0) return;
+  const seq = conflicts[0];
+  console.warn(JSON.stringify({ event: "record_conflict", cluster, epoch, seq, count: conflicts.length }));
 }

@@ -11,7 +11,7 @@ import type { SignedDesired } from "../../protocol/lease.ts";
 import type { Enroll, Enrolled, Push, Receipt } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
-import { conflictsOf, openEpoch, step } from "../core/cluster.ts";
+import { openEpoch, step } from "../core/cluster.ts";
 import type { Rejected } from "../core/cluster.ts";
 import type { AgentKey, Backlog, ClusterIdentity } from "../core/component.ts";
 import type { DesiredRefusal } from "../core/desired.ts";
@@ -25,7 +25,7 @@ import { retryDelay } from "../core/retry.ts";
 import { ClusterArchive } from "./cluster-archive.ts";
 import { ClusterCounts } from "./cluster-counts.ts";
 import { ClusterDesired } from "./cluster-desired.ts";
-import { ClusterMemory } from "./cluster-memory.ts";
+import { ClusterMemory, warnOfConflicts } from "./cluster-memory.ts";
 import { ClusterSessions } from "./cluster-sessions.ts";
 import { ClusterTells } from "./cluster-tells.ts";
 import type { EdgeKey } from "./crypto.ts";
@@ -35,15 +35,9 @@ import { boardOf } from "./env.ts";
 import type { Costs } from "./meter.ts";
 import { Meter } from "./meter.ts";
 import type { PushAnswer, PushRefusal } from "./push-body.ts";
-import { parsePush } from "./push-body.ts";
+import { NO_IDENTITY, parsePush } from "./push-body.ts";
 import type { SignedHead } from "./signed.ts";
 import { claimOf, isSignedBy } from "./signed.ts";
-
-const NO_IDENTITY: PushRefusal = {
-  code: "unauthenticated",
-  message:
-    "The request is not signed by a key that this cluster knows. Enrol the agent, and compare its clock with serverTime.",
-};
 
 /** What the Board has not heard of who may speak: kept until it has, over its and this object's deaths. */
 interface Untold {
@@ -270,7 +264,7 @@ export class Cluster extends DurableObject<Env> {
       this.#tells.hear(push, now);
       return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
     }
-    this.#warnOfConflicts(push.epoch, push.records);
+    warnOfConflicts(this.#identity?.cluster, this.#memory, push.epoch, push.records);
     if (decided.changed) this.#memory.keep(decided.watermarks, decided.fresh, now);
     this.#archive.pushed(now);
     this.#counted.taken(decided.fresh.length, decided.rejected.length);
@@ -281,16 +275,6 @@ export class Cluster extends DurableObject<Env> {
       return failure({ code: "push_unusable", message: "No part of the push could be used.", receipt });
     }
     return success(receipt);
-  }
-
-  /** The same number with other content: the first wins, and whoever runs this hears of it. */
-  #warnOfConflicts(epoch: number, records: Push["records"]): void {
-    const end = Math.min(this.#memory.marks?.next ?? 0, records.first + records.items.length);
-    if (records.first >= end) return;
-    const conflicts = conflictsOf(this.#memory.held(epoch, records.first, end), records);
-    if (conflicts.length === 0) return;
-    const [cluster, seq] = [this.#identity?.cluster, conflicts[0]];
-    console.warn(JSON.stringify({ event: "record_conflict", cluster, epoch, seq, count: conflicts.length }));
   }
 
   #open(push: Push, desired: SignedDesired | undefined, now: Millis): PushAnswer {

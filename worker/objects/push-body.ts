@@ -20,6 +20,13 @@ export interface PushRefusal {
   readonly receipt?: Receipt;
 }
 
+/** What nobody who is known has signed. */
+export const NO_IDENTITY: PushRefusal = {
+  code: "unauthenticated",
+  message:
+    "The request is not signed by a key that this cluster knows. Enrol the agent, and compare its clock with serverTime.",
+};
+
 export type PushAnswer = Result<Receipt, PushRefusal>;
 
 /** A POST's body. */
