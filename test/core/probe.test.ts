@@ -290,6 +290,7 @@ describe("the reason that operators read", () => {
       "526 (its certificate is not valid) in 9 ms, in 2 of the last 2 probes",
     ],
     ["one bad", seen(DOWN), 0, "one bad probe, not enough to tell: 503 in 80 ms"],
+    ["one bad, then a good one", seen(DOWN, GOOD), 1, "one bad probe, not enough to tell: 503 in 80 ms"],
     ["recovering", seen(DOWN, DOWN, GOOD, GOOD), 3, "recovering: not yet three good probes in a row"],
     ["old", seen(GOOD), 3, "no probe for 3 min; the last said: 200 in 120 ms"],
   ] as const)("%s", (_name, outside, minutes, reason) =>

@@ -161,7 +161,8 @@ export function outsideReason(outside: Outside | null, at: Millis): string {
   const newest = probes.at(-1);
   const isNoise = newest !== undefined && levelOf(newest) > 0;
   if (state === "well") return `${newestWords(probes)}${isNoise ? ": one bad probe, two make it worse" : ""}`;
-  if (state === "unknown") return `one bad probe, not enough to tell: ${newestWords(probes)}`;
+  if (state === "unknown")
+    return `one bad probe, not enough to tell: ${newestWords(probes.filter((probe) => levelOf(probe) > 0))}`;
   const level = STATES.indexOf(state);
   const bad = probes.filter((probe) => levelOf(probe) >= level);
   const shown = bad.at(-1);
