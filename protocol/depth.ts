@@ -20,24 +20,26 @@ export function jsonShape(bytes: Uint8Array, max: number): JsonShape {
   let escapedKeys = false;
   /** Whether the last string has an escape. */
   let escaped = false;
-  for (let i = 0; i < bytes.length; i++) {
-    const c = bytes[i] ?? 0;
-    // Most bytes are digits, points and commas, and mean nothing here.
-    if (c < COLON && c !== QUOTE) continue;
-    if (c === QUOTE) {
+  const end = bytes.length;
+  for (let i = 0; i < end; i++) {
+    const c = bytes[i] as number;
+    if (c < COLON) {
+      // Most bytes are digits, points and commas, and mean nothing here.
+      if (c !== QUOTE) continue;
       escaped = false;
-      for (i++; i < bytes.length && bytes[i] !== QUOTE; i++) {
+      for (i++; i < end && bytes[i] !== QUOTE; i++) {
         if (bytes[i] !== BACKSLASH) continue;
         escaped = true;
         i++;
       }
-    } else if (c === COLON) {
-      pairs++;
-      escapedKeys ||= escaped;
-    } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
+    } else if (c === OPEN_BRACKET || c === OPEN_BRACE) {
       if (++depth > deepest) deepest = depth;
       if (deepest > max) break;
-    } else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) depth--;
+    } else if (c === CLOSE_BRACKET || c === CLOSE_BRACE) depth--;
+    else if (c === COLON) {
+      pairs++;
+      escapedKeys ||= escaped;
+    }
   }
   return { depth: deepest, pairs, escapedKeys };
 }

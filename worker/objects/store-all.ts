@@ -13,8 +13,7 @@ export async function storeAll(
   records: Batch["records"],
   meter: Meter,
 ): Promise<boolean> {
-  meter.statementSent(JSON.stringify(records).length);
-  const stored = await flushRecords(database, cluster, records);
+  const stored = await flushRecords(database, cluster, records, (bytes) => meter.statementSent(bytes));
   if (stored.ok) return true;
   const alone = records.length === 1 && stored.code === "poison";
   console.warn(

@@ -37,16 +37,22 @@ interface IncomingRow {
  * service that overlap, the longer one stands if it contains the other; of two that are the same span, the newer one.
  *
  * Windows of a day that has no partition yet get one, and the statement runs again: nothing of it had been stored.
+ *
+ * @param onSend hears of each statement that goes out how many characters of records are in it
  */
 export async function flushRecords(
   db: Database,
   cluster: string,
   records: readonly NumberedRecord[],
+  onSend: (characters: number) => void = () => {},
 ): Promise<StoreResult<{ readonly fresh: number }>> {
   if (records.length > FLUSH_RECORDS_MAX) throw new RangeError(`${records.length} records in one flush`);
   if (records.length === 0) return { ok: true, value: { fresh: 0 } };
   const rows = JSON.stringify(firstOfEachNumber(records).map(rowOf));
-  const flush = () => db.run((drizzle) => drizzle.execute<{ fresh: number }>(flushStatement(cluster, rows)));
+  const flush = () => {
+    onSend(rows.length);
+    return db.run((drizzle) => drizzle.execute<{ fresh: number }>(flushStatement(cluster, rows)));
+  };
   let result = await flush();
   if (!result.ok && result.code === "unprepared") {
     const windows = records.flatMap(({ record }) => (record.kind === "window" ? record.at : []));

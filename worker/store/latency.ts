@@ -29,14 +29,19 @@ export type SparseCounts = Readonly<Record<string, number>>;
 const ZEROS = "zeros";
 
 export function sparse(latency: Latency): StoredLatency {
-  if (latency.scheme === "explicit") {
-    return { ...latency, counts: Object.fromEntries([...latency.counts.entries()].filter(([, count]) => count > 0)) };
-  }
+  if (latency.scheme === "explicit") return sparseExplicit(latency);
   const { scheme, scale, zeros, offset, min, max, sum } = latency;
   const counts = Object.fromEntries(
     [...latency.counts.entries()].flatMap(([i, count]) => (count > 0 ? [[`${scale}:${offset + i}`, count]] : [])),
   );
   return { scheme, counts: zeros > 0 ? { [ZEROS]: zeros, ...counts } : counts, sum, min, max };
+}
+
+/** Of every window that is flushed, so nothing is made on the way. */
+function sparseExplicit({ scheme, bounds, counts, sum }: ExplicitLatency): StoredExplicit {
+  const found: Record<string, number> = {};
+  for (const [i, count] of counts.entries()) if (count > 0) found[i] = count;
+  return { scheme, bounds, counts: found, sum };
 }
 
 /** Null of what is no histogram. */
