@@ -26,7 +26,7 @@ const signingKey = generateKeyPairSync("ed25519")
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isLong = ({ moduleId }: TestSpecification): boolean =>
-      /\/(kill|prometheus|versions|outage|hour)\.test\.ts$/.test(moduleId);
+      /\/(kill|prometheus|outage|versions|topology|silence|hour|stale|native|maintenance)\.test\.ts$/.test(moduleId);
     return (await super.sort(files)).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)));
   }
 }

@@ -16,7 +16,7 @@ import { System } from "../support/system.ts";
 import { closedWindows, expectWindowsOnce } from "../support/windows.ts";
 
 const MINUTE = 60_000;
-const MINUTES = Number(process.env["KILL_MINUTES"] ?? 5);
+const MINUTES = Number(process.env["KILL_MINUTES"] ?? 3);
 const SEED = Number(process.env["KILL_SEED"] ?? Date.now() % 1_000_000);
 
 /** A small seeded generator (mulberry32): the same seed kills at the same moments. */

@@ -46,13 +46,28 @@ it("the page, the API and the history read p95 within 2.17 %, where Istio's boun
   const { token } = await system.cli<{ token: string }>("POST", "/cli/v1/tokens", { scope: "read" });
   const read = async (path: string): Promise<string> =>
     (await fetch(`${system.url}${path}`, { headers: { authorization: `Bearer ${token}` } })).text();
-  const { services } = JSON.parse(await read("/api/v1/services")) as { services: { p95: Quantile | null }[] };
-  const live = services[0]?.p95 ?? null;
-  expect(live && isRight(live), JSON.stringify(live)).toBe(true);
-  const html = await (await fetch(`${system.url}/`)).text();
-  const [, shown] = /p95 <b>(\d+)<\/b> ms <small>\(\d+–\d+\)/.exec(html) ?? [];
+  // The first push goes out before the edge has said what it takes, so its histogram is a coarser one.
+  let live: Quantile | null = null;
+  await eventually(
+    async () => {
+      const { services } = JSON.parse(await read("/api/v1/services")) as { services: { p95: Quantile | null }[] };
+      live = services[0]?.p95 ?? null;
+      return live !== null && isRight(live);
+    },
+    60_000,
+    "p95 in the API, as it is",
+  );
+  let shown: string | undefined;
+  await eventually(
+    async () => {
+      const html = await (await fetch(`${system.url}/`)).text();
+      shown = /p95 <b>(\d+)<\/b> ms <small>\(\d+–\d+\)/.exec(html)?.[1];
+      return Math.abs(Number(shown) - P95_MS) < 0.0217 * P95_MS + 1;
+    },
+    60_000,
+    "p95 on the page, as it is",
+  );
   console.log(`true p95 ${P95_MS.toFixed(1)} ms, on the page ${shown}, in the API ${JSON.stringify(live)}`);
-  expect(Math.abs(Number(shown) - P95_MS)).toBeLessThan(0.0217 * P95_MS + 1);
 
   const { components } = (await (await fetch(`${system.url}/api/v2/summary.json`)).json()) as {
     components: { id: string }[];
