@@ -4,7 +4,7 @@
  * maintenance are all entries of it, and Worker, browser and a cached copy read it alike.
  */
 import type { Quantile } from "./latency.ts";
-import type { ComponentStatus } from "./status.ts";
+import type { ComponentStatus, Indicator } from "./status.ts";
 import { worst } from "./status.ts";
 import type { Millis } from "./time.ts";
 
@@ -73,8 +73,50 @@ export interface FrozenMark {
   readonly hash: string;
 }
 
-const MAINTENANCE_STATUSES = ["scheduled", "in_progress", "verifying", "completed"] as const;
+export const MAINTENANCE_STATUSES = ["scheduled", "in_progress", "verifying", "completed"] as const;
 export type MaintenanceStatus = (typeof MAINTENANCE_STATUSES)[number];
+
+export const INCIDENT_STATUSES = ["investigating", "identified", "monitoring", "resolved", "postmortem"] as const;
+export type IncidentStatus = (typeof INCIDENT_STATUSES)[number];
+
+/** What people said at one moment of an incident or a maintenance. */
+export interface PageUpdate<Status = IncidentStatus> {
+  readonly id: string;
+  readonly status: Status;
+  /** Markdown as it was typed, at most 25,000 characters; shown through `web/view/markdown.ts` and in no other way. */
+  readonly body: string;
+  readonly createdAt: Millis;
+  readonly updatedAt: Millis;
+  /** When it is said to be from: a page written afterwards tells of earlier moments. */
+  readonly displayAt: Millis;
+  readonly affected: readonly AffectedComponent[];
+}
+
+/** What an update said of a component. `name` is as it was then: a component may be renamed, or be gone. */
+export interface AffectedComponent {
+  readonly component: string;
+  readonly name: string;
+  readonly from: ComponentStatus;
+  readonly to: ComponentStatus;
+}
+
+/** An incident as visitors may see it. */
+export interface PageIncident {
+  readonly id: string;
+  readonly name: string;
+  readonly status: IncidentStatus;
+  readonly impact: Indicator;
+  readonly createdAt: Millis;
+  readonly updatedAt: Millis;
+  readonly startedAt: Millis;
+  /** Null until it is monitored, and until it is resolved. */
+  readonly monitoringAt: Millis | null;
+  readonly resolvedAt: Millis | null;
+  /** Ids of the components it touches. */
+  readonly components: readonly string[];
+  /** Newest first, never empty. */
+  readonly updates: readonly PageUpdate[];
+}
 
 /** A maintenance as visitors may see it. */
 export interface PageMaintenance {
@@ -89,6 +131,55 @@ export interface PageMaintenance {
   readonly components: readonly string[];
   /** True once every cluster concerned has shown that it is in force. */
   readonly confirmed: boolean;
+  /** Newest first. Absent in what an earlier version wrote, and where nobody said anything. */
+  readonly updates?: readonly PageUpdate<MaintenanceStatus>[];
+  /** When it was called off before it began: calendars keep it and say so. Absent if it was not. */
+  readonly cancelledAt?: Millis;
+  /** How often it changed in what a calendar shows; absent is 0. iCalendar's SEQUENCE. */
+  readonly sequence?: number;
+}
+
+/** What a small chart of the page shows. */
+export type MetricKind = "p95" | "error_ratio" | "request_rate";
+
+/** One chart of the first view: the last day in steps, so that it needs no archive. */
+export interface PageMetric {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: MetricKind;
+  /** The component it is of; null for all of the page together. */
+  readonly component: string | null;
+  readonly from: Millis;
+  readonly stepMs: number;
+  /** A step each, oldest first: ms, a ratio, or requests a second. Null is no data. */
+  readonly values: readonly (number | null)[];
+  /** Of a percentile: between what the true value lies surely, a step each. */
+  readonly lo?: readonly (number | null)[];
+  readonly hi?: readonly (number | null)[];
+  /** The limit above which it is bad; absent if there is none. */
+  readonly limit?: number;
+}
+
+/** How an operator made the page theirs. Everything absent is ours. */
+export interface PageBrand {
+  /** A data: URL of an image, checked when it was set; at most 8 KiB. */
+  readonly logo?: string;
+  readonly accent?: string;
+  readonly links?: readonly { readonly name: string; readonly url: string }[];
+  /** Values of the style's custom properties by name, without the dashes in front. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** The page's own address, https and without a slash at its end, where it has another than it is asked by. */
+  readonly origin?: string;
+}
+
+/**
+ * All that people announced, for the pages, feeds and documents that reach further back than the first view: at most
+ * 500 incidents and 500 maintenances, newest first.
+ */
+export interface PageLog {
+  readonly version: number;
+  readonly incidents: readonly PageIncident[];
+  readonly maintenances: readonly PageMaintenance[];
 }
 
 /**
@@ -109,6 +200,11 @@ export interface PageSnapshot {
   /** In page order; components of one group stand together. */
   readonly components: readonly PageComponent[];
   readonly maintenances: readonly PageMaintenance[];
+  /** Those that are not resolved, and those of the last 15 days; newest first. Absent in what an earlier version wrote. */
+  readonly incidents?: readonly PageIncident[];
+  /** Absent in what an earlier version wrote, and while there are none. */
+  readonly metrics?: readonly PageMetric[];
+  readonly brand?: PageBrand;
   /** Absent in what an earlier version wrote: it did not know. */
   readonly archive?: ArchiveState;
   /** Absent until the first day is frozen, and in what an earlier version wrote. */
@@ -124,6 +220,8 @@ export interface PageChange {
   readonly generatedAt: Millis;
   readonly components: readonly LiveComponent[];
   readonly maintenances: readonly PageMaintenance[];
+  /** Another whenever people announce something: the page itself is asked for then. Absent in what an earlier version sent. */
+  readonly announced?: string;
   /** Absent in what an earlier version sent. */
   readonly archive?: ArchiveState;
 }
