@@ -5,7 +5,7 @@
  */
 import type { Quantile } from "./latency.ts";
 import type { ComponentStatus, Indicator } from "./status.ts";
-import { worst } from "./status.ts";
+import { indicatorOf, INDICATORS, worst } from "./status.ts";
 import type { Millis } from "./time.ts";
 
 /** From `from` on the component is said to be `status`, which it has been since `since`, for the public reason `why`. */
@@ -236,6 +236,38 @@ export function outlookAt(component: Pick<PageComponent, "outlook">, now: Millis
 /** The page's worst component at `now`; an empty page has no evidence to be green. */
 export function pageStatus(components: readonly Pick<PageComponent, "outlook">[], now: Millis): ComponentStatus {
   return worst(components.map((component) => outlookAt(component, now).status));
+}
+
+/** Whether people still work on it: a postmortem is written about what is over. */
+export function isUnresolved({ status }: Pick<PageIncident, "status">): boolean {
+  return status === "investigating" || status === "identified" || status === "monitoring";
+}
+
+/** What a page says of itself in one word, and by what. */
+export interface PageVerdict {
+  readonly indicator: Indicator;
+  /** The worst of its components. */
+  readonly status: ComponentStatus;
+  /** The open incident whose impact is worse than what is seen of the components; null if none is. */
+  readonly incident: PageIncident | null;
+}
+
+/** The worse of what is seen of the components and of what people said of incidents that are not over. */
+export function pageVerdict(
+  {
+    components,
+    incidents = [],
+  }: { readonly components: readonly Pick<PageComponent, "outlook">[] } & Pick<PageSnapshot, "incidents">,
+  now: Millis,
+): PageVerdict {
+  const status = pageStatus(components, now);
+  const seen = indicatorOf(status);
+  const weight = ({ impact }: PageIncident): number => INDICATORS.indexOf(impact);
+  const worse = incidents.filter((one) => isUnresolved(one) && weight(one) > INDICATORS.indexOf(seen));
+  const [first, ...others] = worse;
+  if (first === undefined) return { indicator: seen, status, incident: null };
+  const incident = others.reduce((a, b) => (weight(b) > weight(a) ? b : a), first);
+  return { indicator: incident.impact, status, incident };
 }
 
 /**
