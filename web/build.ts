@@ -10,6 +10,8 @@ import { build } from "esbuild";
 const ASSETS = {
   PAGE_STYLE: "style/page.css",
   PAGE_SCRIPT: "client/page.ts",
+  PAGES_STYLE: "style/pages.css",
+  PAGES_SCRIPT: "client/pages.ts",
   ADMIN_STYLE: "style/admin.css",
   ADMIN_SCRIPT: "client/admin.ts",
 };

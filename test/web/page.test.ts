@@ -54,7 +54,9 @@ describe("the first view", () => {
   it("asks for nothing else: no file, no inline handler, no style attribute", () => {
     const page = renderPage({ ...view, snapshot: everyState() });
     const [markup = ""] = page.split("<script>");
-    expect(markup).not.toMatch(/\ssrc=|<link(?! rel="icon" href="data:)|\sstyle="|\son[a-z]+="|@import|url\(/);
+    expect(markup).not.toMatch(
+      /\ssrc=|<link(?! rel="(icon" href="data:|canonical"))|\sstyle="|\son[a-z]+="|@import|url\(/,
+    );
   });
 });
 

@@ -1,15 +1,15 @@
 import type { PageChange, PageComponent, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil, pageStatus } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
+import { document, isoText } from "./document.ts";
 import { moment } from "./format.ts";
 import { HISTORY_DAYS, historyBars, shortDay, today } from "./history.ts";
 import type { Html } from "./html.ts";
-import { markup, trusted } from "./html.ts";
+import { markup } from "./html.ts";
 import { notices } from "./notice.ts";
 import type { Regions } from "./regions.ts";
 import { stillRegions } from "./regions.ts";
-import { iconUrl, shapeSheet } from "./shape.ts";
+import { iconUrl } from "./shape.ts";
 import { frozenText, sloRule, sloText, uptimeTable } from "./uptime.ts";
 import { headline } from "./words.ts";
 
@@ -22,14 +22,6 @@ export interface PageView {
   readonly isCopy: boolean;
 }
 
-/** RFC 3339 but for the T: Sweden writes dates that way. */
-const instants = new Intl.DateTimeFormat("sv-SE", { timeZone: "UTC", dateStyle: "short", timeStyle: "medium" });
-
-/** For programs, RFC 3339 to the second before: "2026-11-23T14:02:23Z". */
-function isoText(at: Millis): string {
-  return `${instants.format(at).replace(" ", "T")}Z`;
-}
-
 /** The whole public page as one document: it needs nothing else to be read. */
 export function renderPage({ snapshot, now, origin, isCopy }: PageView): string {
   const { page, components } = snapshot;
@@ -37,11 +29,13 @@ export function renderPage({ snapshot, now, origin, isCopy }: PageView): string 
   const regions = stillRegions(change, now, page.timeZone);
   const sentence = headline(change, now, page.timeZone);
   return document({
+    kind: "page",
+    canonical: `${origin}/`,
     title: `${sentence} · ${page.name}`,
     description: `${page.name}: ${sentence}`,
     icon: iconUrl(pageStatus(components, now)),
     generatedAt: change.generatedAt,
-    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change, figures)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>Live data cannot be reached: this page knows of nothing newer.</p><noscript><p>Without JavaScript this page does not renew itself: reload it for what is now.</p></noscript></div><div id="notices">${notices(change, now, page.timeZone)}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(snapshot, origin, now)}<script>${trusted(PAGE_SCRIPT)}</script>`,
+    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change, figures)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>Live data cannot be reached: this page knows of nothing newer.</p><noscript><p>Without JavaScript this page does not renew itself: reload it for what is now.</p></noscript></div><div id="notices">${notices(change, now, page.timeZone)}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(snapshot, origin, now)}`,
   });
 }
 
@@ -106,19 +100,4 @@ function row(component: PageComponent, regions: Regions, now: Millis, timeZone: 
 function footer(snapshot: PageSnapshot, origin: string, now: Millis): Html {
   const { page, frozen, components } = snapshot;
   return markup`<footer>${uptimeTable(snapshot, now)}<details><summary>How uptime is counted</summary><p>Time in major outage counts in full, partial outage 0.3, degraded performance not at all. Maintenance and time without reports are left out, and shown. The result is floored, never rounded up. Days are cut in ${page.timeZone}.${frozenText(frozen)}${sloRule(components)} A bar shows the worst of its day: the higher the mark, the heavier; a hollow bar is a day without data.</p><p>p95 is the time in which 95 of 100 requests were answered; the true value lies surely in the range beside it.${components.some(({ outside }) => outside !== undefined) && " “From outside” is how long its public address takes to answer over the internet, asked each minute."} When reports stop, a component becomes unknown: never operational, never an outage.</p></details><nav><a href="${origin}/api/v2/summary.json">API</a> <a href="${origin}/api/v2/status.json">Status as JSON</a></nav></footer>`;
-}
-
-export interface DocumentParts {
-  readonly title: string;
-  readonly description: string;
-  readonly icon: string;
-  /** When what it says was put together, if that matters. */
-  readonly generatedAt?: Millis;
-  readonly body: Html;
-}
-
-/** The frame of public documents. */
-export function document({ title, description, icon, generatedAt, body }: DocumentParts): string {
-  return markup`<!doctype html><html lang="en"><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${icon}"/><style>${trusted(PAGE_STYLE)}</style></head><body>${shapeSheet()}${body}</body></html> `
-    .text;
 }

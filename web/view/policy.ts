@@ -1,4 +1,11 @@
-import { ADMIN_SCRIPT_HASH, ADMIN_STYLE_HASH, PAGE_SCRIPT_HASH, PAGE_STYLE_HASH } from "./assets.generated.ts";
+import {
+  ADMIN_SCRIPT_HASH,
+  ADMIN_STYLE_HASH,
+  PAGES_SCRIPT_HASH,
+  PAGES_STYLE_HASH,
+  PAGE_SCRIPT_HASH,
+  PAGE_STYLE_HASH,
+} from "./assets.generated.ts";
 
 /**
  * Nothing is allowed but what the page itself carries: style and script by their hashes, icons inside the page, and
@@ -19,8 +26,11 @@ function policy(styleHash: string, scriptHash: string, formAction: string): stri
   ].join("; ");
 }
 
-/** The Content-Security-Policy of `renderPage` and `renderProblem`. */
+/** The Content-Security-Policy of `renderPage`. */
 export const PAGE_POLICY = policy(PAGE_STYLE_HASH, PAGE_SCRIPT_HASH, "'none'");
+
+/** The Content-Security-Policy of every other public document. One has a form, which asks our own origin. */
+export const PAGES_POLICY = policy(PAGES_STYLE_HASH, PAGES_SCRIPT_HASH, "'self'");
 
 /** The Content-Security-Policy of everything in `admin/`. */
 export const ADMIN_POLICY = policy(ADMIN_STYLE_HASH, ADMIN_SCRIPT_HASH, "'self'");

@@ -1,5 +1,5 @@
+import { document } from "./document.ts";
 import { markup } from "./html.ts";
-import { document } from "./page.ts";
 import { iconUrl } from "./shape.ts";
 
 /** `status` is HTTP's; `message` says what to do. */
@@ -12,6 +12,8 @@ export interface Problem {
 /** A page for what cannot be shown. */
 export function renderProblem({ status, title, message }: Problem): string {
   return document({
+    kind: "pages",
+    canonical: null,
     title,
     description: message,
     icon: iconUrl("unknown"),

@@ -18,7 +18,7 @@ export function refuse(
   c.header("cache-control", "no-store");
   if (wantsPage(c)) {
     return c.html(renderProblem({ status, title: TITLES[status] ?? "Something went wrong", message }), status, {
-      ...documentHeaders("page"),
+      ...documentHeaders("pages"),
       "cache-control": "no-store",
     });
   }

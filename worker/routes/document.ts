@@ -1,13 +1,16 @@
-/** Headers of HTML documents: one strict policy each for the page and the admin. */
-import { ADMIN_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
+/** Headers of HTML documents: one strict policy each for the page, the other public documents, and the admin. */
+import type { DocumentKind } from "../../web/view/document.ts";
+import { ADMIN_POLICY, PAGES_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
 
-/** `page` is public and may be kept; everything for operators is neither. */
-export function documentHeaders(kind: "page" | "admin"): Record<string, string> {
+const POLICIES = { page: PAGE_POLICY, pages: PAGES_POLICY, admin: ADMIN_POLICY } as const;
+
+/** What is public may be kept; everything for operators is neither. */
+export function documentHeaders(kind: DocumentKind | "admin"): Record<string, string> {
   return {
     "content-type": "text/html; charset=utf-8",
-    "content-security-policy": kind === "page" ? PAGE_POLICY : ADMIN_POLICY,
+    "content-security-policy": POLICIES[kind],
     "x-content-type-options": "nosniff",
-    "referrer-policy": kind === "page" ? "strict-origin-when-cross-origin" : "same-origin",
+    "referrer-policy": kind === "admin" ? "same-origin" : "strict-origin-when-cross-origin",
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "strict-transport-security": "max-age=31536000; includeSubDomains",

@@ -1,0 +1,40 @@
+/** The frame of public documents: each is one request, with its style, its shapes and its script in it. */
+import type { Millis } from "../../protocol/time.ts";
+import { PAGES_SCRIPT, PAGES_STYLE, PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
+import type { Html } from "./html.ts";
+import { markup, trusted } from "./html.ts";
+import { shapeSheet } from "./shape.ts";
+
+/** `page` is the live page, which is weighed byte by byte; `pages` are all others, which add to its style. */
+export type DocumentKind = "page" | "pages";
+
+const ASSETS = {
+  page: { style: PAGE_STYLE, script: PAGE_SCRIPT },
+  pages: { style: PAGES_STYLE, script: PAGES_SCRIPT },
+} as const satisfies Record<DocumentKind, object>;
+
+export interface DocumentParts {
+  readonly kind: DocumentKind;
+  readonly title: string;
+  readonly description: string;
+  readonly icon: string;
+  /** The one address it is known by; null for what has none, which search engines are told to forget. */
+  readonly canonical: string | null;
+  /** When what it says was put together, if that matters. */
+  readonly generatedAt?: Millis;
+  readonly body: Html;
+}
+
+/** RFC 3339 but for the T: Sweden writes dates that way. */
+const instants = new Intl.DateTimeFormat("sv-SE", { timeZone: "UTC", dateStyle: "short", timeStyle: "medium" });
+
+/** For programs, RFC 3339 to the second before: "2026-11-23T14:02:23Z". */
+export function isoText(at: Millis): string {
+  return `${instants.format(at).replace(" ", "T")}Z`;
+}
+
+export function document({ kind, title, description, icon, canonical, generatedAt, body }: DocumentParts): string {
+  const { style, script } = ASSETS[kind];
+  return markup`<!doctype html><html lang="en"><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${canonical === null ? markup`<meta name="robots" content="noindex"/>` : markup`<link rel="canonical" href="${canonical}"/>`}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${icon}"/><style>${trusted(style)}</style></head><body>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
+    .text;
+}
