@@ -249,25 +249,41 @@ export interface PageVerdict {
   /** The worst of its components. */
   readonly status: ComponentStatus;
   /** The open incident whose impact is worse than what is seen of the components; null if none is. */
-  readonly incident: PageIncident | null;
+  readonly incident: HeadIncident | null;
+}
+
+/** As much of an incident as the headline needs. */
+export type HeadIncident = Pick<PageIncident, "name" | "status" | "impact">;
+
+/** What a verdict is of. */
+interface Said {
+  readonly components: readonly Pick<PageComponent, "outlook">[];
+  readonly incidents?: readonly HeadIncident[];
 }
 
 /** The worse of what is seen of the components and of what people said of incidents that are not over. */
-export function pageVerdict(
-  {
-    components,
-    incidents = [],
-  }: { readonly components: readonly Pick<PageComponent, "outlook">[] } & Pick<PageSnapshot, "incidents">,
-  now: Millis,
-): PageVerdict {
+export function pageVerdict({ components, incidents = [] }: Said, now: Millis): PageVerdict {
   const status = pageStatus(components, now);
   const seen = indicatorOf(status);
-  const weight = ({ impact }: PageIncident): number => INDICATORS.indexOf(impact);
+  const weight = ({ impact }: HeadIncident): number => INDICATORS.indexOf(impact);
   const worse = incidents.filter((one) => isUnresolved(one) && weight(one) > INDICATORS.indexOf(seen));
   const [first, ...others] = worse;
   if (first === undefined) return { indicator: seen, status, incident: null };
   const incident = others.reduce((a, b) => (weight(b) > weight(a) ? b : a), first);
   return { indicator: incident.impact, status, incident };
+}
+
+/**
+ * Stands for all that people announced: `PageChange.announced`, and the same of the page that is open. Whatever they
+ * say or change is newer than all before it, and what goes leaves one less.
+ */
+export function announcedMark({
+  incidents = [],
+  maintenances,
+}: Pick<PageSnapshot, "incidents" | "maintenances">): string {
+  const newest = (all: readonly { readonly updatedAt: Millis }[]): string =>
+    `${all.length}.${all.reduce((latest, { updatedAt }) => Math.max(latest, updatedAt), 0)}`;
+  return `${newest(incidents)}.${newest(maintenances)}`;
 }
 
 /**
