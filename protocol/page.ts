@@ -145,6 +145,7 @@ export type MetricKind = "p95" | "error_ratio" | "request_rate";
 /** One chart of the first view: the last day in steps, so that it needs no archive. */
 export interface PageMetric {
   readonly id: string;
+  /** Empty: what its kind is called in the reader's language. */
   readonly name: string;
   readonly kind: MetricKind;
   /** The component it is of; null for all of the page together. */

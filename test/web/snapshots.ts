@@ -1,5 +1,5 @@
 /** Pages to test and to look at: every state there is, and full histories. */
-import type { DayTally, Outlook, PageComponent, PageSnapshot } from "../../protocol/page.ts";
+import type { DayTally, Outlook, PageComponent, PageMetric, PageSnapshot } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
@@ -142,4 +142,47 @@ function maintenance(id: string, name: string, startsAt: number, endsAt: number,
   const status = startsAt <= NOW ? ("in_progress" as const) : ("scheduled" as const);
   const moments = { startsAt, endsAt, createdAt: startsAt - HOUR, updatedAt: startsAt };
   return { id, name, status, ...moments, components: ["component004"], confirmed };
+}
+
+/** A day of the whole page in three charts, with an hour of silence, as Istio's buckets would show it. */
+export function dayMetrics(): PageMetric[] {
+  const roll = dice(4);
+  const stepMs = 15 * MINUTE;
+  const from = Math.floor(NOW / stepMs) * stepMs - 95 * stepMs;
+  const steps = Array.from({ length: 96 }, (_, i) => {
+    if (i >= 30 && i < 34) return null;
+    const busy = 1 + 0.5 * Math.sin((i - 20) / 15) + 0.1 * roll();
+    return {
+      p95: 140 * busy + 30 * roll() + (i > 60 && i < 66 ? 300 : 0),
+      errors: 0.002 * roll() + (i > 60 && i < 66 ? 0.02 : 0),
+      rate: 80 * busy,
+    };
+  });
+  const common = { component: null, name: "", from, stepMs };
+  const bucket = (value: number | undefined, bounds: readonly number[]): number | null =>
+    value === undefined ? null : (bounds.find((bound) => value <= bound) ?? null);
+  return [
+    {
+      ...common,
+      id: "metricp95000",
+      kind: "p95",
+      values: steps.map((step) => step && Number(step.p95.toPrecision(4))),
+      lo: steps.map((step) => step && ([500, 250, 100].find((bound) => step.p95 > bound) ?? 50)),
+      hi: steps.map((step) => bucket(step?.p95, [100, 250, 500, 1_000])),
+      limit: 500,
+    },
+    {
+      ...common,
+      id: "metricerrors",
+      kind: "error_ratio",
+      values: steps.map((step) => step && Number(step.errors.toPrecision(4))),
+      limit: 0.01,
+    },
+    {
+      ...common,
+      id: "metricrate00",
+      kind: "request_rate",
+      values: steps.map((step) => step && Number(step.rate.toPrecision(4))),
+    },
+  ];
 }

@@ -1,0 +1,163 @@
+/**
+ * Values over time as one small picture, drawn on the server. The path of a line is its data as well: a step is one
+ * unit wide and a value has 240 heights, so the browser's read-out needs no second copy of the numbers.
+ *
+ *   viewBox 0 0 (steps − 1) 240, stretched to any size; strokes keep their width
+ *   M12 80l1-4 1 3    from step 12 on: a height for each step; nothing is drawn where nothing was seen
+ *
+ * Words stand in an outer picture that is not stretched: `<svg><svg viewBox …>paths</svg><text …></svg>`.
+ */
+import type { Millis } from "../../protocol/time.ts";
+import { DAY, SECOND } from "../../protocol/time.ts";
+import { dayName, moment } from "./format.ts";
+import type { Html } from "./html.ts";
+import { markup } from "./html.ts";
+
+/** Heights of the picture: 0.4 % of its scale each. */
+const CHART_HEIGHT = 240;
+
+export type Values = readonly (number | null)[];
+
+/** What a chart's numbers are: ms, shares of a whole (shown in %), or requests a second. */
+export type Unit = "ms" | "%" | "req/s";
+
+interface ChartLine {
+  /** Stands at its end and in the read-out; empty where there is only one line. */
+  readonly name: string;
+  /** A step each, oldest first; null is no data. */
+  readonly values: Values;
+}
+
+/** A time in which something was announced: drawn behind the lines. */
+export interface Shade {
+  readonly kind: "incident" | "maintenance";
+  readonly from: Millis;
+  readonly to: Millis;
+}
+
+export interface Chart {
+  readonly name: string;
+  readonly unit: Unit;
+  /** Where the first step begins, and how long each one is. */
+  readonly from: Millis;
+  readonly stepMs: number;
+  /** All of the same length, at least 2. */
+  readonly lines: readonly ChartLine[];
+  /** Between what the values of the line of the same index as `of` lie surely; null in `hi` where that is open above. */
+  readonly band?: { readonly lo: Values; readonly hi: Values };
+  /** Above which it is bad. */
+  readonly limit?: number;
+  readonly shades: readonly Shade[];
+}
+
+/** 184 ms, 0.3 %, 12.4 req/s. A ratio that is not zero is never shown as zero. */
+export function valueText(value: number, unit: Unit): string {
+  const [shown, word] =
+    unit === "%" ? [value * 100, unit] : unit === "ms" && value >= SECOND ? [value / SECOND, "s"] : [value, unit];
+  if (unit === "%" && shown > 0 && shown < 0.01) return "< 0.01 %";
+  const digits = shown >= 100 || (word === "ms" && shown >= 10) ? 0 : shown >= 10 ? 1 : 2;
+  return `${Number(shown.toFixed(digits))} ${word}`;
+}
+
+/** When a step is, in words: its day where it is one, else its first minute. */
+export function stepText(at: Millis, stepMs: number, now: Millis, timeZone: string): string {
+  // Days are an hour longer or shorter where clocks change; their middle is always in them.
+  return stepMs < DAY ? moment(at, now, timeZone) : dayName(at + stepMs / 2, timeZone);
+}
+
+/** The end of the scale, which begins at 0: a round number above everything that is drawn, or all bands would be walls. */
+export function scaleOf({ lines, band, limit }: Pick<Chart, "lines" | "band" | "limit">): number {
+  const highest = most(lines.flatMap(({ values }) => values));
+  // An estimate of 260 in (250, 1000] must not be a line at the floor of its own band.
+  const needed = Math.max(highest * 1.05, Math.min(most(band?.hi ?? []), highest * 1.6), (limit ?? 0) * 1.15);
+  if (needed <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(needed));
+  const step = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((each) => each * power >= needed) ?? 10;
+  return Number((step * power).toPrecision(3));
+}
+
+function most(values: Values): number {
+  return values.reduce<number>((a, b) => Math.max(a, b ?? 0), 0);
+}
+
+function heightOf(value: number, scale: number): number {
+  return Math.round(CHART_HEIGHT * (1 - Math.min(1, value / scale)));
+}
+
+/** The runs of steps that have a value, each with where it begins. */
+function runsOf(values: Values): readonly { readonly start: number; readonly values: readonly number[] }[] {
+  const runs: { start: number; values: number[] }[] = [];
+  values.forEach((value, i) => {
+    if (value === null) return;
+    const run = runs.at(-1);
+    if (run === undefined || run.start + run.values.length !== i) runs.push({ start: i, values: [value] });
+    else run.values.push(value);
+  });
+  return runs;
+}
+
+/** A step to the side and some heights down, with no character too many: "1-4", "1 3". */
+function moves(heights: readonly number[], side: 1 | -1): string {
+  const steps = heights.slice(1).map((height, i) => {
+    const by = height - (heights[i] ?? height);
+    return `${side}${by < 0 ? "" : " "}${by}`;
+  });
+  return steps.reduce((path, step) => path + (path === "" || step.startsWith("-") ? "" : " ") + step, "");
+}
+
+/** A line as path data. A value between two gaps is a dot. */
+export function linePath(values: Values, scale: number): string {
+  return runsOf(values)
+    .map(({ start, values: run }) => {
+      const heights = run.map((value) => heightOf(value, scale));
+      return `M${start} ${heights[0]}${heights.length > 1 ? `l${moves(heights, 1)}` : "h0"}`;
+    })
+    .join("");
+}
+
+/** What `linePath` drew of the step `index`, from its path data; null where it drew nothing. */
+export function valueAt(path: string, scale: number, index: number): number | null {
+  let [x, y] = [-1, 0];
+  for (const [, from, a, b] of path.matchAll(/(M|l|)(-?\d+) ?(-?\d+)/g)) {
+    [x, y] = from === "M" ? [Number(a), Number(b)] : [x + Number(a), y + Number(b)];
+    if (x === index) return scale * (1 - y / CHART_HEIGHT);
+  }
+  return null;
+}
+
+/** The area between two lines, where there is a lower one; open above is up to the picture's edge. */
+function bandPath({ lo, hi }: NonNullable<Chart["band"]>, scale: number): string {
+  return runsOf(lo)
+    .filter((run) => run.values.length > 1)
+    .map(({ start, values: run }) => {
+      const upper = run.map((_, i) => heightOf(hi[start + i] ?? scale, scale));
+      const lower = run.map((value) => heightOf(value, scale)).toReversed();
+      const last = upper.at(-1) ?? 0;
+      return `M${start} ${upper[0]}l${moves(upper, 1)}v${(lower[0] ?? last) - last}l${moves(lower, -1)}z`;
+    })
+    .join("");
+}
+
+/** Where announced times lie, in whole steps and at least one wide. */
+function shadePaths({ shades, from, stepMs }: Chart, last: number): readonly Html[] {
+  return (["maintenance", "incident"] as const).flatMap((kind) => {
+    const d = shades
+      .filter((shade) => shade.kind === kind && shade.to > from && shade.from < from + (last + 1) * stepMs)
+      .map((shade) => {
+        const x = Math.max(0, Math.min(last - 1, Math.floor((shade.from - from) / stepMs)));
+        const width = Math.max(1, Math.min(last, Math.ceil((shade.to - from) / stepMs)) - x);
+        return `M${x} 0h${width}v${CHART_HEIGHT}h-${width}z`;
+      })
+      .join("");
+    return d === "" ? [] : [markup`<path class="${kind}" d="${d}"/>`];
+  });
+}
+
+/** The picture alone, with all that its read-out needs. `label` says in words what it shows. */
+export function plot(chart: Chart, label: string): Html {
+  const { lines, band, limit, unit, from, stepMs } = chart;
+  const scale = scaleOf(chart);
+  const last = (lines[0]?.values.length ?? 2) - 1;
+  const level = (value: number): string => `${Math.round((1 - value / scale) * 1_000) / 10}%`;
+  return markup`<div class="plot" tabindex="0" role="img" aria-label="${label}" data-top="${scale}" data-unit="${unit}" data-from="${from}" data-step="${stepMs}"><svg aria-hidden="true"><svg viewBox="0 0 ${last} ${CHART_HEIGHT}" preserveAspectRatio="none">${shadePaths(chart, last)}${band && markup`<path class="band" d="${bandPath(band, scale)}"/>`}${limit !== undefined && markup`<path class="limit" d="M0 ${heightOf(limit, scale)}h${last}"/>`}${lines.map(({ values }) => markup`<path class="line" d="${linePath(values, scale)}"/>`)}</svg>${limit !== undefined && markup`<text x="100%" y="${level(limit)}">limit ${valueText(limit, unit)}</text>`}</svg></div>`;
+}

@@ -1,0 +1,101 @@
+/** The small charts of the first view: the last day, a figure each, nothing to learn before they are read. */
+import type { MetricKind, PageIncident, PageMaintenance, PageMetric, PageSnapshot } from "../../protocol/page.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { Chart, Shade, Unit } from "./chart.ts";
+import { plot, stepText, valueText } from "./chart.ts";
+import { length } from "./format.ts";
+import type { Html } from "./html.ts";
+import { markup } from "./html.ts";
+
+const METRIC_UNITS = { p95: "ms", error_ratio: "%", request_rate: "req/s" } as const satisfies Record<MetricKind, Unit>;
+
+const METRIC_NAMES: Record<MetricKind, string> = {
+  p95: "Response time, p95",
+  error_ratio: "Error ratio",
+  request_rate: "Requests",
+};
+
+/** What a metric is called: as an operator named it, else what its kind is. */
+function metricName({ name, kind }: Pick<PageMetric, "name" | "kind">): string {
+  return name === "" ? METRIC_NAMES[kind] : name;
+}
+
+/** The charts that the page has, beside each other; nothing where it has none. */
+export function metricCharts(snapshot: PageSnapshot, now: Millis, timeZone: string): Html | null {
+  const metrics = snapshot.metrics?.filter(({ values }) => values.length > 1) ?? [];
+  if (metrics.length === 0) return null;
+  const figures = metrics.map((metric) => figure(metric, shadesOf(snapshot, metric.component, now), now, timeZone));
+  return markup`<section class="day"><h2>The last 24 hours</h2><div>${figures}</div></section>
+`;
+}
+
+function figure(metric: PageMetric, shades: readonly Shade[], now: Millis, timeZone: string): Html {
+  const { kind, from, stepMs, values, lo, hi, limit } = metric;
+  const name = metricName(metric);
+  const chart: Chart = {
+    name,
+    unit: METRIC_UNITS[kind],
+    from,
+    stepMs,
+    lines: [{ name: "", values }],
+    shades,
+    ...(lo !== undefined && hi !== undefined && { band: { lo, hi } }),
+    ...(limit !== undefined && { limit }),
+  };
+  const label = `${name}: ${summary(chart, now, timeZone)}`;
+  return markup`<div class="h"><h3>${name}</h3>${plot(chart, label)}<p>${caption(chart)}</p></div>`;
+}
+
+/** "<b>184 ms</b> now, highest 620 ms". The step that is under way may be too young to have a value. */
+function caption({ lines, unit }: Chart): Html {
+  const values = lines[0]?.values ?? [];
+  const latest = values.at(-1) ?? values.at(-2) ?? null;
+  const highest = highestOf(values);
+  if (highest === null) return markup`no data yet`;
+  return markup`${latest === null ? "no data now" : markup`<b>${valueText(latest, unit)}</b> now`}, highest ${valueText(highest.value, unit)}`;
+}
+
+/** The picture in words: what is now, what was worst and when, and how long nothing was seen. */
+function summary({ lines, unit, from, stepMs }: Chart, now: Millis, timeZone: string): string {
+  const told = lines.map(({ name, values }) => {
+    const highest = highestOf(values);
+    if (highest === null) return `${name} no data`.trim();
+    const latest = values.at(-1) ?? values.at(-2) ?? null;
+    const when = stepText(from + highest.index * stepMs, stepMs, now, timeZone);
+    return `${name} ${latest === null ? "no data" : valueText(latest, unit)} now, highest ${valueText(highest.value, unit)} (${when})`.trim();
+  });
+  const gaps = (lines[0]?.values ?? []).filter((value) => value === null).length;
+  return `${told.join("; ")}${gaps > 0 && gaps < (lines[0]?.values.length ?? 0) ? `; no data for ${length(gaps * stepMs)}` : ""}`;
+}
+
+function highestOf(
+  values: Chart["lines"][number]["values"],
+): { readonly value: number; readonly index: number } | null {
+  let found: { readonly value: number; readonly index: number } | null = null;
+  for (const [index, value] of values.entries())
+    if (value !== null && (found === null || value > found.value)) found = { value, index };
+  return found;
+}
+
+/** What was announced for a component, or for any of them, and has begun. */
+export function shadesOf(
+  { incidents = [], maintenances }: Pick<PageSnapshot, "incidents" | "maintenances">,
+  component: string | null,
+  now: Millis,
+): readonly Shade[] {
+  const touches = ({ components }: PageIncident | PageMaintenance): boolean =>
+    component === null || components.includes(component);
+  return [
+    ...incidents
+      .filter(touches)
+      .map(({ startedAt, resolvedAt }) => ({ kind: "incident" as const, from: startedAt, to: resolvedAt ?? now })),
+    ...maintenances
+      .filter((one) => touches(one) && one.cancelledAt === undefined && one.startsAt <= now)
+      .map((one) => ({ kind: "maintenance" as const, from: one.startsAt, to: endOf(one, now) })),
+  ];
+}
+
+/** One whose planned end has passed is still under way until somebody ends it. */
+function endOf({ status, endsAt }: PageMaintenance, now: Millis): Millis {
+  return status === "completed" ? endsAt : now;
+}
