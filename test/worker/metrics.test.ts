@@ -1,6 +1,6 @@
 /** What a scrape is told of the gateway itself: counted where it happens, told with the tells, kept over evictions. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Board } from "../../worker/objects/board.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
 import { bindings, call, cli, enrolledAgent, openSession, windowOf } from "./agent.ts";
@@ -80,8 +80,11 @@ describe("a scrape", () => {
     expect([await views("hit"), await views("miss")]).toEqual([41, 1]);
     const origin = `https://${crypto.randomUUID()}.test`;
     for (const _ of [1, 2, 3]) await (await call(`${origin}/api/v2/status.json`)).text();
-    // The two that the cache answered are told with this one, which it cannot answer.
+    // The two that the cache answered are told with this one: by then the Board is asked again.
+    onTestFinished(() => void vi.useRealTimers());
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 6_000 });
     await (await call(`${origin}/api/v2/summary.json`)).text();
+    vi.useRealTimers();
     expect([await views("hit"), await views("miss")]).toEqual([43, 3]);
   });
 

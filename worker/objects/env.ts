@@ -22,6 +22,8 @@ export interface Env {
   readonly EDGE_SIGNING_KEY: string;
   /** "1" on a laptop and in tests only: components may have public addresses on this machine, and with http. */
   readonly PROBE_LOOPBACK?: string;
+  /** In tests and benches only: how long answers to visitors are fresh, ms; 0 makes each of them anew. */
+  readonly PAGE_FRESH_MS?: string;
   /** On a laptop only: where the embedded Postgres speaks Neon's protocol. */
   readonly NEON_FETCH_ENDPOINT?: string;
 }

@@ -1,0 +1,143 @@
+/** How visitors are answered: what costs the Board a question, what costs a rendering, and what costs nothing. */
+import { beforeEach, afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { SECOND } from "../../protocol/time.ts";
+import { Board } from "../../worker/objects/board.ts";
+import type { Views } from "../../worker/objects/board-metrics.ts";
+import { matchKept, putKept } from "../../worker/routes/kept.ts";
+import { call, cli } from "./agent.ts";
+
+beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
+afterEach(() => vi.useRealTimers());
+
+/** A name of its own for each test, so that nothing of another's is kept. */
+function site(): string {
+  return `https://${crypto.randomUUID()}.test`;
+}
+
+/** What a visitor gets; the body is read, as browsers do. */
+async function get(url: string, init?: RequestInit) {
+  const answer = await call(url, init);
+  return { status: answer.status, headers: answer.headers, text: await answer.text() };
+}
+
+type Answer = ReturnType<Board["snapshot"]>;
+
+/** Has the Board answer in another way until the test ends; returns what each of its questions told it. */
+function onSnapshot(act: (own: () => Answer) => Answer): (Views | undefined)[] {
+  const own = Reflect.get(Board.prototype, "snapshot") as (this: Board, ...given: unknown[]) => Answer;
+  onTestFinished(() => void (Board.prototype.snapshot = own));
+  const asked: (Views | undefined)[] = [];
+  Board.prototype.snapshot = function (this: Board, ...given) {
+    asked.push(given[0]);
+    return act(() => own.apply(this, given));
+  };
+  return asked;
+}
+
+describe("visitors who come at the same moment", () => {
+  it("with 10,000 different queries cause one question and one rendering", async () => {
+    const asked = onSnapshot((own) => own());
+    const origin = site();
+    const texts = new Set<string>();
+    for (let i = 0; i < 10_000; i += 500) {
+      const answers = await Promise.all(Array.from({ length: 500 }, (_, j) => get(`${origin}/?x=${i + j}`)));
+      for (const { text, headers } of answers) texts.add(`${headers.get("etag")}${text}`);
+    }
+    vi.setSystemTime(Date.now() + 6 * SECOND);
+    await get(`${origin}/`);
+    // All that was answered is told with the next question, which is this page's second and last.
+    expect([texts.size, asked.length, asked.at(-1)]).toEqual([1, 2, { cached: 9_999, made: 1 }]);
+  });
+
+  it("for different documents cause one question", async () => {
+    const asked = onSnapshot((own) => own());
+    const origin = site();
+    const paths = ["/", "/api/v2/summary.json", "/api/v2/status.json"];
+    const answers = await Promise.all(paths.map((path) => get(origin + path)));
+    expect([answers.map(({ status }) => status), asked.length]).toEqual([[200, 200, 200], 1]);
+  });
+});
+
+it("what another isolate made is sent as it was made, for as long as it is fresh", async () => {
+  const now = Date.now();
+  const key = `${site()}/`;
+  const headers = { etag: '"7.a"', "content-security-policy": "default-src 'none'" };
+  const kept = { body: new TextEncoder().encode("grün"), headers, freshUntil: now + 5 * SECOND, holdsUntil: Infinity };
+  await putKept(key, kept, now);
+  expect(await matchKept(key)).toEqual(kept);
+  vi.setSystemTime(now + 5 * SECOND);
+  expect(await matchKept(key)).toBeNull();
+});
+
+it("what was made is fresh for 5 s, and what others are made of meanwhile is no older", async () => {
+  const asked = onSnapshot((own) => own());
+  const origin = site();
+  await get(`${origin}/`);
+  vi.setSystemTime(Date.now() + 4 * SECOND);
+  const status = await get(`${origin}/api/v2/status.json`);
+  expect([asked.length, status.headers.get("cache-control")]).toEqual([1, "public, max-age=1"]);
+  vi.setSystemTime(Date.now() + SECOND);
+  await get(`${origin}/api/v2/status.json`);
+  await get(`${origin}/`);
+  expect(asked.length).toBe(2);
+});
+
+describe("a client that has what it would be sent", () => {
+  it.each(["/", "/api/v2/status.json"])(
+    "of %s gets no body, by GET and by HEAD, in a list and weakly",
+    async (path) => {
+      const origin = site();
+      const { headers } = await get(origin + path);
+      const etag = headers.get("etag") ?? "";
+      for (const [method, tags] of [
+        ["GET", etag],
+        ["GET", `"other", W/${etag}`],
+        ["HEAD", `W/${etag}`],
+        ["GET", "*"],
+      ] as const) {
+        const again = await get(origin + path, { method, headers: { "if-none-match": tags } });
+        expect([again.status, again.headers.get("etag"), again.text]).toEqual([304, etag, ""]);
+        expect(again.headers.get("cache-control")).toContain("max-age=");
+      }
+      expect((await get(origin + path, { headers: { "if-none-match": '"other"' } })).status).toBe(200);
+    },
+  );
+});
+
+describe("a Board that cannot answer", () => {
+  it("is asked once a second, however many ask, and its last word is shown with its age", async () => {
+    await cli("PUT", "/cli/v1/components", { components: [{ name: "Kept", services: ["kept-1/shop/a"] }] });
+    const origin = site();
+    await get(`${origin}/`);
+    const asked = onSnapshot(() => Promise.reject(new Error("the machine is gone")));
+    vi.setSystemTime(Date.now() + 6 * SECOND);
+    const answers = await Promise.all(["/", "/?a", "/api/v2/summary.json"].map((path) => get(origin + path)));
+    expect(answers.map(({ status, headers }) => [status, headers.get("cache-control"), headers.get("etag")])).toEqual(
+      answers.map(() => [200, "no-store", null]),
+    );
+    expect(answers[0]?.text).toContain('<p id="copy">Live data cannot be reached');
+    expect(asked.length).toBe(1);
+    vi.setSystemTime(Date.now() + SECOND);
+    await get(`${origin}/`);
+    expect(asked.length).toBe(2);
+  });
+
+  it("and hangs is waited for no longer than 2 s", async () => {
+    const origin = site();
+    await get(`${origin}/`);
+    const hung = Promise.withResolvers<never>();
+    onSnapshot(() => hung.promise);
+    onTestFinished(() => hung.reject(new Error("the test is over")));
+    vi.setSystemTime(Date.now() + 6 * SECOND);
+    const since = performance.now();
+    const { status, text } = await get(`${origin}/`);
+    expect([status, performance.now() - since < 4_000]).toEqual([200, true]);
+    expect(text).toContain('<p id="copy">Live data cannot be reached');
+  });
+
+  it("and never has is no page at all, which is said and not kept", async () => {
+    onSnapshot(() => Promise.reject(new Error("the machine is gone")));
+    const { status, headers } = await get(`${site()}/`, { headers: { accept: "text/html" } });
+    expect([status, headers.get("cache-control"), headers.get("retry-after")]).toEqual([503, "no-store", "10"]);
+  });
+});

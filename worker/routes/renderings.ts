@@ -1,0 +1,29 @@
+/** The kinds of public documents, by what their readers may do with them. */
+import { documentHeaders } from "./document.ts";
+import type { PublicView, Render } from "./serve.ts";
+
+/** A page ages in its reader's hands, so an old one is honest. Null: there is no such page. */
+export function htmlPage(html: (view: PublicView) => string | null, needs: Render["needs"] = {}): Render {
+  return {
+    cache: ", stale-while-revalidate=60, stale-if-error=86400",
+    needs,
+    render: (view) => {
+      const body = html(view);
+      return body === null ? null : { body, headers: documentHeaders("page") };
+    },
+  };
+}
+
+/** A document for programs of any site; it is taken at its word. Null: there is no such document. */
+export function jsonDocument(document: (view: PublicView) => object | null, needs: Render["needs"] = {}): Render {
+  return {
+    cache: "",
+    needs,
+    render: (view) => {
+      const body = document(view);
+      return body === null ? null : { body: JSON.stringify(body), headers: JSON_HEADERS };
+    },
+  };
+}
+
+const JSON_HEADERS = { "content-type": "application/json; charset=utf-8", "access-control-allow-origin": "*" };

@@ -1,0 +1,149 @@
+/**
+ * How everything public is answered: from this isolate's memory, else from the data centre's cache, else made from the
+ * last snapshot, which is at most 5 s old. What is made depends on the path alone, so `/?x=1…10000` is one entry, and
+ * visitors who come for it at the same moment wait for one making.
+ */
+import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
+import { holdsUntil, outlookAt } from "../../protocol/page.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
+import { PAGE_SCRIPT_HASH, PAGE_STYLE_HASH } from "../../web/view/assets.generated.ts";
+import { dayOf } from "../core/calendar.ts";
+import { entityMatches } from "../core/entity.ts";
+import { shortHash } from "../core/hash.ts";
+import { refuse } from "./answer.ts";
+import { within } from "./flight.ts";
+import type { Kept } from "./kept.ts";
+import { matchKept, putKept, remember, remembered } from "./kept.ts";
+import type { Latest } from "./latest.ts";
+import { countView, freshMs, latestSnapshot } from "./latest.ts";
+import type { AppContext } from "./table.ts";
+
+/** Everything that a public document is made from. */
+export interface PublicView {
+  readonly snapshot: PageSnapshot;
+  /** What people announced, as far back as it is kept; empty unless the document needs it. */
+  readonly log: PageLog;
+  /** The page's own address without a slash at its end. */
+  readonly origin: string;
+  readonly now: Millis;
+  /** Whether the Board cannot answer, and the snapshot is the last one known. */
+  readonly isCopy: boolean;
+}
+
+interface Rendering {
+  readonly body: string | Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** One public document. What it says may depend on its path and on the view, and on nothing else. */
+export interface Render {
+  /** What browsers are told besides for how long they may keep it. */
+  readonly cache: string;
+  readonly needs?: { readonly log?: true };
+  /** Pure; null where there is nothing at this path, which is a 404. */
+  readonly render: (view: PublicView) => Rendering | null;
+}
+
+/** Whoever waits for another visitor's making for this long makes their own. */
+const FLIGHT_WAIT_MS = 5 * SECOND;
+
+/** Why there is nothing to send: nothing is known of the Board, or nothing is at this path. */
+type Missing = "unavailable" | "not_found";
+
+/** What is being made at the moment. */
+const flights = new Map<string, Promise<Kept | Missing>>();
+
+/** Answers a visitor. The Board's outlook makes an old snapshot honest: evidence that has expired reads as unknown. */
+export async function serve(c: AppContext, render: Render): Promise<Response> {
+  const { origin, pathname } = new URL(c.req.url);
+  const key = `${origin}${pathname}`;
+  const held = remembered(key, Date.now()) ?? (await shared(c, key));
+  if (held !== null) countView("cached");
+  const kept = held ?? (await makeOnce(c, key, origin, render));
+  if (kept === "unavailable") return refuse(c, kept, "The status cannot be read at the moment. Please try again soon.");
+  if (kept === "not_found") return refuse(c, kept, "There is nothing at this address.");
+  return answer(c, kept, render.cache);
+}
+
+/** What another isolate made, remembered here. */
+async function shared(c: AppContext, key: string): Promise<Kept | null> {
+  if (freshMs(c.env) === 0) return null;
+  const found = await matchKept(key);
+  if (found !== null) remember(key, found);
+  return found;
+}
+
+async function makeOnce(c: AppContext, key: string, origin: string, render: Render): Promise<Kept | Missing> {
+  if (freshMs(c.env) === 0) return make(c, key, origin, render);
+  const flight = flights.get(key);
+  const landed = flight === undefined ? undefined : await within(flight, FLIGHT_WAIT_MS);
+  if (landed !== undefined) {
+    countView("cached");
+    return landed;
+  }
+  const making = make(c, key, origin, render).finally(() => flights.get(key) === making && flights.delete(key));
+  flights.set(key, making);
+  // Goes on when its visitor is gone: others wait for it.
+  c.executionCtx.waitUntil(making.catch(() => null));
+  return making;
+}
+
+async function make(c: AppContext, key: string, origin: string, render: Render): Promise<Kept | Missing> {
+  countView("made");
+  const latest = await latestSnapshot(c, origin);
+  if (latest === null) return "unavailable";
+  const now = Date.now();
+  const { snapshot, isCopy } = latest;
+  const log = render.needs?.log === true ? logOf(snapshot) : NOTHING_LOGGED;
+  const rendering = render.render({ snapshot, log, origin, now, isCopy });
+  if (rendering === null) return "not_found";
+  const kept = keptOf(rendering, latest, now);
+  if (now < kept.freshUntil) {
+    remember(key, kept);
+    if (!isCopy) c.executionCtx.waitUntil(putKept(key, kept, now));
+  }
+  return kept;
+}
+
+const NOTHING_LOGGED: PageLog = { version: 0, incidents: [], maintenances: [] };
+
+/** What the page itself shows of it. */
+function logOf({ version, incidents, maintenances }: PageSnapshot): PageLog {
+  return { version, incidents: incidents ?? [], maintenances };
+}
+
+const encoder = new TextEncoder();
+
+function keptOf({ body, headers }: Rendering, { snapshot, isCopy, until }: Latest, now: Millis): Kept {
+  const holds = holdsUntil(snapshot.components, now);
+  return {
+    body: typeof body === "string" ? encoder.encode(body) : body,
+    headers: isCopy ? { ...headers, "cache-control": "no-store" } : { ...headers, etag: etagOf(snapshot, now) },
+    freshUntil: Math.min(until, holds),
+    holdsUntil: holds,
+  };
+}
+
+/**
+ * The version of what is said, what is said (evidence expires and facts grow late without a new version), the day up
+ * to which bars are drawn, and the script and style that the policy of this answer allows: a 304 after a deploy must
+ * not put a new policy on an old page.
+ */
+function etagOf({ version, page, components, maintenances, archive }: PageSnapshot, now: Millis): string {
+  const statuses = components.map((one) => outlookAt(one, now).status);
+  const said = shortHash(JSON.stringify([statuses, maintenances, archive]));
+  const assets = `${PAGE_SCRIPT_HASH}${PAGE_STYLE_HASH}`.replaceAll(/sha256-|[^A-Za-z0-9]/g, "");
+  return `"${version}.${said}.${dayOf(now, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
+}
+
+/** Browsers are told to keep it for as long as it is fresh here, and in no case for longer than it holds. */
+function answer(c: AppContext, { body, headers, freshUntil, holdsUntil }: Kept, cache: string): Response {
+  const { etag } = headers;
+  const now = Date.now();
+  const seconds = Math.min(Math.ceil((freshUntil - now) / SECOND), Math.floor((holdsUntil - now) / SECOND));
+  const told = { "cache-control": `public, max-age=${Math.max(0, seconds)}${cache}`, ...headers };
+  if (etag !== undefined && entityMatches(c.req.header("if-none-match"), etag))
+    return new Response(null, { status: 304, headers: told });
+  return new Response(body, { headers: told });
+}
