@@ -5,7 +5,14 @@ import { joinedChanges, restored } from "../../worker/core/restore.ts";
 import { NOON, component, maintenance } from "../support/facts.ts";
 
 const NEW_PAGE = { id: "new", name: "Acme", timeZone: "Etc/UTC", createdAt: NOON };
-const EMPTY: Held = { page: NEW_PAGE, components: [], maintenances: new Map(), clusters: new Map() };
+const EMPTY: Held = {
+  page: NEW_PAGE,
+  components: [],
+  maintenances: new Map(),
+  announcements: new Map(),
+  incidents: new Map(),
+  clusters: new Map(),
+};
 
 const archived = (kind: string, body: object): Archived => ({ kind, body: { ...body } });
 
@@ -25,6 +32,8 @@ describe("a Board with empty storage", () => {
       components: [component()],
       rejoined: [],
       maintenances: [maintenance()],
+      announcements: [],
+      incidents: [],
       unsure: [],
       clusters: [{ ...cluster, keys: [] }],
     });

@@ -4,7 +4,8 @@ import type { WindowRecord } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import type { Component, Tell, ToldService } from "../../worker/core/component.ts";
-import type { Maintenance } from "../../worker/core/maintenance.ts";
+import type { Incident, IncidentUpdate } from "../../worker/core/incident.ts";
+import type { Announcement, Maintenance } from "../../worker/core/maintenance.ts";
 
 /** Noon of a Monday. */
 export const NOON: Millis = Date.UTC(2026, 10, 23, 12);
@@ -113,6 +114,54 @@ export function maintenance(facts: Partial<Maintenance> = {}): Maintenance {
     generation: 7,
     deliveredAt: null,
     results: [],
+    ...facts,
+  };
+}
+
+export function incidentUpdate({
+  at: moment = NOON,
+  ...facts
+}: Partial<IncidentUpdate> & { readonly at?: Millis }): IncidentUpdate {
+  return {
+    id: `update${String(Math.abs(moment - NOON) / MINUTE).padStart(6, "0")}`,
+    status: "investigating",
+    body: "We are looking into it.",
+    createdAt: moment,
+    updatedAt: moment,
+    displayAt: moment,
+    affected: [],
+    by: "command line",
+    ...facts,
+  };
+}
+
+export function incident(facts: Partial<Incident> = {}): Incident {
+  return {
+    id: "incident0000",
+    name: "Checkout fails",
+    impact: null,
+    createdAt: NOON,
+    updatedAt: NOON,
+    startedAt: NOON,
+    writtenAt: NOON,
+    updates: [incidentUpdate({})],
+    ...facts,
+  };
+}
+
+export function announcement(facts: Partial<Announcement> = {}): Announcement {
+  return {
+    id: "announced000",
+    name: "Database upgrade",
+    by: "command line",
+    createdAt: NOON,
+    updatedAt: NOON,
+    startsAt: NOON + 60 * MINUTE,
+    endsAt: NOON + 120 * MINUTE,
+    endedAt: null,
+    components: ["checkout0000"],
+    enteredAt: NOON,
+    writtenAt: NOON,
     ...facts,
   };
 }

@@ -1,15 +1,17 @@
 /** What visitors see: a component over services of one or more clusters, and what is said of it from now on. */
 import type { Outlook } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
-import { worst } from "../../protocol/status.ts";
+import { worse, worst } from "../../protocol/status.ts";
 import type { LeaseReport } from "../../protocol/lease.ts";
 import type { ExponentialLatency } from "../../protocol/exponential.ts";
 import type { ExplicitLatency, Latency } from "../../protocol/latency.ts";
 import type { SourceState } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { GatewayCounts } from "./gateway.ts";
-import type { Maintenance } from "./maintenance.ts";
-import { coversUntil } from "./maintenance.ts";
+import type { Incident } from "./incident.ts";
+import { worstSaid } from "./incident.ts";
+import type { Announcement, Maintenance } from "./maintenance.ts";
+import { announcedSpan, coversUntil, isAnnouncedFor } from "./maintenance.ts";
 import type { Outside } from "./probe.ts";
 import { freshUntil, withOutside } from "./probe.ts";
 import type { Part, Rule } from "./rule.ts";
@@ -120,6 +122,9 @@ export interface Evidence {
   readonly maintenances: readonly Maintenance[];
   /** What was seen from outside, by address. */
   readonly outside: ReadonlyMap<string, Outside>;
+  /** What people announced: absent is nothing. */
+  readonly announcements?: readonly Announcement[];
+  readonly incidents?: readonly Incident[];
 }
 
 /** Splits cluster/namespace/name. */
@@ -166,9 +171,21 @@ export interface Said {
   readonly why: string | null;
 }
 
-/** What is said of a component at `at`, judged by the evidence held now: the mesh's, and what was seen from outside. */
+/**
+ * What is said of a component at `at`, judged by the evidence held now: the mesh's, what was seen from outside, and what
+ * people say who know more.
+ */
 export function componentVerdict(component: Component, evidence: Evidence, at: Millis): Said {
-  return withOutside(insideVerdict(component, evidence, at), outsideOf(component, evidence), at);
+  const seen = withOutside(insideVerdict(component, evidence, at), outsideOf(component, evidence), at);
+  return withIncidents(seen, component, evidence);
+}
+
+/** An unresolved incident makes a component at least as bad as it says, and never better. */
+function withIncidents(seen: Said, { id }: Component, { incidents = [] }: Evidence): Said {
+  const said = worstSaid(incidents, id);
+  if (said === null || worse(seen.status, said.status) !== said.status) return seen;
+  // Where evidence says the same, its own words have the numbers.
+  return { status: said.status, why: seen.status === said.status ? (seen.why ?? said.name) : said.name };
 }
 
 /** What was seen of a component from outside; null if nobody looks, or nobody did yet. */
@@ -178,6 +195,8 @@ export function outsideOf({ url }: Component, { outside }: Pick<Evidence, "outsi
 
 /** What the mesh says of it. Maintenance is declared; the rest is evidence. */
 export function insideVerdict(component: Component, evidence: Evidence, at: Millis): Said {
+  const declared = evidence.announcements?.find((one) => isAnnouncedFor(one, component.id, at));
+  if (declared !== undefined) return { status: "under_maintenance", why: declared.name };
   const parts = partsOf(component, evidence, at);
   const { status, by, failingShare } = ruled(component.rule, component.quorum, parts);
   const part = by === null ? undefined : parts[by];
@@ -305,9 +324,12 @@ function turningPoints(component: Component, evidence: Evidence, from: Millis): 
   const windows = evidence.maintenances
     .filter((maintenance) => component.services.includes(`${maintenance.cluster}/${maintenance.service}`))
     .flatMap((maintenance) => [maintenance.startsAt, coversUntil(maintenance)]);
+  const announced = (evidence.announcements ?? [])
+    .filter(({ components }) => components.includes(component.id))
+    .flatMap(announcedSpan);
   const outside = outsideOf(component, evidence);
   const unseen = outside === null ? [] : [freshUntil(outside)];
-  const later = [...expiries, ...windows, ...unseen].filter((at) => at > from);
+  const later = [...expiries, ...windows, ...announced, ...unseen].filter((at) => at > from);
   return [...new Set([from, ...later])].toSorted((a, b) => a - b);
 }
 

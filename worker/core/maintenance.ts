@@ -2,30 +2,52 @@
 import type { LeaseMode, LeaseReport, LeaseResult, LeaseState } from "../../protocol/lease.ts";
 import { LEASE_HOURS_MAX, LEASE_REPLICAS_MAX } from "../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../protocol/page.ts";
+import type { Update } from "./incident.ts";
 import { HOUR } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Result } from "../../protocol/result.ts";
 
-/** Only facts: the state is derived, so it cannot go stale. */
-export interface Maintenance {
+type MaintenanceUpdate = Update<MaintenanceStatus>;
+
+/** What is announced of a maintenance. Only facts: the state is derived, so it cannot go stale. */
+export interface Announced {
   readonly id: string;
   /** What visitors read. */
   readonly name: string;
+  readonly by: string;
+  readonly createdAt: Millis;
+  readonly updatedAt: Millis;
+  readonly startsAt: Millis;
+  /** When it ends by itself, which is also the expiry of a lease. */
+  readonly endsAt: Millis;
+  /** When an operator ended it, null while nobody did. */
+  readonly endedAt: Millis | null;
+  /** When it was called off before it began. Absent if it was not, and in what an earlier version wrote. */
+  readonly cancelledAt?: Millis;
+  /** How often name, time or cancellation changed. Absent is 0, and in what an earlier version wrote. */
+  readonly sequence?: number;
+  /** Oldest first by `displayAt`. Absent where nobody said anything, and in what an earlier version wrote. */
+  readonly updates?: readonly MaintenanceUpdate[];
+}
+
+/** One without a lease: it covers the components that it names, in all that they are. */
+export interface Announcement extends Announced {
+  readonly components: readonly string[];
+  /** When it was written down here: it says nothing of what components were before. */
+  readonly enteredAt: Millis;
+  /** When it was written down here last; the archive's revision. */
+  readonly writtenAt: Millis;
+}
+
+/** One with a lease. It covers its target, and no more of a component than that. */
+export interface Maintenance extends Announced {
   /** What operators and the cluster's owner read. */
   readonly reason: string;
-  readonly by: string;
   readonly cluster: string;
   /** namespace/name in that cluster. */
   readonly service: string;
   readonly mode: LeaseMode;
   readonly replicas: number | null;
-  readonly createdAt: Millis;
-  readonly updatedAt: Millis;
-  readonly startsAt: Millis;
-  /** When it ends by itself, which is also the lease's expiry. */
-  readonly endsAt: Millis;
-  /** When an operator ended it, null while nobody did. */
-  readonly endedAt: Millis | null;
   /** The generation its lease got from the Cluster; null until the Cluster has it. */
   readonly generation: number | null;
   /** When the agent reported that it has taken in that generation. */
@@ -40,10 +62,29 @@ const RESULTS_MAX = 50;
 /** States after which the cluster does not hold the maintenance any more, or never did. */
 const NOT_HELD = new Set<LeaseState>(["forbidden", "conflict", "superseded", "expired", "released"]);
 
-export function maintenanceStatus(maintenance: Maintenance, now: Millis): MaintenanceStatus {
-  if (maintenance.endedAt !== null && maintenance.endedAt <= now) return "completed";
-  if (now < maintenance.startsAt) return "scheduled";
-  return now < maintenance.endsAt ? "in_progress" : "completed";
+export function maintenanceStatus(maintenance: Announced, now: Millis): MaintenanceStatus {
+  const { startsAt, cancelledAt, updates } = maintenance;
+  if (cancelledAt !== undefined || now >= endOf(maintenance)) return "completed";
+  if (now < startsAt) return "scheduled";
+  return updates?.findLast(({ displayAt }) => displayAt <= now)?.status === "verifying" ? "verifying" : "in_progress";
+}
+
+/** When it ends, or ended. */
+export function endOf({ endsAt, endedAt }: Pick<Announced, "endsAt" | "endedAt">): Millis {
+  return Math.min(endsAt, endedAt ?? Number.POSITIVE_INFINITY);
+}
+
+/** Whether an announcement covers a component at `at`. */
+export function isAnnouncedFor(announcement: Announcement, component: string, at: Millis): boolean {
+  const [from, until] = announcedSpan(announcement);
+  return at >= from && at < until && announcement.components.includes(component);
+}
+
+/** From when until when an announcement covers its components; never for one that was called off. */
+export function announcedSpan(announcement: Announcement): readonly [Millis, Millis] {
+  const { startsAt, enteredAt, cancelledAt } = announcement;
+  const from = Math.max(startsAt, enteredAt);
+  return [from, cancelledAt === undefined ? Math.max(from, endOf(announcement)) : from];
 }
 
 /** What the agent said last; null while it has not answered. */
@@ -56,7 +97,7 @@ function latestResult(maintenance: Maintenance): LeaseResult | null {
  * does not hold it. A refused toggle must not cover an outage.
  */
 export function coversUntil(maintenance: Maintenance): Millis {
-  const end = Math.min(maintenance.endsAt, maintenance.endedAt ?? Number.POSITIVE_INFINITY);
+  const end = Math.min(endOf(maintenance), maintenance.cancelledAt ?? Number.POSITIVE_INFINITY);
   const latest = latestResult(maintenance);
   return latest !== null && NOT_HELD.has(latest.state) ? Math.min(end, latest.at) : end;
 }

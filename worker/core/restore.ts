@@ -6,7 +6,8 @@ import type { Millis } from "../../protocol/time.ts";
 import type { ClusterIdentity, Component, LaterFields, StatusChange } from "./component.ts";
 import { LATER_FIELDS } from "./component.ts";
 import { HISTORY_MS } from "./history.ts";
-import type { Maintenance } from "./maintenance.ts";
+import type { Incident } from "./incident.ts";
+import type { Announcement, Maintenance } from "./maintenance.ts";
 import type { PageSettings } from "./snapshot.ts";
 
 /** A document as the archive holds it: the body is what was held under that key when it was last changed. */
@@ -20,6 +21,8 @@ export interface Held {
   readonly page: PageSettings;
   readonly components: readonly Component[];
   readonly maintenances: ReadonlyMap<string, Maintenance>;
+  readonly announcements: ReadonlyMap<string, Announcement>;
+  readonly incidents: ReadonlyMap<string, Incident>;
   readonly clusters: ReadonlyMap<string, ClusterIdentity>;
 }
 
@@ -32,6 +35,8 @@ export interface Restored {
   readonly maintenances: readonly Maintenance[];
   /** Maintenances whose lease may not be as it should: what was on its way to the Cluster is forgotten. */
   readonly unsure: readonly { readonly act: "set" | "release"; readonly maintenance: Maintenance }[];
+  readonly announcements: readonly Announcement[];
+  readonly incidents: readonly Incident[];
   readonly clusters: readonly ClusterIdentity[];
 }
 
@@ -56,6 +61,8 @@ export function restored(documents: readonly Archived[], held: Held, now: Millis
       return [{ id: known.id, component: { ...laterFields(one), ...known, id, createdAt, position } }];
     }),
     maintenances,
+    announcements: of<Announcement>("announcement").filter(({ id }) => !held.announcements.has(id)),
+    incidents: of<Incident>("incident").filter(({ id }) => !held.incidents.has(id)),
     unsure: maintenances.flatMap((maintenance) => unsure(maintenance, now)),
     clusters: of<ClusterIdentity>("cluster")
       .filter(({ cluster }) => !held.clusters.has(cluster))

@@ -10,11 +10,13 @@ import type {
   OutsideLook,
   PageChange,
   PageComponent,
+  PageLog,
   PageMaintenance,
   PageSnapshot,
 } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { DAY, SECOND } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
+import { announcedMark, publicIncident, publicMaintenances, shownMaintenances } from "./announced.ts";
 import { causeSentences, isTrouble, likelyCauses } from "./cause.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
 import {
@@ -29,8 +31,7 @@ import {
 import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
-import type { Maintenance } from "./maintenance.ts";
-import { isConfirmed, maintenanceStatus } from "./maintenance.ts";
+import { newestFirst, shownIncidents } from "./incident.ts";
 import { answeredMs, freshUntil } from "./probe.ts";
 import { publicSlo, SLO_DAYS } from "./slo.ts";
 import type { Thresholds } from "./thresholds.ts";
@@ -56,9 +57,6 @@ export interface PageFacts extends Evidence {
   readonly archive: ArchiveState;
 }
 
-/** Completed maintenances stay on the page for this long. */
-const COMPLETED_SHOWN_MS = DAY;
-
 export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
   const { page } = facts;
   return {
@@ -70,9 +68,26 @@ export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
       facts,
       now,
     ),
-    maintenances: publicMaintenances(facts, now),
+    maintenances: shownMaintenances(facts, now),
+    incidents: shownIncidents(facts.incidents ?? [], now).map((incident) => publicIncident(incident, facts.components)),
     archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
     ...frozenMark(facts),
+  };
+}
+
+/** Of each kind; `PageLog`. */
+const LOG_MAX = 500;
+
+/** All that people announced, as far back as the Board keeps it. */
+export function publicLog(facts: PageFacts, now: Millis): PageLog {
+  return {
+    version: facts.version,
+    incidents: newestFirst(facts.incidents ?? [])
+      .slice(0, LOG_MAX)
+      .map((incident) => publicIncident(incident, facts.components)),
+    maintenances: publicMaintenances(facts, now)
+      .toSorted((a, b) => b.startsAt - a.startsAt)
+      .slice(0, LOG_MAX),
   };
 }
 
@@ -91,9 +106,16 @@ export function publicChange(facts: PageFacts, now: Millis): PageChange {
       facts,
       now,
     ),
-    maintenances: publicMaintenances(facts, now),
+    maintenances: shownMaintenances(facts, now).map(withoutUpdates),
+    announced: announcedMark(facts),
     archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
   };
+}
+
+/** What was said of it is in the page, which is asked for when somebody says more. */
+function withoutUpdates(maintenance: PageMaintenance): PageMaintenance {
+  const { updates: _, ...rest } = maintenance;
+  return rest;
 }
 
 /** Adds to what is said of trouble where it likely comes from, by the names that visitors know. */
@@ -109,10 +131,15 @@ function withCauses<Shown extends LiveComponent>(
     const sentence = sentences.get(component.id);
     if (sentence === undefined) return component;
     const outlook = component.outlook.map((entry) =>
-      isTrouble(entry.status) ? { ...entry, why: entry.why === null ? sentence : `${entry.why} ${sentence}` } : entry,
+      isTrouble(entry.status) ? { ...entry, why: joined(entry.why, sentence) } : entry,
     );
     return { ...component, outlook };
   });
+}
+
+/** An incident's name, unlike all that we say, may end without a full stop. */
+function joined(why: string | null, sentence: string): string {
+  return why === null ? sentence : `${why}${/[.!?。]$/.test(why) ? "" : "."} ${sentence}`;
 }
 
 /** Groups stand together, each where its first component stands. */
@@ -189,31 +216,4 @@ function trafficOf(services: readonly ToldService[]): Pick<LiveComponent, "error
   const errors = traffic.reduce((sum, counts) => sum + counts.errors, 0);
   const perSecond = traffic.reduce((sum, counts) => sum + (counts.requests * SECOND) / counts.spanMs, 0);
   return { errorRatio: requests > 0 ? errors / requests : null, requestsPerSecond: perSecond };
-}
-
-function publicMaintenances(facts: PageFacts, now: Millis): readonly PageMaintenance[] {
-  return facts.maintenances
-    .toSorted((a, b) => a.createdAt - b.createdAt)
-    .map((maintenance) => publicMaintenance(maintenance, facts.components, now))
-    .filter(
-      (maintenance) =>
-        maintenance.components.length > 0 &&
-        (maintenance.status !== "completed" || maintenance.endsAt > now - COMPLETED_SHOWN_MS),
-    );
-}
-
-function publicMaintenance(maintenance: Maintenance, components: readonly Component[], now: Millis): PageMaintenance {
-  return {
-    id: maintenance.id,
-    name: maintenance.name,
-    status: maintenanceStatus(maintenance, now),
-    startsAt: maintenance.startsAt,
-    endsAt: Math.min(maintenance.endsAt, maintenance.endedAt ?? Number.POSITIVE_INFINITY),
-    createdAt: maintenance.createdAt,
-    updatedAt: maintenance.updatedAt,
-    components: components
-      .filter((component) => component.services.includes(`${maintenance.cluster}/${maintenance.service}`))
-      .map((component) => component.id),
-    confirmed: isConfirmed(maintenance),
-  };
 }

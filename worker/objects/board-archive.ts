@@ -18,6 +18,7 @@ import { openDatabase } from "../store/database.ts";
 import type { BoardCursor } from "../store/queries.ts";
 import { boardChanges, boardDocuments, statusChanges } from "../store/queries.ts";
 import { chainRow } from "../store/uptime.ts";
+import type { BoardAnnouncements } from "./board-announcements.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMaintenance } from "./board-maintenance.ts";
 import type { BoardMemory, Restoring } from "./board-memory.ts";
@@ -38,6 +39,7 @@ export class BoardArchive {
   readonly #memory: BoardMemory;
   readonly #books: BoardBooks;
   readonly #maintenance: BoardMaintenance;
+  readonly #announcements: BoardAnnouncements;
   readonly #uptime: UptimeMemory;
   #failure: string | null = null;
 
@@ -47,6 +49,7 @@ export class BoardArchive {
       readonly memory: BoardMemory;
       readonly books: BoardBooks;
       readonly maintenance: BoardMaintenance;
+      readonly announcements: BoardAnnouncements;
       readonly uptime: UptimeMemory;
     },
   ) {
@@ -54,6 +57,7 @@ export class BoardArchive {
     this.#memory = held.memory;
     this.#books = held.books;
     this.#maintenance = held.maintenance;
+    this.#announcements = held.announcements;
     this.#uptime = held.uptime;
   }
 
@@ -111,6 +115,9 @@ export class BoardArchive {
       this.#queueDocument("component", one.id, one.updatedAt, { ...one });
     for (const one of this.#memory.all("maintenance"))
       this.#queueDocument("maintenance", one.id, one.updatedAt, { ...one });
+    for (const one of this.#memory.all("announcement"))
+      this.#queueDocument("announcement", one.id, one.writtenAt, { ...one });
+    for (const one of this.#memory.all("incident")) this.#queueDocument("incident", one.id, one.writtenAt, { ...one });
     for (const change of [...this.#memory.changes.values()].flat())
       if (change.at >= since - LATE_MS) this.#books.archive(change);
     // All of it, however old: an entry may have left long after it was written, and a chain with a hole is none.
@@ -145,6 +152,8 @@ export class BoardArchive {
         page: this.#memory.get("page", "page") ?? this.#books.page(),
         components: this.#memory.all("component"),
         maintenances: this.#memory.map("maintenance"),
+        announcements: this.#memory.map("announcement"),
+        incidents: this.#memory.map("incident"),
         clusters: this.#memory.map("cluster"),
       },
       now,
@@ -159,6 +168,7 @@ export class BoardArchive {
       this.#queueDocument("component", component.id, now, { ...component, updatedAt: now });
     }
     this.#maintenance.restore(back, now);
+    this.#announcements.restore(back, now);
     for (const identity of back.clusters) this.#memory.put("cluster", identity.cluster, identity);
     const unasked = back.clusters.map(({ cluster }) => cluster);
     this.#keep({ startedAt: now, phase: "changes", after: null, unasked, attempts: 0 });

@@ -2,7 +2,7 @@
  * The Board's books: the evidence held, the journal of what it made true, and what open pages are told of both. Every
  * change of evidence goes through `change`, which settles the components that it can touch, and no others.
  */
-import type { ArchiveState, PageSnapshot } from "../../protocol/page.ts";
+import type { ArchiveState, PageLog, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
@@ -12,7 +12,7 @@ import { isTimeZone } from "../core/calendar.ts";
 import type { Component, Evidence, StatusChange } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
 import type { PageFacts } from "../core/snapshot.ts";
-import { publicChange, publicSnapshot } from "../core/snapshot.ts";
+import { publicChange, publicLog, publicSnapshot } from "../core/snapshot.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import type { OutsideMemory } from "./outside-memory.ts";
 import type { TellMemory } from "./tell-memory.ts";
@@ -129,6 +129,11 @@ export class BoardBooks {
     return made;
   }
 
+  /** What the pages further back get. Nothing asks for it but what a Worker keeps for some seconds. */
+  log(now: Millis): PageLog {
+    return publicLog(this.facts(now), now);
+  }
+
   facts(now: Millis): PageFacts {
     return {
       version: this.#version,
@@ -146,6 +151,8 @@ export class BoardBooks {
       tells: this.#tells.map,
       maintenances: this.#memory.all("maintenance"),
       outside: this.#outside.map,
+      announcements: this.#memory.all("announcement"),
+      incidents: this.#memory.all("incident"),
     };
   }
 

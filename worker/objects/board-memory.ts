@@ -2,7 +2,7 @@
  * What the Board keeps on disk besides tells, and most of it in memory too:
  *
  *   doc     (kind, key, body)                what people wrote and who may speak, each the latest
- *   work    (kind, key, body)                the same of what the Board itself is at: getting its memory back, and such
+ *   work    (kind, key, body)                the same of what the Board itself is at, and of kinds that joined later
  *   change  (component, at, status)          the journal of statuses: what history is drawn from
  *   outbox  (kind, key, revision, at, body,  rows on their way to Postgres; the newest revision of each key. `since`:
  *            since, sent)                    from when on they wait. `sent`: when it took them, after which they are
@@ -12,7 +12,8 @@
 import type { Link, ReadToken, Session } from "../core/access.ts";
 import type { Backlog, ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
 import { componentsByCluster } from "../core/component.ts";
-import type { Maintenance } from "../core/maintenance.ts";
+import type { Incident } from "../core/incident.ts";
+import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import { joinedChanges } from "../core/restore.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -26,6 +27,8 @@ interface Documents {
   readonly page: PageSettings;
   readonly component: Component;
   readonly maintenance: Maintenance;
+  readonly announcement: Announcement;
+  readonly incident: Incident;
   readonly cluster: ClusterIdentity;
   readonly link: Link;
   readonly session: Session;
@@ -67,9 +70,11 @@ export interface Reflush {
   readonly unreachable: readonly { readonly cluster: string; readonly reason: string }[];
 }
 
+const WORK: ReadonlySet<Kind> = new Set(["restore", "reflush", "upkeep", "announcement", "incident"]);
+
 /** The first version stops at a document of a kind that it does not know, and a rollback must not stop the page. */
 function tableOf(kind: Kind): "doc" | "work" {
-  return kind === "restore" || kind === "reflush" || kind === "upkeep" ? "work" : "doc";
+  return WORK.has(kind) ? "work" : "doc";
 }
 
 /** A call to a Cluster that must arrive: put a lease into force, or take it out. */
@@ -87,6 +92,8 @@ export class BoardMemory {
     page: new Map(),
     component: new Map(),
     maintenance: new Map(),
+    announcement: new Map(),
+    incident: new Map(),
     cluster: new Map(),
     link: new Map(),
     session: new Map(),

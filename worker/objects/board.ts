@@ -7,7 +7,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { ChainEntry, Correction } from "../../protocol/chain.ts";
-import type { PageSnapshot } from "../../protocol/page.ts";
+import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
@@ -28,6 +28,7 @@ import type { Thresholds } from "../core/thresholds.ts";
 import { withTopology } from "../core/topology.ts";
 import { remembering } from "../core/usual.ts";
 import type { Watched } from "../core/watch.ts";
+import { BoardAnnouncements } from "./board-announcements.ts";
 import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
 import type { ComponentRequest } from "./board-components.ts";
@@ -73,6 +74,7 @@ export class Board extends DurableObject<Env> {
   readonly #books: BoardBooks;
   readonly #components: BoardComponents;
   readonly #maintenance: BoardMaintenance;
+  readonly #announcements: BoardAnnouncements;
   readonly #policies: BoardPolicies;
   readonly #doors: BoardDoors;
   readonly #archive: BoardArchive;
@@ -99,9 +101,16 @@ export class Board extends DurableObject<Env> {
     this.#books = books;
     this.#components = new BoardComponents(memory, books);
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
+    this.#announcements = new BoardAnnouncements(memory);
     this.#policies = new BoardPolicies(env, { memory, tells });
     this.#doors = new BoardDoors(memory);
-    this.#archive = new BoardArchive(env, { memory, books, maintenance: this.#maintenance, uptime });
+    this.#archive = new BoardArchive(env, {
+      memory,
+      books,
+      maintenance: this.#maintenance,
+      announcements: this.#announcements,
+      uptime,
+    });
     this.#archive.begin(now);
     this.#reflush = new BoardReflush(env, { memory, tells, archive: this.#archive });
     this.#upkeep = new BoardUpkeep(env, memory);
@@ -119,6 +128,12 @@ export class Board extends DurableObject<Env> {
     this.#meter.called("snapshot");
     if (views !== undefined) this.#metrics.viewed(views);
     return this.#books.snapshot(Date.now());
+  }
+
+  /** All that people announced: what history, feeds and the pages of single incidents are made of. */
+  async log(): Promise<PageLog> {
+    this.#meter.called("log");
+    return this.#books.log(Date.now());
   }
 
   /** The newest frame for open pages. */
@@ -199,6 +214,8 @@ export class Board extends DurableObject<Env> {
       // Memory gives them as they came, and after a wake by their keys: an operator's lists must not jump.
       components: this.#memory.all("component").toSorted((a, b) => a.position - b.position),
       maintenances: this.#memory.all("maintenance").toSorted((a, b) => a.createdAt - b.createdAt),
+      announcements: this.#memory.all("announcement").toSorted((a, b) => a.createdAt - b.createdAt),
+      incidents: this.#memory.all("incident").toSorted((a, b) => a.createdAt - b.createdAt),
       clusters: this.#memory.all("cluster").toSorted(byCluster),
       tells: [...this.#tells.map.values()]
         .toSorted(byCluster)

@@ -1,7 +1,8 @@
 /** What the Board tells operators. */
 import type { Delay } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
-import type { Maintenance } from "../core/maintenance.ts";
+import type { Incident } from "../core/incident.ts";
+import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import type { Outside } from "../core/probe.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 
@@ -15,6 +16,9 @@ export interface OperatorView {
   readonly page: PageSettings;
   readonly components: readonly Component[];
   readonly maintenances: readonly Maintenance[];
+  /** Absent in what a Board of the release before says, as the next one. */
+  readonly announcements?: readonly Announcement[];
+  readonly incidents?: readonly Incident[];
   readonly clusters: readonly ClusterIdentity[];
   readonly tells: readonly ToldView[];
   /** What was seen of the components' addresses. Absent in what a Board of the release before says. */

@@ -208,11 +208,15 @@ export function outsideModel(component: Component, evidence: Evidence, now: Mill
 }
 
 /** What the Board judges by. */
-export function evidenceOf(view: Pick<OperatorView, "tells" | "maintenances" | "outside">): Evidence {
+export function evidenceOf(
+  view: Pick<OperatorView, "tells" | "maintenances" | "outside" | "announcements" | "incidents">,
+): Evidence {
   return {
     tells: new Map(view.tells.map((tell) => [tell.cluster, tell])),
     maintenances: view.maintenances,
     outside: new Map((view.outside ?? []).map((one) => [one.url, one])),
+    announcements: view.announcements ?? [],
+    incidents: view.incidents ?? [],
   };
 }
 

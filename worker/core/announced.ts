@@ -1,0 +1,103 @@
+/** Incidents and maintenances as visitors may read them. Fields are named one by one, as everywhere in `snapshot.ts`. */
+import type { PageIncident, PageMaintenance, PageUpdate } from "../../protocol/page.ts";
+import { DAY } from "../../protocol/time.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { Component, Evidence } from "./component.ts";
+import { shortHash } from "./hash.ts";
+import type { Incident, Update } from "./incident.ts";
+import { affectedNow, incidentImpact, incidentStatus, monitoringAt, resolvedAt } from "./incident.ts";
+import type { Announced, Announcement, Maintenance } from "./maintenance.ts";
+import { endOf, isConfirmed, maintenanceStatus } from "./maintenance.ts";
+
+/** Completed and cancelled maintenances stay in the first view for this long. */
+const COMPLETED_SHOWN_MS = DAY;
+
+type Facts = Pick<Evidence, "maintenances" | "announcements" | "incidents"> & {
+  readonly components: readonly Component[];
+};
+
+export function publicIncident(incident: Incident, components: readonly Component[]): PageIncident {
+  return {
+    id: incident.id,
+    name: incident.name,
+    status: incidentStatus(incident),
+    impact: incidentImpact(incident),
+    createdAt: incident.createdAt,
+    updatedAt: incident.updatedAt,
+    startedAt: incident.startedAt,
+    monitoringAt: monitoringAt(incident),
+    resolvedAt: resolvedAt(incident),
+    components: affectedNow(incident)
+      .map(({ component }) => component)
+      .filter((id) => components.some((known) => known.id === id)),
+    updates: publicUpdates(incident.updates),
+  };
+}
+
+function publicUpdates<Status>(updates: readonly Update<Status>[]): readonly PageUpdate<Status>[] {
+  return updates.toReversed().map((update) => ({
+    id: update.id,
+    status: update.status,
+    body: update.body,
+    createdAt: update.createdAt,
+    updatedAt: update.updatedAt,
+    displayAt: update.displayAt,
+    affected: update.affected.map(({ component, name, from, to }) => ({ component, name, from, to })),
+  }));
+}
+
+/** All that visitors may know of, oldest first. One with a lease is theirs to know if a component stands on its target. */
+export function publicMaintenances(facts: Facts, now: Millis): readonly PageMaintenance[] {
+  const { components, maintenances, announcements = [] } = facts;
+  const leased = maintenances
+    .map((one) => publicMaintenance(one, targetOf(one, components), isConfirmed(one), now))
+    .filter((one) => one.components.length > 0);
+  const announced = announcements.map((one) => publicMaintenance(one, knownOf(one, components), false, now));
+  return [...leased, ...announced].toSorted((a, b) => a.createdAt - b.createdAt);
+}
+
+/** Those of the first view: what comes, what is, and what was until a short time ago. */
+export function shownMaintenances(facts: Facts, now: Millis): readonly PageMaintenance[] {
+  return publicMaintenances(facts, now).filter(
+    ({ status, endsAt, cancelledAt }) =>
+      status !== "completed" || Math.min(endsAt, cancelledAt ?? endsAt) > now - COMPLETED_SHOWN_MS,
+  );
+}
+
+function targetOf({ cluster, service }: Maintenance, components: readonly Component[]): readonly string[] {
+  return components.filter(({ services }) => services.includes(`${cluster}/${service}`)).map(({ id }) => id);
+}
+
+function knownOf({ components: ids }: Announcement, components: readonly Component[]): readonly string[] {
+  return ids.filter((id) => components.some((known) => known.id === id));
+}
+
+function publicMaintenance(
+  maintenance: Announced,
+  components: readonly string[],
+  confirmed: boolean,
+  now: Millis,
+): PageMaintenance {
+  const { updates = [], cancelledAt, sequence } = maintenance;
+  return {
+    id: maintenance.id,
+    name: maintenance.name,
+    status: maintenanceStatus(maintenance, now),
+    startsAt: maintenance.startsAt,
+    endsAt: endOf(maintenance),
+    createdAt: maintenance.createdAt,
+    updatedAt: maintenance.updatedAt,
+    components,
+    confirmed,
+    ...(updates.length === 0 ? {} : { updates: publicUpdates(updates) }),
+    ...(cancelledAt === undefined ? {} : { cancelledAt }),
+    ...(sequence === undefined ? {} : { sequence }),
+  };
+}
+
+/** Another whenever people announce something or change what they announced. */
+export function announcedMark({ incidents = [], announcements = [], maintenances }: Facts): string {
+  const leased = maintenances.map(({ updates = [], sequence = 0 }) => [updates.length, sequence]);
+  const moments = [...incidents, ...announcements].map(({ id, writtenAt }) => [id, writtenAt]);
+  return shortHash(JSON.stringify([moments, leased]));
+}
