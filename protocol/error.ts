@@ -15,6 +15,7 @@ export const API_ERROR_CODES = [
   "not_found",
   "method_not_allowed",
   "conflict",
+  "not_offered",
   "cross_site",
   "too_many_attempts",
   "internal",

@@ -1,5 +1,6 @@
 /** The whole surface on one screen: routes, objects, cron. */
 import { Hono } from "hono";
+import { cors } from "hono/cors";
 import type { Env } from "./objects/env.ts";
 import { boardOf, clusterOf, isOverloaded } from "./objects/env.ts";
 import { probeOutside } from "./objects/prober.ts";
@@ -10,6 +11,7 @@ import { cliRoutes } from "./routes/cli.ts";
 import { openApiRoute } from "./routes/openapi.ts";
 import { operatorRoutes } from "./routes/operator.ts";
 import { pageRoutes } from "./routes/page.ts";
+import { statuspageRoutes } from "./routes/statuspage.ts";
 import { uptimeRoutes } from "./routes/uptime.ts";
 import type { AppEnv, Route } from "./routes/table.ts";
 import { mount } from "./routes/table.ts";
@@ -22,6 +24,7 @@ export { Throttle } from "./objects/throttle.ts";
 
 const routes: readonly Route[] = [
   ...pageRoutes,
+  ...statuspageRoutes,
   ...agentRoutes,
   ...operatorRoutes,
   ...uptimeRoutes,
@@ -39,6 +42,8 @@ const everybody = appOf(ROUTES);
 
 function appOf(routes: readonly Route[]): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
+  // Statuspage's clients run on every site: they may read what is there, and what is not.
+  app.use("/api/v2/*", cors({ origin: "*", allowMethods: ["GET", "HEAD", "POST", "DELETE"], maxAge: 86_400 }));
   mount(app, routes);
   app.notFound((c) => refuse(c, "not_found", "There is nothing at this address."));
   app.onError((error, c) => {

@@ -19,7 +19,7 @@ async function signedIn(): Promise<string> {
 }
 
 describe("every route without a credential", () => {
-  const guarded = ROUTES.filter(({ policy }) => policy !== "public");
+  const guarded = ROUTES.filter(({ policy }) => policy !== "public" && policy !== "anyone");
   it.each(guarded.map((route) => [route.method, route.path, route] as const))(
     "%s %s lets nobody in",
     async (method, _path, route) => {
@@ -38,12 +38,24 @@ describe("every route without a credential", () => {
     expect(ROUTES.filter(({ policy }) => policy === "public").map(({ method, path }) => `${method} ${path}`)).toEqual([
       "GET /",
       "GET /live",
+      "GET /health",
       "GET /api/v2/summary.json",
       "GET /api/v2/status.json",
-      "GET /health",
+      "GET /api/v2/components.json",
+      "GET /api/v2/incidents.json",
+      "GET /api/v2/incidents/unresolved.json",
+      "GET /api/v2/scheduled-maintenances.json",
+      "GET /api/v2/scheduled-maintenances/upcoming.json",
+      "GET /api/v2/scheduled-maintenances/active.json",
       "GET /admin/sign-in",
       "POST /admin/sign-in",
       "GET /openapi.json",
+    ]));
+
+  it("for programs of every site are these and no others", () =>
+    expect(ROUTES.filter(({ policy }) => policy === "anyone").map(({ method, path }) => `${method} ${path}`)).toEqual([
+      "POST /api/v2/subscribers.json",
+      "DELETE /api/v2/subscribers.json",
     ]));
 
   it.each([

@@ -17,6 +17,7 @@ export const REFUSAL_STATUS = {
   not_found: 404,
   method_not_allowed: 405,
   conflict: 409,
+  not_offered: 501,
   cross_site: 403,
   too_many_attempts: 429,
   internal: 500,

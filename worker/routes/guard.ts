@@ -27,6 +27,7 @@ export function sessionCookieName(url: string): string {
 export async function guard(c: AppContext, route: Route): Promise<Result<Visitor, Response>> {
   switch (route.policy) {
     case "agent":
+    case "anyone":
       return success(NOBODY);
     case "public":
       return route.method !== "GET" && crossSite(c) ? failure(refuseCrossSite(c)) : success(NOBODY);

@@ -1,18 +1,15 @@
-/** What visitors get: the page, Statuspage's documents, the live socket. */
+/** What visitors get: the page and its live socket. */
 import { renderPage } from "../../web/view/page.ts";
-import { statusDocument, summaryDocument } from "../core/statuspage.ts";
 import { boardOf } from "../objects/env.ts";
 import { LIVE_PATH, RELAY_SHARDS } from "../objects/relay.ts";
 import { refuse } from "./answer.ts";
-import { HealthAnswer, StatusAnswer, SummaryAnswer } from "./described-page.ts";
+import { HealthAnswer } from "./described-page.ts";
 import { sameOrigin } from "./guard.ts";
-import { htmlPage, jsonDocument } from "./renderings.ts";
+import { htmlPage } from "./renderings.ts";
 import { serve } from "./serve.ts";
 import type { AppContext, Route } from "./table.ts";
 
 const frontPage = htmlPage(renderPage);
-const summary = jsonDocument(({ snapshot, origin, now }) => summaryDocument(snapshot, origin, now));
-const status = jsonDocument(({ snapshot, origin, now }) => statusDocument(snapshot, origin, now));
 
 function live(c: AppContext): Promise<Response> | Response {
   if (c.req.header("upgrade") !== "websocket") return refuse(c, "request_malformed", "This address is a WebSocket.");
@@ -24,23 +21,6 @@ function live(c: AppContext): Promise<Response> | Response {
 export const pageRoutes: readonly Route[] = [
   { method: "GET", path: "/", policy: "public", handle: (c) => serve(c, frontPage) },
   { method: "GET", path: LIVE_PATH, policy: "public", handle: live },
-  {
-    method: "GET",
-    path: "/api/v2/summary.json",
-    policy: "public",
-    api: {
-      summary: "Statuspage's summary: components, maintenances and the status of the page",
-      answer: SummaryAnswer,
-    },
-    handle: (c) => serve(c, summary),
-  },
-  {
-    method: "GET",
-    path: "/api/v2/status.json",
-    policy: "public",
-    api: { summary: "Statuspage's status of the page", answer: StatusAnswer },
-    handle: (c) => serve(c, status),
-  },
   {
     method: "GET",
     path: "/health",

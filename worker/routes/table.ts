@@ -17,10 +17,11 @@ export interface AppEnv {
 export type AppContext = Context<AppEnv>;
 
 /**
- * `public`: anybody. `agent`: signed requests, checked by the Cluster itself. `cli`: the operator's key.
+ * `public`: anybody; what changes something, from our own pages alone. `anyone`: programs and pages of other sites as
+ * well, to whom no cookie of ours means anything. `agent`: signed requests, checked by the Cluster itself. `cli`: the operator's key.
  * `read`: a session, or a token whose scope is the route's or `read`. `admin`: a session.
  */
-type Policy = "public" | "agent" | "cli" | "read" | "admin";
+type Policy = "public" | "anyone" | "agent" | "cli" | "read" | "admin";
 
 /** What /openapi.json says of a route, by the schemas that validate: `query` the question, and a test every `answer`. */
 export interface ApiDescription {
@@ -36,7 +37,7 @@ type Door =
   | { readonly policy: Exclude<Policy, "read">; readonly api?: ApiDescription };
 
 export type Route = Door & {
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
   /** Bytes of a body; none is read without it. */
   readonly bodyMaxBytes?: number;
