@@ -33,6 +33,11 @@ type Counted = Pick<ToldService, "traffic" | "latency" | "exponential">;
 
 /** What services did together, each over its newest reading. Counts are merged; percentiles never are. */
 export function trafficOf(services: readonly Counted[]): Traffic {
+  return { ...rateOf(services), p95: quantileOf(services.flatMap(latenciesOf), 0.95) };
+}
+
+/** The same without what needs histograms. */
+export function rateOf(services: readonly Pick<Counted, "traffic">[]): Omit<Traffic, "p95"> {
   const seen = services.flatMap(({ traffic }) => (traffic === null ? [] : [traffic]));
   const rate = (count: (one: (typeof seen)[number]) => number): number =>
     seen.reduce((sum, one) => sum + (count(one) * SECOND) / one.spanMs, 0);
@@ -40,7 +45,6 @@ export function trafficOf(services: readonly Counted[]): Traffic {
   return {
     requestsPerSecond: seen.length === 0 ? null : requests,
     errorRatio: requests > 0 ? Math.min(1, rate((one) => one.errors) / requests) : null,
-    p95: quantileOf(services.flatMap(latenciesOf), 0.95),
   };
 }
 

@@ -12,7 +12,7 @@
 import type { Latency, Quantile } from "../../protocol/latency.ts";
 import { mergeLatencies, quantileOf } from "../../protocol/latency.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { DAY, HOUR, MINUTE, minuteOf } from "../../protocol/time.ts";
+import { DAY, HOUR, MINUTE, minuteOf, SECOND } from "../../protocol/time.ts";
 import { lastDays } from "./calendar.ts";
 import { HISTORY_DAYS } from "./history.ts";
 
@@ -39,6 +39,13 @@ export function seriesPlan(range: Range, now: Millis, timeZone: string): SeriesP
   const end = minuteOf(now);
   const slots = source === "minute" ? evenSlots(end, stepMs, count) : daySlots(end - 1, timeZone, stepMs).slice(-count);
   return { range, source, stepMs, slots, from: slots[0]?.from ?? end, to: slots.at(-1)?.to ?? end };
+}
+
+/** The last `count` steps by minutes, the last of which holds `now`. Steps must divide an hour, or be hours. */
+export function evenPlan(now: Millis, stepMs: number, count: number): SeriesPlan {
+  const end = minuteOf(now);
+  const slots = evenSlots(end, stepMs, count);
+  return { range: "day", source: "minute", stepMs, slots, from: slots[0]?.from ?? end, to: slots.at(-1)?.to ?? end };
 }
 
 const STEPS = {
@@ -145,4 +152,27 @@ function seenOf(rows: readonly SeriesRow[], wholeMs: number): Seen | null {
     p95: quantileOf(latencies, 0.95),
     p99: quantileOf(latencies, 0.99),
   };
+}
+
+/** Requests a second of a point, and how much of its time that is known of, 0 to 1. */
+export interface PointRate {
+  readonly perSecond: number;
+  readonly share: number;
+}
+
+/** A point of which less is known has no rate: a minute's requests are not an hour's. */
+const SHARE_MIN = 0.05;
+
+/**
+ * The rate of each point; null where nothing was seen. Some services never get requests, so the point of which most was
+ * seen counts as seen in full, and the others by how much less there was: what was not seen is not zero.
+ */
+export function ratesOf(points: readonly SeriesPoint[], now: Millis): readonly (PointRate | null)[] {
+  const most = points.reduce((max, { seen }) => Math.max(max, seen?.coverage ?? 0), 0);
+  return points.map(({ from, to, seen }) => {
+    const share = seen === null || most === 0 ? 0 : seen.coverage / most;
+    if (seen === null || share < SHARE_MIN) return null;
+    const seconds = Math.max(1, (Math.min(to, now) - from) / SECOND);
+    return { perSecond: seen.requests / (seconds * share), share };
+  });
 }

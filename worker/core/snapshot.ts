@@ -12,6 +12,7 @@ import type {
   PageComponent,
   PageLog,
   PageMaintenance,
+  PageMetric,
   PageSnapshot,
 } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -28,6 +29,7 @@ import {
   outsideOf,
   splitService,
 } from "./component.ts";
+import type { MetricChoice } from "./day.ts";
 import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
@@ -43,6 +45,8 @@ export interface PageSettings {
   readonly createdAt: Millis;
   /** Limits of every component that has none of its own. Absent: the runbook's, and in what an earlier version wrote. */
   readonly thresholds?: Partial<Thresholds>;
+  /** The charts of the first view, at most `METRICS_MAX`. Absent: three of the whole page, and in what an earlier version wrote. */
+  readonly metrics?: readonly MetricChoice[];
 }
 
 /** All that a Board holds that can reach the page. */
@@ -55,6 +59,8 @@ export interface PageFacts extends Evidence {
   /** Past days as they were frozen; absent if none is. */
   readonly frozen?: FrozenDays;
   readonly archive: ArchiveState;
+  /** What its charts show; open pages hear of them with the whole page only. */
+  readonly metrics?: readonly PageMetric[];
 }
 
 export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
@@ -72,6 +78,26 @@ export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
     incidents: shownIncidents(facts.incidents ?? [], now).map((incident) => publicIncident(incident, facts.components)),
     archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
     ...frozenMark(facts),
+    ...publicMetrics(facts),
+  };
+}
+
+/** Numbers of components that visitors see anyway; one that is gone has none. */
+function publicMetrics({ metrics = [], components }: PageFacts): Pick<PageSnapshot, "metrics"> {
+  const shown = metrics.filter(({ component }) => component === null || components.some(({ id }) => id === component));
+  if (shown.length === 0) return {};
+  return {
+    metrics: shown.map(({ id, name, kind, component, from, stepMs, values, lo, hi, limit }) => ({
+      id,
+      name,
+      kind,
+      component,
+      from,
+      stepMs,
+      values,
+      ...(lo !== undefined && hi !== undefined && { lo, hi }),
+      ...(limit !== undefined && { limit }),
+    })),
   };
 }
 

@@ -13,6 +13,7 @@ import type { Component, Evidence, StatusChange } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange, publicLog, publicSnapshot } from "../core/snapshot.ts";
+import type { BoardDay } from "./board-day.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import type { OutsideMemory } from "./outside-memory.ts";
 import type { TellMemory } from "./tell-memory.ts";
@@ -35,6 +36,7 @@ export class BoardBooks {
   readonly #tells: TellMemory;
   readonly #uptime: UptimeMemory;
   readonly #outside: OutsideMemory;
+  readonly #day: BoardDay;
   /** Looks whether a change left something to do for the alarm or for an errand. */
   readonly #afterChange: () => void;
   /** Never one that an earlier life gave to other content: a browser would be told that its old page is unchanged. */
@@ -55,6 +57,7 @@ export class BoardBooks {
       readonly tells: TellMemory;
       readonly uptime: UptimeMemory;
       readonly outside: OutsideMemory;
+      readonly day: BoardDay;
     },
     now: Millis,
     afterChange: () => void,
@@ -65,6 +68,7 @@ export class BoardBooks {
     this.#tells = held.tells;
     this.#uptime = held.uptime;
     this.#outside = held.outside;
+    this.#day = held.day;
     this.#version = now;
     this.#afterChange = afterChange;
   }
@@ -124,7 +128,8 @@ export class BoardBooks {
   /** What visitors get. Made at most once a second, unless something happened, or evidence expired, meanwhile. */
   snapshot(now: Millis): PageSnapshot {
     if (this.#snapshot !== null && now < this.#snapshot.until) return this.#snapshot.made;
-    const made = publicSnapshot(this.facts(now), now);
+    const facts = this.facts(now);
+    const made = publicSnapshot({ ...facts, metrics: this.#day.metrics(facts.page, now) }, now);
     this.#snapshot = { made, until: Math.min(now + SNAPSHOT_KEPT_MS, holdsUntil(made.components, now)) };
     return made;
   }
@@ -167,9 +172,15 @@ export class BoardBooks {
   page(): PageFacts["page"] {
     const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
     // Made by the archive before anybody can ask.
-    const { id = "", createdAt = 0, thresholds } = this.#memory.get("page", "page") ?? {};
-    const limits = thresholds === undefined ? {} : { thresholds };
-    return { id, createdAt, name: this.#env.PAGE_NAME, timeZone, ...limits };
+    const { id = "", createdAt = 0, thresholds, metrics } = this.#memory.get("page", "page") ?? {};
+    return {
+      id,
+      createdAt,
+      name: this.#env.PAGE_NAME,
+      timeZone,
+      ...(thresholds !== undefined && { thresholds }),
+      ...(metrics !== undefined && { metrics }),
+    };
   }
 
   /** Passes a frame on to one shard of open pages. */

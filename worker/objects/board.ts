@@ -33,6 +33,7 @@ import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
 import type { ComponentRequest } from "./board-components.ts";
 import { BoardComponents } from "./board-components.ts";
+import { BoardDay } from "./board-day.ts";
 import { BoardDoors } from "./board-doors.ts";
 import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
@@ -71,6 +72,7 @@ export class Board extends DurableObject<Env> {
   readonly #memory: BoardMemory;
   readonly #tells: TellMemory;
   readonly #outside: OutsideMemory;
+  readonly #day: BoardDay;
   readonly #books: BoardBooks;
   readonly #components: BoardComponents;
   readonly #maintenance: BoardMaintenance;
@@ -94,10 +96,12 @@ export class Board extends DurableObject<Env> {
     tells.adopt(memory.takeOldTells(), now);
     const uptime = new UptimeMemory(this.#meter);
     const outside = new OutsideMemory(this.#meter);
-    const books = new BoardBooks(ctx, env, { memory, tells, uptime, outside }, now, () => this.#afterChange());
+    const day = new BoardDay(env, { meter: this.#meter, memory, tells });
+    const books = new BoardBooks(ctx, env, { memory, tells, uptime, outside, day }, now, () => this.#afterChange());
     this.#memory = memory;
     this.#tells = tells;
     this.#outside = outside;
+    this.#day = day;
     this.#books = books;
     this.#components = new BoardComponents(memory, books);
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
@@ -155,6 +159,8 @@ export class Board extends DurableObject<Env> {
       this.#tells.put(remembering(held, withTopology(tell, held)), isNews(held, tell), now);
       this.#maintenance.takeReport(tell.cluster, tell.leases, now);
     });
+    // Not awaited: it may ask Postgres, and a Cluster waits for the answer.
+    this.ctx.waitUntil(this.#day.heard(this.#books.page(), now));
     return this.#policies.answer(tell);
   }
 

@@ -36,9 +36,22 @@ export async function seriesOf(
     readonly timeZone: string;
   },
 ): Promise<StoreResult<Series>> {
-  const { services, range, now, timeZone } = asked;
+  const { range, now, timeZone } = asked;
+  return seriesOver(db, { ...asked, plan: seriesPlan(range, now, timeZone) });
+}
+
+/** The same over any plan. */
+export async function seriesOver(
+  db: Database,
+  asked: {
+    readonly services: readonly string[];
+    readonly plan: SeriesPlan;
+    readonly now: Millis;
+    readonly timeZone: string;
+  },
+): Promise<StoreResult<Series>> {
+  const { services, plan, now, timeZone } = asked;
   if (services.length > SERIES_SERVICES_MAX) throw new RangeError(`${services.length} services in one series`);
-  const plan = seriesPlan(range, now, timeZone);
   const statement = seriesStatement(plan, services.map(splitService), timeZone);
   const result = await db.run((drizzle) => drizzle.execute<StoredRow>(statement));
   if (!result.ok) return result;

@@ -1,0 +1,107 @@
+/**
+ * The Board's last day of numbers: `core/day` says what is kept of it, this remembers. A sample costs no call, and all
+ * days are one row, written at most every five minutes: what an eviction takes is no more than that.
+ */
+import { MINUTE, SECOND } from "../../protocol/time.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { PageMetric } from "../../protocol/page.ts";
+import type { Days, MetricChoice } from "../core/day.ts";
+import {
+  DAY_STEP_MS,
+  DAY_STEPS,
+  dayMetrics,
+  DEFAULT_METRICS,
+  isSampleDue,
+  NO_DAY,
+  readsDue,
+  sampled,
+  servicesOf,
+  targetsOf,
+  withArchive,
+} from "../core/day.ts";
+import { evenPlan } from "../core/series.ts";
+import type { PageSettings } from "../core/snapshot.ts";
+import { openDatabase } from "../store/database.ts";
+import { SERIES_SERVICES_MAX, seriesOver } from "../store/series.ts";
+import type { BoardMemory } from "./board-memory.ts";
+import type { Env } from "./env.ts";
+import type { Meter } from "./meter.ts";
+import type { TellMemory } from "./tell-memory.ts";
+
+const SLOT = 1;
+const WRITE_MS = 5 * MINUTE;
+/** Postgres is asked at most this often, for all charts, and only while agents are heard. */
+const READ_MS = 5 * MINUTE;
+const READ_TIMEOUT_MS = 10 * SECOND;
+
+export class BoardDay {
+  readonly #env: Env;
+  readonly #sql: Meter;
+  readonly #memory: BoardMemory;
+  readonly #tells: TellMemory;
+  #days: Days = {};
+  #sampledAt: Millis = 0;
+  #writtenAt: Millis = 0;
+  #readAt: Millis = 0;
+
+  constructor(env: Env, held: { readonly meter: Meter; readonly memory: BoardMemory; readonly tells: TellMemory }) {
+    this.#env = env;
+    this.#sql = held.meter;
+    this.#memory = held.memory;
+    this.#tells = held.tells;
+    // A table of its own: an earlier version stops at a document of a kind that it does not know.
+    this.#sql.exec("CREATE TABLE IF NOT EXISTS day (slot INTEGER PRIMARY KEY, body TEXT NOT NULL)");
+    for (const { body } of this.#sql.exec<{ body: string }>("SELECT body FROM day WHERE slot = ?", SLOT))
+      // Written by `#write` below.
+      this.#days = JSON.parse(body) as Days;
+  }
+
+  /** What the page's charts show now. */
+  metrics(page: PageSettings, now: Millis): readonly PageMetric[] {
+    const limits = (id: string | null) => ({
+      ...page.thresholds,
+      ...(id === null ? undefined : this.#memory.get("component", id)?.thresholds),
+    });
+    return dayMetrics(this.#days, choicesOf(page), limits, now);
+  }
+
+  /** Takes a sample if one is due, and asks Postgres for what is missing if that is. Never throws. */
+  async heard(page: PageSettings, now: Millis): Promise<void> {
+    if (!isSampleDue(this.#sampledAt, now)) return;
+    this.#sampledAt = now;
+    this.#days = sampled(this.#days, targetsOf(choicesOf(page)), this.#memory.all("component"), this.#tells.map, now);
+    if (Math.abs(now - this.#writtenAt) >= WRITE_MS) this.#write(now);
+    if (Math.abs(now - this.#readAt) >= READ_MS) await this.#fill(page.timeZone, now);
+  }
+
+  async #fill(timeZone: string, now: Millis): Promise<void> {
+    const [next] = readsDue(this.#days, now)
+      .map((target) => ({ target, services: servicesOf(target, this.#memory.all("component")) }))
+      // Of too many the samples are enough: all their minutes would keep a database busy.
+      .filter(({ services }) => services.length > 0 && services.length <= SERIES_SERVICES_MAX);
+    if (next === undefined) return;
+    this.#readAt = now;
+    const { target, services } = next;
+    const { DATABASE_URL: url, NEON_FETCH_ENDPOINT: fetchEndpoint } = this.#env;
+    const database = openDatabase({ url, fetchEndpoint, timeoutMs: READ_TIMEOUT_MS });
+    const plan = evenPlan(now, DAY_STEP_MS, DAY_STEPS);
+    const found = await seriesOver(database, { services, plan, now, timeZone });
+    if (!found.ok) {
+      console.warn(JSON.stringify({ event: "day_failed", code: found.code, message: found.message }));
+      return;
+    }
+    // Samples were taken meanwhile.
+    const readAt = Date.now();
+    this.#days = { ...this.#days, [target]: withArchive(this.#days[target] ?? NO_DAY, found.value.points, readAt) };
+    this.#write(readAt);
+  }
+
+  #write(now: Millis): void {
+    this.#writtenAt = now;
+    this.#sql.exec("INSERT OR REPLACE INTO day (slot, body) VALUES (?, ?)", SLOT, JSON.stringify(this.#days));
+  }
+}
+
+function choicesOf({ metrics }: PageSettings): readonly MetricChoice[] {
+  return metrics ?? DEFAULT_METRICS;
+}
