@@ -287,6 +287,19 @@ export function announcedMark({
   return `${newest(incidents)}.${newest(maintenances)}`;
 }
 
+const STATUS_OF_IMPACT: Record<Indicator, ComponentStatus> = {
+  none: "operational",
+  maintenance: "under_maintenance",
+  minor: "degraded_performance",
+  major: "partial_outage",
+  critical: "major_outage",
+};
+
+/** The one state by which the page is drawn: its icon, its badge, its card. */
+export function shownStatus({ status, incident }: PageVerdict): ComponentStatus {
+  return incident === null ? status : STATUS_OF_IMPACT[incident.impact];
+}
+
 /**
  * Until when all that is said at `now` holds if nothing more is heard; infinite if time alone changes nothing.
  * Nobody may pass on what is said for longer than that.
