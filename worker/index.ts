@@ -8,6 +8,7 @@ import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { refuse } from "./routes/answer.ts";
 import { cliRoutes } from "./routes/cli.ts";
+import { feedRoutes } from "./routes/feeds.ts";
 import { openApiRoute } from "./routes/openapi.ts";
 import { operatorRoutes } from "./routes/operator.ts";
 import { pageRoutes } from "./routes/page.ts";
@@ -25,6 +26,7 @@ export { Throttle } from "./objects/throttle.ts";
 const routes: readonly Route[] = [
   ...pageRoutes,
   ...statuspageRoutes,
+  ...feedRoutes,
   ...agentRoutes,
   ...operatorRoutes,
   ...uptimeRoutes,

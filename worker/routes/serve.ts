@@ -31,7 +31,7 @@ export interface PublicView {
   readonly isCopy: boolean;
 }
 
-interface Rendering {
+export interface Rendering {
   readonly body: string | Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
 }

@@ -1,0 +1,51 @@
+/** Feeds, calendar and badges as visitors' programs get them. */
+import { beforeAll, describe, expect, it } from "vitest";
+import { call, cli } from "./agent.ts";
+
+let id: string;
+
+beforeAll(async () => {
+  const body = { components: [{ name: "Checkout & <b>co</b>", services: ["eu-1/shop/checkout"] }] };
+  const answer = await cli("PUT", "/cli/v1/components", body);
+  const summary = await (await call("/api/v2/summary.json")).json<{ components: { id: string }[] }>();
+  id = summary.components[0]?.id ?? "";
+  expect([answer.status, id]).toEqual([200, expect.stringMatching(/^[a-z0-9]{12}$/)]);
+});
+
+describe.each([
+  ["/history.rss", "application/rss+xml; charset=utf-8", "<rss"],
+  ["/history.atom", "application/atom+xml; charset=utf-8", "<feed"],
+  ["/maintenance.ics", "text/calendar; charset=utf-8", "BEGIN:VCALENDAR"],
+  ["/components/ID/history.rss", "application/rss+xml; charset=utf-8", "<rss"],
+  ["/components/ID/history.atom", "application/atom+xml; charset=utf-8", "<feed"],
+  ["/components/ID/maintenance.ics", "text/calendar; charset=utf-8", "BEGIN:VCALENDAR"],
+  ["/badge.svg", "image/svg+xml; charset=utf-8", "<svg"],
+  ["/badge/ID.svg", "image/svg+xml; charset=utf-8", "<svg"],
+])("%s", (template, type, start) => {
+  it("is answered, open to everybody, with a validator that saves its body", async () => {
+    const path = template.replace("ID", id);
+    const answer = await call(path);
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([200, type]);
+    expect(await answer.text()).toContain(start);
+    expect(answer.headers.get("access-control-allow-origin")).toBe("*");
+    expect(Number(/max-age=(\d+)/.exec(answer.headers.get("cache-control") ?? "")?.[1])).toBeLessThanOrEqual(30);
+    const etag = answer.headers.get("etag") ?? "";
+    const again = await call(`${path}?x=1`, { headers: { "if-none-match": `"other", W/${etag}` } });
+    expect([again.status, await again.text()]).toEqual([304, ""]);
+    const head = await call(path, { method: "HEAD" });
+    expect([head.status, head.headers.get("content-type"), await head.text()]).toEqual([200, type, ""]);
+  });
+});
+
+it.each([
+  "/components/nothing00000/history.rss",
+  "/components/nothing00000/maintenance.ics",
+  "/badge/nothing00000.svg",
+])("%s is nowhere", async (path) => expect((await call(path)).status).toBe(404));
+
+it("a badge names its component, and is grey while nothing is known of it", async () => {
+  const svg = await (await call(`/badge/${id}.svg`)).text();
+  expect(svg).toContain("Checkout &#38; &#60;b&#62;co&#60;/b&#62;");
+  expect(svg).toContain(">unknown<");
+  expect(svg).not.toContain("operational");
+});
