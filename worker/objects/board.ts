@@ -134,6 +134,12 @@ export class Board extends DurableObject<Env> {
     return this.#books.snapshot(Date.now());
   }
 
+  /** The same for whoever holds one already; null if it is still that one. */
+  async snapshotSince(version: number, generatedAt: Millis, views: Views): Promise<PageSnapshot | null> {
+    const made = await this.snapshot(views);
+    return made.version === version && made.generatedAt === generatedAt ? null : made;
+  }
+
   /** All that people announced: what history, feeds and the pages of single incidents are made of. */
   async log(): Promise<PageLog> {
     this.#meter.called("log");

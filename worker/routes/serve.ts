@@ -15,14 +15,13 @@ import { refuse } from "./answer.ts";
 import { within } from "./flight.ts";
 import type { Kept } from "./kept.ts";
 import { matchKept, putKept, remember, remembered } from "./kept.ts";
-import type { Latest } from "./latest.ts";
-import { countView, freshMs, latestSnapshot } from "./latest.ts";
+import { countView, freshMs, latestLog, latestSnapshot } from "./latest.ts";
 import type { AppContext } from "./table.ts";
 
 /** Everything that a public document is made from. */
 export interface PublicView {
   readonly snapshot: PageSnapshot;
-  /** What people announced, as far back as it is kept; empty unless the document needs it. */
+  /** What people announced: as far back as it is kept if the document needs it, else what the page shows. */
   readonly log: PageLog;
   /** The page's own address without a slash at its end. */
   readonly origin: string;
@@ -93,33 +92,32 @@ async function make(c: AppContext, key: string, origin: string, render: Render):
   countView("made");
   const latest = await latestSnapshot(c, origin);
   if (latest === null) return "unavailable";
-  const now = Date.now();
-  const { snapshot, isCopy } = latest;
-  const log = render.needs?.log === true ? logOf(snapshot) : NOTHING_LOGGED;
-  const rendering = render.render({ snapshot, log, origin, now, isCopy });
+  const snapshot = latest.value;
+  const log = render.needs?.log === true ? await latestLog(c, origin, snapshot) : null;
+  const isCopy = latest.isCopy || log?.isCopy === true;
+  const view = { snapshot, log: log?.value ?? shownLog(snapshot), origin, now: Date.now(), isCopy };
+  const rendering = render.render(view);
   if (rendering === null) return "not_found";
-  const kept = keptOf(rendering, latest, now);
-  if (now < kept.freshUntil) {
+  const kept = keptOf(rendering, view, latest.until);
+  if (view.now < kept.freshUntil) {
     remember(key, kept);
-    if (!isCopy) c.executionCtx.waitUntil(putKept(key, kept, now));
+    if (!isCopy) c.executionCtx.waitUntil(putKept(key, kept, view.now));
   }
   return kept;
 }
 
-const NOTHING_LOGGED: PageLog = { version: 0, incidents: [], maintenances: [] };
-
-/** What the page itself shows of it. */
-function logOf({ version, incidents, maintenances }: PageSnapshot): PageLog {
+/** What the page itself shows of it: all there is where nobody needs more, or nothing more is known. */
+function shownLog({ version, incidents, maintenances }: PageSnapshot): PageLog {
   return { version, incidents: incidents ?? [], maintenances };
 }
 
 const encoder = new TextEncoder();
 
-function keptOf({ body, headers }: Rendering, { snapshot, isCopy, until }: Latest, now: Millis): Kept {
-  const holds = holdsUntil(snapshot.components, now);
+function keptOf({ body, headers }: Rendering, view: PublicView, until: Millis): Kept {
+  const holds = holdsUntil(view.snapshot.components, view.now);
   return {
     body: typeof body === "string" ? encoder.encode(body) : body,
-    headers: isCopy ? { ...headers, "cache-control": "no-store" } : { ...headers, etag: etagOf(snapshot, now) },
+    headers: view.isCopy ? { ...headers, "cache-control": "no-store" } : { ...headers, etag: etagOf(view) },
     freshUntil: Math.min(until, holds),
     holdsUntil: holds,
   };
@@ -130,9 +128,11 @@ function keptOf({ body, headers }: Rendering, { snapshot, isCopy, until }: Lates
  * to which bars are drawn, and the script and style that the policy of this answer allows: a 304 after a deploy must
  * not put a new policy on an old page.
  */
-function etagOf({ version, page, components, maintenances, archive }: PageSnapshot, now: Millis): string {
+function etagOf({ snapshot, log, now }: PublicView): string {
+  const { page, components, maintenances, archive } = snapshot;
   const statuses = components.map((one) => outlookAt(one, now).status);
   const said = shortHash(JSON.stringify([statuses, maintenances, archive]));
+  const version = Math.max(snapshot.version, log.version);
   const assets = `${PAGE_SCRIPT_HASH}${PAGE_STYLE_HASH}`.replaceAll(/sha256-|[^A-Za-z0-9]/g, "");
   return `"${version}.${said}.${dayOf(now, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
 }
