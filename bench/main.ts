@@ -44,7 +44,7 @@ const AGENT_RUN_MS = 25_000;
 /** No further round begins after this, so that a busy machine gets fewer rounds and not a longer bench. */
 const ROUNDS_MS_MAX = 100_000;
 
-type Measure = "insert" | "push" | "session" | "few" | "many" | "static" | "cached" | "uncached";
+type Measure = "insert" | "push" | "session" | "few" | "many" | "static" | "cached" | "row" | "uncached";
 type Results = Readonly<Record<Measure, LoadResult[]>>;
 
 /** What of the object's `Costs` is a written row on the bill. */
@@ -62,10 +62,11 @@ interface Connected {
 interface Ports {
   readonly database: number;
   readonly edge: number;
-  /** The edge once more, where the cache never has anything. */
+  /** The edge once more, where each answer is made anew. */
   readonly uncached: number;
   readonly insert: number;
   readonly page: number;
+  readonly row: number;
 }
 
 async function main(): Promise<void> {
@@ -81,8 +82,8 @@ async function main(): Promise<void> {
 }
 
 async function bench(directory: string, stops: (() => unknown)[]): Promise<void> {
-  const [database, edge, uncached, insert, page] = await Promise.all([1, 2, 3, 4, 5].map(freePort));
-  const ports = { database, edge, uncached, insert, page } as Ports;
+  const [database, edge, uncached, insert, page, row] = await Promise.all([1, 2, 3, 4, 5, 6].map(freePort));
+  const ports = { database, edge, uncached, insert, page, row } as Ports;
   const operator: Operator = { url: `http://127.0.0.1:${ports.edge}`, key: makeSecrets().OPERATOR_KEY };
 
   say("bundling the Worker, starting Postgres and workerd");
@@ -135,7 +136,7 @@ async function bench(directory: string, stops: (() => unknown)[]): Promise<void>
 }
 
 function emptyResults(): Results {
-  return { insert: [], push: [], session: [], few: [], many: [], static: [], cached: [], uncached: [] };
+  return { insert: [], push: [], session: [], few: [], many: [], static: [], cached: [], row: [], uncached: [] };
 }
 
 async function connectAll(agents: readonly SimulatedAgent[]): Promise<Connected[]> {
@@ -199,6 +200,7 @@ async function runRound(connected: readonly Connected[], ports: Ports, results: 
     Array.from({ length: PAGE_CONNECTIONS }, () => Array.from({ length: count }, () => pageRequest(port)));
   results.static.push(await load(ports.page, pages(ports.page, PAGES_CACHED)));
   results.cached.push(await load(ports.edge, pages(ports.edge, PAGES_CACHED)));
+  results.row.push(await load(ports.row, pages(ports.row, PAGES_UNCACHED)));
   results.uncached.push(await load(ports.uncached, pages(ports.uncached, PAGES_UNCACHED)));
 }
 
@@ -232,36 +234,37 @@ function components(agents: readonly SimulatedAgent[]) {
 }
 
 function edgeWorkers(script: string, ports: Ports, operatorKey: string): readonly WorkerSpec[] {
-  return [
-    {
-      name: "edge",
-      script,
-      objects: { CLUSTER: "Cluster", BOARD: "Board", RELAY: "Relay", THROTTLE: "Throttle" },
-      variables: {
-        PAGE_NAME: "Bench",
-        PAGE_TIME_ZONE: "Etc/UTC",
-        FLUSH_INTERVAL_MS: "300000",
-        DATABASE_URL: "postgres://bench:bench@localhost/bench",
-        NEON_FETCH_ENDPOINT: `http://127.0.0.1:${ports.database}/sql`,
-        EDGE_SIGNING_KEY: makeSecrets().EDGE_SIGNING_KEY,
-        OPERATOR_KEY: operatorKey,
-      },
-      cache: "cache",
-      ports: [ports.edge, ports.uncached],
+  const edge = {
+    name: "edge",
+    script,
+    objects: { CLUSTER: "Cluster", BOARD: "Board", RELAY: "Relay", THROTTLE: "Throttle" },
+    variables: {
+      PAGE_NAME: "Bench",
+      PAGE_TIME_ZONE: "Etc/UTC",
+      FLUSH_INTERVAL_MS: "300000",
+      DATABASE_URL: "postgres://bench:bench@localhost/bench",
+      NEON_FETCH_ENDPOINT: `http://127.0.0.1:${ports.database}/sql`,
+      EDGE_SIGNING_KEY: makeSecrets().EDGE_SIGNING_KEY,
+      OPERATOR_KEY: operatorKey,
     },
-    {
-      name: "cache",
-      script: path("workers/cache.js"),
-      variables: { UNCACHED_PORT: String(ports.uncached) },
-      ports: [],
-    },
-  ];
+    cache: "cache",
+    ports: [ports.edge],
+  };
+  const uncached = {
+    ...edge,
+    name: "uncached",
+    objectsOf: "edge",
+    variables: { ...edge.variables, PAGE_FRESH_MS: "0" },
+    ports: [ports.uncached],
+  };
+  return [edge, uncached, { name: "cache", script: path("workers/cache.js"), ports: [] }];
 }
 
 function baselineWorkers(html: string, ports: Ports): readonly WorkerSpec[] {
   return [
     { name: "insert", script: path("workers/insert.js"), objects: { INSERT: "Insert" }, ports: [ports.insert] },
     { name: "page", script: path("workers/page.js"), texts: { "page.html": html }, ports: [ports.page] },
+    { name: "row", script: path("workers/row.js"), objects: { ROW: "Row" }, ports: [ports.row] },
   ];
 }
 
@@ -288,8 +291,9 @@ function printRates(results: Results): void {
   row(`the same over sessions, ${FEW} clusters (baseline)`, "few", null);
   row(`the same over sessions, ${MANY} clusters`, "many", "few", 0.9);
   row("static Worker, same bytes (baseline)", "static", null);
-  row("page, cached", "cached", "static");
-  row("page, uncached: Board, rendering", "uncached", "static");
+  row("page, cached", "cached", "static", 0.9);
+  row("one row read from an object (baseline)", "row", null);
+  row("page, made anew: Board, rendering", "uncached", "row", 0.5);
 }
 
 /** Median of the rounds' own ratios, with the lowest and the highest. */

@@ -27,6 +27,8 @@ export interface WorkerSpec {
   readonly texts?: Readonly<Record<string, string>>;
   /** Binding by class name of an object that keeps its state with SQLite on disk. */
   readonly objects?: Readonly<Record<string, string>>;
+  /** Name of the Worker whose objects these are; its own unless said. */
+  readonly objectsOf?: string;
   readonly variables?: Readonly<Record<string, string>>;
   /** Name of the Worker that is its cache. */
   readonly cache?: string;
@@ -130,13 +132,15 @@ function workerText(directory: string, worker: WorkerSpec): string {
     ),
     ...Object.entries(worker.texts ?? {}).map(([name, path]) => `(name = ${text(name)}, text = embed ${file(path)})`),
   ];
+  const owner = worker.objectsOf === undefined ? "" : `, serviceName = ${text(worker.objectsOf)}`;
   const bindings = [
     ...objects.map(
-      ([name, className]) => `(name = ${text(name)}, durableObjectNamespace = (className = ${text(className)}))`,
+      ([name, className]) =>
+        `(name = ${text(name)}, durableObjectNamespace = (className = ${text(className)}${owner}))`,
     ),
     ...Object.entries(worker.variables ?? {}).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
   ];
-  const namespaces = objects.map(
+  const namespaces = (worker.objectsOf === undefined ? objects : []).map(
     ([, className]) => `(className = ${text(className)}, uniqueKey = ${text(`bench-${className}`)}, enableSql = true)`,
   );
   return `(
