@@ -12,11 +12,13 @@ import { feedRoutes } from "./routes/feeds.ts";
 import { openApiRoute } from "./routes/openapi.ts";
 import { operatorRoutes } from "./routes/operator.ts";
 import { pageRoutes } from "./routes/page.ts";
+import { pagesRoutes } from "./routes/pages.ts";
 import { statuspageRoutes } from "./routes/statuspage.ts";
-import { uptimeRoutes } from "./routes/uptime.ts";
 import type { AppEnv, Route } from "./routes/table.ts";
 import { mount } from "./routes/table.ts";
 import { topologyRoutes } from "./routes/topology.ts";
+import { uptimeRoutes } from "./routes/uptime.ts";
+import { viewRoutes } from "./routes/views.ts";
 
 export { Board } from "./objects/board.ts";
 export { Cluster } from "./objects/cluster.ts";
@@ -27,6 +29,8 @@ const routes: readonly Route[] = [
   ...pageRoutes,
   ...statuspageRoutes,
   ...feedRoutes,
+  ...pagesRoutes,
+  ...viewRoutes,
   ...agentRoutes,
   ...operatorRoutes,
   ...uptimeRoutes,

@@ -5,6 +5,7 @@
 import type { LiveComponent, PageChange } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { span } from "../view/format.ts";
 import { pageRegions } from "../view/regions.ts";
 import { headline, statusWord } from "../view/words.ts";
 import { learnTime, notBefore, now } from "./clock.ts";
@@ -12,7 +13,6 @@ import { readHistory } from "./history.ts";
 import { patch, say, trustedMarkup } from "./patch.ts";
 import type { LiveSocket } from "./socket.ts";
 import { openSocket } from "./socket.ts";
-import { visitorTimes } from "./times.ts";
 
 /** When what is shown is so old, the page is asked for: over an open socket, and without one. */
 const QUIET_OPEN_MS = 45_000;
@@ -22,6 +22,7 @@ const ANSWER_MS = 10_000;
 /** Bars are drawn by the Worker only: an open page fetches them anew after an hour. */
 const BARS_MS = 3_600_000;
 
+const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const page = (): DOMStringMap => document.getElementById("days")?.dataset ?? {};
 const zone = (): string => page()["zone"] ?? "UTC";
 const renderedAt = (): Millis => Number(page()["now"]);
@@ -54,7 +55,7 @@ function tick(): void {
   // Nobody sees more of a page in the background than its title.
   if (document.hidden) return;
   patch(pageRegions(change, now(), zone()));
-  visitorTimes(now());
+  visitorTimes();
   const isWanted =
     isKept ||
     now() - change.generatedAt > (live?.isOpen() ? QUIET_OPEN_MS : QUIET_CLOSED_MS) ||
@@ -145,4 +146,12 @@ function announce(): void {
   document.title = document.title.replace(before, () => sentence);
   // The Worker draws the tab's icon. What it does not show any more, it must not show.
   document.querySelector("[rel=icon]")?.setAttribute("href", "data:,");
+}
+
+/** The same span in the visitor's zone, where that reads differently. */
+function visitorTimes(): void {
+  for (const time of document.querySelectorAll<HTMLElement>("time:not([title])")) {
+    time.title = span(Number(time.dataset["from"]), Number(time.dataset["until"]), now(), ownZone);
+    if (time.textContent !== time.title) time.append(` (${time.title} your time)`);
+  }
 }

@@ -1,4 +1,11 @@
-/** The public documents besides the live page: they only say moments in the visitor's zone too. */
-import { visitorTimes } from "./times.ts";
+/** The public documents besides the live page. They say their moments in the visitor's zone too, and nothing else moves. */
+import { besideMoment } from "../view/dates.ts";
 
-visitorTimes(Date.now());
+const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const pageZone = document.querySelector("main")?.dataset["zone"] ?? ownZone;
+
+for (const time of document.querySelectorAll("time")) {
+  const { from, until } = time.dataset;
+  const own = besideMoment(Number(from), Number(until ?? from), pageZone, ownZone);
+  if (own !== null) time.append(` (${own} your time)`);
+}

@@ -3,6 +3,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { PAGES_SCRIPT, PAGES_STYLE, PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
 import type { Html } from "./html.ts";
 import { markup, trusted } from "./html.ts";
+import { isoText } from "./iso.ts";
 import { shapeSheet } from "./shape.ts";
 
 /** `page` is the live page, which is weighed byte by byte; `pages` are all others, which add to its style. */
@@ -23,14 +24,6 @@ export interface DocumentParts {
   /** When what it says was put together, if that matters. */
   readonly generatedAt?: Millis;
   readonly body: Html;
-}
-
-/** RFC 3339 but for the T: Sweden writes dates that way. */
-const instants = new Intl.DateTimeFormat("sv-SE", { timeZone: "UTC", dateStyle: "short", timeStyle: "medium" });
-
-/** For programs, RFC 3339 to the second before: "2026-11-23T14:02:23Z". */
-export function isoText(at: Millis): string {
-  return `${instants.format(at).replace(" ", "T")}Z`;
 }
 
 export function document({ kind, title, description, icon, canonical, generatedAt, body }: DocumentParts): string {

@@ -1,11 +1,12 @@
 import type { PageChange, PageComponent, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil, pageStatus } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { document, isoText } from "./document.ts";
+import { document } from "./document.ts";
 import { moment } from "./format.ts";
 import { HISTORY_DAYS, historyBars, shortDay, today } from "./history.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
+import { isoText } from "./iso.ts";
 import { notices } from "./notice.ts";
 import type { Regions } from "./regions.ts";
 import { stillRegions } from "./regions.ts";
@@ -20,23 +21,38 @@ export interface PageView {
   readonly origin: string;
   /** Whether live data cannot be reached, and the snapshot is the last one known. */
   readonly isCopy: boolean;
+  /** Of a visitor's own view; absent where all of the page is shown. */
+  readonly chosen?: Chosen;
+}
+
+/** A visitor's own view of the page: its one address, and how many of the components in it are shown no more. */
+interface Chosen {
+  readonly path: string;
+  readonly ids: readonly string[];
+  readonly gone: number;
 }
 
 /** The whole public page as one document: it needs nothing else to be read. */
-export function renderPage({ snapshot, now, origin, isCopy }: PageView): string {
+export function renderPage({ snapshot, now, origin, isCopy, chosen }: PageView): string {
   const { page, components } = snapshot;
   const change = pageChange(snapshot);
   const regions = stillRegions(change, now, page.timeZone);
   const sentence = headline(change, now, page.timeZone);
   return document({
     kind: "page",
-    canonical: `${origin}/`,
+    canonical: `${origin}${chosen?.path ?? "/"}`,
     title: `${sentence} · ${page.name}`,
     description: `${page.name}: ${sentence}`,
     icon: iconUrl(pageStatus(components, now)),
     generatedAt: change.generatedAt,
-    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change, figures)}" data-zone="${page.timeZone}" data-now="${now}" data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>Live data cannot be reached: this page knows of nothing newer.</p><noscript><p>Without JavaScript this page does not renew itself: reload it for what is now.</p></noscript></div><div id="notices">${notices(change, now, page.timeZone)}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(snapshot, origin, now)}`,
+    body: markup`<header><p>${page.name}</p></header><main id="days" data-page="${JSON.stringify(change, figures)}" data-zone="${page.timeZone}" data-now="${now}"${chosen && markup` data-own="${chosen.ids.join()}"`} data-first="${today(now, page.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>Live data cannot be reached: this page knows of nothing newer.</p><noscript><p>Without JavaScript this page does not renew itself: reload it for what is now.</p></noscript>${chosen && choice(chosen)}</div><div id="notices">${notices(change, now, page.timeZone)}</div>${components.length === 0 ? emptyPage(change) : groups(snapshot, regions, now)}${late(change, now, page.timeZone)}</main><p class="vh" role="status" id="say"></p>${footer(snapshot, origin, now)}`,
   });
+}
+
+/** That this is not all of the page, and the ways to the rest of it. */
+function choice({ path, ids, gone }: Chosen): Html {
+  const lost = gone > 0 && ` ${gone} of the ${ids.length} that were chosen ${gone === 1 ? "is" : "are"} shown no more.`;
+  return markup`<p class="late">This is your own view.${lost} <a href="${path}/choose">Change it</a> · <a href="/">Whole page</a></p>`;
 }
 
 /** Six figures are more than anybody reads, and the other ten are what a page is heavy with. */
@@ -99,5 +115,5 @@ function row(component: PageComponent, regions: Regions, now: Millis, timeZone: 
 
 function footer(snapshot: PageSnapshot, origin: string, now: Millis): Html {
   const { page, frozen, components } = snapshot;
-  return markup`<footer>${uptimeTable(snapshot, now)}<details><summary>How uptime is counted</summary><p>Time in major outage counts in full, partial outage 0.3, degraded performance not at all. Maintenance and time without reports are left out, and shown. The result is floored, never rounded up. Days are cut in ${page.timeZone}.${frozenText(frozen)}${sloRule(components)} A bar shows the worst of its day: the higher the mark, the heavier; a hollow bar is a day without data.</p><p>p95 is the time in which 95 of 100 requests were answered; the true value lies surely in the range beside it.${components.some(({ outside }) => outside !== undefined) && " “From outside” is how long its public address takes to answer over the internet, asked each minute."} When reports stop, a component becomes unknown: never operational, never an outage.</p></details><nav><a href="${origin}/api/v2/summary.json">API</a> <a href="${origin}/api/v2/status.json">Status as JSON</a></nav></footer>`;
+  return markup`<footer>${uptimeTable(snapshot, now)}<details><summary>How uptime is counted</summary><p>Time in major outage counts in full, partial outage 0.3, degraded performance not at all. Maintenance and time without reports are left out, and shown. The result is floored, never rounded up. Days are cut in ${page.timeZone}.${frozenText(frozen)}${sloRule(components)} A bar shows the worst of its day: the higher the mark, the heavier; a hollow bar is a day without data.</p><p>p95 is the time in which 95 of 100 requests were answered; the true value lies surely in the range beside it.${components.some(({ outside }) => outside !== undefined) && " “From outside” is how long its public address takes to answer over the internet, asked each minute."} When reports stop, a component becomes unknown: never operational, never an outage.</p></details><nav><a href="/history">History</a> <a href="/view">Your own view</a> <a href="${origin}/api/v2/summary.json">API</a> <a href="${origin}/api/v2/status.json">Status as JSON</a></nav></footer>`;
 }

@@ -17,6 +17,6 @@ export function renderProblem({ status, title, message }: Problem): string {
     title,
     description: message,
     icon: iconUrl("unknown"),
-    body: markup`<main><div class="top"><p class="code">${status}</p><h1>${title}</h1><p>${message}</p></div><p><a href="/">To the status page</a></p></main>`,
+    body: markup`<main><div class="top"><p class="code">${status}</p><h1>${title}</h1><p>${message}</p></div><nav><a href="/">Status now</a> <a href="/history">History</a></nav></main>`,
   });
 }

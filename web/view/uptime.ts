@@ -64,7 +64,8 @@ function corrections({ name, days }: PageComponent): readonly string[] {
   );
 }
 
-function tallyText(ms: DayTally["ms"]): string {
+/** "14 min partial outage, 3 min unknown": the worst first. */
+export function tallyText(ms: DayTally["ms"]): string {
   const told = COMPONENT_STATUSES.toReversed().flatMap((status) => {
     const spent = ms[status] ?? 0;
     if (status === "operational" || spent === 0) return [];

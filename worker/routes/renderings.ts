@@ -1,15 +1,20 @@
 /** The kinds of public documents, by what their readers may do with them. */
+import type { DocumentKind } from "../../web/view/document.ts";
 import { documentHeaders } from "./document.ts";
 import type { PublicView, Render } from "./serve.ts";
 
 /** A page ages in its reader's hands, so an old one is honest. Null: there is no such page. */
-export function htmlPage(html: (view: PublicView) => string | null, needs: Render["needs"] = {}): Render {
+export function htmlPage(
+  html: (view: PublicView) => string | null,
+  needs: Render["needs"] = {},
+  kind: DocumentKind = "page",
+): Render {
   return {
     cache: ", stale-while-revalidate=60, stale-if-error=86400",
     needs,
     render: (view) => {
       const body = html(view);
-      return body === null ? null : { body, headers: documentHeaders("page") };
+      return body === null ? null : { body, headers: documentHeaders(kind) };
     },
   };
 }

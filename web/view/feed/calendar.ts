@@ -5,7 +5,7 @@
 import ical, { ICalCalendarMethod, ICalEventStatus, ICalEventTransparency } from "ical-generator";
 import type { PageMaintenance } from "../../../protocol/page.ts";
 import { HOUR, SECOND } from "../../../protocol/time.ts";
-import { isoText } from "../document.ts";
+import { isoText } from "../iso.ts";
 import { markdownText } from "../markdown.ts";
 import type { FeedView } from "./scope.ts";
 import { within } from "./scope.ts";

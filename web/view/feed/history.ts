@@ -5,7 +5,7 @@
 import { generateAtomFeed, generateRssFeed } from "feedsmith";
 import type { PageIncident, PageMaintenance } from "../../../protocol/page.ts";
 import type { Millis } from "../../../protocol/time.ts";
-import { isoText } from "../document.ts";
+import { isoText } from "../iso.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import type { FeedView } from "./scope.ts";

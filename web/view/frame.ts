@@ -1,0 +1,41 @@
+/** What the public documents besides the live page have in common: where they belong to, and the ways on. */
+import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
+import type { ComponentStatus } from "../../protocol/status.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { document } from "./document.ts";
+import type { Html } from "./html.ts";
+import { markup } from "./html.ts";
+import { iconUrl } from "./shape.ts";
+
+/** What a document is made of. `origin` is without a slash at its end. */
+export interface FrameView {
+  readonly snapshot: PageSnapshot;
+  readonly log: PageLog;
+  readonly now: Millis;
+  readonly origin: string;
+  /** Whether live data cannot be reached, and this is the last that is known. */
+  readonly isCopy: boolean;
+}
+
+interface FrameParts {
+  readonly title: string;
+  readonly description: string;
+  /** What the tab shows. */
+  readonly status: ComponentStatus;
+  /** Where it stands, from its slash on. */
+  readonly path: string;
+  readonly main: Html;
+}
+
+export function frame({ snapshot, origin }: FrameView, { title, description, status, path, main }: FrameParts) {
+  const { page } = snapshot;
+  return document({
+    kind: "pages",
+    title: `${title} · ${page.name}`,
+    description,
+    icon: iconUrl(status),
+    canonical: `${origin}${path}`,
+    generatedAt: snapshot.generatedAt,
+    body: markup`<header><p><a href="/">${page.name}</a></p></header><main data-zone="${page.timeZone}">${main}</main><footer><nav><a href="/">Status now</a> <a href="/history">History</a></nav></footer>`,
+  });
+}

@@ -1,0 +1,30 @@
+/** The public documents besides the live page: an incident, a maintenance, a month of history. */
+import { renderIncident } from "../../web/view/incident.ts";
+import { renderMaintenancePage } from "../../web/view/maintenance.ts";
+import { renderPast } from "../../web/view/past.ts";
+import { htmlPage } from "./renderings.ts";
+import type { PublicView, Render } from "./serve.ts";
+import { serve } from "./serve.ts";
+import type { AppContext, Route } from "./table.ts";
+
+function documentOf(html: (view: PublicView) => string | null): Render {
+  return htmlPage(html, { log: true }, "pages");
+}
+
+/** A document that one part of its path names. */
+function named(name: string, html: (view: PublicView, name: string) => string | null) {
+  return (c: AppContext) =>
+    serve(
+      c,
+      documentOf((view) => html(view, c.req.param(name) ?? "")),
+    );
+}
+
+const latestMonth = documentOf((view) => renderPast(view, null));
+
+export const pagesRoutes: readonly Route[] = [
+  { method: "GET", path: "/incidents/:id", policy: "public", handle: named("id", renderIncident) },
+  { method: "GET", path: "/maintenance/:id", policy: "public", handle: named("id", renderMaintenancePage) },
+  { method: "GET", path: "/history", policy: "public", handle: (c) => serve(c, latestMonth) },
+  { method: "GET", path: "/history/:month", policy: "public", handle: named("month", renderPast) },
+];

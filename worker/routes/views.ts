@@ -1,0 +1,53 @@
+/**
+ * A visitor's own view of the page. The choice is in the address and nowhere else: `/view?c=…` is what the form asks,
+ * `/view/a,b` the one address of those two, and each other way to write it leads there.
+ */
+import { renderChoose } from "../../web/view/choose.ts";
+import { renderPage } from "../../web/view/page.ts";
+import { CHOSEN_MAX, chosenIds, chosenSnapshot } from "../core/chosen.ts";
+import { refuse } from "./answer.ts";
+import { htmlPage } from "./renderings.ts";
+import type { Render } from "./serve.ts";
+import { serve } from "./serve.ts";
+import type { AppContext, Route } from "./table.ts";
+
+const form = chooser([]);
+
+function chooser(ids: readonly string[]): Render {
+  return htmlPage((view) => renderChoose(view, ids), {}, "pages");
+}
+
+function ownPage(ids: readonly string[]): Render {
+  return htmlPage((view) => {
+    const snapshot = chosenSnapshot(view.snapshot, ids);
+    if (snapshot === null) return null;
+    const chosen = { path: pathOf(ids), ids, gone: ids.length - snapshot.components.length };
+    return renderPage({ ...view, snapshot, chosen });
+  });
+}
+
+function pathOf(ids: readonly string[]): string {
+  return `/view/${ids.join()}`;
+}
+
+/** The form, or where its answer stands. */
+function choose(c: AppContext): Response | Promise<Response> {
+  const ids = chosenIds((c.req.queries("c") ?? []).slice(0, CHOSEN_MAX).join());
+  return ids === null ? serve(c, form) : c.redirect(pathOf(ids), 303);
+}
+
+/** What stands under one choice, at `rest` behind its address. */
+function under(rest: string, render: (ids: readonly string[]) => Render) {
+  return (c: AppContext) => {
+    const asked = c.req.param("ids") ?? "";
+    const ids = chosenIds(asked);
+    if (ids === null) return refuse(c, "not_found", "An own view is the address of components: choose them at /view.");
+    return ids.join() === asked ? serve(c, render(ids)) : c.redirect(`${pathOf(ids)}${rest}`, 301);
+  };
+}
+
+export const viewRoutes: readonly Route[] = [
+  { method: "GET", path: "/view", policy: "public", handle: choose },
+  { method: "GET", path: "/view/:ids", policy: "public", handle: under("", ownPage) },
+  { method: "GET", path: "/view/:ids/choose", policy: "public", handle: under("/choose", chooser) },
+];
