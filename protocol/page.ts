@@ -244,6 +244,17 @@ export function isUnresolved({ status }: Pick<PageIncident, "status">): boolean 
   return status === "investigating" || status === "identified" || status === "monitoring";
 }
 
+interface Concerning {
+  readonly components: readonly string[];
+  readonly updates?: readonly Pick<PageUpdate<unknown>, "affected">[];
+}
+
+/** Whether an announcement concerns those who look at some components: one that never named any concerns everybody. */
+export function concerns({ components, updates = [] }: Concerning, ids: ReadonlySet<string>): boolean {
+  const namesNone = components.length === 0 && updates.every(({ affected }) => affected.length === 0);
+  return namesNone || components.some((id) => ids.has(id));
+}
+
 /** What a page says of itself in one word, and by what. */
 export interface PageVerdict {
   readonly indicator: Indicator;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { CHOSEN_MAX, chosenIds, chosenLog, chosenSnapshot } from "../../worker/core/chosen.ts";
+import { CHOSEN_MAX, chosenIds, chosenSnapshot } from "../../worker/core/chosen.ts";
+import { chosenScope, within } from "../../web/view/feed/scope.ts";
 import { announced, incident, resolved, update } from "../web/announcements.ts";
 import { healthy, NOW } from "../web/snapshots.ts";
 
@@ -44,10 +45,13 @@ describe("what was chosen", () => {
     const view = chosenSnapshot(snapshot, ids);
     expect(view?.components.map(({ id }) => id)).toEqual(ids);
     expect(view?.metrics?.map(({ id }) => id)).toEqual(charts);
-    for (const said of [view, chosenLog(log, ids)]) {
-      expect(said?.incidents?.map(({ id }) => id)).toEqual(incidents);
-      expect(said?.maintenances.map(({ id }) => id)).toEqual(maintenances);
-    }
+    expect(view?.incidents?.map(({ id }) => id)).toEqual(incidents);
+    expect(view?.maintenances.map(({ id }) => id)).toEqual(maintenances);
+    const scope = chosenScope(snapshot.components, ids, `/view/${ids.join()}`);
+    expect(scope && within([...log.incidents, ...log.maintenances], scope).map(({ id }) => id)).toEqual([
+      ...incidents,
+      ...maintenances,
+    ]);
   });
 
   it("leaves out what is shown no more, and is nothing if nothing is left", () => {

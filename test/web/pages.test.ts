@@ -98,6 +98,7 @@ describe("a maintenance's page", () => {
     expect(frameFaults(html, "/maintenance/announced001")).toEqual([]);
     expect(text(html)).toContain("Scheduled · begins in 4 days When Sat, 28 Nov 2026, 02:00–04:00 UTC");
     expect(text(html)).toContain("Affects Orders, Checkout");
+    expect(html).toContain('<a href="/maintenance/announced001/event.ics">Add to calendar</a>');
     expect(text(html)).toContain("Orders can be read but not changed");
   });
 
@@ -108,7 +109,7 @@ describe("a maintenance's page", () => {
     [
       "was called off",
       { cancelledAt: NOW - DAY },
-      "Cancelled Was planned for Sat, 28 Nov 2026, 02:00–04:00 UTC Cancelled",
+      "Cancelled Was planned for Sat, 28 Nov 2026, 02:00–04:00 UTC Cancelled Sun",
     ],
   ])("says so when it %s", (_name, fields, words) => expect(text(render(fields))).toContain(words));
 });

@@ -54,6 +54,21 @@ describe("an own view", () => {
     expect([text.includes(`id="s-${ids[0]}"`), text.includes(ids[1])]).toEqual([true, false]);
   });
 
+  it.each([
+    ["history.rss", "application/rss+xml", "<rss"],
+    ["history.atom", "application/atom+xml", "<feed"],
+    ["maintenance.ics", "text/calendar", "BEGIN:VCALENDAR"],
+    ["badge.svg", "image/svg+xml", "<svg"],
+  ])("has a %s of its own, which names what was chosen", async (file, type, begin) => {
+    const path = `/view/${ids.join()}`;
+    const { status, headers, text } = await get(`${path}/${file}`);
+    expect([status, headers.get("content-type")]).toEqual([200, `${type}; charset=utf-8`]);
+    expect(text).toContain(begin);
+    expect(text).toMatch(/Checkout, Search|Checkout\\, Search|Search, Checkout/);
+    expect((await get(`/view/${ids.toReversed().join()}/${file}`)).headers.get("location")).toBe(`${path}/${file}`);
+    expect((await get(`/view/000000000000/${file}`)).status).toBe(404);
+  });
+
   it("is kept for a visitor to change", async () => {
     const { text } = await get(`/view/${ids[1]}/choose`);
     expect(text.match(/value="(\w{12})" checked/)?.[1]).toBe(ids[1]);
@@ -93,6 +108,7 @@ describe("an address with nothing at it", () => {
     "/incidents/000000000000",
     "/incidents",
     "/maintenance/000000000000",
+    "/maintenance/000000000000/event.ics",
     "/history/2026-13",
     "/history/2026-11/12",
     "/view/x",

@@ -35,7 +35,7 @@ export function renderMaintenancePage(view: FrameView, id: string): string | nul
   const word = maintenanceWord(maintenance);
   const isOver = cancelledAt !== undefined || maintenance.status === "completed";
   const status: ComponentStatus = isOver ? "operational" : "under_maintenance";
-  const main = markup`<div class="top"><p class="code">Maintenance</p><h1>${shape("under_maintenance")}${name}</h1><p class="lead">${word}${when(maintenance, isOver, now)}</p></div><dl><div><dt>${cancelledAt === undefined ? "When" : "Was planned for"}</dt><dd>${spanTag(startsAt, endsAt, timeZone)}</dd></div>${cancelledAt !== undefined && markup`<div><dt>Cancelled</dt><dd>${momentTag(cancelledAt, timeZone)}</dd></div>`}${names.length > 0 && markup`<div><dt>Affects</dt><dd>${names.join(", ")}</dd></div>`}</dl>${updates.length > 0 && markup`<h2>Updates</h2>${timeline(updates, MAINTENANCE_WORDS, timeZone)}`}`;
+  const main = markup`<div class="top"><p class="code">Maintenance</p><h1>${shape("under_maintenance")}${name}</h1><p class="lead">${word}${when(maintenance, isOver, now)}</p></div><dl><div><dt>${cancelledAt === undefined ? "When" : "Was planned for"}</dt><dd>${spanTag(startsAt, endsAt, timeZone)}${!isOver && markup`<br/><a href="/maintenance/${id}/event.ics">Add to calendar</a>`}</dd></div>${cancelledAt !== undefined && markup`<div><dt>Cancelled</dt><dd>${momentTag(cancelledAt, timeZone)}</dd></div>`}${names.length > 0 && markup`<div><dt>Affects</dt><dd>${names.join(", ")}</dd></div>`}</dl>${updates.length > 0 && markup`<h2>Updates</h2>${timeline(updates, MAINTENANCE_WORDS, timeZone)}`}`;
   return frame(view, {
     title: name,
     description: `${word}. ${markdownText(updates[0]?.body ?? "").slice(0, DESCRIPTION_CHARS)}`.trim(),

@@ -52,7 +52,7 @@ export function renderPage({ snapshot, now, origin, isCopy, chosen }: PageView):
 /** That this is not all of the page, and the ways to the rest of it. */
 function choice({ path, ids, gone }: Chosen): Html {
   const lost = gone > 0 && ` ${gone} of the ${ids.length} that were chosen ${gone === 1 ? "is" : "are"} shown no more.`;
-  return markup`<p class="late">This is your own view.${lost} <a href="${path}/choose">Change it</a> · <a href="/">Whole page</a></p>`;
+  return markup`<p class="late">This is your own view.${lost} <a href="${path}/choose">Change it</a> · <a href="/">Whole page</a> · <a href="${path}/history.rss">RSS</a> · <a href="${path}/history.atom">Atom</a> · <a href="${path}/maintenance.ics">Calendar</a> · <a href="${path}/badge.svg">Badge</a></p>`;
 }
 
 /** Six figures are more than anybody reads, and the other ten are what a page is heavy with. */

@@ -2,7 +2,8 @@
  * A visitor's own view of the page: the components they chose, named in its address. Nobody keeps the choice, so the
  * address is all there is of it, and has one form only: ids in order, each once.
  */
-import type { PageIncident, PageLog, PageSnapshot } from "../../protocol/page.ts";
+import type { PageSnapshot } from "../../protocol/page.ts";
+import { concerns } from "../../protocol/page.ts";
 
 /** Ids of a longer address are not read. */
 export const CHOSEN_MAX = 100;
@@ -17,28 +18,13 @@ export function chosenIds(text: string): readonly string[] | null {
 export function chosenSnapshot(snapshot: PageSnapshot, ids: readonly string[]): PageSnapshot | null {
   const components = snapshot.components.filter(({ id }) => ids.includes(id));
   if (components.length === 0) return null;
+  const shown = new Set(components.map(({ id }) => id));
   const { incidents, metrics, ...rest } = snapshot;
   return {
     ...rest,
     components,
-    maintenances: snapshot.maintenances.filter((one) => one.components.some((id) => ids.includes(id))),
-    ...(incidents && { incidents: concerning(incidents, ids) }),
-    ...(metrics && { metrics: metrics.filter(({ component }) => component !== null && ids.includes(component)) }),
+    maintenances: snapshot.maintenances.filter((one) => concerns(one, shown)),
+    ...(incidents && { incidents: incidents.filter((one) => concerns(one, shown)) }),
+    ...(metrics && { metrics: metrics.filter(({ component }) => component !== null && shown.has(component)) }),
   };
-}
-
-/** The same of all that was announced. */
-export function chosenLog(log: PageLog, ids: readonly string[]): PageLog {
-  return {
-    version: log.version,
-    incidents: concerning(log.incidents, ids),
-    maintenances: log.maintenances.filter((one) => one.components.some((id) => ids.includes(id))),
-  };
-}
-
-/** An incident that never named a component is everybody's. */
-function concerning(incidents: readonly PageIncident[], ids: readonly string[]): readonly PageIncident[] {
-  const namesNone = ({ components, updates }: PageIncident): boolean =>
-    components.length === 0 && updates.every(({ affected }) => affected.length === 0);
-  return incidents.filter((one) => namesNone(one) || one.components.some((id) => ids.includes(id)));
 }

@@ -2,6 +2,8 @@
 import { renderIncident } from "../../web/view/incident.ts";
 import { renderMaintenancePage } from "../../web/view/maintenance.ts";
 import { renderPast } from "../../web/view/past.ts";
+import { WHOLE_PAGE } from "../../web/view/feed/scope.ts";
+import { calendarOf } from "./feeds.ts";
 import { htmlPage } from "./renderings.ts";
 import type { PublicView, Render } from "./serve.ts";
 import { serve } from "./serve.ts";
@@ -20,11 +22,30 @@ function named(name: string, html: (view: PublicView, name: string) => string | 
     );
 }
 
+const calendar = calendarOf(() => WHOLE_PAGE);
+
+/** One maintenance, to be taken into a calendar. */
+function eventOf(id: string): Render {
+  return {
+    ...calendar,
+    render: (view) => {
+      const maintenances = view.log.maintenances.filter((one) => one.id === id);
+      return maintenances.length === 0 ? null : calendar.render({ ...view, log: { ...view.log, maintenances } });
+    },
+  };
+}
+
 const latestMonth = documentOf((view) => renderPast(view, null));
 
 export const pagesRoutes: readonly Route[] = [
   { method: "GET", path: "/incidents/:id", policy: "public", handle: named("id", renderIncident) },
   { method: "GET", path: "/maintenance/:id", policy: "public", handle: named("id", renderMaintenancePage) },
+  {
+    method: "GET",
+    path: "/maintenance/:id/event.ics",
+    policy: "public",
+    handle: (c) => serve(c, eventOf(c.req.param("id") ?? "")),
+  },
   { method: "GET", path: "/history", policy: "public", handle: (c) => serve(c, latestMonth) },
   { method: "GET", path: "/history/:month", policy: "public", handle: named("month", renderPast) },
 ];

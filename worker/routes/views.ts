@@ -2,12 +2,15 @@
  * A visitor's own view of the page. The choice is in the address and nowhere else: `/view?c=…` is what the form asks,
  * `/view/a,b` the one address of those two, and each other way to write it leads there.
  */
+import type { FeedScope } from "../../web/view/feed/scope.ts";
+import { chosenScope } from "../../web/view/feed/scope.ts";
 import { renderChoose } from "../../web/view/choose.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { CHOSEN_MAX, chosenIds, chosenSnapshot } from "../core/chosen.ts";
 import { refuse } from "./answer.ts";
+import { atomOf, badgeOf, calendarOf, rssOf } from "./feeds.ts";
 import { htmlPage } from "./renderings.ts";
-import type { Render } from "./serve.ts";
+import type { PublicView, Render } from "./serve.ts";
 import { serve } from "./serve.ts";
 import type { AppContext, Route } from "./table.ts";
 
@@ -46,8 +49,26 @@ function under(rest: string, render: (ids: readonly string[]) => Render) {
   };
 }
 
+/** What programs read of a choice. */
+function scoped(make: (scopeOf: (view: PublicView) => FeedScope | null) => Render) {
+  return (ids: readonly string[]) => make(({ snapshot }) => chosenScope(snapshot.components, ids, pathOf(ids)));
+}
+
+const UNDER: Readonly<Record<string, (ids: readonly string[]) => Render>> = {
+  "": ownPage,
+  "/choose": chooser,
+  "/history.rss": scoped(rssOf),
+  "/history.atom": scoped(atomOf),
+  "/maintenance.ics": scoped(calendarOf),
+  "/badge.svg": scoped(badgeOf),
+};
+
 export const viewRoutes: readonly Route[] = [
   { method: "GET", path: "/view", policy: "public", handle: choose },
-  { method: "GET", path: "/view/:ids", policy: "public", handle: under("", ownPage) },
-  { method: "GET", path: "/view/:ids/choose", policy: "public", handle: under("/choose", chooser) },
+  ...Object.entries(UNDER).map(([rest, render]): Route => ({
+    method: "GET",
+    path: `/view/:ids${rest}`,
+    policy: "public",
+    handle: under(rest, render),
+  })),
 ];

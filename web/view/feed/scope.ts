@@ -1,5 +1,6 @@
 /** What a feed, a calendar or a badge is about, and what of the page's announcements that leaves. */
 import type { PageComponent, PageIncident, PageLog, PageMaintenance, PageSnapshot } from "../../../protocol/page.ts";
+import { concerns } from "../../../protocol/page.ts";
 
 /** The whole page, one of its components, or those that a visitor picked. */
 export interface FeedScope {
@@ -24,6 +25,21 @@ export function componentScope(
     : { path: `/components/${id}`, name: component.name, components: new Set([id]) };
 }
 
+/** More names than these make no title. */
+const NAMED_MAX = 3;
+
+/** Those of a visitor's own view, which stands at `path`; null if the page has none of them any more. */
+export function chosenScope(
+  components: readonly Pick<PageComponent, "id" | "name">[],
+  ids: readonly string[],
+  path: string,
+): FeedScope | null {
+  const chosen = components.filter(({ id }) => ids.includes(id));
+  if (chosen.length === 0) return null;
+  const name = chosen.length > NAMED_MAX ? `${chosen.length} components` : chosen.map((one) => one.name).join(", ");
+  return { path, name, components: new Set(chosen.map(({ id }) => id)) };
+}
+
 /** All that a feed is made of. Pure facts: the same ones give the same bytes. */
 export interface FeedView {
   readonly page: PageSnapshot["page"];
@@ -33,15 +49,13 @@ export interface FeedView {
   readonly scope: FeedScope;
 }
 
-type Touching = Pick<PageIncident | PageMaintenance, "components">;
-
-/** Those that touch a component of `scope`. */
-export function within<Announcement extends Touching>(
+/** Those that concern who looks at `scope`. */
+export function within<Announcement extends PageIncident | PageMaintenance>(
   announcements: readonly Announcement[],
   { components }: FeedScope,
 ): readonly Announcement[] {
   if (components === null) return announcements;
-  return announcements.filter((one) => one.components.some((id) => components.has(id)));
+  return announcements.filter((one) => concerns(one, components));
 }
 
 /** The part of the page that is in `scope`. */
