@@ -14,6 +14,11 @@ export const ServiceName = v.pipe(v.string(), v.regex(SERVICE_NAME, "must be nam
 // oxlint-disable-next-line no-control-regex -- control characters are what is refused
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
+/** A text without what `line` refuses: of several lines one. */
+export function asLine(text: string): string {
+  return text.toWellFormed().replaceAll(new RegExp(UNPRINTABLE, "g"), " ").replaceAll(/\s+/g, " ").trim();
+}
+
 /**
  * One line of human text without control characters, bidirectional overrides or lone surrogates, at most `max`
  * UTF-16 units. Names and reasons travel to pages, feeds and terminals, and each of these could forge a line there.

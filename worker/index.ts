@@ -9,6 +9,7 @@ import { agentRoutes } from "./routes/agent.ts";
 import { refuse } from "./routes/answer.ts";
 import { cliRoutes } from "./routes/cli.ts";
 import { feedRoutes } from "./routes/feeds.ts";
+import { importRoutes } from "./routes/import.ts";
 import { openApiRoute } from "./routes/openapi.ts";
 import { operatorRoutes } from "./routes/operator.ts";
 import { pageRoutes } from "./routes/page.ts";
@@ -37,6 +38,7 @@ const routes: readonly Route[] = [
   ...topologyRoutes,
   ...adminRoutes,
   ...cliRoutes,
+  ...importRoutes,
 ];
 
 /** Every route there is, with its policy. */

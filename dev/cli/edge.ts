@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import type { ChainEntry } from "../../protocol/chain.ts";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
+import type { ForeignComponent, ForeignPage } from "./foreign-page.ts";
 import { dataDir, isRunning, readRun } from "../supervise/run-file.ts";
 import { readEnv } from "../supervise/secrets.ts";
 
@@ -74,6 +75,12 @@ const ChainSchema = v.object({
   waiting: v.number(),
 });
 const AmendedSchema = v.object({ entries: v.array(ChainEntrySchema) });
+const TakenOverSchema = v.object({
+  components: v.array(v.object({ id: v.string(), as: v.string(), isNew: v.boolean() })),
+});
+type TakenOver = v.InferOutput<typeof TakenOverSchema>["components"][number];
+const ImportedSchema = v.object({ added: v.number(), renewed: v.number(), known: v.number() });
+export type Imported = v.InferOutput<typeof ImportedSchema>;
 const ErrorSchema = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
 
 /** A component of the page, as `PUT /cli/v1/components` takes it. */
@@ -152,6 +159,22 @@ export async function amendUptime(
   return (await ask(operator, "POST", "/cli/v1/uptime/amendments", amendment, AmendedSchema)).entries;
 }
 
+/** Another page's components: under which id each stands here now. */
+export async function importComponents(
+  operator: Operator,
+  components: readonly ForeignComponent[],
+): Promise<readonly TakenOver[]> {
+  return (await ask(operator, "PUT", "/cli/v1/import/components", { components }, TakenOverSchema)).components;
+}
+
+/** What another page announced: how much of it is new here. */
+export function importAnnounced(
+  operator: Operator,
+  announced: Pick<ForeignPage, "incidents" | "maintenances">,
+): Promise<Imported> {
+  return ask(operator, "PUT", "/cli/v1/import/announced", announced, ImportedSchema);
+}
+
 async function ask<Schema extends v.GenericSchema>(
   operator: Operator,
   method: string,
@@ -196,7 +219,7 @@ function explain(operator: Operator, status: number, text: string): string {
     : `${operator.url} answered ${status}`;
 }
 
-function parseJson(text: string): unknown {
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {

@@ -1,5 +1,4 @@
 /** Every `curl` of the runbook that speaks to the Observatory, against a running edge. */
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,6 +6,7 @@ import type { RunningDatabase } from "../../dev/database/database.ts";
 import { startDatabase } from "../../dev/database/database.ts";
 import { runbookCommands } from "../../dev/runbook/commands.ts";
 import { EXPECTED, piped } from "../../dev/runbook/expected.ts";
+import { runCommand } from "../support/command.ts";
 import { Edge } from "../support/miniflare.ts";
 import { ROOT } from "../support/process.ts";
 import { EdgeAgent } from "./agent.ts";
@@ -65,15 +65,7 @@ describe("npm run runbook", () => {
     await database?.stop();
   });
 
-  async function run(): Promise<{ readonly code: number | null; readonly out: string; readonly problem: string }> {
-    const env = { ...process.env, OBSERVATORY_URL: edge.url, OBSERVATORY_OPERATOR_KEY: edge.secrets.OPERATOR_KEY };
-    const child = spawn(process.execPath, ["dev/cli/runbook.ts"], { cwd: ROOT, env });
-    let [out, problem] = ["", ""];
-    child.stdout.on("data", (data: Buffer) => (out += data.toString()));
-    child.stderr.on("data", (data: Buffer) => (problem += data.toString()));
-    const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-    return { code, out, problem };
-  }
+  const run = () => runCommand("runbook", [], edge);
 
   it("runs all eight, and prints what the runbook expects beside each answer", async () => {
     const { code, out, problem } = await run();

@@ -26,7 +26,21 @@ export interface ComponentRequest {
   readonly url?: string | null;
 }
 
+/** A component that another page had, under the id that its readers know it by. */
+export interface ForeignComponent extends Pick<Component, "name" | "group" | "description" | "createdAt"> {
+  readonly id: string;
+}
+
+/** Under which id one of another page stands here, and whether it came just now. */
+export interface TakenOver {
+  readonly id: string;
+  readonly as: string;
+  readonly isNew: boolean;
+}
+
 const COMPONENTS_MAX = 1_000;
+/** Ids that are passed on as they are: ours have the same shape. */
+const ID = /^[0-9a-z]{12}$/;
 
 export class BoardComponents {
   readonly #memory: BoardMemory;
@@ -51,6 +65,28 @@ export class BoardComponents {
       for (const request of requests) components.push(this.#put(request, this.#named(request), by, now));
     });
     return success(components);
+  }
+
+  /**
+   * Publishes what another page had, as yet without services: unknown until somebody says what it stands for. What is
+   * known by its id, or by its group and name, stays as it is.
+   */
+  takeOver(foreign: readonly ForeignComponent[], by: string): Result<readonly TakenOver[], "too_many"> {
+    const knownOf = (one: ForeignComponent) => this.#memory.get("component", one.id) ?? this.#named(one) ?? undefined;
+    const fresh = foreign.filter((one) => knownOf(one) === undefined);
+    if (this.#memory.map("component").size + fresh.length > COMPONENTS_MAX) return failure("too_many");
+    const now = Date.now();
+    const taken: TakenOver[] = [];
+    this.#books.change(now, null, () => {
+      for (const one of foreign) {
+        const { id, name, group, description, createdAt } = one;
+        const known = knownOf(one);
+        const first = { id: ID.test(id) ? id : freshId(), createdAt: Math.min(createdAt, now) };
+        const request = { name, group, description, services: [], rule: "all" as const };
+        taken.push({ id, as: (known ?? this.#put(request, known, by, now, first)).id, isNew: known === undefined });
+      }
+    });
+    return success(taken);
   }
 
   add(request: ComponentRequest, by: string): Result<readonly Component[], "too_many" | "exists"> {
@@ -93,8 +129,17 @@ export class BoardComponents {
     return this.#memory.all("component").find((known) => known.group === group && known.name === name);
   }
 
-  /** @param known what it was until now */
-  #put(request: ComponentRequest, known: Component | undefined, by: string, now: Millis): Component {
+  /**
+   * @param known what it was until now
+   * @param first of one that is not known yet
+   */
+  #put(
+    request: ComponentRequest,
+    known: Component | undefined,
+    by: string,
+    now: Millis,
+    first: Pick<Component, "id" | "createdAt"> = { id: freshId(), createdAt: now },
+  ): Component {
     const all = this.#memory.all("component");
     const position = known?.position ?? Math.max(0, ...all.map((component) => component.position)) + 1;
     const component: Component = {
@@ -104,9 +149,9 @@ export class BoardComponents {
       services: request.services,
       rule: request.rule,
       ...later(request, known),
-      id: known?.id ?? freshId(),
+      id: known?.id ?? first.id,
       position,
-      createdAt: known?.createdAt ?? now,
+      createdAt: known?.createdAt ?? first.createdAt,
       updatedAt: now,
     };
     if (

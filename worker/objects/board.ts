@@ -31,10 +31,12 @@ import type { Watched } from "../core/watch.ts";
 import { BoardAnnouncements } from "./board-announcements.ts";
 import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
-import type { ComponentRequest } from "./board-components.ts";
+import type { ComponentRequest, ForeignComponent, TakenOver } from "./board-components.ts";
 import { BoardComponents } from "./board-components.ts";
 import { BoardDay } from "./board-day.ts";
 import { BoardDoors } from "./board-doors.ts";
+import type { Imported } from "./board-import.ts";
+import { BoardImport } from "./board-import.ts";
 import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
 import type { Views } from "./board-metrics.ts";
@@ -77,6 +79,7 @@ export class Board extends DurableObject<Env> {
   readonly #components: BoardComponents;
   readonly #maintenance: BoardMaintenance;
   readonly #announcements: BoardAnnouncements;
+  readonly #import: BoardImport;
   readonly #policies: BoardPolicies;
   readonly #doors: BoardDoors;
   readonly #archive: BoardArchive;
@@ -106,6 +109,12 @@ export class Board extends DurableObject<Env> {
     this.#components = new BoardComponents(memory, books);
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
     this.#announcements = new BoardAnnouncements(memory);
+    this.#import = new BoardImport({
+      memory,
+      books,
+      components: this.#components,
+      announcements: this.#announcements,
+    });
     this.#policies = new BoardPolicies(env, { memory, tells });
     this.#doors = new BoardDoors(memory);
     this.#archive = new BoardArchive(env, {
@@ -269,6 +278,19 @@ export class Board extends DurableObject<Env> {
     by: string,
   ): Promise<Result<readonly Component[], "too_many">> {
     return this.#judgedAnew(this.#components.putAll(requests, by));
+  }
+
+  /** Publishes what another page had, without services: unknown until somebody says what it stands for. */
+  async importComponents(
+    foreign: readonly ForeignComponent[],
+    by: string,
+  ): Promise<Result<readonly TakenOver[], "too_many">> {
+    return this.#judgedAnew(this.#import.components(foreign, by));
+  }
+
+  /** Takes over what another page announced, at the moments at which it was said. */
+  async importAnnounced(announced: Parameters<BoardImport["announced"]>[0], by: string): Promise<Imported> {
+    return this.#import.announced(announced, by);
   }
 
   /** Publishes a component that must not exist yet: a form shows one service, and must not replace what it does not show. */

@@ -1,0 +1,79 @@
+/** Another page's components, incidents and maintenances, taken over into this one. */
+import type { Result } from "../../protocol/result.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { ForeignIncident, ForeignMaintenance } from "../core/import.ts";
+import { importedIncident, importedMaintenance, isOvertaken } from "../core/import.ts";
+import type { BoardAnnouncements } from "./board-announcements.ts";
+import type { BoardBooks } from "./board-books.ts";
+import type { BoardComponents, ForeignComponent, TakenOver } from "./board-components.ts";
+import type { BoardMemory } from "./board-memory.ts";
+
+/** How many came, and how many were known already; of these, `renewed` had gone on there and were brought up to date. */
+export interface Imported {
+  readonly added: number;
+  readonly renewed: number;
+  readonly known: number;
+}
+
+interface Announced {
+  readonly incidents: readonly ForeignIncident[];
+  readonly maintenances: readonly ForeignMaintenance[];
+}
+
+type Kind = "incident" | "announcement";
+
+export class BoardImport {
+  readonly #memory: BoardMemory;
+  readonly #books: BoardBooks;
+  readonly #components: BoardComponents;
+  readonly #announcements: BoardAnnouncements;
+
+  constructor(held: {
+    readonly memory: BoardMemory;
+    readonly books: BoardBooks;
+    readonly components: BoardComponents;
+    readonly announcements: BoardAnnouncements;
+  }) {
+    this.#memory = held.memory;
+    this.#books = held.books;
+    this.#components = held.components;
+    this.#announcements = held.announcements;
+  }
+
+  components(foreign: readonly ForeignComponent[], by: string): Result<readonly TakenOver[], "too_many"> {
+    return this.#components.takeOver(foreign, by);
+  }
+
+  announced({ incidents, maintenances }: Announced, by: string): Imported {
+    const now = Date.now();
+    const taken = {
+      incidents: incidents.map((one) => importedIncident(one, now)).filter((one) => this.#isNews("incident", one)),
+      announcements: maintenances
+        .map((one) => importedMaintenance(one, now))
+        .filter((one) => this.#isNews("announcement", one)),
+    };
+    const isKnown = (kind: Kind) => (one: { readonly id: string }) => this.#memory.get(kind, one.id) !== null;
+    const renewed =
+      taken.incidents.filter(isKnown("incident")).length + taken.announcements.filter(isKnown("announcement")).length;
+    const news = taken.incidents.length + taken.announcements.length;
+    if (news > 0)
+      this.#books.change(now, null, () => {
+        this.#books.mark();
+        for (const one of taken.incidents) this.#write("incident", one, by, now);
+        for (const one of taken.announcements) this.#write("announcement", one, by, now);
+        this.#announcements.restore(taken, now);
+      });
+    return { added: news - renewed, renewed, known: incidents.length + maintenances.length - (news - renewed) };
+  }
+
+  #isNews(kind: Kind, one: { readonly id: string; readonly updatedAt: Millis }): boolean {
+    const known = this.#memory.get(kind, one.id);
+    return known === null || isOvertaken(known, one);
+  }
+
+  /** On its way to the archive, as everything that people write. */
+  #write(kind: Kind, one: { readonly id: string }, by: string, now: Millis): void {
+    this.#memory.queue({ kind, key: one.id, revision: now, at: now, body: { ...one } });
+    this.#memory.audit(`${kind}.import`, one.id, by, now);
+  }
+}

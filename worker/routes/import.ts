@@ -1,0 +1,114 @@
+/** What `npm run import` writes of another page. Moments are RFC 3339, ids and texts as they stood there. */
+import * as v from "valibot";
+import { line } from "../../protocol/name.ts";
+import { INCIDENT_STATUSES, MAINTENANCE_STATUSES } from "../../protocol/page.ts";
+import { COMPONENT_STATUSES, INDICATORS } from "../../protocol/status.ts";
+import { boardOf } from "../objects/env.ts";
+import { refuse } from "./answer.ts";
+import { withJson } from "./cli.ts";
+import type { Route } from "./table.ts";
+
+/** A few long incidents, or hundreds of short ones. */
+const BODY_MAX = 2_097_152;
+/** What is kept of one is a row, which must stay below 2 MiB. UTF-16 units. */
+const TEXT_MAX = 500_000;
+
+const Id = v.pipe(v.string(), v.regex(/^[0-9a-z]{12}$/, "must be 12 lower-case letters and digits"));
+const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
+const Moment = v.pipe(
+  v.string(),
+  v.isoTimestamp("must be a moment such as 2026-11-23T02:00:00Z"),
+  v.transform((text) => Date.parse(text)),
+  v.check((at) => at > 0 && at < 4e12, "must be a moment of this time"),
+);
+const Status = v.picklist(COMPONENT_STATUSES);
+
+const Components = v.strictObject({
+  components: v.pipe(
+    v.array(
+      v.strictObject({
+        id: line(255),
+        name: Name,
+        group: v.nullable(Name),
+        description: v.nullable(line(1_000)),
+        createdAt: Moment,
+      }),
+    ),
+    v.maxLength(1_000),
+  ),
+});
+
+function updatesOf<const Statuses extends readonly string[]>(statuses: Statuses) {
+  const update = v.strictObject({
+    id: Id,
+    status: v.picklist(statuses),
+    body: v.pipe(
+      v.string(),
+      v.maxLength(25_000),
+      v.check((text) => text.isWellFormed(), "is no text"),
+    ),
+    createdAt: Moment,
+    updatedAt: Moment,
+    displayAt: Moment,
+    affected: v.pipe(
+      v.array(v.strictObject({ component: line(255), name: line(255), from: Status, to: Status })),
+      v.maxLength(1_000),
+    ),
+  });
+  return v.pipe(
+    v.array(update),
+    v.maxLength(500),
+    v.check((updates) => JSON.stringify(updates).length <= TEXT_MAX, "are longer than a page keeps"),
+  );
+}
+
+const Announced = v.strictObject({
+  incidents: v.pipe(
+    v.array(
+      v.strictObject({
+        id: Id,
+        name: Name,
+        impact: v.picklist(INDICATORS),
+        createdAt: Moment,
+        updatedAt: Moment,
+        startedAt: Moment,
+        updates: v.pipe(updatesOf(INCIDENT_STATUSES), v.minLength(1)),
+      }),
+    ),
+    v.maxLength(500),
+  ),
+  maintenances: v.pipe(
+    v.array(
+      v.pipe(
+        v.strictObject({
+          id: Id,
+          name: Name,
+          createdAt: Moment,
+          updatedAt: Moment,
+          startsAt: Moment,
+          endsAt: Moment,
+          endedAt: v.nullable(Moment),
+          components: v.pipe(v.array(line(255)), v.maxLength(1_000)),
+          updates: updatesOf(MAINTENANCE_STATUSES),
+        }),
+        v.check(({ startsAt, endsAt }) => startsAt < endsAt, "must end after it begins"),
+      ),
+    ),
+    v.maxLength(500),
+  ),
+});
+
+const putComponents = withJson(Components, async (c, { components }, by) => {
+  const put = await boardOf(c.env).importComponents(components, by);
+  if (put.ok) return c.json({ components: put.value });
+  return refuse(c, "conflict", "A page has at most 1,000 components.");
+});
+
+const putAnnounced = withJson(Announced, async (c, announced, by) =>
+  c.json(await boardOf(c.env).importAnnounced(announced, by)),
+);
+
+export const importRoutes: readonly Route[] = [
+  { method: "PUT", path: "/cli/v1/import/components", policy: "cli", bodyMaxBytes: BODY_MAX, handle: putComponents },
+  { method: "PUT", path: "/cli/v1/import/announced", policy: "cli", bodyMaxBytes: BODY_MAX, handle: putAnnounced },
+];
