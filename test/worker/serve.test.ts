@@ -1,10 +1,12 @@
 /** How visitors are answered: what costs the Board a question, what costs a rendering, and what costs nothing. */
 import { beforeEach, afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { SECOND } from "../../protocol/time.ts";
+import { tell, told } from "../support/facts.ts";
+import { boardOf } from "../../worker/objects/env.ts";
 import { Board } from "../../worker/objects/board.ts";
 import type { Views } from "../../worker/objects/board-metrics.ts";
 import { matchKept, putKept } from "../../worker/routes/kept.ts";
-import { call, cli } from "./agent.ts";
+import { bindings, call, cli } from "./agent.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
 afterEach(() => vi.useRealTimers());
@@ -106,6 +108,15 @@ it("what was made is fresh for 5 s, and what others are made of meanwhile is no 
   await get(`${origin}/api/v2/status.json`);
   await get(`${origin}/`);
   expect(asked.length).toBe(2);
+});
+
+it("browsers may show an old page while they ask for the next, but no longer than it holds", async () => {
+  const now = Date.now();
+  await cli("PUT", "/cli/v1/components", { components: [{ name: "Aging", services: ["aging-1/shop/checkout"] }] });
+  await boardOf(bindings).hear({ ...tell(now, [told("operational")], "aging-1"), expiresAt: now + 30_500 });
+  const page = await get(`${site()}/`);
+  expect(page.headers.get("cache-control")).toBe("public, max-age=5, stale-while-revalidate=25, stale-if-error=86400");
+  expect((await get(`${site()}/api/v2/status.json`)).headers.get("cache-control")).toBe("public, max-age=5");
 });
 
 describe("a client that has what it would be sent", () => {

@@ -13,14 +13,12 @@ import type { AppContext, Route } from "./table.ts";
 /** What the document is about; null if the page has no such part. */
 type ScopeOf = (view: PublicView) => FeedScope | null;
 
-/** Feeds say when each of their entries is from, so an old one is honest. */
-const AGES_WELL = ", stale-while-revalidate=60, stale-if-error=86400";
-
 const OPEN = { "access-control-allow-origin": "*", "x-content-type-options": "nosniff" };
 
 function feed(type: string, scopeOf: ScopeOf, write: (view: FeedView, names: Names) => string): Render {
   return {
-    cache: AGES_WELL,
+    // Each of its entries says when it is from.
+    agesWell: true,
     needs: { log: true },
     render(view) {
       const scope = scopeOf(view);
@@ -51,7 +49,7 @@ export function calendarOf(scopeOf: ScopeOf): Render {
 /** The worse of the components in scope and of what people announced of them. */
 export function badgeOf(scopeOf: ScopeOf): Render {
   return {
-    cache: "",
+    agesWell: false,
     render(view) {
       const scope = scopeOf(view);
       if (scope === null) return null;
@@ -70,7 +68,7 @@ export function badgeOf(scopeOf: ScopeOf): Render {
 /** A component's badge says what its row says. */
 function componentBadge(id: string): Render {
   return {
-    cache: "",
+    agesWell: false,
     render(view) {
       const component = view.snapshot.components.find((one) => one.id === id);
       if (component === undefined) return null;

@@ -4,6 +4,7 @@
  */
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
+import type { PublicView } from "./serve.ts";
 
 /** One answer, ready to be sent. */
 export interface Kept {
@@ -21,23 +22,27 @@ const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
 /** Headers, keys and the map itself, about. */
 const ENTRY_BYTES = 2_048;
 
-const memory = new Map<string, Kept>();
+/** `source` is what it was made from, if that was here. */
+interface Remembered extends Kept {
+  readonly source: PublicView | null;
+}
+
+const memory = new Map<string, Remembered>();
 let memoryBytes = 0;
 
 /** Everything of an answer but its body, as the cache keeps it: it adds headers of its own to those it is given. */
 const FACTS = "x-kept";
 type Facts = Omit<Kept, "body">;
 
-/** What this isolate remembers under a key, if it is fresh. */
-export function remembered(key: string, now: Millis): Kept | null {
-  const found = memory.get(key);
-  return found === undefined || now >= found.freshUntil ? null : found;
+/** What this isolate remembers under a key, fresh or not. */
+export function remembered(key: string): Remembered | null {
+  return memory.get(key) ?? null;
 }
 
 /** Remembers an answer; the oldest make room for it. */
-export function remember(key: string, kept: Kept): void {
+export function remember(key: string, kept: Kept, source: PublicView | null): void {
   forget(key);
-  memory.set(key, kept);
+  memory.set(key, { ...kept, source });
   memoryBytes += sizeOf(kept);
   for (const [oldest] of memory) {
     if (memoryBytes <= MEMORY_BYTES_MAX) break;

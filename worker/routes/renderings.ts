@@ -10,7 +10,7 @@ export function htmlPage(
   kind: DocumentKind = "page",
 ): Render {
   return {
-    cache: ", stale-while-revalidate=60, stale-if-error=86400",
+    agesWell: true,
     needs,
     render: (view) => {
       const body = html(view);
@@ -22,7 +22,7 @@ export function htmlPage(
 /** A document for programs of any site; it is taken at its word. Null: there is no such document. */
 export function jsonDocument(document: (view: PublicView) => object | null, needs: Render["needs"] = {}): Render {
   return {
-    cache: "",
+    agesWell: false,
     needs,
     render: (view) => {
       const body = document(view);

@@ -37,8 +37,8 @@ export interface Rendering {
 
 /** One public document. What it says may depend on its path and on the view, and on nothing else. */
 export interface Render {
-  /** What browsers are told besides for how long they may keep it. */
-  readonly cache: string;
+  /** Whether an old one is honest by itself: browsers may show it while they ask for the next. */
+  readonly agesWell: boolean;
   readonly needs?: { readonly log?: true };
   /** Pure; null where there is nothing at this path, which is a 404. */
   readonly render: (view: PublicView) => Rendering | null;
@@ -46,6 +46,11 @@ export interface Render {
 
 /** Whoever waits for another visitor's making for this long makes their own. */
 const FLIGHT_WAIT_MS = 5 * SECOND;
+
+/** How long browsers may show an old page while they ask for the next, s, if it holds that long; */
+const STALE_S_MAX = 600;
+/** and where nobody answers them, s. The script says how old it is. */
+const STALE_IF_ERROR_S = 86_400;
 
 /** Why there is nothing to send: nothing is known of the Board, or nothing is at this path. */
 type Missing = "unavailable" | "not_found";
@@ -57,19 +62,20 @@ const flights = new Map<string, Promise<Kept | Missing>>();
 export async function serve(c: AppContext, render: Render): Promise<Response> {
   const { origin, pathname } = new URL(c.req.url);
   const key = `${origin}${pathname}`;
-  const held = remembered(key, Date.now()) ?? (await shared(c, key));
+  const last = remembered(key);
+  const held = last !== null && Date.now() < last.freshUntil ? last : await shared(c, key);
   if (held !== null) countView("cached");
   const kept = held ?? (await makeOnce(c, key, origin, render));
   if (kept === "unavailable") return refuse(c, kept, "The status cannot be read at the moment. Please try again soon.");
   if (kept === "not_found") return refuse(c, kept, "There is nothing at this address.");
-  return answer(c, kept, render.cache);
+  return answer(c, kept, render.agesWell);
 }
 
 /** What another isolate made, remembered here. */
 async function shared(c: AppContext, key: string): Promise<Kept | null> {
   if (freshMs(c.env) === 0) return null;
   const found = await matchKept(key);
-  if (found !== null) remember(key, found);
+  if (found !== null) remember(key, found, null);
   return found;
 }
 
@@ -96,14 +102,23 @@ async function make(c: AppContext, key: string, origin: string, render: Render):
   const log = render.needs?.log === true ? await latestLog(c, origin, snapshot) : null;
   const isCopy = latest.isCopy || log?.isCopy === true;
   const view = { snapshot, log: log?.value ?? shownLog(snapshot), origin, now: Date.now(), isCopy };
-  const rendering = render.render(view);
-  if (rendering === null) return "not_found";
-  const kept = keptOf(rendering, view, latest.until);
-  if (view.now < kept.freshUntil) {
-    remember(key, kept);
-    if (!isCopy) c.executionCtx.waitUntil(putKept(key, kept, view.now));
-  }
+  const kept = madeBefore(key, view, latest.until) ?? rendered(render, view, latest.until);
+  if (kept === null) return "not_found";
+  remember(key, kept, view);
+  if (!isCopy && view.now < kept.freshUntil) c.executionCtx.waitUntil(putKept(key, kept, view.now));
   return kept;
+}
+
+/** What was made of the very same facts, while time alone has changed nothing of what they say. */
+function madeBefore(key: string, view: PublicView, until: Millis): Kept | null {
+  const last = remembered(key);
+  if (last === null || last.source === null || view.now >= last.holdsUntil) return null;
+  const { snapshot, log, isCopy, now } = last.source;
+  const { timeZone } = snapshot.page;
+  const isSame = snapshot === view.snapshot && isCopy === view.isCopy && log.version === view.log.version;
+  if (!isSame || dayOf(now, timeZone) !== dayOf(view.now, timeZone)) return null;
+  const { body, headers, holdsUntil: holds } = last;
+  return { body, headers, holdsUntil: holds, freshUntil: Math.min(until, holds) };
 }
 
 /** What the page itself shows of it: all there is where nobody needs more, or nothing more is known. */
@@ -113,7 +128,10 @@ function shownLog({ version, incidents, maintenances }: PageSnapshot): PageLog {
 
 const encoder = new TextEncoder();
 
-function keptOf({ body, headers }: Rendering, view: PublicView, until: Millis): Kept {
+function rendered(render: Render, view: PublicView, until: Millis): Kept | null {
+  const rendering = render.render(view);
+  if (rendering === null) return null;
+  const { body, headers } = rendering;
   const holds = holdsUntil(view.snapshot.components, view.now);
   return {
     body: typeof body === "string" ? encoder.encode(body) : body,
@@ -137,13 +155,23 @@ function etagOf({ snapshot, log, now }: PublicView): string {
   return `"${version}.${said}.${dayOf(now, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
 }
 
-/** Browsers are told to keep it for as long as it is fresh here, and in no case for longer than it holds. */
-function answer(c: AppContext, { body, headers, freshUntil, holdsUntil }: Kept, cache: string): Response {
+function answer(c: AppContext, kept: Kept, agesWell: boolean): Response {
+  const { body, headers } = kept;
+  const told = { "cache-control": cacheControl(kept, agesWell, Date.now()), ...headers };
   const { etag } = headers;
-  const now = Date.now();
-  const seconds = Math.min(Math.ceil((freshUntil - now) / SECOND), Math.floor((holdsUntil - now) / SECOND));
-  const told = { "cache-control": `public, max-age=${Math.max(0, seconds)}${cache}`, ...headers };
   if (etag !== undefined && entityMatches(c.req.header("if-none-match"), etag))
     return new Response(null, { status: 304, headers: told });
   return new Response(body, { headers: told });
+}
+
+/**
+ * Browsers keep it for as long as it is fresh here. While they ask for the next they may show it for longer, but never
+ * for longer than it holds: without script, nothing on it would turn. After that only where nothing else can be had.
+ */
+function cacheControl({ freshUntil, holdsUntil }: Kept, agesWell: boolean, now: Millis): string {
+  const holdsS = Math.max(0, Math.floor((holdsUntil - now) / SECOND));
+  const freshS = Math.min(holdsS, Math.max(0, Math.ceil((freshUntil - now) / SECOND)));
+  const staleS = Math.min(holdsS - freshS, STALE_S_MAX);
+  const stale = agesWell ? `, stale-while-revalidate=${staleS}, stale-if-error=${STALE_IF_ERROR_S}` : "";
+  return `public, max-age=${freshS}${stale}`;
 }
