@@ -1,0 +1,114 @@
+/** The public documents besides the live page, in a real browser. */
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { renderChoose } from "../../web/view/choose.ts";
+import { renderIncident } from "../../web/view/incident.ts";
+import { renderMaintenancePage } from "../../web/view/maintenance.ts";
+import { renderPast } from "../../web/view/past.ts";
+import { PAGES_POLICY } from "../../web/view/policy.ts";
+import { renderProblem } from "../../web/view/problem.ts";
+import { startBrowser } from "../support/browser.ts";
+import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } from "./announcements.ts";
+import type { PageServer } from "./page-server.ts";
+import { servePages } from "./page-server.ts";
+import { healthy, NOW } from "./snapshots.ts";
+
+const hostile = incident({
+  id: "hostile00001",
+  name: HOSTILE_NAME,
+  updates: [update("update000009", "investigating" as const, HOSTILE_BODY, NOW)],
+});
+const log = { version: 7, incidents: [incident(), hostile, resolved(3)], maintenances: [announced()] };
+
+let browser: Browser;
+let server: PageServer;
+let errors: string[];
+
+beforeAll(async () => {
+  browser = await startBrowser();
+  server = await servePages((path) => {
+    const view = { snapshot: healthy(), log, now: NOW, origin: server.url, isCopy: false };
+    const [, kind = "", id = ""] = path.split(/[/?]/);
+    const render: Record<string, () => string | null> = {
+      incidents: () => renderIncident(view, id),
+      maintenance: () => renderMaintenancePage(view, id),
+      history: () => renderPast(view, null),
+      view: () => renderChoose(view, []),
+      nothing: () => renderProblem({ status: 404, title: "There is no such page", message: "Nothing is here." }),
+    };
+    const body = render[kind]?.() ?? null;
+    return body === null ? null : { policy: PAGES_POLICY, body };
+  });
+});
+afterAll(async () => {
+  server.stop();
+  await browser.close();
+});
+beforeEach(() => void (errors = []));
+
+async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+  const page = await (await browser.newContext({ timezoneId: "Etc/UTC", ...options })).newPage();
+  page.on("console", (message) => errors.push(message.text()));
+  page.on("pageerror", (error) => errors.push(error.message));
+  page.on("dialog", (dialog) => {
+    errors.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  server.requests.length = 0;
+  await page.goto(server.url + path);
+  return page;
+}
+
+const PATHS = [
+  "/incidents/incident0001",
+  "/incidents/hostile00001",
+  "/maintenance/announced001",
+  "/history",
+  "/view",
+  "/nothing",
+];
+
+describe.each(PATHS)("%s", (path) => {
+  it("is one request that breaks no policy, runs nothing that people wrote, and fits 320 px", async () => {
+    const page = await open(path, { viewport: { width: 320, height: 640 } });
+    await page.waitForTimeout(50);
+    expect(server.requests).toEqual([`GET ${path}`]);
+    expect(errors).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+    // Nothing that expires: what is written down keeps its colour.
+    const marks = await page.evaluate(() => document.body.getAnimations({ subtree: true }).length);
+    expect(marks).toBe(0);
+    await page.context().close();
+  });
+});
+
+describe("a moment", () => {
+  const times = async (path: string, timezoneId: string): Promise<readonly string[]> => {
+    const page = await open(path, { timezoneId });
+    const texts = await page.locator("time").allInnerTexts();
+    await page.context().close();
+    return texts;
+  };
+
+  it.each([
+    ["/maintenance/announced001", "Etc/UTC", "Sat, 28 Nov 2026, 02:00–04:00 UTC"],
+    ["/maintenance/announced001", "Asia/Tokyo", "Sat, 28 Nov 2026, 02:00–04:00 UTC (11:00–13:00 GMT+9 your time)"],
+    [
+      "/maintenance/announced001",
+      "America/New_York",
+      "Sat, 28 Nov 2026, 02:00–04:00 UTC (Fri, 27 Nov 2026, 21:00–23:00 GMT-5 your time)",
+    ],
+    ["/incidents/incident0001", "Asia/Kolkata", "Mon, 23 Nov 2026, 13:48 UTC (19:18 GMT+5:30 your time)"],
+  ])("of %s reads in %s as %s", async (path, zone, words) => expect((await times(path, zone))[0]).toBe(words));
+});
+
+describe("the choice of an own view", () => {
+  it.each([true, false])("asks for what was chosen (script: %s)", async (javaScriptEnabled) => {
+    const page = await open("/view", { javaScriptEnabled });
+    await page.getByText("Checkout").click();
+    await page.getByText("Search").click();
+    await page.getByRole("button").click();
+    await expect.poll(() => server.requests.at(-1)).toBe("GET /view?c=component000&c=component003");
+    await page.context().close();
+  });
+});
