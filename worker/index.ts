@@ -6,6 +6,7 @@ import { boardOf, clusterOf, isOverloaded } from "./objects/env.ts";
 import { probeOutside } from "./objects/prober.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
+import { announceRoutes } from "./routes/announce.ts";
 import { refuse } from "./routes/answer.ts";
 import { cliRoutes } from "./routes/cli.ts";
 import { feedRoutes } from "./routes/feeds.ts";
@@ -39,6 +40,7 @@ const routes: readonly Route[] = [
   ...adminRoutes,
   ...cliRoutes,
   ...importRoutes,
+  ...announceRoutes,
 ];
 
 /** Every route there is, with its policy. */

@@ -84,7 +84,8 @@ function publicMaintenance(
     name: maintenance.name,
     status: maintenanceStatus(maintenance, now),
     startsAt: maintenance.startsAt,
-    endsAt: endOf(maintenance),
+    // What was called off would have lasted until then; calendars show it so.
+    endsAt: cancelledAt === undefined ? endOf(maintenance) : maintenance.endsAt,
     createdAt: maintenance.createdAt,
     updatedAt: maintenance.updatedAt,
     components,

@@ -32,7 +32,7 @@ export interface Incident {
 
 /** Kept by a Board; the archive has them all. */
 const KEPT_MAX = 500;
-/** UTF-16 units of all updates together: what one answer of an object may carry, many times over. */
+/** UTF-16 units of JSON of all together: what one answer of an object may carry, several times over. */
 const KEPT_TEXT_MAX = 4_000_000;
 
 /** Those that are over stay in what the first view gets for this long. */
@@ -53,10 +53,12 @@ function isOver(status: IncidentStatus): boolean {
   return status === "resolved" || status === "postmortem";
 }
 
-/** The heaviest that was ever said of a component: an incident does not become harmless by being resolved. */
+/** The heaviest that was said of a component while it lasted: it does not become harmless by being resolved. */
 export function incidentImpact({ impact, updates }: Pick<Incident, "impact" | "updates">): Indicator {
   if (impact !== null) return impact;
-  const said = updates.flatMap(({ affected }) => affected.map(({ to }) => INDICATORS.indexOf(indicatorOf(to))));
+  const said = updates
+    .filter(({ status }) => !isOver(status))
+    .flatMap(({ affected }) => affected.map(({ to }) => INDICATORS.indexOf(indicatorOf(to))));
   return INDICATORS[Math.max(0, ...said)] ?? "none";
 }
 
@@ -111,7 +113,7 @@ export function shownIncidents(incidents: readonly Incident[], now: Millis): rea
 }
 
 /** What a Board keeps of all that was announced: what is not over, and of the rest the newest. */
-export function kept<One extends { readonly updates?: readonly Pick<IncidentUpdate, "body">[] }>(
+export function kept<One extends object>(
   all: readonly One[],
   isOpen: (one: One) => boolean,
   at: (one: One) => Millis,
@@ -121,7 +123,7 @@ export function kept<One extends { readonly updates?: readonly Pick<IncidentUpda
     .toSorted((a, b) => Number(isOpen(b)) - Number(isOpen(a)) || at(b) - at(a))
     .filter((one) => {
       count++;
-      for (const { body } of one.updates ?? []) text += body.length;
+      text += JSON.stringify(one).length;
       return isOpen(one) || (count <= KEPT_MAX && text <= KEPT_TEXT_MAX);
     });
 }

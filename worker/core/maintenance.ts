@@ -7,7 +7,7 @@ import { HOUR } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Result } from "../../protocol/result.ts";
 
-type MaintenanceUpdate = Update<MaintenanceStatus>;
+export type MaintenanceUpdate = Update<MaintenanceStatus>;
 
 /** What is announced of a maintenance. Only facts: the state is derived, so it cannot go stale. */
 export interface Announced {

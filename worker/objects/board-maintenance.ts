@@ -6,6 +6,9 @@ import type { LeaseReport } from "../../protocol/lease.ts";
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { Announcing } from "../core/announce.ts";
+import type { AnnouncementRequest, LeaseRequest, Made } from "../core/announce-maintenance.ts";
+import { announceLeased, cancelledMaintenance } from "../core/announce-maintenance.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import {
   maintenanceStatus,
@@ -43,35 +46,64 @@ export class BoardMaintenance {
 
   start(request: MaintenanceRequest, by: string): Result<Maintenance, "target_busy"> {
     const now = Date.now();
-    const busy = this.#memory
+    if (this.#isBusy(request, now)) return failure("target_busy");
+    const maintenance = startMaintenance(request, freshId(), by, now);
+    this.#begin(maintenance, "maintenance.start", now);
+    return success(maintenance);
+  }
+
+  /** Also by one that is to come: a target has one lease. */
+  #isBusy({ cluster, service }: Pick<Maintenance, "cluster" | "service">, now: Millis): boolean {
+    return this.#memory
       .all("maintenance")
       .some(
         (other) =>
-          other.cluster === request.cluster &&
-          other.service === request.service &&
-          maintenanceStatus(other, now) !== "completed",
+          other.cluster === cluster && other.service === service && maintenanceStatus(other, now) !== "completed",
       );
-    if (busy) return failure("target_busy");
-    const maintenance = startMaintenance(request, freshId(), by, now);
-    this.#books.change(now, request.cluster, () => {
+  }
+
+  #begin(maintenance: Maintenance, act: string, now: Millis): void {
+    this.#books.change(now, maintenance.cluster, () => {
       this.#keep(maintenance);
-      this.#memory.audit("maintenance.start", maintenance.id, by, now);
+      this.#memory.audit(act, maintenance.id, maintenance.by, now);
       this.#sendErrand("set", maintenance, now);
     });
-    return success(maintenance);
+  }
+
+  /** Announces one for later; its lease goes to the cluster at once, and begins by itself. */
+  announce(request: AnnouncementRequest, lease: LeaseRequest, made: Made, now: Millis): Announcing<Maintenance> {
+    if (this.#isBusy(lease, now)) return failure({ code: "busy", which: `${lease.cluster}/${lease.service}` });
+    const announced = announceLeased(request, lease, made, now);
+    if (announced.ok) this.#begin(announced.value, "maintenance.announce", now);
+    return announced;
   }
 
   end(id: string, by: string): Maintenance | null {
     const maintenance = this.#memory.get("maintenance", id);
     const now = Date.now();
-    if (maintenance === null || maintenanceStatus(maintenance, now) === "completed") return maintenance;
-    const ended = { ...maintenance, endedAt: now, updatedAt: now };
-    this.#books.change(now, ended.cluster, () => {
-      this.#keep(ended);
-      this.#memory.audit("maintenance.end", id, by, now);
-      this.#sendErrand("release", ended, now);
+    if (maintenance === null) return null;
+    const ended = this.change(id, "maintenance.end", by, now, (one) => cancelledMaintenance(one, now));
+    return ended.ok ? ended.value : maintenance;
+  }
+
+  /** Changes what is announced of one; one that is over by that gives its lease back. */
+  change(
+    id: string,
+    act: string,
+    by: string,
+    now: Millis,
+    changed: (one: Maintenance) => Announcing<Maintenance>,
+  ): Announcing<Maintenance> {
+    const maintenance = this.#memory.get("maintenance", id);
+    if (maintenance === null) return failure({ code: "unknown", which: id });
+    const next = changed(maintenance);
+    if (!next.ok || next.value === maintenance) return next;
+    this.#books.change(now, maintenance.cluster, () => {
+      this.#keep(next.value);
+      this.#memory.audit(act, id, by, now);
+      if (next.value.endedAt !== maintenance.endedAt) this.#sendErrand("release", next.value, now);
     });
-    return ended;
+    return next;
   }
 
   /** The maintenances whose leases a cluster should hold now; null while this Board does not know all of them. */
@@ -80,7 +112,7 @@ export class BoardMaintenance {
     const now = Date.now();
     return this.#memory
       .all("maintenance")
-      .filter((asked) => asked.cluster === cluster && maintenanceStatus(asked, now) === "in_progress");
+      .filter((asked) => asked.cluster === cluster && maintenanceStatus(asked, now) !== "completed");
   }
 
   /** Takes in what came back from the archive, and sees to leases that may not be as they should. Within a change. */

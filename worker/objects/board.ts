@@ -12,6 +12,7 @@ import type { Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Scope } from "../core/access.ts";
+import type { Announcing } from "../core/announce.ts";
 import { clustersToWake } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
 import type { AmendRefusal } from "../core/freeze.ts";
@@ -28,6 +29,7 @@ import type { Thresholds } from "../core/thresholds.ts";
 import { withTopology } from "../core/topology.ts";
 import { remembering } from "../core/usual.ts";
 import type { Watched } from "../core/watch.ts";
+import type { AnnounceAct, Announces } from "./board-announcements.ts";
 import { BoardAnnouncements } from "./board-announcements.ts";
 import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
@@ -108,7 +110,7 @@ export class Board extends DurableObject<Env> {
     this.#books = books;
     this.#components = new BoardComponents(memory, books);
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
-    this.#announcements = new BoardAnnouncements(memory);
+    this.#announcements = new BoardAnnouncements({ memory, books, maintenance: this.#maintenance });
     this.#import = new BoardImport({
       memory,
       books,
@@ -329,6 +331,11 @@ export class Board extends DurableObject<Env> {
   /** Ends a maintenance now. Null if there is none; one that ended already stays as it is. */
   async endMaintenance(id: string, by: string): Promise<Maintenance | null> {
     return this.#maintenance.end(id, by);
+  }
+
+  /** What people announce: it stands here before anybody hears of it. */
+  async announce(act: AnnounceAct, by: string): Promise<Announcing<Announces>> {
+    return this.#announcements.run(act, by);
   }
 
   /** What is known of a component's uptime; null if there is no such component. */

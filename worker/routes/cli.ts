@@ -7,6 +7,7 @@ import { parseJson } from "../objects/body.ts";
 import { boardOf, clusterOf } from "../objects/env.ts";
 import { refuse } from "./answer.ts";
 import { addressFault, ComponentRequestSchema, LimitsRequestSchema } from "./component-request.ts";
+import { MomentRequest } from "./moment.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 const BODY_MAX = 262_144;
@@ -86,9 +87,7 @@ async function cost(c: AppContext): Promise<Response> {
 
 const Reflush = v.strictObject({
   since: v.pipe(
-    v.string(),
-    v.isoTimestamp("must be a moment such as 2026-11-23T02:00:00Z"),
-    v.transform((text) => Date.parse(text)),
+    MomentRequest,
     v.check((at) => at <= Date.now(), "must have passed"),
   ),
   cluster: v.optional(v.nullable(ClusterName), null),

@@ -19,7 +19,7 @@ export const ServiceRef = v.pipe(
   }, "must be cluster/namespace/name"),
 );
 
-const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
+export const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
 
 const TARGET_RANGE = `must be between ${TARGET_MIN} and ${TARGET_MAX} (50 % and 99.999 %)`;
 

@@ -6,6 +6,7 @@ import { COMPONENT_STATUSES, INDICATORS } from "../../protocol/status.ts";
 import { boardOf } from "../objects/env.ts";
 import { refuse } from "./answer.ts";
 import { withJson } from "./cli.ts";
+import { MomentRequest } from "./moment.ts";
 import type { Route } from "./table.ts";
 
 /** A few long incidents, or hundreds of short ones. */
@@ -16,9 +17,7 @@ const TEXT_MAX = 500_000;
 const Id = v.pipe(v.string(), v.regex(/^[0-9a-z]{12}$/, "must be 12 lower-case letters and digits"));
 const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
 const Moment = v.pipe(
-  v.string(),
-  v.isoTimestamp("must be a moment such as 2026-11-23T02:00:00Z"),
-  v.transform((text) => Date.parse(text)),
+  MomentRequest,
   v.check((at) => at > 0 && at < 4e12, "must be a moment of this time"),
 );
 const Status = v.picklist(COMPONENT_STATUSES);

@@ -15,6 +15,7 @@ import { withJson } from "./cli.ts";
 import { answerAs } from "./described.ts";
 import { UptimeAnswer } from "./described-uptime.ts";
 import { historyDatabase, refuseUnavailable } from "./history.ts";
+import { MomentRequest } from "./moment.ts";
 import type { AppContext, Route } from "./table.ts";
 
 const BODY_MAX = 16_384;
@@ -74,17 +75,11 @@ async function chain(c: AppContext): Promise<Response> {
 
 const After = v.pipe(v.optional(v.string(), "0"), v.regex(/^\d{1,15}$/), v.transform(Number));
 
-const moment = v.pipe(
-  v.string(),
-  v.isoTimestamp("must be a moment such as 2026-11-23T02:00:00Z"),
-  v.transform((text) => Date.parse(text)),
-);
-
 const Amendment = v.pipe(
   v.strictObject({
     component: v.pipe(v.string(), v.regex(/^[0-9a-z]{12}$/, "must be a component's id")),
-    from: moment,
-    to: moment,
+    from: MomentRequest,
+    to: MomentRequest,
     status: v.picklist(COMPONENT_STATUSES, `must be one of ${COMPONENT_STATUSES.join(", ")}`),
     reason: v.pipe(line(500), v.trim(), v.nonEmpty("must not be empty")),
   }),

@@ -1,0 +1,190 @@
+/** What people do to announce something: requests of an operator's hand, and what becomes of an incident by each. */
+import type { AffectedComponent, IncidentStatus } from "../../protocol/page.ts";
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
+import type { ComponentStatus, Indicator } from "../../protocol/status.ts";
+import { MINUTE } from "../../protocol/time.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { Component, Evidence } from "./component.ts";
+import { componentVerdict } from "./component.ts";
+import type { Incident, IncidentUpdate } from "./incident.ts";
+import { affectedNow, isUnresolved } from "./incident.ts";
+
+/** Bounds of one update. */
+export const AFFECTED_MAX = 100;
+export const BODY_MAX = 25_000;
+/** UTF-16 units of JSON, of one with all its updates: a row of an object holds 2 MB, and a unit is up to 3 bytes. */
+const TEXT_MAX = 500_000;
+/** Unresolved incidents, or maintenances to come: what is not over is never forgotten, so it has a bound. */
+export const OPEN_MAX = 100;
+/** What is said to be so now may have been typed by a clock that is ahead. */
+const AHEAD_MS = MINUTE;
+
+/** Why something cannot be announced; `which` names what it is about. */
+export interface AnnounceRefusal {
+  readonly code:
+    | "unknown"
+    | "unknown_component"
+    | "ambiguous_component"
+    | "too_many"
+    | "too_long"
+    | "is_over"
+    | "in_future"
+    | "order"
+    | "busy";
+  readonly which: string;
+}
+
+export type Announcing<T> = Result<T, AnnounceRefusal>;
+
+/** What is said at one moment. What is absent stays as it is. */
+export interface UpdateRequest<Status> {
+  readonly status?: Status | undefined;
+  readonly body: string;
+  /** When it was so; absent is now. */
+  readonly at?: Millis | undefined;
+}
+
+export interface IncidentUpdateRequest extends UpdateRequest<IncidentStatus> {
+  /** By id, name, or "group / name". */
+  readonly components: readonly { readonly component: string; readonly status: ComponentStatus }[];
+  readonly name?: string | undefined;
+  /** Null: computed from then on. */
+  readonly impact?: Indicator | null | undefined;
+}
+
+export interface IncidentRequest extends IncidentUpdateRequest {
+  readonly name: string;
+}
+
+/** What a Board knows when somebody announces something. */
+export interface AnnounceFacts {
+  readonly components: readonly Component[];
+  readonly evidence: Evidence;
+}
+
+/** A component by what an operator calls it. */
+function componentNamed(ref: string, components: readonly Component[]): Announcing<Component> {
+  const isIt = ({ id, name, group }: Component): boolean => id === ref || name === ref || `${group} / ${name}` === ref;
+  const [found, ...more] = components.filter(isIt);
+  if (found === undefined) return failure({ code: "unknown_component", which: ref });
+  return more.length > 0 ? failure({ code: "ambiguous_component", which: ref }) : success(found);
+}
+
+/** All of them, or why one cannot be taken for a component. */
+export function componentsNamed(
+  refs: readonly string[],
+  components: readonly Component[],
+): Announcing<readonly Component[]> {
+  const found: Component[] = [];
+  for (const ref of refs) {
+    const named = componentNamed(ref, components);
+    if (!named.ok) return named;
+    if (!found.includes(named.value)) found.push(named.value);
+  }
+  return success(found);
+}
+
+/** @param made ids for the incident and its update, and who opens it */
+export function openIncident(
+  request: IncidentRequest,
+  facts: AnnounceFacts,
+  made: { readonly id: string; readonly update: string; readonly by: string },
+  now: Millis,
+): Announcing<Incident> {
+  const startedAt = request.at ?? now;
+  const { id, by } = made;
+  const empty: Incident = {
+    id,
+    name: request.name,
+    impact: request.impact ?? null,
+    createdAt: now,
+    updatedAt: now,
+    startedAt,
+    writtenAt: now,
+    updates: [],
+  };
+  return withIncidentUpdate(
+    empty,
+    { status: "investigating", ...defined(request) },
+    facts,
+    { id: made.update, by },
+    now,
+  );
+}
+
+/** An incident with one more update. Its id and who writes it come from outside, as `now` does. */
+export function withIncidentUpdate(
+  incident: Incident,
+  request: IncidentUpdateRequest,
+  facts: AnnounceFacts,
+  made: Pick<IncidentUpdate, "id" | "by">,
+  now: Millis,
+): Announcing<Incident> {
+  const displayAt = request.at ?? now;
+  if (displayAt > now + AHEAD_MS) return failure({ code: "in_future", which: "at" });
+  const named = componentsNamed(
+    request.components.map(({ component }) => component),
+    facts.components,
+  );
+  if (!named.ok) return named;
+  const status = request.status ?? incident.updates.at(-1)?.status ?? "investigating";
+  const isEnd = status === "resolved" && isUnresolved(incident) && request.components.length === 0;
+  const affected = isEnd ? asSeen(incident, facts, now) : affectedBy(incident, request, named.value, facts, now);
+  const { id, by } = made;
+  const update = { id, status, body: request.body, createdAt: now, updatedAt: now, displayAt, affected, by };
+  const changed: Incident = {
+    ...incident,
+    name: request.name ?? incident.name,
+    impact: request.impact === undefined ? incident.impact : request.impact,
+    startedAt: Math.min(incident.startedAt, displayAt),
+    updatedAt: now,
+    writtenAt: now,
+    // A stable sort: of one moment the one that was written later says what is.
+    updates: [...incident.updates, update].toSorted((a, b) => a.displayAt - b.displayAt),
+  };
+  return isTooLong(changed) ? failure({ code: "too_long", which: incident.id }) : success(changed);
+}
+
+/** Whether it has grown too long to be kept. */
+export function isTooLong(announced: object): boolean {
+  return JSON.stringify(announced).length > TEXT_MAX;
+}
+
+function affectedBy(
+  incident: Incident,
+  { components }: IncidentUpdateRequest,
+  named: readonly Component[],
+  facts: AnnounceFacts,
+  now: Millis,
+): readonly AffectedComponent[] {
+  const before = affectedNow(incident);
+  return named.map((component) => {
+    const { id, name, group } = component;
+    const to = components.findLast((one) => [id, name, `${group} / ${name}`].includes(one.component))?.status;
+    const from =
+      before.find((one) => one.component === id)?.to ?? componentVerdict(component, facts.evidence, now).status;
+    return { component: id, name, from, to: to ?? from };
+  });
+}
+
+/** What an incident leaves behind: its components as the evidence alone would have them. */
+function asSeen(
+  incident: Incident,
+  { components, evidence }: AnnounceFacts,
+  now: Millis,
+): readonly AffectedComponent[] {
+  const incidents = (evidence.incidents ?? []).filter(({ id }) => id !== incident.id);
+  return affectedNow(incident).flatMap(({ component: id, to: from }) => {
+    const component = components.find((known) => known.id === id);
+    if (component === undefined) return [];
+    const to = componentVerdict(component, { ...evidence, incidents }, now).status;
+    return [{ component: id, name: component.name, from, to }];
+  });
+}
+
+/** Without what is there and undefined, which would take the place of a default. */
+function defined<T extends object>(request: T): T {
+  // Fewer keys of the same type.
+  return Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as T;
+}

@@ -1,0 +1,89 @@
+/** Incidents and maintenances as operators ask for them. */
+import * as v from "valibot";
+import { LEASE_MODES, LEASE_REPLICAS_MAX } from "../../protocol/lease.ts";
+import { line } from "../../protocol/name.ts";
+import { INCIDENT_STATUSES, MAINTENANCE_STATUSES } from "../../protocol/page.ts";
+import { COMPONENT_STATUSES, INDICATORS } from "../../protocol/status.ts";
+import { AFFECTED_MAX, BODY_MAX } from "../core/announce.ts";
+import { splitService } from "../core/component.ts";
+import { Name, ServiceRef } from "./component-request.ts";
+import { MomentRequest } from "./moment.ts";
+
+// oxlint-disable-next-line no-control-regex -- control characters are what is refused
+const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e]/;
+
+/** Markdown. Line ends and tabs are its own; whoever writes from right to left may isolate, but not override. */
+const Body = v.pipe(
+  v.string(),
+  v.maxLength(BODY_MAX, `must be at most ${BODY_MAX} characters`),
+  v.check((text) => text.trim() !== "", "must not be empty"),
+  v.check((text) => !UNPRINTABLE.test(text) && text.isWellFormed(), "has control characters"),
+);
+
+const oneOf = <const All extends readonly string[]>(all: All) => v.picklist(all, `must be one of ${all.join(", ")}`);
+const listed = <Schema extends v.GenericSchema>(item: Schema, max: number) =>
+  v.pipe(v.array(item), v.maxLength(max, `at most ${max}`));
+
+const ComponentStatusRequest = oneOf(COMPONENT_STATUSES);
+const IncidentStatusRequest = oneOf(INCIDENT_STATUSES);
+const MaintenanceStatusRequest = oneOf(MAINTENANCE_STATUSES);
+/** An id, a name, or "group / name". */
+const ComponentRef = v.pipe(line(600), v.trim(), v.nonEmpty("must not be empty"));
+
+const saidEntries = {
+  body: Body,
+  status: v.optional(IncidentStatusRequest),
+  impact: v.optional(v.nullable(oneOf(INDICATORS))),
+  /** What is said of each component that it touches. */
+  components: v.optional(
+    listed(v.strictObject({ component: ComponentRef, status: ComponentStatusRequest }), AFFECTED_MAX),
+    [],
+  ),
+  /** When it was so, if not now. */
+  at: v.optional(MomentRequest),
+};
+
+export const IncidentSchema = v.strictObject({ name: Name, ...saidEntries });
+export const IncidentUpdateSchema = v.strictObject({ name: v.optional(Name), ...saidEntries });
+
+/** A target of the agent's that is put into maintenance with it. */
+const Lease = v.pipe(
+  v.strictObject({
+    service: ServiceRef,
+    mode: v.optional(v.picklist(LEASE_MODES), "announce"),
+    replicas: v.optional(
+      v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(LEASE_REPLICAS_MAX))),
+      null,
+    ),
+    reason: v.pipe(line(500), v.trim(), v.nonEmpty("must not be empty")),
+  }),
+  v.check(({ mode, replicas }) => (mode === "scale") === (replicas !== null), "replicas belong to mode scale"),
+  v.transform(({ service, ...rest }) => ({ ...rest, ...splitService(service) })),
+);
+
+export const MaintenanceSchema = v.pipe(
+  v.strictObject({
+    name: Name,
+    body: v.optional(Body),
+    startsAt: MomentRequest,
+    endsAt: MomentRequest,
+    components: v.optional(listed(ComponentRef, AFFECTED_MAX), []),
+    lease: v.optional(v.nullable(Lease), null),
+  }),
+  v.check(
+    ({ components, lease }) => components.length > 0 !== (lease !== null),
+    "name the components it is about, or one target whose components it is then about",
+  ),
+);
+
+export const MaintenanceUpdateSchema = v.strictObject({
+  body: Body,
+  status: v.optional(MaintenanceStatusRequest),
+  at: v.optional(MomentRequest),
+});
+
+export const MaintenanceChangeSchema = v.strictObject({
+  name: v.optional(Name),
+  startsAt: v.optional(MomentRequest),
+  endsAt: v.optional(MomentRequest),
+});
