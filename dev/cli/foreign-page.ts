@@ -103,6 +103,7 @@ function rowOf<const Statuses extends readonly string[]>(statuses: Statuses) {
     created_at: Moment,
     updated_at: v.fallback(v.nullable(Moment), null),
     started_at: v.fallback(v.nullable(Moment), null),
+    resolved_at: v.fallback(v.nullable(Moment), null),
     impact: v.fallback(v.picklist(INDICATORS), "none"),
     incident_updates: v.fallback(v.array(updateOf(statuses)), []),
     components: v.fallback(v.array(v.object({ id: v.string(), name: v.string() })), []),
@@ -114,7 +115,6 @@ const MaintenanceRow = v.object({
   ...rowOf(MAINTENANCE_STATUSES),
   scheduled_for: Moment,
   scheduled_until: Moment,
-  resolved_at: v.fallback(v.nullable(Moment), null),
 });
 type Update = v.InferOutput<ReturnType<typeof updateOf>>;
 
@@ -159,7 +159,7 @@ function incidentOf(row: v.InferOutput<typeof IncidentRow>): ForeignIncident {
     ...sharedOf(row),
     impact: row.impact,
     startedAt: row.started_at ?? row.created_at,
-    updates: withUnsaid(updatesOf(row), row),
+    updates: withUnsaid(withState(updatesOf(row), row), row),
   };
 }
 
@@ -192,11 +192,24 @@ const STATUS_OF = {
   critical: "major_outage",
 } as const satisfies Record<(typeof INDICATORS)[number], (typeof COMPONENT_STATUSES)[number]>;
 
-/** Oldest first, at least one. */
-function updatesOf({ id, status, created_at: at, incident_updates: updates }: Row): readonly ForeignUpdate[] {
-  const none = { id, status, body: "", created_at: at, updated_at: at, display_at: at, affected_components: null };
-  const rows: readonly Update[] = updates.length > 0 ? updates : [none];
-  return rows.map(updateFrom).toSorted((a, b) => Date.parse(a.displayAt) - Date.parse(b.displayAt));
+/** Oldest first. */
+function updatesOf({ incident_updates: updates }: Row): readonly ForeignUpdate[] {
+  return updates.map(updateFrom).toSorted((a, b) => Date.parse(a.displayAt) - Date.parse(b.displayAt));
+}
+
+/** The last update of an incident says what it is; where a page says more than its updates do, that is said last. */
+function withState(
+  updates: readonly ForeignUpdate[],
+  row: v.InferOutput<typeof IncidentRow>,
+): readonly ForeignUpdate[] {
+  const { id, status, created_at: createdAt, updated_at: updatedAt, resolved_at: resolvedAt } = row;
+  if (updates.at(-1)?.status === status) return updates;
+  const at = [createdAt, resolvedAt ?? updatedAt ?? createdAt, ...updates.map(({ displayAt }) => displayAt)]
+    .toSorted((a, b) => Date.parse(a) - Date.parse(b))
+    .at(-1);
+  const moment = at ?? createdAt;
+  const said = { id: idOf(`${id} ${status}`), status, body: "", affected: [] };
+  return [...updates, { ...said, createdAt: moment, updatedAt: moment, displayAt: moment }];
 }
 
 /**

@@ -1,9 +1,11 @@
 /** A page as Statuspage's own clients see it, and as it is taken over by another one that reads it through that API. */
 import { createServer } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { Statuspage } from "statuspage.io";
 import * as v from "valibot";
+import { originOf, readForeignPage } from "../../dev/cli/foreign-page.ts";
 import { startDatabase } from "../../dev/database/database.ts";
 import type { RunningDatabase } from "../../dev/database/database.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
@@ -172,6 +174,14 @@ describe("statuspage.io 3.3.8, a client of Statuspage's", () => {
   });
 });
 
+/** Another program that answers over HTTP until the test is over; its address. */
+async function serving(answer: (path: string, response: ServerResponse) => void): Promise<string> {
+  const server = createServer(({ url = "" }, response) => answer(url, response));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 describe("npm run import", () => {
   it("says with --dry-run what it would take over, without a system to write to", async () => {
     const { code, out, problem } = await runCommand("import", [running()[0].url, "--dry-run"], null);
@@ -215,14 +225,63 @@ describe("npm run import", () => {
     expect(comparable(await document(to, "incidents"), to)).toEqual(before);
   });
 
-  it.each([
-    ["no address", ["nowhere"], 1, "is no address"],
-    ["an address without TLS", ["http://status.example.com"], 1, "only https is"],
-    ["no argument", [], 2, "name one address"],
-  ] as const)("refuses %s in one line", async (_name, args, expected, words) => {
-    const { code, out, problem } = await runCommand("import", args, null);
-    expect([code, out, problem.trim().split("\n").length]).toEqual([expected, "", 1]);
-    expect(problem).toContain(words);
+  it("refuses what is no address of a page, in one line", async () => {
+    for (const [address, words] of [
+      ["nowhere", "is no address"],
+      ["http://status.example.com", "only https is"],
+      ["file:///etc/passwd", "only https is"],
+    ] as const)
+      expect(() => originOf(address)).toThrow(words);
+    const { code, out, problem } = await runCommand("import", [], null);
+    expect([code, out, problem.split("\n")[0]]).toEqual([2, "", "name one address to read; --help shows how"]);
+  });
+
+  it("reads a page that is old, and one that has gone on since", async () => {
+    const [, to] = running();
+    const page = { id: "x", name: "Old", url: "https://old.example" };
+    const moment = "2021-03-04T05:06:07.089-08:00";
+    const row = { id: "c1", name: "Old\u0007 API", created_at: moment, status: "operational", group_id: "gone" };
+    const update = { id: "u1", status: "investigating", body: "<b>Hm</b>\r\nlook", created_at: moment };
+    const incident = { id: "5", name: "", status: "resolved", impact: "minor", created_at: moment, components: [row] };
+    const documents: Record<string, object> = {
+      "/api/v2/components.json": { page, components: [row, { ...row, id: "c2", name: "Website", group_id: null }] },
+      "/api/v2/incidents.json": { page, incidents: [{ ...incident, incident_updates: [update] }] },
+      "/api/v2/scheduled-maintenances.json": { page, scheduled_maintenances: [] },
+    };
+    const url = await serving((path, response) => void response.end(JSON.stringify(documents[path] ?? {})));
+    const first = await runCommand("import", [url], to);
+    expect([first.code, first.problem, first.out.split("\n").slice(0, 2)]).toEqual([
+      0,
+      expect.any(String),
+      ["1 component added, 1 known already", "incidents: 1 added, 0 brought up to date, 0 unchanged"],
+    ]);
+    const { incidents } = v.parse(IncidentsDocument, await document(to, "incidents"));
+    const told = incidents.find(({ name }) => name === "Untitled");
+    expect(told).toMatchObject({ started_at: "2021-03-04T13:06:07.089Z", impact: "minor" });
+    expect(told?.components.map(({ name, group_id: group }) => [name, group])).toEqual([["Old API", null]]);
+    expect(told?.incident_updates.map(({ body }) => body)).toEqual(["", "<b>Hm</b>\nlook"]);
+    // It said "resolved", and no update of it did: else it would be open here for ever.
+    expect([told?.status, told?.resolved_at]).toEqual(["resolved", "2021-03-04T13:06:07.089Z"]);
+    const news = { ...update, id: "u2", status: "resolved", body: "Over.", created_at: "2021-03-04T16:00:00Z" };
+    documents["/api/v2/incidents.json"] = {
+      page,
+      incidents: [{ ...incident, updated_at: "2021-03-05T06:00:00Z", incident_updates: [news, update] }],
+    };
+    const again = await runCommand("import", [url], to);
+    expect(again.out).toContain("incidents: 0 added, 1 brought up to date, 0 unchanged");
+    const after = v.parse(IncidentsDocument, await document(to, "incidents"));
+    expect(after.incidents.find(({ id }) => id === told?.id)?.incident_updates[0]?.body).toBe("Over.");
+  });
+
+  it("leaves components that somebody can map: by group and name, under the id that they had", async () => {
+    const [, to] = running();
+    const mapped = { name: "Search", group: "Platform / Shop", services: ["eu-1/shop/search"] };
+    await to.cli("PUT", "/cli/v1/components", { components: [mapped] });
+    const { components } = v.parse(ComponentsDocument, await document(to, "components"));
+    expect(components.filter(({ name }) => name === "Search").map(({ id }) => id)).toEqual(["search000000"]);
+    const operator = await to.signIn();
+    for (const path of ["/admin", "/admin/components/website00000"])
+      expect([path, (await operator.get(path)).status]).toEqual([path, 200]);
   });
 
   it.each([
@@ -231,7 +290,7 @@ describe("npm run import", () => {
     ["one that moved", 301, "", "leads to https://elsewhere.example"],
     ["one that never ends", 200, null, "too much"],
   ] as const)("says what is wrong with %s", async (_name, status, body, words) => {
-    const server = createServer((_, response) => {
+    const url = await serving((_path, response) => {
       response.writeHead(status, status === 301 ? { location: "https://elsewhere.example/api" } : {});
       const chunk = "x".repeat(1_048_576);
       const more = (): void => {
@@ -241,11 +300,8 @@ describe("npm run import", () => {
       else more();
       response.on("drain", more);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => void server.close());
-    const { port } = server.address() as AddressInfo;
-    const { code, out, problem } = await runCommand("import", [`http://127.0.0.1:${port}`, "--dry-run"], null);
-    expect([code, out]).toEqual([1, ""]);
-    expect(problem.trim().split("\n").at(-1)).toContain(words);
+    const said: string[] = [];
+    await expect(readForeignPage(url, (line) => said.push(line))).rejects.toThrow(words);
+    expect(said).toEqual([`reading ${url}/api/v2/components.json`]);
   });
 });
