@@ -102,6 +102,13 @@ describe("history", () => {
   });
 });
 
+it("a page that is not sent again is one that its policy allows: each policy has another tag", async () => {
+  const tags = await Promise.all(["/", "/history", "/view"].map(async (path) => (await get(path)).headers.get("etag")));
+  const policies = tags.map((tag) => tag?.split(".").at(-1));
+  expect(policies[0]).not.toBe(policies[1]);
+  expect(policies[1]).toBe(policies[2]);
+});
+
 describe("an address with nothing at it", () => {
   const wrong = [
     "/nothing",

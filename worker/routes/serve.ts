@@ -7,7 +7,6 @@ import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil, outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
-import { PAGE_SCRIPT_HASH, PAGE_STYLE_HASH } from "../../web/view/assets.generated.ts";
 import { dayOf } from "../core/calendar.ts";
 import { entityMatches } from "../core/entity.ts";
 import { shortHash } from "../core/hash.ts";
@@ -135,7 +134,7 @@ function rendered(render: Render, view: PublicView, until: Millis): Kept | null 
   const holds = holdsUntil(view.snapshot.components, view.now);
   return {
     body: typeof body === "string" ? encoder.encode(body) : body,
-    headers: view.isCopy ? { ...headers, "cache-control": "no-store" } : { ...headers, etag: etagOf(view) },
+    headers: view.isCopy ? { ...headers, "cache-control": "no-store" } : { ...headers, etag: etagOf(view, headers) },
     freshUntil: Math.min(until, holds),
     holdsUntil: holds,
   };
@@ -143,16 +142,16 @@ function rendered(render: Render, view: PublicView, until: Millis): Kept | null 
 
 /**
  * The version of what is said, what is said (evidence expires and facts grow late without a new version), the day up
- * to which bars are drawn, and the script and style that the policy of this answer allows: a 304 after a deploy must
- * not put a new policy on an old page.
+ * to which bars are drawn, and the policy, which names script and style: a 304 after a deploy must not put a new policy
+ * on an old page.
  */
-function etagOf({ snapshot, log, now }: PublicView): string {
+function etagOf({ snapshot, log, now }: PublicView, headers: Rendering["headers"]): string {
   const { page, components, maintenances, archive } = snapshot;
   const statuses = components.map((one) => outlookAt(one, now).status);
   const said = shortHash(JSON.stringify([statuses, maintenances, archive]));
   const version = Math.max(snapshot.version, log.version);
-  const assets = `${PAGE_SCRIPT_HASH}${PAGE_STYLE_HASH}`.replaceAll(/sha256-|[^A-Za-z0-9]/g, "");
-  return `"${version}.${said}.${dayOf(now, page.timeZone)}.${assets.slice(0, 8)}${assets.slice(-8)}"`;
+  const policy = shortHash(headers["content-security-policy"] ?? "");
+  return `"${version}.${said}.${dayOf(now, page.timeZone)}.${policy}"`;
 }
 
 function answer(c: AppContext, kept: Kept, agesWell: boolean): Response {
