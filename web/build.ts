@@ -12,6 +12,9 @@ const ASSETS = {
   PAGE_SCRIPT: "client/page.ts",
   PAGES_STYLE: "style/pages.css",
   PAGES_SCRIPT: "client/pages.ts",
+  FRAME_STYLE: "style/embed.css",
+  FRAME_SCRIPT: "client/embed-frame.ts",
+  EMBED_SCRIPT: "client/embed.ts",
   ADMIN_STYLE: "style/admin.css",
   ADMIN_SCRIPT: "client/admin.ts",
 };

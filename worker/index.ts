@@ -9,6 +9,7 @@ import { agentRoutes } from "./routes/agent.ts";
 import { announceRoutes } from "./routes/announce.ts";
 import { refuse } from "./routes/answer.ts";
 import { cliRoutes } from "./routes/cli.ts";
+import { embedRoutes } from "./routes/embed.ts";
 import { feedRoutes } from "./routes/feeds.ts";
 import { importRoutes } from "./routes/import.ts";
 import { openApiRoute } from "./routes/openapi.ts";
@@ -33,6 +34,7 @@ const routes: readonly Route[] = [
   ...feedRoutes,
   ...pagesRoutes,
   ...viewRoutes,
+  ...embedRoutes,
   ...agentRoutes,
   ...operatorRoutes,
   ...uptimeRoutes,

@@ -67,6 +67,8 @@ describe("every route without a credential", () => {
       "GET /view/:ids/history.atom",
       "GET /view/:ids/maintenance.ics",
       "GET /view/:ids/badge.svg",
+      "GET /embed.js",
+      "GET /embed/frame",
       "GET /admin/sign-in",
       "POST /admin/sign-in",
       "GET /openapi.json",

@@ -1,6 +1,8 @@
 import {
   ADMIN_SCRIPT_HASH,
   ADMIN_STYLE_HASH,
+  FRAME_SCRIPT_HASH,
+  FRAME_STYLE_HASH,
   PAGES_SCRIPT_HASH,
   PAGES_STYLE_HASH,
   PAGE_SCRIPT_HASH,
@@ -11,7 +13,7 @@ import {
  * Nothing is allowed but what the page itself carries: style and script by their hashes, icons inside the page, and
  * talk with our own origin. A string becomes markup only in our one trusted-types policy, "view".
  */
-function policy(styleHash: string, scriptHash: string, formAction: string): string {
+function policy(styleHash: string, scriptHash: string, formAction: string, frameAncestors = "'none'"): string {
   return [
     "default-src 'none'",
     `style-src '${styleHash}'`,
@@ -20,7 +22,7 @@ function policy(styleHash: string, scriptHash: string, formAction: string): stri
     "connect-src 'self'",
     `form-action ${formAction}`,
     "base-uri 'none'",
-    "frame-ancestors 'none'",
+    `frame-ancestors ${frameAncestors}`,
     "require-trusted-types-for 'script'",
     "trusted-types view",
   ].join("; ");
@@ -31,6 +33,9 @@ export const PAGE_POLICY = policy(PAGE_STYLE_HASH, PAGE_SCRIPT_HASH, "'none'");
 
 /** The Content-Security-Policy of every other public document. One has a form, which asks our own origin. */
 export const PAGES_POLICY = policy(PAGES_STYLE_HASH, PAGES_SCRIPT_HASH, "'self'");
+
+/** The Content-Security-Policy of `renderEmbedFrame`, the one document that other sites may show. */
+export const FRAME_POLICY = policy(FRAME_STYLE_HASH, FRAME_SCRIPT_HASH, "'none'", "*");
 
 /** The Content-Security-Policy of everything in `admin/`. */
 export const ADMIN_POLICY = policy(ADMIN_STYLE_HASH, ADMIN_SCRIPT_HASH, "'self'");

@@ -1,11 +1,11 @@
 /** Headers of HTML documents: one strict policy each for the page, the other public documents, and the admin. */
 import type { DocumentKind } from "../../web/view/document.ts";
-import { ADMIN_POLICY, PAGES_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
+import { ADMIN_POLICY, FRAME_POLICY, PAGES_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
 
-const POLICIES = { page: PAGE_POLICY, pages: PAGES_POLICY, admin: ADMIN_POLICY } as const;
+const POLICIES = { page: PAGE_POLICY, pages: PAGES_POLICY, frame: FRAME_POLICY, admin: ADMIN_POLICY } as const;
 
-/** What is public may be kept; everything for operators is neither. */
-export function documentHeaders(kind: DocumentKind | "admin"): Record<string, string> {
+/** What is public may be kept; everything for operators is neither. `frame` is what other sites show inside theirs. */
+export function documentHeaders(kind: DocumentKind | "frame" | "admin"): Record<string, string> {
   return {
     "content-type": "text/html; charset=utf-8",
     "content-security-policy": POLICIES[kind],
@@ -14,6 +14,7 @@ export function documentHeaders(kind: DocumentKind | "admin"): Record<string, st
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "strict-transport-security": "max-age=31536000; includeSubDomains",
+    ...(kind === "frame" ? { "cross-origin-resource-policy": "cross-origin" } : {}),
     ...(kind === "admin" ? { "cache-control": "no-store" } : {}),
   };
 }

@@ -1,0 +1,24 @@
+/** What other sites include: a script, and the frame it shows there. */
+import { EMBED_SCRIPT } from "../../web/view/assets.generated.ts";
+import { renderEmbedFrame } from "../../web/view/embed.ts";
+import { documentHeaders } from "./document.ts";
+import { fixed } from "./fixed.ts";
+import type { Render } from "./serve.ts";
+import { serve } from "./serve.ts";
+import type { Route } from "./table.ts";
+
+/** It asks again by itself, and turns to "cannot be read" when what it says expires: no cache may hold it for longer. */
+const frame: Render = {
+  agesWell: false,
+  render: (view) => ({ body: renderEmbedFrame(view), headers: documentHeaders("frame") }),
+};
+
+export const embedRoutes: readonly Route[] = [
+  {
+    method: "GET",
+    path: "/embed.js",
+    policy: "public",
+    handle: (c) => fixed(c, EMBED_SCRIPT, "text/javascript; charset=utf-8"),
+  },
+  { method: "GET", path: "/embed/frame", policy: "public", handle: (c) => serve(c, frame) },
+];
