@@ -1,6 +1,7 @@
 /** What programs of visitors read: feeds, the calendar, badges; of the whole page, and of a part of it. */
 import type { PageVerdict } from "../../protocol/page.ts";
 import { holdsUntil, outlookAt, pageVerdict, shownStatus } from "../../protocol/page.ts";
+import { SECOND } from "../../protocol/time.ts";
 import { renderBadge } from "../../web/view/badge.ts";
 import { maintenanceCalendar } from "../../web/view/feed/calendar.ts";
 import { historyAtom, historyRss } from "../../web/view/feed/history.ts";
@@ -81,11 +82,15 @@ function componentBadge(id: string): Render {
   };
 }
 
+/** A badge counts down to when it turns grey, from when it is loaded: it may be late by this much. */
+const BADGE_KEPT_MS = 5 * SECOND;
+
 type Badge = Pick<Parameters<typeof renderBadge>[0], "name" | "statusAt" | "until">;
 
 function badge({ snapshot, now }: PublicView, said: Badge): Rendering {
   return {
     body: renderBadge({ ...said, now, timeZone: snapshot.page.timeZone }),
+    keepUntil: now + BADGE_KEPT_MS,
     headers: {
       "content-type": "image/svg+xml; charset=utf-8",
       // Opened by itself it is a document: nothing but its own style may run in it.

@@ -32,6 +32,8 @@ export interface PublicView {
 export interface Rendering {
   readonly body: string | Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
+  /** Absent: for as long as what is said holds. What counts down from when it was made must be made anew before that. */
+  readonly keepUntil?: Millis;
 }
 
 /** One public document. What it says may depend on its path and on the view, and on nothing else. */
@@ -130,11 +132,11 @@ const encoder = new TextEncoder();
 function rendered(render: Render, view: PublicView, until: Millis): Kept | null {
   const rendering = render.render(view);
   if (rendering === null) return null;
-  const { body, headers } = rendering;
-  const holds = holdsUntil(view.snapshot.components, view.now);
+  const { body, headers, keepUntil = Infinity } = rendering;
+  const holds = Math.min(keepUntil, holdsUntil(view.snapshot.components, view.now));
   return {
     body: typeof body === "string" ? encoder.encode(body) : body,
-    headers: view.isCopy ? { ...headers, "cache-control": "no-store" } : { ...headers, etag: etagOf(view, headers) },
+    headers: view.isCopy ? { ...headers, "cache-control": "no-store" } : { ...headers, etag: etagOf(view, rendering) },
     freshUntil: Math.min(until, holds),
     holdsUntil: holds,
   };
@@ -145,10 +147,10 @@ function rendered(render: Render, view: PublicView, until: Millis): Kept | null 
  * to which bars are drawn, and the policy, which names script and style: a 304 after a deploy must not put a new policy
  * on an old page.
  */
-function etagOf({ snapshot, log, now }: PublicView, headers: Rendering["headers"]): string {
+function etagOf({ snapshot, log, now }: PublicView, { headers, keepUntil }: Rendering): string {
   const { page, components, maintenances, archive } = snapshot;
   const statuses = components.map((one) => outlookAt(one, now).status);
-  const said = shortHash(JSON.stringify([statuses, maintenances, archive]));
+  const said = shortHash(JSON.stringify([statuses, maintenances, archive, keepUntil]));
   const version = Math.max(snapshot.version, log.version);
   const policy = shortHash(headers["content-security-policy"] ?? "");
   return `"${version}.${said}.${dayOf(now, page.timeZone)}.${policy}"`;
