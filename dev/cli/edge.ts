@@ -175,7 +175,7 @@ export function importAnnounced(
   return ask(operator, "PUT", "/cli/v1/import/announced", announced, ImportedSchema);
 }
 
-async function ask<Schema extends v.GenericSchema>(
+export async function ask<Schema extends v.GenericSchema>(
   operator: Operator,
   method: string,
   path: string,

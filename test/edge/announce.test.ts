@@ -1,0 +1,114 @@
+/** What operators announce from the command line: while Postgres is down, into the archive, and back from it. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { RunningDatabase } from "../../dev/database/database.ts";
+import { startDatabase } from "../../dev/database/database.ts";
+import { runCommand } from "../support/command.ts";
+import { Edge } from "../support/miniflare.ts";
+import { eventually } from "../support/process.ts";
+import { EdgeAgent, SERVICE } from "./agent.ts";
+import { openArchive } from "./archive.ts";
+
+const WITHIN_MS = 40_000;
+
+let database: RunningDatabase;
+let edge: Edge;
+let agent: EdgeAgent;
+
+interface Summary {
+  readonly components: readonly { readonly name: string; readonly status: string }[];
+  readonly incidents: readonly { readonly id: string; readonly name: string }[];
+  readonly scheduled_maintenances: readonly { readonly id: string; readonly name: string }[];
+}
+
+beforeAll(async () => {
+  database = await startDatabase({});
+  edge = await Edge.start({ databaseEndpoint: database.endpoint, flushMs: 200 });
+  agent = await EdgeAgent.start(edge, "eu-1");
+  await edge.cli("PUT", "/cli/v1/components", {
+    components: ["Checkout", "Search"].map((name) => ({ name, group: "Shop", services: [`eu-1/${SERVICE}`] })),
+  });
+  agent.close(1);
+  await agent.push();
+}, 60_000);
+
+afterAll(async () => {
+  await agent?.remove();
+  await edge?.remove();
+  await database?.stop();
+});
+
+const summary = async (): Promise<Summary> => (await edge.visit("/api/v2/summary.json")).json() as Promise<Summary>;
+const statusOf = async (name: string) => (await summary()).components.find((one) => one.name === name)?.status;
+
+/** Runs a command that must succeed; the columns of what it printed. */
+async function run(name: "incident" | "announce", ...args: readonly string[]): Promise<readonly string[]> {
+  const { code, out, problem } = await runCommand(name, args, edge);
+  expect([code, problem]).toEqual([0, ""]);
+  return out.trim().split(/ {2,}/);
+}
+
+it("what is announced while Postgres is down is shown at once, archived later, and there again after all is lost", async () => {
+  const archive = openArchive(database.url);
+  try {
+    database.inject("refuse");
+    const components = ["--component", "Shop / Checkout=major_outage"];
+    const [incident = ""] = await run("incident", "open", "Checkout fails", ...components, "--message", "We **look**.");
+    await eventually(async () => (await statusOf("Checkout")) === "major_outage", WITHIN_MS, "the outage on the page");
+    expect(await statusOf("Search")).toBe("operational");
+    const times = ["--from", "+60", "--to", "+120"];
+    const [maintenance = ""] = await run("announce", "plan", "New disks", ...times, "--component", "Search");
+    await run("incident", "update", incident, "--status", "identified", "--message", "A bad deploy.");
+    const held = await edge.cli<{ incidents: object[] }>("GET", "/cli/v1/incidents");
+    expect(held.incidents).toMatchObject([{ id: incident, status: "identified", impact: "critical", updates: 2 }]);
+
+    database.heal();
+    await eventually(
+      async () => (await archive.board("incident")).length > 0 && (await archive.board("announcement")).length > 0,
+      WITHIN_MS,
+      "both in Postgres",
+    );
+    await eventually(
+      async () => JSON.stringify(await archive.board("incident")).includes("A bad deploy."),
+      WITHIN_MS,
+      "the newest update in Postgres",
+    );
+    await edge.kill();
+    edge.forget("Board");
+    await edge.start();
+    await eventually(async () => (await summary()).incidents.length > 0, WITHIN_MS, "the incident back");
+    expect(await edge.cli("GET", "/cli/v1/incidents")).toEqual(held);
+    expect((await summary()).scheduled_maintenances.map(({ id, name }) => [id, name])).toEqual([
+      [maintenance, "New disks"],
+    ]);
+    expect(await statusOf("Checkout")).toBe("major_outage");
+
+    agent.close(2);
+    await agent.push();
+    const [, status] = await run("incident", "resolve", incident, "--message", "Rolled back.");
+    expect(status).toBe("resolved");
+    await eventually(async () => (await statusOf("Checkout")) === "operational", WITHIN_MS, "the end on the page");
+    const [, cancelled] = await run("announce", "cancel", maintenance);
+    expect(cancelled).toBe("cancelled");
+  } finally {
+    await archive.close();
+  }
+}, 120_000);
+
+it.each([
+  ["incident", ["open", "x"], 2, "--message is needed"],
+  ["incident", ["open", "x", "--message", "x", "--component", "Checkout"], 2, '"NAME=STATUS"'],
+  ["incident", ["update", "nothing00000", "--message", "x"], 1, "nothing announced with the id"],
+  [
+    "announce",
+    ["plan", "x", "--from", "2026-11-28T02:00:00", "--to", "+1", "--component", "Search"],
+    2,
+    "--from is a moment",
+  ],
+  ["announce", ["plan", "x", "--from", "+60", "--to", "+30", "--component", "Search"], 1, "it ends before it begins"],
+  ["announce", ["cancel"], 2, "say which one"],
+] as const)("%s %j is refused in one line", async (name, args, code, problem) => {
+  const answer = await runCommand(name, args, edge);
+  expect([answer.code, answer.out]).toEqual([code, ""]);
+  expect(answer.problem).toContain(problem);
+  expect(answer.problem.trim().split("\n")).toHaveLength(1);
+});
