@@ -15,6 +15,7 @@ const ASSETS = {
   FRAME_STYLE: "style/embed.css",
   FRAME_SCRIPT: "client/embed-frame.ts",
   EMBED_SCRIPT: "client/embed.ts",
+  COMPONENT_STYLE: "style/component.css",
   ADMIN_STYLE: "style/admin.css",
   ADMIN_SCRIPT: "client/admin.ts",
 };

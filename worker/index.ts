@@ -10,6 +10,7 @@ import { announceRoutes } from "./routes/announce.ts";
 import { refuse } from "./routes/answer.ts";
 import { cliRoutes } from "./routes/cli.ts";
 import { embedRoutes } from "./routes/embed.ts";
+import { componentPageRoutes } from "./routes/component-page.ts";
 import { feedRoutes } from "./routes/feeds.ts";
 import { importRoutes } from "./routes/import.ts";
 import { openApiRoute } from "./routes/openapi.ts";
@@ -35,6 +36,7 @@ const routes: readonly Route[] = [
   ...pagesRoutes,
   ...viewRoutes,
   ...embedRoutes,
+  ...componentPageRoutes,
   ...agentRoutes,
   ...operatorRoutes,
   ...uptimeRoutes,

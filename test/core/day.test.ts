@@ -14,6 +14,7 @@ import {
   withArchive,
 } from "../../worker/core/day.ts";
 import { evenPlan, ratesOf, seriesPoints } from "../../worker/core/series.ts";
+import { THRESHOLDS } from "../../worker/core/thresholds.ts";
 import { component, NOON, tell, told } from "../support/facts.ts";
 
 const CHECKOUT = component();
@@ -48,7 +49,7 @@ function play(
 
 function values(days: Days, kind: string, now: Millis): readonly (number | null)[] {
   return (
-    dayMetrics(days, DEFAULT_METRICS, () => ({}), now)
+    dayMetrics(days, DEFAULT_METRICS, () => THRESHOLDS, now)
       .find((one) => one.kind === kind)
       ?.values.slice(-4) ?? []
   );
@@ -70,7 +71,12 @@ describe("the last day of the page", () => {
   it("merges counts of a step and reads its percentile once: one bad minute of 15 is not averaged in", () => {
     const slow = (at: Millis) =>
       tell(at, [service("shop/checkout", at < NOON + MINUTE ? 1_000 : 10, 0, at < NOON + MINUTE ? 2 : 0)]);
-    const [metric] = dayMetrics(play(NOON, NOON + 31 * MINUTE, slow), DEFAULT_METRICS, () => ({}), NOON + 31 * MINUTE);
+    const [metric] = dayMetrics(
+      play(NOON, NOON + 31 * MINUTE, slow),
+      DEFAULT_METRICS,
+      () => THRESHOLDS,
+      NOON + 31 * MINUTE,
+    );
     expect([metric?.lo?.at(-3), metric?.hi?.at(-3)]).toEqual([250, 500]);
     expect([metric?.lo?.at(-2), metric?.hi?.at(-2)]).toEqual([0, 100]);
   });
@@ -101,18 +107,20 @@ describe("the last day of the page", () => {
   it("is of one component where a chart is", () => {
     const both = play(NOON, NOON + HOUR, steady, new Set(["", LEDGER.id]));
     const choice = { id: "ledgerrate00", name: "Ledger", kind: "request_rate", component: LEDGER.id } as const;
-    const [metric] = dayMetrics(both, [choice], () => ({}), now);
+    const [metric] = dayMetrics(both, [choice], () => THRESHOLDS, now);
     expect([metric?.name, metric?.values.slice(-2)]).toEqual(["Ledger", [30, 30]]);
     expect(Object.keys(play(NOON + HOUR, NOON + HOUR + MINUTE, steady, new Set([""]), undefined, both))).toEqual([""]);
   });
 
   it("says its limits, and its own where a component has them", () => {
-    const limits = (): object => ({ p95Ms: 200 });
+    const limits = () => ({ ...THRESHOLDS, p95Ms: 200 });
     expect(dayMetrics(days, DEFAULT_METRICS, limits, now).map(({ limit }) => limit)).toEqual([200, 0.01, undefined]);
   });
 
   it("draws nothing of a quarter of an hour: that is no line", () =>
-    expect(dayMetrics(play(NOON, NOON + MINUTE, steady), DEFAULT_METRICS, () => ({}), NOON + MINUTE)).toEqual([]));
+    expect(dayMetrics(play(NOON, NOON + MINUTE, steady), DEFAULT_METRICS, () => THRESHOLDS, NOON + MINUTE)).toEqual(
+      [],
+    ));
 });
 
 describe("what Postgres knows of the day", () => {

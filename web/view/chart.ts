@@ -153,11 +153,51 @@ function shadePaths({ shades, from, stepMs }: Chart, last: number): readonly Htm
   });
 }
 
-/** The picture alone, with all that its read-out needs. `label` says in words what it shows. */
-export function plot(chart: Chart, label: string): Html {
+/** Names at the ends of their lines, in the margin: none within this share of the height of another. */
+const NAMES_APART = 13;
+const NAMED_WIDTH = 93;
+/** More shades than these are not named: their words would cover each other. */
+const SHADE_WORDS_MAX = 4;
+
+function lineNames(lines: readonly ChartLine[], scale: number): readonly Html[] {
+  const ends = lines
+    .filter(({ name, values }) => name !== "" && values.some((value) => value !== null))
+    .map(({ name, values }) => ({ name, y: 100 * (1 - (values.findLast((value) => value !== null) ?? 0) / scale) }))
+    .toSorted((a, b) => a.y - b.y);
+  let free = 4;
+  // From above each is pushed down as far as it must, but the last ones must stay in the picture.
+  return ends.map(({ name, y }, i) => {
+    const at = Math.min(Math.max(y, free), 100 - (ends.length - 1 - i) * NAMES_APART);
+    free = at + NAMES_APART;
+    return markup`<text class="name" x="${NAMED_WIDTH + 1}%" y="${Math.round(at)}%">${name}</text>`;
+  });
+}
+
+/** What a shade is, in its upper corner. */
+function shadeWords({ shades, from, stepMs }: Chart, last: number): readonly Html[] {
+  const shown = shades.filter((shade) => shade.to > from && shade.from < from + (last + 1) * stepMs);
+  if (shown.length > SHADE_WORDS_MAX) return [];
+  return shown.map(({ kind, from: begin }) => {
+    const share = Math.max(0, Math.min(0.9, (begin - from) / stepMs / last));
+    return markup`<text class="name" x="${Math.round(share * NAMED_WIDTH * 10) / 10}%" y="1.3em">${kind}</text>`;
+  });
+}
+
+/**
+ * The picture alone, with all that its read-out needs. A large one has a margin for the names of its lines, and its
+ * shades are named.
+ *
+ * @param label what it shows, in words
+ */
+export function plot(chart: Chart, label: string, size: "small" | "large" = "small"): Html {
   const { lines, band, limit, unit, from, stepMs } = chart;
   const scale = scaleOf(chart);
   const last = (lines[0]?.values.length ?? 2) - 1;
-  const level = (value: number): string => `${Math.round((1 - value / scale) * 1_000) / 10}%`;
-  return markup`<div class="plot" tabindex="0" role="img" aria-label="${label}" data-top="${scale}" data-unit="${unit}" data-from="${from}" data-step="${stepMs}"><svg aria-hidden="true"><svg viewBox="0 0 ${last} ${CHART_HEIGHT}" preserveAspectRatio="none">${shadePaths(chart, last)}${band && markup`<path class="band" d="${bandPath(band, scale)}"/>`}${limit !== undefined && markup`<path class="limit" d="M0 ${heightOf(limit, scale)}h${last}"/>`}${lines.map(({ values }) => markup`<path class="line" d="${linePath(values, scale)}"/>`)}</svg>${limit !== undefined && markup`<text x="100%" y="${level(limit)}">limit ${valueText(limit, unit)}</text>`}</svg></div>`;
+  const isLarge = size === "large";
+  const drawn = lines.map(
+    ({ name, values }) =>
+      markup`<path class="line"${name !== "" && markup` data-name="${name}"`} d="${linePath(values, scale)}"/>`,
+  );
+  const level = limit !== undefined && Math.round((1 - limit / scale) * 1_000) / 10;
+  return markup`<div class="plot" tabindex="0" role="img" aria-label="${label}" data-top="${scale}" data-unit="${unit}" data-from="${from}" data-step="${stepMs}"><svg aria-hidden="true"><svg${isLarge && markup` width="${NAMED_WIDTH}%"`} viewBox="0 0 ${last} ${CHART_HEIGHT}" preserveAspectRatio="none">${shadePaths(chart, last)}${band && markup`<path class="band" d="${bandPath(band, scale)}"/>`}${limit !== undefined && markup`<path class="limit" d="M0 ${heightOf(limit, scale)}h${last}"/>`}${drawn}</svg>${limit !== undefined && markup`<text x="${isLarge ? NAMED_WIDTH : 100}%" y="${level}%">limit ${valueText(limit, unit)}</text>`}${isLarge && [lineNames(lines, scale), shadeWords(chart, last)]}</svg></div>`;
 }

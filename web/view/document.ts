@@ -1,17 +1,21 @@
 /** The frame of public documents: each is one request, with its style, its shapes and its script in it. */
 import type { Millis } from "../../protocol/time.ts";
-import { PAGES_SCRIPT, PAGES_STYLE, PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
+import { COMPONENT_STYLE, PAGES_SCRIPT, PAGES_STYLE, PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
 import type { Html } from "./html.ts";
 import { markup, trusted } from "./html.ts";
 import { isoText } from "./iso.ts";
 import { shapeSheet } from "./shape.ts";
 
-/** `page` is the live page, which is weighed byte by byte; `pages` are all others, which add to its style. */
-export type DocumentKind = "page" | "pages";
+/**
+ * `page` is the live page, which is weighed byte by byte; `pages` are what was written down; `component` is a part of
+ * what is now, with its numbers. Both of these add to the page's style.
+ */
+export type DocumentKind = "page" | "pages" | "component";
 
 const ASSETS = {
   page: { style: PAGE_STYLE, script: PAGE_SCRIPT },
   pages: { style: PAGES_STYLE, script: PAGES_SCRIPT },
+  component: { style: COMPONENT_STYLE, script: PAGES_SCRIPT },
 } as const satisfies Record<DocumentKind, object>;
 
 export interface DocumentParts {

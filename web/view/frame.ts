@@ -2,6 +2,7 @@
 import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { DocumentKind } from "./document.ts";
 import { document } from "./document.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
@@ -18,6 +19,7 @@ export interface FrameView {
 }
 
 interface FrameParts {
+  readonly kind?: DocumentKind;
   readonly title: string;
   readonly description: string;
   /** What the tab shows. */
@@ -27,10 +29,11 @@ interface FrameParts {
   readonly main: Html;
 }
 
-export function frame({ snapshot, origin }: FrameView, { title, description, status, path, main }: FrameParts) {
+export function frame({ snapshot, origin }: FrameView, parts: FrameParts): string {
+  const { kind = "pages", title, description, status, path, main } = parts;
   const { page } = snapshot;
   return document({
-    kind: "pages",
+    kind,
     title: `${title} · ${page.name}`,
     description,
     icon: iconUrl(status),

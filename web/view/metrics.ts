@@ -56,7 +56,7 @@ function caption({ lines, unit }: Chart): Html {
 }
 
 /** The picture in words: what is now, what was worst and when, and how long nothing was seen. */
-function summary({ lines, unit, from, stepMs }: Chart, now: Millis, timeZone: string): string {
+export function summary({ lines, unit, from, stepMs }: Chart, now: Millis, timeZone: string): string {
   const told = lines.map(({ name, values }) => {
     const highest = highestOf(values);
     if (highest === null) return `${name} no data`.trim();

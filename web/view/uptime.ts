@@ -5,7 +5,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { DAY, MINUTE } from "../../protocol/time.ts";
 import { uptimeRatio } from "../../protocol/uptime.ts";
 import { dateText, length, uptimeText } from "./format.ts";
-import { dayNumber, shortDay, today } from "./history.ts";
+import { dayNumber, HISTORY_DAYS, shortDay, today } from "./history.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { statusWord } from "./words.ts";
@@ -44,6 +44,25 @@ export function uptimeTable({ components, page }: PageSnapshot, now: Millis): Ht
   );
   const corrected = components.flatMap(corrections);
   return markup`<details><summary>Uptime by month, this one so far</summary><table><thead><tr><td></td>${ranges.map(([word]) => markup`<th scope="col">${word}</th>`)}</tr></thead><tbody>${rows}</tbody></table>${corrected.length > 0 && markup`<p>Corrected after the day was over: ${corrected.join("; ")}.</p>`}</details>`;
+}
+
+/** A component's uptime over 90 and 30 days, this month so far and the two before it, newest last. */
+export function monthsOf(
+  days: readonly DayTally[],
+  now: Millis,
+  timeZone: string,
+): readonly { readonly name: string; readonly uptime: string }[] {
+  const last = today(now, timeZone);
+  const month = (end: number, back: number): { readonly name: string; readonly from: number; readonly to: number } => {
+    const from = end - Number.parseInt(shortDay(end), 10) + 1;
+    return back === 0 ? { name: shortDay(end).split(" ")[1] ?? "", from, to: end } : month(from - 1, back - 1);
+  };
+  const ranges = [
+    { name: "90 days", from: last - HISTORY_DAYS + 1, to: last },
+    { name: "30 days", from: last - 29, to: last },
+    ...[2, 1, 0].map((back) => month(last, back)),
+  ];
+  return ranges.map(({ name, from, to }) => ({ name, uptime: figure(days, dayText(from), dayText(to)) }));
 }
 
 /** "2026-11-23" of a day's number. */

@@ -16,7 +16,6 @@ import { rateOf } from "./overview.ts";
 import type { SeriesPoint } from "./series.ts";
 import { ratesOf } from "./series.ts";
 import type { Thresholds } from "./thresholds.ts";
-import { THRESHOLDS } from "./thresholds.ts";
 
 export const DAY_STEP_MS = 15 * MINUTE;
 export const DAY_STEPS = DAY / DAY_STEP_MS;
@@ -49,6 +48,9 @@ export const DEFAULT_METRICS: readonly MetricChoice[] = [
   { id: "errorratio00", name: "", kind: "error_ratio", component: null },
   { id: "requestrate0", name: "", kind: "request_rate", component: null },
 ];
+
+/** What charts draw as hairlines. */
+type Limits = Pick<Thresholds, "p95Ms" | "errorRatioDegraded">;
 
 /** A step that is over. `coveredMs`: how much of it was seen. */
 interface Step {
@@ -211,7 +213,7 @@ export function withArchive(day: DayOf, points: readonly SeriesPoint[], now: Mil
 export function dayMetrics(
   days: Days,
   choices: readonly MetricChoice[],
-  limits: (component: string | null) => Partial<Thresholds>,
+  limits: (component: string | null) => Limits,
   now: Millis,
 ): readonly PageMetric[] {
   return choices.slice(0, METRICS_MAX).flatMap((choice) => {
@@ -221,7 +223,7 @@ export function dayMetrics(
   });
 }
 
-function metricOf(choice: MetricChoice, day: DayOf, limits: Partial<Thresholds>, now: Millis): PageMetric | null {
+function metricOf(choice: MetricChoice, day: DayOf, limits: Limits, now: Millis): PageMetric | null {
   const { steps, open } = turnedTo(day, now);
   const bySlot = new Map([...steps, ...(open === null ? [] : [closed(open)])].map((step) => [step.at, step]));
   const from = stepOf(now) - (DAY_STEPS - 1) * DAY_STEP_MS;
@@ -229,7 +231,7 @@ function metricOf(choice: MetricChoice, day: DayOf, limits: Partial<Thresholds>,
   const values = slots.map((step) => figures(step === null ? null : valueOf(choice.kind, step)));
   if (values.filter((value) => value !== null).length < VALUES_MIN) return null;
   const { id, name, kind, component } = choice;
-  const { p95Ms, errorRatioDegraded } = { ...THRESHOLDS, ...limits };
+  const { p95Ms, errorRatioDegraded } = limits;
   return {
     id,
     name,

@@ -21,6 +21,8 @@ import {
 } from "../core/day.ts";
 import { evenPlan } from "../core/series.ts";
 import type { PageSettings } from "../core/snapshot.ts";
+import type { Thresholds } from "../core/thresholds.ts";
+import { THRESHOLDS } from "../core/thresholds.ts";
 import { openDatabase } from "../store/database.ts";
 import { SERIES_SERVICES_MAX, seriesOver } from "../store/series.ts";
 import type { BoardMemory } from "./board-memory.ts";
@@ -33,6 +35,13 @@ const WRITE_MS = 5 * MINUTE;
 /** Postgres is asked at most this often, for all charts, and only while agents are heard. */
 const READ_MS = 5 * MINUTE;
 const READ_TIMEOUT_MS = 10 * SECOND;
+
+/** What a chart of the archive needs: internal names, which never leave the Worker, and the limits drawn into it. */
+export interface Charted {
+  readonly services: readonly string[];
+  readonly timeZone: string;
+  readonly limits: { readonly p95Ms: number; readonly errorRatio: number };
+}
 
 export class BoardDay {
   readonly #env: Env;
@@ -58,11 +67,21 @@ export class BoardDay {
 
   /** What the page's charts show now. */
   metrics(page: PageSettings, now: Millis): readonly PageMetric[] {
-    const limits = (id: string | null) => ({
-      ...page.thresholds,
-      ...(id === null ? undefined : this.#memory.get("component", id)?.thresholds),
-    });
-    return dayMetrics(this.#days, choicesOf(page), limits, now);
+    return dayMetrics(this.#days, choicesOf(page), (component) => this.#limits(page, component), now);
+  }
+
+  /** Null if there is no such component; without one it is all of them. */
+  charted(page: PageSettings, component: string | null): Charted | null {
+    if (component !== null && this.#memory.get("component", component) === null) return null;
+    const { p95Ms, errorRatioDegraded: errorRatio } = this.#limits(page, component);
+    const services = servicesOf(component ?? "", this.#memory.all("component"));
+    return { services, timeZone: page.timeZone, limits: { p95Ms, errorRatio } };
+  }
+
+  /** A component's own limits, else the page's, else the runbook's. */
+  #limits(page: PageSettings, component: string | null): Thresholds {
+    const own = component === null ? undefined : this.#memory.get("component", component)?.thresholds;
+    return { ...THRESHOLDS, ...page.thresholds, ...own };
   }
 
   /** Takes a sample if one is due, and asks Postgres for what is missing if that is. Never throws. */

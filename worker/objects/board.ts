@@ -35,6 +35,7 @@ import { BoardArchive } from "./board-archive.ts";
 import { BoardBooks } from "./board-books.ts";
 import type { ComponentRequest, ForeignComponent, TakenOver } from "./board-components.ts";
 import { BoardComponents } from "./board-components.ts";
+import type { Charted } from "./board-day.ts";
 import { BoardDay } from "./board-day.ts";
 import { BoardDoors } from "./board-doors.ts";
 import type { Imported } from "./board-import.ts";
@@ -155,6 +156,12 @@ export class Board extends DurableObject<Env> {
   async log(): Promise<PageLog> {
     this.#meter.called("log");
     return this.#books.log(Date.now());
+  }
+
+  /** Whose numbers a public chart shows, for the Worker that asks the archive; null if there is no such component. */
+  async charted(component: string | null): Promise<Charted | null> {
+    this.#meter.called("charted");
+    return this.#day.charted(this.#books.page(), component);
   }
 
   /** The newest frame for open pages. */

@@ -1,8 +1,14 @@
 /** Headers of HTML documents: one strict policy each for the page, the other public documents, and the admin. */
 import type { DocumentKind } from "../../web/view/document.ts";
-import { ADMIN_POLICY, FRAME_POLICY, PAGES_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
+import { ADMIN_POLICY, COMPONENT_POLICY, FRAME_POLICY, PAGES_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
 
-const POLICIES = { page: PAGE_POLICY, pages: PAGES_POLICY, frame: FRAME_POLICY, admin: ADMIN_POLICY } as const;
+const POLICIES = {
+  page: PAGE_POLICY,
+  pages: PAGES_POLICY,
+  component: COMPONENT_POLICY,
+  frame: FRAME_POLICY,
+  admin: ADMIN_POLICY,
+} as const;
 
 /** What is public may be kept; everything for operators is neither. `frame` is what other sites show inside theirs. */
 export function documentHeaders(kind: DocumentKind | "frame" | "admin"): Record<string, string> {

@@ -7,10 +7,13 @@ import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil, outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
+import type { ComponentCharts } from "../../web/view/component.ts";
 import { dayOf } from "../core/calendar.ts";
 import { entityMatches } from "../core/entity.ts";
 import { shortHash } from "../core/hash.ts";
 import { refuse } from "./answer.ts";
+import type { Charted } from "./charts.ts";
+import { chartsOf } from "./charts.ts";
 import { within } from "./flight.ts";
 import type { Kept } from "./kept.ts";
 import { matchKept, putKept, remember, remembered } from "./kept.ts";
@@ -27,6 +30,8 @@ export interface PublicView {
   readonly now: Millis;
   /** Whether the Board cannot answer, and the snapshot is the last one known. */
   readonly isCopy: boolean;
+  /** Numbers over time from the archive, if the document needs them and they can be had. */
+  readonly charts: ComponentCharts | null;
 }
 
 export interface Rendering {
@@ -40,7 +45,11 @@ export interface Rendering {
 export interface Render {
   /** Whether an old one is honest by itself: browsers may show it while they ask for the next. */
   readonly agesWell: boolean;
-  readonly needs?: { readonly log?: true };
+  readonly needs?: {
+    readonly log?: true;
+    /** Whose numbers it needs; null where there are none to have. */
+    readonly charts?: (snapshot: PageSnapshot) => Charted | null;
+  };
   /** Pure; null where there is nothing at this path, which is a 404. */
   readonly render: (view: PublicView) => Rendering | null;
 }
@@ -101,8 +110,10 @@ async function make(c: AppContext, key: string, origin: string, render: Render):
   if (latest === null) return "unavailable";
   const snapshot = latest.value;
   const log = render.needs?.log === true ? await latestLog(c, origin, snapshot) : null;
+  const charted = render.needs?.charts?.(snapshot) ?? null;
+  const charts = charted === null ? null : await chartsOf(c, origin, charted);
   const isCopy = latest.isCopy || log?.isCopy === true;
-  const view = { snapshot, log: log?.value ?? shownLog(snapshot), origin, now: Date.now(), isCopy };
+  const view = { snapshot, log: log?.value ?? shownLog(snapshot), origin, now: Date.now(), isCopy, charts };
   const kept = madeBefore(key, view, latest.until) ?? rendered(render, view, latest.until);
   if (kept === null) return "not_found";
   remember(key, kept, view);
@@ -114,10 +125,10 @@ async function make(c: AppContext, key: string, origin: string, render: Render):
 function madeBefore(key: string, view: PublicView, until: Millis): Kept | null {
   const last = remembered(key);
   if (last === null || last.source === null || view.now >= last.holdsUntil) return null;
-  const { snapshot, log, isCopy, now } = last.source;
+  const { snapshot, log, isCopy, charts, now } = last.source;
   const { timeZone } = snapshot.page;
   const isSame = snapshot === view.snapshot && isCopy === view.isCopy && log.version === view.log.version;
-  if (!isSame || dayOf(now, timeZone) !== dayOf(view.now, timeZone)) return null;
+  if (!isSame || charts?.at !== view.charts?.at || dayOf(now, timeZone) !== dayOf(view.now, timeZone)) return null;
   const { body, headers, holdsUntil: holds } = last;
   return { body, headers, holdsUntil: holds, freshUntil: Math.min(until, holds) };
 }
@@ -147,10 +158,10 @@ function rendered(render: Render, view: PublicView, until: Millis): Kept | null 
  * to which bars are drawn, and the policy, which names script and style: a 304 after a deploy must not put a new policy
  * on an old page.
  */
-function etagOf({ snapshot, log, now }: PublicView, { headers, keepUntil }: Rendering): string {
+function etagOf({ snapshot, log, charts, now }: PublicView, { headers, keepUntil }: Rendering): string {
   const { page, components, maintenances, archive } = snapshot;
   const statuses = components.map((one) => outlookAt(one, now).status);
-  const said = shortHash(JSON.stringify([statuses, maintenances, archive, keepUntil]));
+  const said = shortHash(JSON.stringify([statuses, maintenances, archive, keepUntil, charts?.at]));
   const version = Math.max(snapshot.version, log.version);
   const policy = shortHash(headers["content-security-policy"] ?? "");
   return `"${version}.${said}.${dayOf(now, page.timeZone)}.${policy}"`;
