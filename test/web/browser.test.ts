@@ -12,6 +12,9 @@ import { FRAME, HOME, maintenance, NEW_MAINTENANCE } from "./admin-models.ts";
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
 import { component, everyState, healthy, NOW, said } from "./snapshots.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
+
+const locale = localeOf("en", "Etc/UTC");
 
 let browser: Browser;
 beforeAll(async () => {
@@ -34,7 +37,7 @@ beforeEach(async () => {
   const admin = (body: string) => ({ policy: ADMIN_POLICY, body });
   server = await servePages((path) => {
     if (path === "/") {
-      const body = renderPage({ snapshot: current, now: renderedAt, origin: server.url, isCopy: false });
+      const body = renderPage({ snapshot: current, now: renderedAt, origin: server.url, isCopy: false, locale });
       return { policy: PAGE_POLICY, body };
     }
     if (path === "/admin") return admin(renderAdminHome(HOME, FRAME));
@@ -88,7 +91,7 @@ describe("the public page in a browser", () => {
     const text = await page.locator("main").innerText();
     for (const words of [
       "Search is down",
-      "About 3 in 10 requests fail.",
+      "About 3 of 10 requests fail.",
       "No report since 13:50 UTC",
       "history starts 19 Nov",
     ]) {

@@ -4,6 +4,7 @@ import { HOUR, MINUTE } from "../../protocol/time.ts";
 import type { Chart } from "../../web/view/chart.ts";
 import { linePath, plot, scaleOf, valueAt, valueText } from "../../web/view/chart.ts";
 import { metricCharts, shadesOf } from "../../web/view/metrics.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { dayMetrics, healthy, NOW } from "./snapshots.ts";
 
 const chart = (facts: Partial<Chart> = {}): Chart => ({
@@ -85,7 +86,7 @@ describe("a chart", () => {
 
 describe("the first view's charts", () => {
   const page = { ...healthy(), metrics: dayMetrics() };
-  const text = metricCharts(page, NOW, "Etc/UTC")?.text ?? "";
+  const text = metricCharts(page, NOW, localeOf("en", "Etc/UTC"))?.text ?? "";
 
   it("are three, with their latest numbers beside them", () => {
     expect(text.replaceAll(/<svg.*?<\/svg><\/div>/g, "").replaceAll(/<[^>]*>/g, "|")).toMatch(
@@ -98,8 +99,8 @@ describe("the first view's charts", () => {
   it("weigh less than 2,000 bytes", () => expect(gzipSync(text, { level: 6 }).length).toBeLessThan(2_000));
 
   it("are not there while there is nothing to draw", () => {
-    expect(metricCharts(healthy(), NOW, "Etc/UTC")).toBeNull();
-    expect(metricCharts({ ...healthy(), metrics: [] }, NOW, "Etc/UTC")).toBeNull();
+    expect(metricCharts(healthy(), NOW, localeOf("en", "Etc/UTC"))).toBeNull();
+    expect(metricCharts({ ...healthy(), metrics: [] }, NOW, localeOf("en", "Etc/UTC"))).toBeNull();
   });
 
   it("are shaded with what touches their component, and has begun and was not called off", () => {

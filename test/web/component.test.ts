@@ -3,6 +3,7 @@ import type { PageIncident } from "../../protocol/page.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import type { ComponentCharts, ComponentView } from "../../web/view/component.ts";
 import { renderComponent } from "../../web/view/component.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { component, everyState, NOW, snapshot } from "./snapshots.ts";
 
 const steps = (of: (i: number) => number | null): (number | null)[] => Array.from({ length: 96 }, (_, i) => of(i));
@@ -25,7 +26,15 @@ const ID = "component000";
 function render(facts: Partial<ComponentView> = {}): string {
   const log = { version: 1, incidents: [], maintenances: [] };
   const page = snapshot([component(0), component(1)]);
-  const view = { snapshot: page, now: NOW, origin: "https://status.test", isCopy: false, component: ID, log };
+  const view = {
+    snapshot: page,
+    now: NOW,
+    origin: "https://status.test",
+    isCopy: false,
+    locale: localeOf("en", "Etc/UTC"),
+    component: ID,
+    log,
+  };
   return renderComponent({ ...view, range: "day", charts: CHARTS, ...facts }) ?? "";
 }
 
@@ -39,14 +48,23 @@ describe("a component's page", () => {
   it("is not there for what is not on the page", () => {
     const page = snapshot([component(0)]);
     const log = { version: 1, incidents: [], maintenances: [] };
-    const view = { snapshot: page, now: NOW, origin: "", isCopy: false, log, range: "day", charts: null } as const;
+    const view = {
+      snapshot: page,
+      now: NOW,
+      origin: "",
+      isCopy: false,
+      locale: localeOf("en", "Etc/UTC"),
+      log,
+      range: "day",
+      charts: null,
+    } as const;
     expect(renderComponent({ ...view, component: "nothing00000" })).toBeNull();
   });
 
   it("says its state with the reason and since when, and leads home", () => {
     const page = everyState();
     const told = render({ snapshot: page, component: page.components[1]?.id ?? "" });
-    expect(text(told)).toContain("Payments Partial outage Since 13:48 UTC: About 3 in 10 requests fail.");
+    expect(text(told)).toContain("Payments Partial outage Since 13:48 UTC: About 3 of 10 requests fail.");
     expect(told).toContain('<a href="/">Acme status</a>');
     expect(told).toContain("<title>Payments: Partial outage · Acme status</title>");
   });

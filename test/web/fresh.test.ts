@@ -16,6 +16,9 @@ import type { PageFacts } from "../../worker/core/snapshot.ts";
 import { publicSnapshot } from "../../worker/core/snapshot.ts";
 import { statusDocument, summaryDocument } from "../../worker/core/statuspage.ts";
 import { component, maintenance, NOON, tell, told } from "../support/facts.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
+
+const locale = localeOf("en", "Etc/UTC");
 
 const CLUSTERS = ["eu-1", "us-1", "ap-1"] as const;
 const ORIGIN = "https://status.test";
@@ -92,8 +95,8 @@ function rowOf(page: string, id: string): string {
 
 /** Everything that is said at `now`, by whether it is green: of each component, and of the page as a whole. */
 function greens(snapshot: PageSnapshot, now: Millis) {
-  const page = renderPage({ snapshot, now, origin: ORIGIN, isCopy: false }).replace(/<script>.*/s, "");
-  const live = pageRegions(snapshot, now, "Etc/UTC");
+  const page = renderPage({ snapshot, now, origin: ORIGIN, isCopy: false, locale }).replace(/<script>.*/s, "");
+  const live = pageRegions(snapshot, now, locale);
   const summary = summaryDocument(snapshot, ORIGIN, now);
   return {
     rows: snapshot.components.map(({ id }) => [
@@ -143,7 +146,7 @@ describe("a snapshot read at any later time", () => {
         const statuses = (now: Millis): unknown =>
           summaryDocument(snapshot, ORIGIN, now).components.map((c) => c.status);
         expect(statuses(until - 1)).toEqual(statuses(NOON));
-        const named = renderPage({ snapshot, now: NOON, origin: ORIGIN, isCopy: false }).match(
+        const named = renderPage({ snapshot, now: NOON, origin: ORIGIN, isCopy: false, locale }).match(
           /<li data-until="[^"]+"/g,
         );
         const first = Math.min(...(named ?? []).map((text) => Date.parse(text.slice(16, -1))));
@@ -194,13 +197,13 @@ describe("a copy whose evidence has expired", () => {
     expect(statusDocument(later, ORIGIN, NOON + 2 * MINUTE).status.description).toBe(
       "Some services are not reporting: data is missing",
     );
-    expect(renderPage({ snapshot: later, now: NOON + 2 * MINUTE, origin: ORIGIN, isCopy: false })).toContain(
+    expect(renderPage({ snapshot: later, now: NOON + 2 * MINUTE, origin: ORIGIN, isCopy: false, locale })).toContain(
       "Part 0 is not reporting",
     );
   });
 
   it("names the moment it was made, and the moment from which no row may be believed", () => {
-    const page = renderPage({ snapshot, now: NOON, origin: ORIGIN, isCopy: false });
+    const page = renderPage({ snapshot, now: NOON, origin: ORIGIN, isCopy: false, locale });
     expect(page).toContain('<meta name="generated_at" content="2026-11-23T12:00:00Z"/>');
     expect(page).toContain('<li data-until="2026-11-23T12:01:00Z">');
     expect(page).toContain('<p id="asof">as of Mon 23 Nov 12:00:00 UTC</p>');
@@ -215,5 +218,5 @@ it.each([
   const facts = { ...factsOf({ clusters: [null, null, null], components: [], window: null, laterMs: 0 }) };
   const snapshot = publicSnapshot({ ...facts, archive: { delayedSince: null, isRestoring } }, NOON);
   expect(statusDocument(snapshot, ORIGIN, NOON).status).toEqual({ indicator: "minor", description });
-  expect(GREEN.test(pageRegions(snapshot, NOON, "Etc/UTC")["headline"]?.text ?? "")).toBe(false);
+  expect(GREEN.test(pageRegions(snapshot, NOON, locale)["headline"]?.text ?? "")).toBe(false);
 });

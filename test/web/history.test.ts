@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
-import { dayMark, dayNumber, historyBars, shortDay, tellDay, today } from "../../web/view/history.ts";
+import { dayMark, dayNumber, historyBars, tellDay, today } from "../../web/view/history.ts";
 import { uptimeRatio } from "../../protocol/uptime.ts";
-import { ratioText, uptimeText, quantileText, rateText } from "../../web/view/format.ts";
+import { quantileText, rateText, ratioText, shortDay, uptimeText } from "../../web/view/format.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { days, NOW } from "./snapshots.ts";
+
+const locale = localeOf("en", "Etc/UTC");
 
 const text = (markup: string): string => markup.replace(/<[^>]*>/g, "");
 
@@ -23,25 +26,28 @@ describe("the calendar", () => {
   });
 
   it("asks the zone which day it is", () => {
-    expect([shortDay(today(NOW, "Etc/UTC")), shortDay(today(NOW, "Pacific/Kiritimati"))]).toEqual(["23 Nov", "24 Nov"]);
+    expect([
+      shortDay(today(NOW, "Etc/UTC"), locale, locale.day),
+      shortDay(today(NOW, "Pacific/Kiritimati"), locale, locale.day),
+    ]).toEqual(["23 Nov", "24 Nov"]);
   });
 });
 
 describe("the bars", () => {
   it("draw a quiet quarter with one stroke", () => {
-    const bars = historyBars(days(90, 1, 0), NOW, "Etc/UTC").text;
+    const bars = historyBars(days(90, 1, 0), NOW, locale).text;
     expect(bars.match(/<path/g)).toHaveLength(1);
     expect(bars).toContain('<path class="operational" d="M0 0h90"/>');
     expect(text(bars)).toBe("100 % in 90 days");
   });
 
   it("say where a young history starts, and leave the days before it hollow", () => {
-    const bars = historyBars(days(5, 1, 0), NOW, "Etc/UTC").text;
+    const bars = historyBars(days(5, 1, 0), NOW, locale).text;
     expect(bars).toContain('class="none" d="M0 0h85"');
     expect(text(bars)).toBe("100 % · history starts 19 Nov");
   });
 
-  it("say that there is no data yet", () => expect(text(historyBars([], NOW, "Etc/UTC").text)).toBe("no data yet"));
+  it("say that there is no data yet", () => expect(text(historyBars([], NOW, locale).text)).toBe("no data yet"));
 
   it("read out each day in words", () => {
     const tallies = [
@@ -49,8 +55,8 @@ describe("the bars", () => {
       { day: "2026-11-22", ms: { operational: 23 * HOUR, partial_outage: 14 * MINUTE, unknown: 30_000 } },
       { day: "2026-11-23", ms: { operational: HOUR } },
     ];
-    const readout = /data-x="([^"]*)"/.exec(historyBars(tallies, NOW, "Etc/UTC").text)?.[1] ?? "";
-    expect([0, 85, 86, 87, 88, 89].map((day) => tellDay(readout, day))).toEqual([
+    const readout = /data-x="([^"]*)"/.exec(historyBars(tallies, NOW, locale).text)?.[1] ?? "";
+    expect([0, 85, 86, 87, 88, 89].map((day) => tellDay(readout, day, locale))).toEqual([
       "no data",
       "no data",
       "no trouble",
@@ -76,28 +82,28 @@ describe("uptime", () => {
     [1, "100 %"],
     [0.9, "90.00 %"],
     [0, "0.00 %"],
-  ])("%f is floored to %s", (ratio, words) => expect(uptimeText(ratio)).toBe(words));
+  ])("%f is floored to %s", (ratio, words) => expect(uptimeText(ratio, locale)).toBe(words));
 });
 
 describe("numbers", () => {
   it.each([
-    [quantileText({ estimate: 184.3, lo: 100, hi: 250 }), "184 ms (100–250)"],
-    [quantileText({ estimate: 0.42, lo: 0, hi: 0.5 }), "0.42 ms (0–0.5)"],
-    [quantileText({ estimate: 1_840, lo: 1_000, hi: 2_500 }), "1.84 s (1–2.5)"],
-    [quantileText({ estimate: 60_000, lo: 60_000, hi: null }), "60 s (over 60)"],
-    [quantileText({ estimate: 148.9417, lo: 145.7614, hi: 152.2185, method: "midpoint" }), "149 ms (146–152)"],
+    [quantileText({ estimate: 184.3, lo: 100, hi: 250 }, locale), "184 ms (100–250)"],
+    [quantileText({ estimate: 0.42, lo: 0, hi: 0.5 }, locale), "0.42 ms (0–0.5)"],
+    [quantileText({ estimate: 1_840, lo: 1_000, hi: 2_500 }, locale), "1.84 s (1–2.5)"],
+    [quantileText({ estimate: 60_000, lo: 60_000, hi: null }, locale), "60 s (&#62; 60)"],
+    [quantileText({ estimate: 148.9417, lo: 145.7614, hi: 152.2185, method: "midpoint" }, locale), "149 ms (146–152)"],
     [
-      quantileText({ estimate: 184.3, lo: 100, hi: 250, also: { estimate: 1_840, lo: 1_820, hi: 1_900 } }),
+      quantileText({ estimate: 184.3, lo: 100, hi: 250, also: { estimate: 1_840, lo: 1_820, hi: 1_900 } }, locale),
       "184 ms (100–250) and 1.84 s (1.82–1.9)",
     ],
-    [quantileText(null), "–no data"],
-    [ratioText(0.003), "0.3 %"],
-    [ratioText(0.304), "30.4 %"],
-    [ratioText(0), "0 %"],
-    [ratioText(0.000_01), "&#60; 0.01 %"],
-    [ratioText(null), "–no data"],
-    [rateText(12.44), "12.4 req/s"],
-    [rateText(0.05), "3 req/min"],
-    [rateText(0), "0 req/s"],
+    [quantileText(null, locale), "–no data"],
+    [ratioText(0.003, locale), "0.3 %"],
+    [ratioText(0.304, locale), "30.4 %"],
+    [ratioText(0, locale), "0 %"],
+    [ratioText(0.000_01, locale), "&#60; 0.01 %"],
+    [ratioText(null, locale), "–no data"],
+    [rateText(12.44, locale), "12.4 req/s"],
+    [rateText(0.05, locale), "3 req/min"],
+    [rateText(0, locale), "0 req/s"],
   ])("%# read as people write them", (markup, words) => expect(text(markup.text)).toBe(words));
 });

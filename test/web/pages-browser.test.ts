@@ -11,6 +11,7 @@ import { startBrowser } from "../support/browser.ts";
 import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } from "./announcements.ts";
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { healthy, NOW } from "./snapshots.ts";
 
 const hostile = incident({
@@ -27,7 +28,14 @@ let errors: string[];
 beforeAll(async () => {
   browser = await startBrowser();
   server = await servePages((path) => {
-    const view = { snapshot: healthy(), log, now: NOW, origin: server.url, isCopy: false };
+    const view = {
+      snapshot: healthy(),
+      log,
+      now: NOW,
+      origin: server.url,
+      isCopy: false,
+      locale: localeOf("en", "Etc/UTC"),
+    };
     const [, kind = "", id = ""] = path.split(/[/?]/);
     const render: Record<string, () => string | null> = {
       incidents: () => renderIncident(view, id),

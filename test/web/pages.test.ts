@@ -9,10 +9,12 @@ import { monthAt } from "../../web/view/months.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { renderPast } from "../../web/view/past.ts";
 import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } from "./announcements.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { component, healthy, NOW, snapshot } from "./snapshots.ts";
 
 const log: PageLog = { version: 7, incidents: [incident(), resolved(3), resolved(40)], maintenances: [announced()] };
-const view = { snapshot: healthy(), log, now: NOW, origin: "https://status.acme.example", isCopy: false };
+const locale = localeOf("en", "Etc/UTC");
+const view = { snapshot: healthy(), log, now: NOW, origin: "https://status.acme.example", isCopy: false, locale };
 
 /** What a reader sees, a space between elements. */
 function text(html: string | null): string {

@@ -111,7 +111,7 @@ export function everyState(): PageSnapshot {
     [
       component(0),
       component(1, {
-        outlook: said("partial_outage", since, "About 3 in 10 requests fail.", heardAt),
+        outlook: said("partial_outage", since, "About 3 of 10 requests fail.", heardAt),
         errorRatio: 0.304,
       }),
       component(2, {

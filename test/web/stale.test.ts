@@ -15,6 +15,9 @@ import { startBrowser } from "../support/browser.ts";
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
 import { component, snapshot } from "./snapshots.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
+
+const locale = localeOf("en", "Etc/UTC");
 
 /** How long the evidence on the page lasts from its rendering on. */
 const EVIDENCE_MS = 6 * SECOND;
@@ -61,7 +64,13 @@ function render(evidenceMs = EVIDENCE_MS): void {
     { from: until, status: "unknown" as const, since: until, why: null },
   ];
   const components = [0, 1].map((i) => component(i, { outlook, heardAt: now, days: [] }));
-  body = renderPage({ snapshot: snapshot(components, { generatedAt: now }), now, origin: server.url, isCopy: false });
+  body = renderPage({
+    snapshot: snapshot(components, { generatedAt: now }),
+    now,
+    origin: server.url,
+    isCopy: false,
+    locale,
+  });
 }
 
 /** A visitor whose clock is off by `ms`; timers and the browser's own books are as they are. */

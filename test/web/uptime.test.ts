@@ -2,11 +2,14 @@ import { describe, expect, it } from "vitest";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { sloText, uptimeTable } from "../../web/view/uptime.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { component, days, NOW, snapshot } from "./snapshots.ts";
+
+const locale = localeOf("en", "Etc/UTC");
 
 const text = (markup: string): string => markup.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ");
 const shown = (page: ReturnType<typeof snapshot>): string =>
-  text(renderPage({ snapshot: page, now: NOW, origin: "https://s.test", isCopy: false }));
+  text(renderPage({ snapshot: page, now: NOW, origin: "https://s.test", isCopy: false, locale }));
 
 describe("a target", () => {
   const slo = { target: 0.999, days: 30, allowedMs: 43 * MINUTE, lostMs: 12 * MINUTE };
@@ -16,7 +19,7 @@ describe("a target", () => {
     ["says by how much it was missed", { ...slo, lostMs: 3 * HOUR }, " · target 99.9 %: missed by 2 h"],
     ["is written as it was typed", { ...slo, target: 0.99995 }, " · target 99.995 %: 31 min left"],
     ["is not there", undefined, ""],
-  ])("%s", (_name, promised, words) => expect(sloText(promised)).toBe(words));
+  ])("%s", (_name, promised, words) => expect(sloText(promised, locale)).toBe(words));
 
   it("stands behind the figure of its component", () =>
     expect(shown(snapshot([component(0, { days: days(90, 1, 0), slo })]))).toContain(
@@ -33,7 +36,7 @@ it("a target's days are explained where one is shown, and nowhere else", () => {
 describe("uptime by month", () => {
   const outage = (day: string) => ({ day, ms: { operational: 9 * HOUR, major_outage: HOUR } });
   const rows = (tallies: ReturnType<typeof days>): string =>
-    text(uptimeTable(snapshot([component(0, { days: tallies })]), NOW)?.text ?? "");
+    text(uptimeTable(snapshot([component(0, { days: tallies })]), NOW, locale)?.text ?? "");
 
   it.each([
     ["the last of the month before", "2026-10-31", "90.00 % 90.00 % –"],
@@ -59,7 +62,7 @@ describe("uptime by month", () => {
     expect(rows([outage("2026-11-22")])).not.toContain("Corrected");
   });
 
-  it("is not there on an empty page", () => expect(uptimeTable(snapshot([]), NOW)).toBeNull());
+  it("is not there on an empty page", () => expect(uptimeTable(snapshot([]), NOW, locale)).toBeNull());
 });
 
 describe("how uptime is counted", () => {

@@ -2,7 +2,7 @@
  * Admin pages while they are open: ages count, a maintenance's steps arrive, and the form says what it would do.
  * Everything works without it, by loading pages.
  */
-import { length } from "../view/format.ts";
+import { length } from "../view/english.ts";
 import { consequenceRegion } from "../view/admin/consequence.ts";
 import { maintenanceRegions } from "../view/admin/live.ts";
 import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";

@@ -1,6 +1,8 @@
 /** Reads days out of the bars: under the pointer, and with the arrow keys. */
-import { HISTORY_DAYS, shortDay, tellDay } from "../view/history.ts";
+import { shortDay } from "../view/format.ts";
+import { HISTORY_DAYS, tellDay } from "../view/history.ts";
 import { say } from "./patch.ts";
+import { locale, rendered } from "./words.ts";
 
 let shown: HTMLElement | null = null;
 let day = 0;
@@ -11,8 +13,9 @@ function show(bars: Element | null, index: number): string {
   shown = bars?.parentElement ?? null;
   if (shown === null) return "";
   day = Math.max(0, Math.min(HISTORY_DAYS - 1, index));
-  const first = Number(document.getElementById("days")?.dataset["first"]);
-  return (shown.dataset["r"] = `${shortDay(first + day)}: ${tellDay(shown.dataset["x"] ?? "", day)}`);
+  const first = Number(rendered("first"));
+  return (shown.dataset["r"] =
+    `${shortDay(first + day, locale, locale.day)}: ${tellDay(shown.dataset["x"] ?? "", day, locale)}`);
 }
 
 /** Listens on the document, because the whole page may be replaced. */

@@ -7,12 +7,14 @@ import { outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { span } from "../view/format.ts";
 import { pageRegions } from "../view/regions.ts";
-import { headline, statusWord } from "../view/words.ts";
+import { headline } from "../view/headline.ts";
+import { fill } from "../view/words/fill.ts";
 import { learnTime, notBefore, now } from "./clock.ts";
 import { readHistory } from "./history.ts";
 import { patch, say, trustedMarkup } from "./patch.ts";
 import type { LiveSocket } from "./socket.ts";
 import { openSocket } from "./socket.ts";
+import { locale, rendered } from "./words.ts";
 
 /** When what is shown is so old, the page is asked for: over an open socket, and without one. */
 const QUIET_OPEN_MS = 45_000;
@@ -22,14 +24,12 @@ const ANSWER_MS = 10_000;
 /** Bars are drawn by the Worker only: an open page fetches them anew after an hour. */
 const BARS_MS = 3_600_000;
 
-const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const page = (): DOMStringMap => document.getElementById("days")?.dataset ?? {};
-const zone = (): string => page()["zone"] ?? "UTC";
-const renderedAt = (): Millis => Number(page()["now"]);
+const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+const renderedAt = (): Millis => Number(rendered("now"));
 /** A clock may be set back meanwhile; that is no reason to wait. */
 const since = (at: Millis): number => Math.abs(Date.now() - at);
 
-let change = JSON.parse(page()["page"] ?? "null") as PageChange;
+let change = JSON.parse(rendered("page")) as PageChange;
 notBefore(renderedAt());
 /** A cache kept it, nobody knows for how long, and the clock may be wrong: it is asked for at once. */
 const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
@@ -54,7 +54,7 @@ function tick(): void {
   announce();
   // Nobody sees more of a page in the background than its title.
   if (document.hidden) return;
-  patch(pageRegions(change, now(), zone()));
+  patch(pageRegions(change, now(), locale));
   visitorTimes();
   const isWanted =
     isKept ||
@@ -93,7 +93,7 @@ async function ask(): Promise<void> {
   // Soon once more: an answer within the second of the page's own rendering does not tell the time.
   patienceMs = patienceMs > 0 ? 10_000 + Math.random() * 10_000 : 2_000;
   try {
-    const answer = await fetch("/", { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
+    const answer = await fetch(location.pathname, { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
     learnTime(answer);
     const fresh = new DOMParser()
       .parseFromString(trustedMarkup(await answer.text()), "text/html")
@@ -131,8 +131,8 @@ function replace(fresh: HTMLElement, next: PageChange): void {
 
 /** What the page says at `at`, beginning with its headline. */
 function sayings(at: Millis): readonly [string, ...string[]] {
-  const rows = change.components.map((one) => `${one.name}: ${statusWord(outlookAt(one, at).status)}`);
-  return [headline(change, at, zone()), ...rows];
+  const rows = change.components.map((one) => `${one.name}: ${locale.status[outlookAt(one, at).status]}`);
+  return [headline(change, at, locale), ...rows];
 }
 
 /** Says once, politely, what is different now. */
@@ -151,7 +151,7 @@ function announce(): void {
 /** The same span in the visitor's zone, where that reads differently. */
 function visitorTimes(): void {
   for (const time of document.querySelectorAll<HTMLElement>("time:not([title])")) {
-    time.title = span(Number(time.dataset["from"]), Number(time.dataset["until"]), now(), ownZone);
-    if (time.textContent !== time.title) time.append(` (${time.title} your time)`);
+    time.title = span(Number(time.dataset["from"]), Number(time.dataset["until"]), now(), { ...locale, timeZone });
+    if (time.textContent !== time.title) time.append(` (${fill(locale.yourTime, { span: time.title })})`);
   }
 }

@@ -1,5 +1,7 @@
 /** The public documents besides the live page. They say their moments in the visitor's zone too, and nothing else moves. */
 import { besideMoment } from "../view/dates.ts";
+import { fill } from "../view/words/fill.ts";
+import { locale } from "./words.ts";
 
 const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const pageZone = document.querySelector("main")?.dataset["zone"] ?? ownZone;
@@ -7,5 +9,5 @@ const pageZone = document.querySelector("main")?.dataset["zone"] ?? ownZone;
 for (const time of document.querySelectorAll("time")) {
   const { from, until } = time.dataset;
   const own = besideMoment(Number(from), Number(until ?? from), pageZone, ownZone);
-  if (own !== null) time.append(` (${own} your time)`);
+  if (own !== null) time.append(` (${fill(locale.yourTime, { span: own })})`);
 }

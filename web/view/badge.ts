@@ -5,7 +5,7 @@
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
-import { moment } from "./format.ts";
+import { moment } from "./english.ts";
 import type { Html } from "./html.ts";
 import { markup, trusted } from "./html.ts";
 import { drawing, SHAPE_STYLE } from "./shape.ts";

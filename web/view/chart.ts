@@ -12,6 +12,7 @@ import { DAY, SECOND } from "../../protocol/time.ts";
 import { dayName, moment } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
+import type { LiveLocale } from "./words/locale.ts";
 
 /** Heights of the picture: 0.4 % of its scale each. */
 const CHART_HEIGHT = 240;
@@ -60,9 +61,9 @@ export function valueText(value: number, unit: Unit): string {
 }
 
 /** When a step is, in words: its day where it is one, else its first minute. */
-export function stepText(at: Millis, stepMs: number, now: Millis, timeZone: string): string {
+export function stepText(at: Millis, stepMs: number, now: Millis, locale: LiveLocale): string {
   // Days are an hour longer or shorter where clocks change; their middle is always in them.
-  return stepMs < DAY ? moment(at, now, timeZone) : dayName(at + stepMs / 2, timeZone);
+  return stepMs < DAY ? moment(at, now, locale) : dayName(at + stepMs / 2, locale);
 }
 
 /** The end of the scale, which begins at 0: a round number above everything that is drawn, or all bands would be walls. */

@@ -2,9 +2,10 @@
 import type { Millis } from "../../protocol/time.ts";
 import { COMPONENT_STYLE, PAGES_SCRIPT, PAGES_STYLE, PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
 import type { Html } from "./html.ts";
-import { markup, trusted } from "./html.ts";
+import { json, markup, trusted } from "./html.ts";
 import { isoText } from "./iso.ts";
 import { shapeSheet } from "./shape.ts";
+import type { LiveLocale, Locale } from "./words/locale.ts";
 
 /**
  * `page` is the live page, which is weighed byte by byte; `pages` are what was written down; `component` is a part of
@@ -20,6 +21,8 @@ const ASSETS = {
 
 export interface DocumentParts {
   readonly kind: DocumentKind;
+  /** The script gets its words from here too. */
+  readonly locale: Locale;
   readonly title: string;
   readonly description: string;
   readonly icon: string;
@@ -30,8 +33,18 @@ export interface DocumentParts {
   readonly body: Html;
 }
 
-export function document({ kind, title, description, icon, canonical, generatedAt, body }: DocumentParts): string {
+export function document({
+  kind,
+  locale,
+  title,
+  description,
+  icon,
+  canonical,
+  generatedAt,
+  body,
+}: DocumentParts): string {
+  const { lang, dir, words, timeZone } = locale;
   const { style, script } = ASSETS[kind];
-  return markup`<!doctype html><html lang="en"><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${canonical === null ? markup`<meta name="robots" content="noindex"/>` : markup`<link rel="canonical" href="${canonical}"/>`}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${icon}"/><style>${trusted(style)}</style></head><body>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
+  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${canonical === null ? markup`<meta name="robots" content="noindex"/>` : markup`<link rel="canonical" href="${canonical}"/>`}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${icon}"/><style>${trusted(style)}</style></head><body data-words='${json({ ...words.live, timeZone } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
     .text;
 }

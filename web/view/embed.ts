@@ -3,10 +3,9 @@ import type { PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil, pageVerdict, shownStatus } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { FRAME_SCRIPT, FRAME_STYLE } from "./assets.generated.ts";
-import { moment } from "./format.ts";
+import { headline, moment } from "./english.ts";
 import { markup, trusted } from "./html.ts";
 import { shape, shapeSheet } from "./shape.ts";
-import { headline } from "./words.ts";
 
 export interface EmbedView {
   readonly snapshot: PageSnapshot;

@@ -7,6 +7,7 @@ import { document } from "./document.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { iconUrl } from "./shape.ts";
+import type { Locale } from "./words/locale.ts";
 
 /** What a document is made of. `origin` is without a slash at its end. */
 export interface FrameView {
@@ -16,6 +17,7 @@ export interface FrameView {
   readonly origin: string;
   /** Whether live data cannot be reached, and this is the last that is known. */
   readonly isCopy: boolean;
+  readonly locale: Locale;
 }
 
 interface FrameParts {
@@ -29,11 +31,12 @@ interface FrameParts {
   readonly main: Html;
 }
 
-export function frame({ snapshot, origin }: FrameView, parts: FrameParts): string {
+export function frame({ snapshot, origin, locale }: FrameView, parts: FrameParts): string {
   const { kind = "pages", title, description, status, path, main } = parts;
   const { page } = snapshot;
   return document({
     kind,
+    locale,
     title: `${title} · ${page.name}`,
     description,
     icon: iconUrl(status),

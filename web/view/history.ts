@@ -9,11 +9,14 @@
 import type { DayTally } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { DAY, MINUTE } from "../../protocol/time.ts";
+import { MINUTE } from "../../protocol/time.ts";
 import { uptimeRatio } from "../../protocol/uptime.ts";
-import { dateText, dayName, length, uptimeText } from "./format.ts";
+import { dateText, length, shortDay, uptimeText } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
+import { counted, fill } from "./words/fill.ts";
+import type { Locale } from "./words/locale.ts";
+import type { LiveWords } from "./words/words.ts";
 
 export const HISTORY_DAYS = 90;
 
@@ -44,11 +47,6 @@ export function dayNumber(day: string): number {
 /** The number of the day that holds `now` in a zone. */
 export function today(now: Millis, timeZone: string): number {
   return dayNumber(dateText(now, timeZone));
-}
-
-/** "23 Nov" of a day's number. */
-export function shortDay(day: number): string {
-  return dayName(day * DAY, "UTC").replace(/^\w+ /, "");
 }
 
 /** Where the strokes of a layer lie, if not along the upper edge: silence is three dashes, not a bar. */
@@ -97,9 +95,6 @@ const TROUBLE = [
   ["unknown", "u"],
 ] as const;
 
-/** What the letters stand for. The script needs no more than this of the table above. */
-const WORDS = { x: "major outage", p: "partial outage", d: "degraded", m: "maintenance", u: "no report" } as const;
-
 /**
  * The days that differ from "no trouble", for `tellDay`: "-12 40 87p14d3" is no data before the twelfth and on the
  * fortieth day, and 14 and 3 minutes of trouble on the 87th. Small, because most days have nothing to tell.
@@ -117,21 +112,21 @@ function readOut(days: ReadonlyMap<number, DayTally["ms"]>, begin: number): stri
 }
 
 /** "14 min partial outage, 3 min degraded": what a read-out says of the day `index`. */
-export function tellDay(readout: string, index: number): string {
+export function tellDay(readout: string, index: number, words: LiveWords): string {
   const [begin, ...entries] = readout.split(" ");
-  if (index < -Number(begin)) return "no data";
+  if (index < -Number(begin)) return words.noData;
   const entry = entries.find((text) => Number.parseInt(text, 10) === index);
-  if (entry === undefined) return "no trouble";
-  const parts = Object.entries(WORDS).flatMap(([letter, word]) => {
+  if (entry === undefined) return words.noTrouble;
+  const parts = Object.entries(words.trouble).flatMap(([letter, word]) => {
     const [, minutes] = entry.split(letter);
-    return minutes === undefined ? [] : `${length(Number.parseInt(minutes, 10) * MINUTE)} ${word}`;
+    return minutes === undefined ? [] : `${length(Number.parseInt(minutes, 10) * MINUTE, words)} ${word}`;
   });
-  return parts.join(", ") || "no data";
+  return parts.join(", ") || words.noData;
 }
 
 /** The bars of one component with their caption: "99.98 % in 90 days", and what is to stand behind it. */
-export function historyBars(tallies: readonly DayTally[], now: Millis, timeZone: string, behind = ""): Html {
-  const last = today(now, timeZone);
+export function historyBars(tallies: readonly DayTally[], now: Millis, locale: Locale, behind = ""): Html {
+  const last = today(now, locale.timeZone);
   const first = last - HISTORY_DAYS + 1;
   const days = new Map(
     tallies
@@ -145,25 +140,32 @@ export function historyBars(tallies: readonly DayTally[], now: Millis, timeZone:
       ? markup`<path class="none" d="${d}"/><path class="gap" d="${d}"/>`
       : markup`<path class="${layer}" d="${d}"/>`,
   );
-  return markup`<div class="h" data-x="${readOut(days, begin)}"><div class="bars" tabindex="0" role="img" aria-label="${summary(days, begin, first)}"><svg viewBox="0 0 90 10" preserveAspectRatio="none" aria-hidden="true">${paths}</svg></div><p>${caption(tallies, begin, first)}${behind}</p></div>`;
+  return markup`<div class="h" data-x="${readOut(days, begin)}"><div class="bars" tabindex="0" role="img" aria-label="${summary(days, begin, first, locale)}"><svg viewBox="0 0 90 10" preserveAspectRatio="none" aria-hidden="true">${paths}</svg></div><p>${caption(tallies, begin, first, locale)}${behind}</p></div>`;
 }
 
-function caption(tallies: readonly DayTally[], begin: number, first: number): Html {
+function caption(tallies: readonly DayTally[], begin: number, first: number, locale: Locale): Html {
+  const { words } = locale;
   const ratio = uptimeRatio(tallies.map(({ ms }) => ms));
-  if (ratio === null) return markup`no data yet`;
-  return markup`<b>${uptimeText(ratio)}</b> ${begin <= 0 ? "in 90 days" : `· history starts ${shortDay(first + begin)}`}`;
+  if (ratio === null) return markup`${words.noDataYet}`;
+  const since =
+    begin <= 0
+      ? fill(words.inDays, { n: HISTORY_DAYS })
+      : `· ${fill(words.historyStarts, { day: shortDay(first + begin, locale, locale.day) })}`;
+  return markup`<b>${uptimeText(ratio, locale)}</b> ${since}`;
 }
 
 /** The picture in words: how many days had what. */
-function summary(days: ReadonlyMap<number, DayTally["ms"]>, begin: number, first: number): string {
-  if (begin < 0) return "90 days of history: no data yet";
+function summary(days: ReadonlyMap<number, DayTally["ms"]>, begin: number, first: number, locale: Locale): string {
+  const { words } = locale;
+  const all = fill(words.history, { n: HISTORY_DAYS });
+  if (begin < 0) return `${all}: ${words.noDataYet}`;
   const told = TROUBLE.flatMap(([status, letter]) => {
     const hit = [...days.values()].filter((ms) => (ms[status] ?? 0) > 0);
     const total = hit.reduce((sum, ms) => sum + (ms[status] ?? 0), 0);
     return hit.length === 0
       ? []
-      : [`${WORDS[letter]} on ${hit.length} ${hit.length === 1 ? "day" : "days"}, ${length(total)} in all`];
+      : [counted(words.troubleOn, hit.length, locale, { what: locale.trouble[letter], length: length(total, locale) })];
   });
-  const start = begin > 0 ? `history starts ${shortDay(first + begin)}` : "90 days of history";
-  return `${start}: ${told.length === 0 ? "no trouble" : told.join("; ")}`;
+  const start = begin > 0 ? fill(words.historyStarts, { day: shortDay(first + begin, locale, locale.day) }) : all;
+  return `${start}: ${told.length === 0 ? locale.noTrouble : told.join("; ")}`;
 }

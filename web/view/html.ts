@@ -9,7 +9,7 @@ export class Html {
 /** What may stand in a template; null, undefined and false are left out, lists are joined. */
 export type Part = Html | string | number | null | undefined | false | readonly Part[];
 
-/** Attributes are always written in double quotes in our templates, so these five are enough in both places. */
+/** Attributes are always written in double quotes in our templates, so these five are enough in both places; but see `json`. */
 function escape(text: string): string {
   return text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
@@ -26,6 +26,14 @@ export function markup(strings: TemplateStringsArray, ...parts: readonly Part[])
   let text = strings[0] ?? "";
   parts.forEach((part, i) => (text += render(part) + (strings[i + 1] ?? "")));
   return new Html(text);
+}
+
+/**
+ * A value as JSON in an attribute of a script's facts. It stands in single quotes, so that JSON's own need no escape:
+ * `data-page='${json(facts)}'`.
+ */
+export function json(value: unknown, replacer?: (key: string, value: unknown) => unknown): Html {
+  return new Html(escape(JSON.stringify(value, replacer)).replaceAll("&#34;", '"'));
 }
 
 /** Our own constants (bundled script and style, drawings); never anything a person typed. */

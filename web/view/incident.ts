@@ -3,7 +3,7 @@ import type { PageIncident } from "../../protocol/page.ts";
 import { isUnresolved } from "../../protocol/page.ts";
 import type { Indicator } from "../../protocol/status.ts";
 import { momentTag } from "./dates.ts";
-import { length } from "./format.ts";
+import { length } from "./english.ts";
 import type { FrameView } from "./frame.ts";
 import { frame } from "./frame.ts";
 import type { Html } from "./html.ts";

@@ -3,7 +3,7 @@ import type { MaintenanceStatus, PageMaintenance } from "../../protocol/page.ts"
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { momentTag, spanTag } from "./dates.ts";
-import { length } from "./format.ts";
+import { length } from "./english.ts";
 import type { FrameView } from "./frame.ts";
 import { frame } from "./frame.ts";
 import { markup } from "./html.ts";

@@ -6,6 +6,7 @@ import { plot, stepText, valueText } from "./chart.ts";
 import { length } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
+import type { Locale } from "./words/locale.ts";
 
 const METRIC_UNITS = { p95: "ms", error_ratio: "%", request_rate: "req/s" } as const satisfies Record<MetricKind, Unit>;
 
@@ -21,15 +22,15 @@ function metricName({ name, kind }: Pick<PageMetric, "name" | "kind">): string {
 }
 
 /** The charts that the page has, beside each other; nothing where it has none. */
-export function metricCharts(snapshot: PageSnapshot, now: Millis, timeZone: string): Html | null {
+export function metricCharts(snapshot: PageSnapshot, now: Millis, locale: Locale): Html | null {
   const metrics = snapshot.metrics?.filter(({ values }) => values.length > 1) ?? [];
   if (metrics.length === 0) return null;
-  const figures = metrics.map((metric) => figure(metric, shadesOf(snapshot, metric.component, now), now, timeZone));
+  const figures = metrics.map((metric) => figure(metric, shadesOf(snapshot, metric.component, now), now, locale));
   return markup`<section class="day"><h2>The last 24 hours</h2><div>${figures}</div></section>
 `;
 }
 
-function figure(metric: PageMetric, shades: readonly Shade[], now: Millis, timeZone: string): Html {
+function figure(metric: PageMetric, shades: readonly Shade[], now: Millis, locale: Locale): Html {
   const { kind, from, stepMs, values, lo, hi, limit } = metric;
   const name = metricName(metric);
   const chart: Chart = {
@@ -42,7 +43,7 @@ function figure(metric: PageMetric, shades: readonly Shade[], now: Millis, timeZ
     ...(lo !== undefined && hi !== undefined && { band: { lo, hi } }),
     ...(limit !== undefined && { limit }),
   };
-  const label = `${name}: ${summary(chart, now, timeZone)}`;
+  const label = `${name}: ${summary(chart, now, locale)}`;
   return markup`<div class="h"><h3>${name}</h3>${plot(chart, label)}<p>${caption(chart)}</p></div>`;
 }
 
@@ -56,16 +57,16 @@ function caption({ lines, unit }: Chart): Html {
 }
 
 /** The picture in words: what is now, what was worst and when, and how long nothing was seen. */
-export function summary({ lines, unit, from, stepMs }: Chart, now: Millis, timeZone: string): string {
+export function summary({ lines, unit, from, stepMs }: Chart, now: Millis, locale: Locale): string {
   const told = lines.map(({ name, values }) => {
     const highest = highestOf(values);
     if (highest === null) return `${name} no data`.trim();
     const latest = values.at(-1) ?? values.at(-2) ?? null;
-    const when = stepText(from + highest.index * stepMs, stepMs, now, timeZone);
+    const when = stepText(from + highest.index * stepMs, stepMs, now, locale);
     return `${name} ${latest === null ? "no data" : valueText(latest, unit)} now, highest ${valueText(highest.value, unit)} (${when})`.trim();
   });
   const gaps = (lines[0]?.values ?? []).filter((value) => value === null).length;
-  return `${told.join("; ")}${gaps > 0 && gaps < (lines[0]?.values.length ?? 0) ? `; no data for ${length(gaps * stepMs)}` : ""}`;
+  return `${told.join("; ")}${gaps > 0 && gaps < (lines[0]?.values.length ?? 0) ? `; no data for ${length(gaps * stepMs, locale)}` : ""}`;
 }
 
 function highestOf(

@@ -6,10 +6,11 @@ import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { uptimeRatio } from "../../protocol/uptime.ts";
 import { dayOfMonth, longSpan, monthName } from "./dates.ts";
-import { length, uptimeText } from "./format.ts";
+import { length, uptimeText } from "./english.ts";
+import { shortDay } from "./format.ts";
 import type { FrameView } from "./frame.ts";
 import { frame } from "./frame.ts";
-import { dayNumber, shortDay } from "./history.ts";
+import { dayNumber } from "./history.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { INCIDENT_WORDS } from "./incident.ts";
@@ -19,6 +20,7 @@ import { daysOfMonth, monthAt, thisMonth } from "./months.ts";
 import { shape } from "./shape.ts";
 import { IMPACT_SHAPES, namesOf } from "./timeline.ts";
 import { tallyText } from "./uptime.ts";
+import type { LiveLocale } from "./words/locale.ts";
 
 /** @param asked "2026-11"; null for the month that is now. Null if there is no such month in the page's history. */
 export function renderPast(view: FrameView, asked: string | null): string | null {
@@ -27,7 +29,7 @@ export function renderPast(view: FrameView, asked: string | null): string | null
   const found = monthAt(snapshot, log, asked ?? thisMonth(page.timeZone, now), now);
   if (found === null) return null;
   const name = monthName(found.month);
-  const main = markup`<div class="top"><p class="code">History</p><h1>${name}</h1>${ways(found)}</div>${entries(found, view)}${uptimeOf(components, found)}`;
+  const main = markup`<div class="top"><p class="code">History</p><h1>${name}</h1>${ways(found)}</div>${entries(found, view)}${uptimeOf(components, found, view.locale)}`;
   return frame(view, {
     title: name,
     description: `${page.name}: what happened in ${name}.`,
@@ -74,19 +76,19 @@ function maintenanceLine(maintenance: PageMaintenance, timeZone: string): Line {
 }
 
 /** Each component's share of the month, of the days that are kept. */
-function uptimeOf(components: readonly PageComponent[], { month, after }: Month): Html {
+function uptimeOf(components: readonly PageComponent[], { month, after }: Month, locale: LiveLocale): Html {
   const kept = components.map(({ name, days }) => ({ name, days: daysOfMonth(days, month) }));
   const first = kept.flatMap(({ days }) => days.slice(0, 1).map(({ day }) => day)).toSorted()[0];
   if (first === undefined)
     return markup`<h2>Uptime</h2><p class="empty">No day of ${monthName(month)} is kept: uptime by day goes back 90 days.</p>`;
   const note = [
-    !first.endsWith("-01") && `Of the days from ${shortDay(dayNumber(first))} on.`,
+    !first.endsWith("-01") && `Of the days from ${shortDay(dayNumber(first), locale, locale.day)} on.`,
     after === null && "This month so far.",
   ].filter((text) => text !== false);
   const rows = kept.map(({ name, days }) => {
     const tallies = days.map(({ ms }) => ms);
     const ratio = uptimeRatio(tallies);
-    return markup`<tr><th scope="row">${name}<small>${ratio === null ? "no data" : tallyText(sumTallies(tallies))}</small></th><td>${ratio === null ? "–" : uptimeText(ratio)}</td></tr>`;
+    return markup`<tr><th scope="row">${name}<small>${ratio === null ? "no data" : tallyText(sumTallies(tallies), locale)}</small></th><td>${ratio === null ? "–" : uptimeText(ratio)}</td></tr>`;
   });
   return markup`<h2>Uptime</h2>${note.length > 0 && markup`<p class="note">${note.join(" ")}</p>`}<table><tbody>${rows}</tbody></table>`;
 }

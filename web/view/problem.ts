@@ -1,6 +1,7 @@
 import { document } from "./document.ts";
 import { markup } from "./html.ts";
 import { iconUrl } from "./shape.ts";
+import { localeOf } from "./words/locale.ts";
 
 /** `status` is HTTP's; `message` says what to do. */
 export interface Problem {
@@ -12,6 +13,7 @@ export interface Problem {
 /** A page for what cannot be shown. */
 export function renderProblem({ status, title, message }: Problem): string {
   return document({
+    locale: localeOf("en", "Etc/UTC"),
     kind: "pages",
     canonical: null,
     title,

@@ -8,7 +8,7 @@ import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { renderMarkdown } from "./markdown.ts";
 import { shape } from "./shape.ts";
-import { statusWord } from "./words.ts";
+import { statusWord } from "./english.ts";
 
 /** What an incident's impact is drawn as. */
 export const IMPACT_SHAPES = {

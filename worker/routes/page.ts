@@ -19,7 +19,7 @@ function live(c: AppContext): Promise<Response> | Response {
 }
 
 export const pageRoutes: readonly Route[] = [
-  { method: "GET", path: "/", policy: "public", handle: (c) => serve(c, frontPage) },
+  { method: "GET", path: "/", policy: "public", isSpoken: true, handle: (c) => serve(c, frontPage) },
   { method: "GET", path: LIVE_PATH, policy: "public", handle: live },
   {
     method: "GET",

@@ -12,6 +12,8 @@ export function htmlPage(
   return {
     agesWell: true,
     needs,
+    // The other pages are in English still.
+    ...(kind === "page" && { isSpoken: true }),
     render: (view) => {
       const body = html(view);
       return body === null ? null : { body, headers: documentHeaders(kind) };

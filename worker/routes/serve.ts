@@ -8,6 +8,8 @@ import { holdsUntil, outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { ComponentCharts } from "../../web/view/component.ts";
+import type { Locale } from "../../web/view/words/locale.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { dayOf } from "../core/calendar.ts";
 import { entityMatches } from "../core/entity.ts";
 import { shortHash } from "../core/hash.ts";
@@ -19,6 +21,8 @@ import type { Kept } from "./kept.ts";
 import { matchKept, putKept, remember, remembered } from "./kept.ts";
 import { countView, freshMs, latestLog, latestSnapshot } from "./latest.ts";
 import type { AppContext } from "./table.ts";
+import type { Tongue } from "./tongue.ts";
+import { tongueOf } from "./tongue.ts";
 
 /** Everything that a public document is made from. */
 export interface PublicView {
@@ -32,6 +36,8 @@ export interface PublicView {
   readonly isCopy: boolean;
   /** Numbers over time from the archive, if the document needs them and they can be had. */
   readonly charts: ComponentCharts | null;
+  /** English, unless the document is spoken. */
+  readonly locale: Locale;
 }
 
 export interface Rendering {
@@ -50,6 +56,8 @@ export interface Render {
     /** Whose numbers it needs; null where there are none to have. */
     readonly charts?: (snapshot: PageSnapshot) => Charted | null;
   };
+  /** In the visitor's language: what its path names, else what the visitor's browser asks for. */
+  readonly isSpoken?: true;
   /** Pure; null where there is nothing at this path, which is a 404. */
   readonly render: (view: PublicView) => Rendering | null;
 }
@@ -71,11 +79,12 @@ const flights = new Map<string, Promise<Kept | Missing>>();
 /** Answers a visitor. The Board's outlook makes an old snapshot honest: evidence that has expired reads as unknown. */
 export async function serve(c: AppContext, render: Render): Promise<Response> {
   const { origin, pathname } = new URL(c.req.url);
-  const key = `${origin}${pathname}`;
+  const tongue = tongueOf(c, pathname, render.isSpoken === true);
+  const key = `${origin}${tongue.key}${pathname}`;
   const last = remembered(key);
   const held = last !== null && Date.now() < last.freshUntil ? last : await shared(c, key);
   if (held !== null) countView("cached");
-  const kept = held ?? (await makeOnce(c, key, origin, render));
+  const kept = held ?? (await makeOnce(c, key, origin, render, tongue));
   if (kept === "unavailable") return refuse(c, kept, "The status cannot be read at the moment. Please try again soon.");
   if (kept === "not_found") return refuse(c, kept, "There is nothing at this address.");
   return answer(c, kept, render.agesWell);
@@ -89,22 +98,34 @@ async function shared(c: AppContext, key: string): Promise<Kept | null> {
   return found;
 }
 
-async function makeOnce(c: AppContext, key: string, origin: string, render: Render): Promise<Kept | Missing> {
-  if (freshMs(c.env) === 0) return make(c, key, origin, render);
+async function makeOnce(
+  c: AppContext,
+  key: string,
+  origin: string,
+  render: Render,
+  tongue: Tongue,
+): Promise<Kept | Missing> {
+  if (freshMs(c.env) === 0) return make(c, key, origin, render, tongue);
   const flight = flights.get(key);
   const landed = flight === undefined ? undefined : await within(flight, FLIGHT_WAIT_MS);
   if (landed !== undefined) {
     countView("cached");
     return landed;
   }
-  const making = make(c, key, origin, render).finally(() => flights.get(key) === making && flights.delete(key));
+  const making = make(c, key, origin, render, tongue).finally(() => flights.get(key) === making && flights.delete(key));
   flights.set(key, making);
   // Goes on when its visitor is gone: others wait for it.
   c.executionCtx.waitUntil(making.catch(() => null));
   return making;
 }
 
-async function make(c: AppContext, key: string, origin: string, render: Render): Promise<Kept | Missing> {
+async function make(
+  c: AppContext,
+  key: string,
+  origin: string,
+  render: Render,
+  { lang, headers }: Tongue,
+): Promise<Kept | Missing> {
   countView("made");
   const latest = await latestSnapshot(c, origin);
   if (latest === null) return "unavailable";
@@ -113,8 +134,9 @@ async function make(c: AppContext, key: string, origin: string, render: Render):
   const charted = render.needs?.charts?.(snapshot) ?? null;
   const charts = charted === null ? null : await chartsOf(c, origin, charted);
   const isCopy = latest.isCopy || log?.isCopy === true;
-  const view = { snapshot, log: log?.value ?? shownLog(snapshot), origin, now: Date.now(), isCopy, charts };
-  const kept = madeBefore(key, view, latest.until) ?? rendered(render, view, latest.until);
+  const locale = localeOf(lang, snapshot.page.timeZone);
+  const view = { snapshot, log: log?.value ?? shownLog(snapshot), origin, now: Date.now(), isCopy, charts, locale };
+  const kept = madeBefore(key, view, latest.until) ?? rendered(render, view, latest.until, headers);
   if (kept === null) return "not_found";
   remember(key, kept, view);
   if (!isCopy && view.now < kept.freshUntil) c.executionCtx.waitUntil(putKept(key, kept, view.now));
@@ -140,10 +162,11 @@ function shownLog({ version, incidents, maintenances }: PageSnapshot): PageLog {
 
 const encoder = new TextEncoder();
 
-function rendered(render: Render, view: PublicView, until: Millis): Kept | null {
+function rendered(render: Render, view: PublicView, until: Millis, spoken: Tongue["headers"]): Kept | null {
   const rendering = render.render(view);
   if (rendering === null) return null;
-  const { body, headers, keepUntil = Infinity } = rendering;
+  const { body, keepUntil = Infinity } = rendering;
+  const headers = { ...rendering.headers, ...spoken };
   const holds = Math.min(keepUntil, holdsUntil(view.snapshot.components, view.now));
   return {
     body: typeof body === "string" ? encoder.encode(body) : body,
@@ -156,15 +179,15 @@ function rendered(render: Render, view: PublicView, until: Millis): Kept | null 
 /**
  * The version of what is said, what is said (evidence expires and facts grow late without a new version), the day up
  * to which bars are drawn, and the policy, which names script and style: a 304 after a deploy must not put a new policy
- * on an old page.
+ * on an old page. And the language: one address has a page in each.
  */
-function etagOf({ snapshot, log, charts, now }: PublicView, { headers, keepUntil }: Rendering): string {
+function etagOf({ snapshot, log, charts, now, locale }: PublicView, { headers, keepUntil }: Rendering): string {
   const { page, components, maintenances, archive } = snapshot;
   const statuses = components.map((one) => outlookAt(one, now).status);
   const said = shortHash(JSON.stringify([statuses, maintenances, archive, keepUntil, charts?.at]));
   const version = Math.max(snapshot.version, log.version);
   const policy = shortHash(headers["content-security-policy"] ?? "");
-  return `"${version}.${said}.${dayOf(now, page.timeZone)}.${policy}"`;
+  return `"${version}.${said}.${dayOf(now, page.timeZone)}.${policy}.${locale.lang}"`;
 }
 
 function answer(c: AppContext, kept: Kept, agesWell: boolean): Response {

@@ -10,6 +10,7 @@ import { readBody } from "../objects/body.ts";
 import { refuse } from "./answer.ts";
 import type { Visitor } from "./guard.ts";
 import { guard } from "./guard.ts";
+import { inEveryLanguage } from "./tongue.ts";
 
 export interface AppEnv {
   readonly Bindings: Env;
@@ -39,6 +40,8 @@ type Door =
 export type Route = Door & {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly path: string;
+  /** Served behind each language too: "/de/history". Its render is spoken. */
+  readonly isSpoken?: true;
   /** Bytes of a body; none is read without it. */
   readonly bodyMaxBytes?: number;
   readonly handle: (c: AppContext, request: RouteRequest) => Response | Promise<Response>;
@@ -51,16 +54,20 @@ export interface RouteRequest {
 
 /** Mounts every route, and an answer for each other method on the same paths. */
 export function mount(app: Hono<AppEnv>, routes: readonly Route[]): void {
-  for (const route of routes) app.on(route.method, route.path, (c) => answer(c, route));
-  for (const path of new Set(routes.map((route) => route.path))) {
+  for (const route of routes) app.on(route.method, pathsOf(route), (c) => answer(c, route));
+  for (const path of new Set(routes.flatMap(pathsOf))) {
     const allow = routes
-      .filter((route) => route.path === path)
+      .filter((route) => pathsOf(route).includes(path))
       .flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
     app.all(path, (c) => {
       c.header("allow", allow.join(", "));
       return refuse(c, "method_not_allowed", `This address answers to ${allow.join(", ")}.`);
     });
   }
+}
+
+function pathsOf({ path, isSpoken }: Route): string[] {
+  return isSpoken === true ? [...inEveryLanguage(path)] : [path];
 }
 
 async function answer(c: AppContext, route: Route): Promise<Response> {

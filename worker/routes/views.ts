@@ -69,6 +69,7 @@ export const viewRoutes: readonly Route[] = [
     method: "GET",
     path: `/view/:ids${rest}`,
     policy: "public",
+    ...(rest === "" && { isSpoken: true }),
     handle: under(rest, render),
   })),
 ];

@@ -1,11 +1,11 @@
 /** The archive: what waits for Postgres, and sending again what a restored one lost. */
-import { length, moment } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup, trusted } from "../html.ts";
 import { adminDocument } from "./document.ts";
 import { age, faultOf, invalid, marked } from "./elements.ts";
 import type { AdminFrame, ArchiveModel, ArchivePageModel, ReflushModel } from "./model.ts";
 import { clusterLink } from "./parts.ts";
+import { length, moment } from "../english.ts";
 
 export function renderArchive(model: ArchivePageModel, frame: AdminFrame): string {
   const { archive, reflush } = model;

@@ -1,13 +1,13 @@
 import type { LeaseState } from "../../../protocol/lease.ts";
 import type { EventKind } from "../../../protocol/record.ts";
 import type { ComponentStatus } from "../../../protocol/status.ts";
-import { length, moment } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { adminDocument } from "./document.ts";
 import { age, button, marked, segment, table } from "./elements.ts";
 import type { AdminFrame, AllowedModel, ClusterPageModel, EventModel, LeaseModel } from "./model.ts";
 import { clusterState, heard, READING_HEAD, readingCells, skewText, sourceList } from "./parts.ts";
+import { length, moment } from "../english.ts";
 
 export function renderCluster(model: ClusterPageModel, frame: AdminFrame): string {
   const { cluster } = model;

@@ -1,14 +1,13 @@
 import type { ComponentStatus } from "../../../protocol/status.ts";
-import { quantileText, ratioText } from "../format.ts";
 import type { Html, Part } from "../html.ts";
 import { markup, trusted } from "../html.ts";
-import { statusWord } from "../words.ts";
 import { adminDocument } from "./document.ts";
 import { age, button, faultOf, invalid, marked, segment, table } from "./elements.ts";
 import type { AdminFrame, ComponentField, ComponentPageModel, OutsideModel } from "./model.ts";
 import { limitFields } from "./limits.ts";
 import { target } from "./uptime.ts";
 import { clusterLink, READING_HEAD, readingCells } from "./parts.ts";
+import { quantileText, ratioText, statusWord } from "../english.ts";
 
 /** What stands below a field, and is read out with it. */
 const HINTS: Readonly<Partial<Record<ComponentField, string>>> = {

@@ -1,11 +1,11 @@
 /** What a maintenance would do, said before it is done. The Worker and the browser both render it. */
 import type { LeaseMode } from "../../../protocol/lease.ts";
 import { HOUR } from "../../../protocol/time.ts";
-import { moment } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { shape } from "../shape.ts";
 import type { AdminFrame, MaintenanceField, TargetModel } from "./model.ts";
+import { moment } from "../english.ts";
 
 export const HOURS_DEFAULT = "4";
 /** Hours; LEASE_HOURS_MAX of the protocol. */

@@ -1,11 +1,11 @@
 /** The pieces that admin pages are put together from. */
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Millis } from "../../../protocol/time.ts";
-import { length, moment } from "../format.ts";
 import type { Html, Part } from "../html.ts";
 import { markup } from "../html.ts";
 import { shape } from "../shape.ts";
 import type { AdminFrame, Fault } from "./model.ts";
+import { length, moment } from "../english.ts";
 
 /** A mark with its word. */
 export function marked(status: ComponentStatus, ...words: readonly Part[]): Html {

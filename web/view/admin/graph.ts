@@ -1,12 +1,12 @@
 /** The picture of who calls whom, as SVG. It says nothing that the table beside it does not say in words. */
 import type { ComponentStatus } from "../../../protocol/status.ts";
-import { rateText } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { shape } from "../shape.ts";
 import { layoutOf, routeOf } from "./layout.ts";
 import type { Layout } from "./layout.ts";
 import type { GraphEdgeModel, GraphModel, GraphNodeModel } from "./model.ts";
+import { rateText } from "../english.ts";
 
 /** More boxes than these are a pattern, not a picture. */
 export const DRAWN_MAX = 40;

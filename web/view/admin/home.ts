@@ -1,4 +1,3 @@
-import { moment } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { delayText } from "./archive.ts";
@@ -16,6 +15,7 @@ import {
   standingMark,
 } from "./parts.ts";
 import { isOpen, standing } from "./steps.ts";
+import { moment } from "../english.ts";
 
 export function renderAdminHome(model: AdminHomeModel, frame: AdminFrame): string {
   return adminDocument(

@@ -1,10 +1,10 @@
-import { moment } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { adminDocument } from "./document.ts";
 import { maintenanceRegions } from "./live.ts";
 import type { AdminFrame, MaintenancePageModel } from "./model.ts";
 import { clusterLink, maintenanceChange } from "./parts.ts";
+import { moment } from "../english.ts";
 
 export function renderMaintenance(model: MaintenancePageModel, frame: AdminFrame): string {
   const { maintenance: m, components } = model;

@@ -1,13 +1,12 @@
 /** What several admin pages show alike. */
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import { MINUTE } from "../../../protocol/time.ts";
-import { moment, quantileText, rateText, ratioText } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
-import { statusWord } from "../words.ts";
 import { age, marked, segment } from "./elements.ts";
 import type { AdminFrame, ClusterModel, ClusterState, MaintenanceModel, ServiceModel, SourceModel } from "./model.ts";
 import { standing, STANDING_WORDS } from "./steps.ts";
+import { moment, quantileText, rateText, ratioText, statusWord } from "../english.ts";
 
 const CLUSTER_WORDS: Record<ClusterState, readonly [string, ComponentStatus]> = {
   reporting: ["reporting", "operational"],

@@ -1,11 +1,11 @@
 /** The way of a maintenance into the cluster and back, as steps with times. The Worker and the browser both render it. */
 import type { Millis } from "../../../protocol/time.ts";
 import type { ComponentStatus } from "../../../protocol/status.ts";
-import { moment } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { shape } from "../shape.ts";
 import type { MaintenanceModel } from "./model.ts";
+import { moment } from "../english.ts";
 
 type Facts = Pick<
   MaintenanceModel,

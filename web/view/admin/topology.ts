@@ -1,13 +1,12 @@
 import type { ComponentStatus } from "../../../protocol/status.ts";
-import { length, quantileText, rateText, ratioText } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup, trusted } from "../html.ts";
-import { statusWord } from "../words.ts";
 import { adminDocument } from "./document.ts";
 import { age, marked, table } from "./elements.ts";
 import { drawing, drawnNodes } from "./graph.ts";
 import type { AdminFrame, GraphEdgeModel, GraphModel, GraphNodeModel, TopologyModel } from "./model.ts";
 import { clusterLink } from "./parts.ts";
+import { length, quantileText, rateText, ratioText, statusWord } from "../english.ts";
 
 /** Edges of one service in a cell; the API has the rest. */
 const CALLS_SHOWN = 12;

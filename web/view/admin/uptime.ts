@@ -1,14 +1,13 @@
 /** A component's uptime for its operators: figures, what is left of a target, frozen days, and their corrections. */
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import { COMPONENT_STATUSES } from "../../../protocol/status.ts";
-import { length, ratioText, span, uptimeText } from "../format.ts";
 import type { Html } from "../html.ts";
 import { markup, trusted } from "../html.ts";
-import { statusWord } from "../words.ts";
 import { adminDocument } from "./document.ts";
 import { age, faultOf, invalid, marked, segment, table } from "./elements.ts";
 import type { AdminFrame, SloModel } from "./model.ts";
 import type { AmendmentField, AmendmentModel, UptimeFigureModel, UptimePageModel } from "./uptime-model.ts";
+import { length, ratioText, span, statusWord, uptimeText } from "../english.ts";
 
 export function renderUptime(model: UptimePageModel, frame: AdminFrame): string {
   const { id, name, slo } = model;

@@ -1,0 +1,122 @@
+/**
+ * Everything that visitors read and no operator wrote, by its name; each language is one object of this shape, so that a
+ * text that a language lacks does not compile. `{name}` is filled in; every language knows the same names (a test sees
+ * to that).
+ */
+import type { ComponentStatus } from "../../../protocol/status.ts";
+
+/** A text, or one for each form of the plural that the language has (CLDR's names); `{n}` chooses. */
+export type Forms = string | Readonly<Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }>;
+
+/** What the browser's script says too. It travels in the page's data: no functions, and nothing that it does not need. */
+export interface LiveWords {
+  /** For Intl: the language with its digits. */
+  readonly intl: string;
+  /** Of Intl's parts `weekday`, `day` and `month`. */
+  readonly date: string;
+  /** The same without the weekday. */
+  readonly day: string;
+  /** Between whole numbers and tenths. */
+  readonly point: string;
+  readonly and: string;
+  readonly status: Readonly<Record<ComponentStatus, string>>;
+  readonly allWell: string;
+  /**
+   * The headline of trouble in `{who}`: of one, behind a "|" of several where that reads differently, and behind another
+   * of all that there are.
+   */
+  readonly is: Readonly<Record<Exclude<ComponentStatus, "operational">, string>>;
+  /** `{who}` where it is all of them and the headline has no other words for that, and where it is `{n}` of `{total}`. */
+  readonly all: string;
+  readonly some: string;
+  readonly nothing: string;
+  readonly noNews: string;
+  readonly tally: string;
+  readonly asOfAgo: string;
+  readonly noReport: string;
+  readonly silentSince: string;
+  readonly missingSince: string;
+  readonly since: string;
+  readonly sinceWhy: string;
+  readonly noNumbers: string;
+  readonly errorRatio: string;
+  readonly perSecond: string;
+  readonly perMinute: string;
+  readonly fromOutside: string;
+  readonly dataAge: string;
+  readonly noData: string;
+  readonly noTrouble: string;
+  /** What a day can have had, by its letter in the read-out. */
+  readonly trouble: Readonly<Record<"x" | "p" | "d" | "m" | "u", string>>;
+  readonly seconds: string;
+  readonly minutes: string;
+  readonly hours: string;
+  /** Always of two or more. */
+  readonly days: string;
+  readonly yourTime: string;
+  /**
+   * What worker/core says of trouble, which is English: patterns of its sentences and what they are in this language,
+   * sentences first and what begins with another's beginning before that. None in English.
+   */
+  readonly messages: readonly (readonly [english: string, words: string])[];
+}
+
+/** What only the Worker says. */
+export interface Words {
+  readonly live: LiveWords;
+  readonly asOf: string;
+  readonly copy: string;
+  readonly noScript: string;
+  readonly late: string;
+  readonly restoring: string;
+  readonly emptyRestoring: string;
+  readonly empty: string;
+  /** `{command}` is what an operator types. */
+  readonly emptyNext: string;
+  readonly components: string;
+  readonly otherGroup: string;
+  readonly allDays: string;
+  readonly today: string;
+  readonly dataOf: string;
+  /** A day of the history and the days of uptime. */
+  readonly noDataYet: string;
+  readonly inDays: string;
+  readonly historyStarts: string;
+  readonly history: string;
+  readonly troubleOn: Forms;
+  readonly maintenance: string;
+  readonly scheduledMaintenance: string;
+  readonly overdue: string;
+  readonly confirmed: string;
+  readonly unconfirmed: string;
+  readonly affects: string;
+  /** A month in a table's head, of Intl's part `month`. */
+  readonly month: string;
+  readonly thirtyDays: string;
+  readonly uptimeByMonth: string;
+  readonly corrected: string;
+  readonly correction: string;
+  readonly target: string;
+  readonly targetLeft: string;
+  readonly targetMissed: string;
+  readonly targetRule: string;
+  readonly counting: string;
+  readonly countingRule: string;
+  readonly countingBars: string;
+  readonly countingP95: string;
+  readonly countingOutside: string;
+  readonly countingSilence: string;
+  readonly frozen: string;
+  readonly pastLink: string;
+  readonly calendar: string;
+  readonly badge: string;
+  /** Of a visitor's own view of the page. */
+  readonly ownViewLink: string;
+  readonly ownView: string;
+  readonly ownGone: Forms;
+  readonly ownChange: string;
+  readonly wholePage: string;
+  readonly api: string;
+  readonly statusJson: string;
+  readonly toStatusPage: string;
+}
