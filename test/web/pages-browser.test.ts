@@ -4,8 +4,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { renderChoose } from "../../web/view/choose.ts";
 import { renderIncident } from "../../web/view/incident.ts";
 import { renderMaintenancePage } from "../../web/view/maintenance.ts";
+import type { PageView } from "../../web/view/page.ts";
+import { renderPage } from "../../web/view/page.ts";
 import { renderPast } from "../../web/view/past.ts";
-import { PAGES_POLICY } from "../../web/view/policy.ts";
+import { PAGES_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
 import { renderProblem } from "../../web/view/problem.ts";
 import { startBrowser } from "../support/browser.ts";
 import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } from "./announcements.ts";
@@ -20,6 +22,13 @@ const hostile = incident({
   updates: [update("update000009", "investigating" as const, HOSTILE_BODY, NOW)],
 });
 const log = { version: 7, incidents: [incident(), hostile, resolved(3)], maintenances: [announced()] };
+
+/** The page as `/view/:id` shows it. */
+function ownView(view: PageView, id: string): string {
+  const components = view.snapshot.components.filter((one) => one.id === id);
+  const chosen = { path: `/view/${id}`, ids: [id], gone: 0 };
+  return renderPage({ ...view, snapshot: { ...view.snapshot, components }, chosen });
+}
 
 let browser: Browser;
 let server: PageServer;
@@ -44,6 +53,7 @@ beforeAll(async () => {
       view: () => renderChoose(view, []),
       nothing: () => renderProblem({ status: 404, title: "There is no such page", message: "Nothing is here." }),
     };
+    if (path.startsWith("/view/")) return { policy: PAGE_POLICY, body: ownView(view, id) };
     const body = render[kind]?.() ?? null;
     return body === null ? null : { policy: PAGES_POLICY, body };
   });
@@ -117,6 +127,28 @@ describe("the choice of an own view", () => {
     await page.getByText("Search").click();
     await page.getByRole("button").click();
     await expect.poll(() => server.requests.at(-1)).toBe("GET /view?c=component000&c=component003");
+    await page.context().close();
+  });
+});
+
+describe("an own view that is open", () => {
+  it("stays what was chosen while news of all the page arrive", async () => {
+    const page = await open("/view/component003");
+    await expect.poll(() => server.sockets()).toBe(1);
+    const { components, maintenances, version } = healthy();
+    const said = [{ from: NOW, status: "major_outage", since: NOW, why: "It is not running." }];
+    const news = components.map((one) => ({
+      ...one,
+      days: [],
+      ...(one.id === "component003" && { outlook: said }),
+    }));
+    server.send({ version: version + 1, generatedAt: NOW, components: news, maintenances });
+    await expect
+      .poll(() => server.requests.filter((line) => line.startsWith("GET")).at(-1))
+      .toBe("GET /view/component003");
+    expect(await page.locator("h3").allInnerTexts()).toEqual(["Search"]);
+    expect(await page.getByText("This is your own view.").count()).toBe(1);
+    expect(errors).toEqual([]);
     await page.context().close();
   });
 });
