@@ -1,9 +1,10 @@
 /**
  * Bundles the browser's script and the style into web/view/assets.generated.ts, with the hashes that the
- * Content-Security-Policy names. Runs in a fraction of a second: `node web/build.ts`.
+ * Content-Security-Policy names, and puts the pictures into web/view/pictures.generated.ts: a Worker has no files. Runs in a
+ * fraction of a second: `node web/build.ts`.
  */
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -19,7 +20,6 @@ const ASSETS = {
   ADMIN_STYLE: "style/admin.css",
   ADMIN_SCRIPT: "client/admin.ts",
 };
-const OUT = fileURLToPath(new URL("view/assets.generated.ts", import.meta.url));
 
 /** One self-contained text. Browsers of the last two years or so: what knows oklch and `findLast`. */
 async function bundle(entry: string): Promise<string> {
@@ -44,6 +44,22 @@ const lines = await Promise.all(
     return `export const ${name} = ${JSON.stringify(text)};\nexport const ${name}_HASH = "sha256-${hash}";\n`;
   }),
 );
-const text = `// Written by web/build.ts\n${lines.join("")}`;
-// An unchanged file keeps its time, so that watchers and incremental builds stay quiet.
-if ((await readFile(OUT, "utf8").catch(() => "")) !== text) await writeFile(OUT, text);
+await put("assets", lines);
+
+const PICTURES = new URL("picture/", import.meta.url);
+const pictures = ["card", "icon"].map(async (kind) => {
+  const files = (await readdir(PICTURES)).filter((file) => file.startsWith(`${kind}-`)).toSorted();
+  const entries = files.map(async (file) => {
+    const data = (await readFile(new URL(file, PICTURES))).toString("base64");
+    return `  ${file.slice(kind.length + 1, -".png".length)}: "${data}",\n`;
+  });
+  return `export const ${kind.toUpperCase()}S = {\n${(await Promise.all(entries)).join("")}};\n`;
+});
+await put("pictures", await Promise.all(pictures));
+
+async function put(name: string, declarations: readonly string[]): Promise<void> {
+  const file = fileURLToPath(new URL(`view/${name}.generated.ts`, import.meta.url));
+  const text = `// Written by web/build.ts\n${declarations.join("")}`;
+  // An unchanged file keeps its time, so that watchers and incremental builds stay quiet.
+  if ((await readFile(file, "utf8").catch(() => "")) !== text) await writeFile(file, text);
+}

@@ -9,6 +9,7 @@ import { agentRoutes } from "./routes/agent.ts";
 import { announceRoutes } from "./routes/announce.ts";
 import { refuse } from "./routes/answer.ts";
 import { cliRoutes } from "./routes/cli.ts";
+import { discoveryRoutes } from "./routes/discovery.ts";
 import { embedRoutes } from "./routes/embed.ts";
 import { componentPageRoutes } from "./routes/component-page.ts";
 import { feedRoutes } from "./routes/feeds.ts";
@@ -36,6 +37,7 @@ const routes: readonly Route[] = [
   ...pagesRoutes,
   ...viewRoutes,
   ...embedRoutes,
+  ...discoveryRoutes,
   ...componentPageRoutes,
   ...agentRoutes,
   ...operatorRoutes,

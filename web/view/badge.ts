@@ -21,7 +21,8 @@ export interface BadgeView {
   readonly timeZone: string;
 }
 
-const WORDS: Record<ComponentStatus, string> = {
+/** States in a word or two, for programs and whoever reads them there. English. */
+export const STATE_WORDS: Record<ComponentStatus, string> = {
   operational: "operational",
   degraded_performance: "degraded",
   partial_outage: "partial outage",
@@ -43,12 +44,12 @@ export function renderBadge({ name, statusAt, until, now, timeZone }: BadgeView)
   const label = cut(name);
   const status = statusAt(now);
   const then = until === Infinity ? null : later(status, statusAt(until), now, timeZone);
-  const first = face(label, status, WORDS[status]);
+  const first = face(label, status, STATE_WORDS[status]);
   const second = then === null ? null : face(label, then.status, then.words);
   const width = Math.max(first.width, second?.width ?? 0);
   const seconds = Math.max(0, Math.floor((until - now) / SECOND));
   const turn = `.a{animation:a 0s ${seconds}s forwards}.b{visibility:hidden;animation:b 0s ${seconds}s forwards}@keyframes a{to{visibility:hidden}}@keyframes b{to{visibility:visible}}`;
-  return markup`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="20" viewBox="0 0 ${width} 20" role="img"><title>${label}: ${WORDS[status]}, as of ${moment(now, now, timeZone)}</title><style>${trusted(STYLE)}${second !== null && trusted(turn)}</style><g class="a">${first.drawing}</g>${second !== null && markup`<g class="b">${second.drawing}</g>`}</svg>`
+  return markup`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="20" viewBox="0 0 ${width} 20" role="img"><title>${label}: ${STATE_WORDS[status]}, as of ${moment(now, now, timeZone)}</title><style>${trusted(STYLE)}${second !== null && trusted(turn)}</style><g class="a">${first.drawing}</g>${second !== null && markup`<g class="b">${second.drawing}</g>`}</svg>`
     .text;
 }
 
@@ -60,7 +61,7 @@ function later(
   timeZone: string,
 ): { readonly status: ComponentStatus; readonly words: string } {
   const isOld = status === "unknown" && was !== "unknown";
-  return { status, words: isOld ? `was ${WORDS[was]} at ${moment(now, now, timeZone)}` : WORDS[status] };
+  return { status, words: isOld ? `was ${STATE_WORDS[was]} at ${moment(now, now, timeZone)}` : STATE_WORDS[status] };
 }
 
 function face(

@@ -44,7 +44,7 @@ export function drawing(status: ComponentStatus): Html {
 }
 
 /** The state as a picture of its own. */
-function iconSvg(status: ComponentStatus): string {
+export function iconSvg(status: ComponentStatus): string {
   return markup`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 12 12"><style>${trusted(SHAPE_STYLE)}</style>${drawing(status)}</svg>`
     .text;
 }

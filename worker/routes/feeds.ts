@@ -7,6 +7,7 @@ import { maintenanceCalendar } from "../../web/view/feed/calendar.ts";
 import { historyAtom, historyRss } from "../../web/view/feed/history.ts";
 import type { FeedScope, FeedView } from "../../web/view/feed/scope.ts";
 import { componentScope, partOf, WHOLE_PAGE } from "../../web/view/feed/scope.ts";
+import { PICTURE_HEADERS } from "./renderings.ts";
 import type { PublicView, Render, Rendering } from "./serve.ts";
 import { serve } from "./serve.ts";
 import type { AppContext, Route } from "./table.ts";
@@ -91,13 +92,7 @@ function badge({ snapshot, now }: PublicView, said: Badge): Rendering {
   return {
     body: renderBadge({ ...said, now, timeZone: snapshot.page.timeZone }),
     keepUntil: now + BADGE_KEPT_MS,
-    headers: {
-      "content-type": "image/svg+xml; charset=utf-8",
-      // Opened by itself it is a document: nothing but its own style may run in it.
-      "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-      "cross-origin-resource-policy": "cross-origin",
-      ...OPEN,
-    },
+    headers: PICTURE_HEADERS,
   };
 }
 

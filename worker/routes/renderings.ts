@@ -34,3 +34,12 @@ export function jsonDocument(document: (view: PublicView) => object | null, need
 }
 
 const JSON_HEADERS = { "content-type": "application/json; charset=utf-8", "access-control-allow-origin": "*" };
+
+/** Opened by itself a picture is a document: nothing but its own style may run in it. */
+export const PICTURE_HEADERS = {
+  "content-type": "image/svg+xml; charset=utf-8",
+  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+  "cross-origin-resource-policy": "cross-origin",
+  "access-control-allow-origin": "*",
+  "x-content-type-options": "nosniff",
+};
