@@ -14,8 +14,24 @@ export const ServiceName = v.pipe(v.string(), v.regex(SERVICE_NAME, "must be nam
 // oxlint-disable-next-line no-control-regex -- control characters are what is refused
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
 
-/** A text without what `line` refuses: of several lines one. */
-export function asLine(text: string): string {
+// oxlint-disable-next-line no-control-regex -- control characters are what is refused
+const UNPRINTABLE_TEXT = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e]/;
+
+/**
+ * Whether a text of several lines has nothing but letters, line ends and tabs; whoever writes from right to left may
+ * isolate, but not override.
+ */
+export function isPrintable(text: string): boolean {
+  return !UNPRINTABLE_TEXT.test(text) && text.isWellFormed();
+}
+
+/** A text as `isPrintable` wants it, with a space for each letter that it refuses. */
+export function printable(text: string): string {
+  return text.toWellFormed().replaceAll(new RegExp(UNPRINTABLE_TEXT, "g"), " ");
+}
+
+/** A text as `line` wants it, whatever its length. */
+export function oneLine(text: string): string {
   return text.toWellFormed().replaceAll(new RegExp(UNPRINTABLE, "g"), " ").replaceAll(/\s+/g, " ").trim();
 }
 

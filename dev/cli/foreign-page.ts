@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { asLine } from "../../protocol/name.ts";
+import { oneLine, printable } from "../../protocol/name.ts";
 import { INCIDENT_STATUSES, MAINTENANCE_STATUSES } from "../../protocol/page.ts";
 import { COMPONENT_STATUSES, INDICATORS } from "../../protocol/status.ts";
 import { parseJson, reasonOf, Refusal } from "./edge.ts";
@@ -236,7 +236,7 @@ function updateFrom(update: Update): ForeignUpdate {
   return {
     id: idOf(update.id),
     status: update.status,
-    body: update.body.replaceAll("\r\n", "\n"),
+    body: printable(update.body.replaceAll("\r\n", "\n")),
     createdAt: update.created_at,
     updatedAt: update.updated_at ?? update.created_at,
     displayAt: update.display_at ?? update.created_at,
@@ -259,14 +259,14 @@ function idOf(id: string): string {
 
 /** One line as ours must be, or a word that says that there was none. */
 function lineOf(text: string, max: number): string {
-  const line = asLine(text);
+  const line = oneLine(text);
   if (line === "") return "Untitled";
   return line.length <= max ? line : `${line.slice(0, max - 1).toWellFormed()}…`;
 }
 
 /** What we say ourselves of a component that nobody reports is no description of it. */
 function descriptionOf(text: string | null): string | null {
-  const line = asLine(text ?? "");
+  const line = oneLine(text ?? "");
   return line === "" || line.startsWith("Data is missing: ") ? null : lineOf(line, DESCRIPTION_MAX);
 }
 

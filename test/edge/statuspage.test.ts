@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { originOf, readForeignPage } from "../../dev/cli/foreign-page.ts";
 import { startDatabase } from "../../dev/database/database.ts";
 import type { RunningDatabase } from "../../dev/database/database.ts";
+import { printable } from "../../protocol/name.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import {
   ComponentsDocument,
@@ -94,7 +95,7 @@ async function announce(edge: Edge): Promise<void> {
     incidents: [
       incident("open00000000", "Some payments fail", HOUR, [
         said("open0000000a", "investigating", "We look into it.", HOUR, [hurt]),
-        said("open0000000b", "identified", HOSTILE_BODY.replaceAll("\r", ""), 10 * MINUTE),
+        said("open0000000b", "identified", printable(HOSTILE_BODY.replaceAll("\r", "")), 10 * MINUTE),
       ]),
       incident("over00000000", "Search was slow", 100 * DAY, [
         said("over0000000a", "investigating", "It takes 8 s.", 100 * DAY, [{ ...hurt, component: "search000000" }]),
@@ -241,7 +242,7 @@ describe("npm run import", () => {
     const page = { id: "x", name: "Old", url: "https://old.example" };
     const moment = "2021-03-04T05:06:07.089-08:00";
     const row = { id: "c1", name: "Old\u0007 API", created_at: moment, status: "operational", group_id: "gone" };
-    const update = { id: "u1", status: "investigating", body: "<b>Hm</b>\r\nlook", created_at: moment };
+    const update = { id: "u1", status: "investigating", body: "<b>Hm</b>\u0000\r\nlook", created_at: moment };
     const incident = { id: "5", name: "", status: "resolved", impact: "minor", created_at: moment, components: [row] };
     const documents: Record<string, object> = {
       "/api/v2/components.json": { page, components: [row, { ...row, id: "c2", name: "Website", group_id: null }] },
@@ -259,7 +260,7 @@ describe("npm run import", () => {
     const told = incidents.find(({ name }) => name === "Untitled");
     expect(told).toMatchObject({ started_at: "2021-03-04T13:06:07.089Z", impact: "minor" });
     expect(told?.components.map(({ name, group_id: group }) => [name, group])).toEqual([["Old API", null]]);
-    expect(told?.incident_updates.map(({ body }) => body)).toEqual(["", "<b>Hm</b>\nlook"]);
+    expect(told?.incident_updates.map(({ body }) => body)).toEqual(["", "<b>Hm</b> \nlook"]);
     // It said "resolved", and no update of it did: else it would be open here for ever.
     expect([told?.status, told?.resolved_at]).toEqual(["resolved", "2021-03-04T13:06:07.089Z"]);
     const news = { ...update, id: "u2", status: "resolved", body: "Over.", created_at: "2021-03-04T16:00:00Z" };
@@ -271,6 +272,34 @@ describe("npm run import", () => {
     expect(again.out).toContain("incidents: 0 added, 1 brought up to date, 0 unchanged");
     const after = v.parse(IncidentsDocument, await document(to, "incidents"));
     expect(after.incidents.find(({ id }) => id === told?.id)?.incident_updates[0]?.body).toBe("Over.");
+  });
+
+  it("has the bounds that hold for what is announced here", async () => {
+    const [, to] = running();
+    const open = (n: number, bodies: readonly string[]) => ({
+      id: `bound${String(n).padStart(7, "0")}`,
+      name: `Number ${n}`,
+      impact: "none",
+      createdAt: at(HOUR),
+      updatedAt: at(HOUR),
+      startedAt: at(HOUR),
+      updates: bodies.map((body, i) =>
+        said(`u${String(n).padStart(3, "0")}${String(i).padStart(8, "0")}`, "identified", body, i),
+      ),
+    });
+    const put = (incidents: readonly object[]) =>
+      to.cli("PUT", "/cli/v1/import/announced", { incidents, maintenances: [] });
+    await expect(
+      put([
+        open(
+          1,
+          Array.from({ length: 25 }, () => "x".repeat(25_000)),
+        ),
+      ]),
+    ).rejects.toThrow(/413.*Number 1/);
+    const many = Array.from({ length: 101 }, (_, n) => open(n, [""]));
+    await expect(put(many)).rejects.toThrow(/409.*too many incidents/);
+    expect(v.parse(IncidentsDocument, await document(to, "incidents/unresolved")).incidents).toHaveLength(1);
   });
 
   it("leaves components that somebody can map: by group and name, under the id that they had", async () => {

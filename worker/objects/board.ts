@@ -38,7 +38,7 @@ import { BoardComponents } from "./board-components.ts";
 import type { Charted } from "./board-day.ts";
 import { BoardDay } from "./board-day.ts";
 import { BoardDoors } from "./board-doors.ts";
-import type { Imported } from "./board-import.ts";
+import type { Imported, ImportRefusal } from "./board-import.ts";
 import { BoardImport } from "./board-import.ts";
 import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
@@ -298,7 +298,10 @@ export class Board extends DurableObject<Env> {
   }
 
   /** Takes over what another page announced, at the moments at which it was said. */
-  async importAnnounced(announced: Parameters<BoardImport["announced"]>[0], by: string): Promise<Imported> {
+  async importAnnounced(
+    announced: Parameters<BoardImport["announced"]>[0],
+    by: string,
+  ): Promise<Result<Imported, ImportRefusal>> {
     return this.#import.announced(announced, by);
   }
 

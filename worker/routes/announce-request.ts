@@ -1,7 +1,7 @@
 /** Incidents and maintenances as operators ask for them. */
 import * as v from "valibot";
 import { LEASE_MODES, LEASE_REPLICAS_MAX } from "../../protocol/lease.ts";
-import { line } from "../../protocol/name.ts";
+import { isPrintable, line } from "../../protocol/name.ts";
 import { INCIDENT_STATUSES, MAINTENANCE_STATUSES } from "../../protocol/page.ts";
 import { COMPONENT_STATUSES, INDICATORS } from "../../protocol/status.ts";
 import { AFFECTED_MAX, BODY_MAX } from "../core/announce.ts";
@@ -9,15 +9,15 @@ import { splitService } from "../core/component.ts";
 import { Name, ServiceRef } from "./component-request.ts";
 import { MomentRequest } from "./moment.ts";
 
-// oxlint-disable-next-line no-control-regex -- control characters are what is refused
-const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e]/;
-
-/** Markdown. Line ends and tabs are its own; whoever writes from right to left may isolate, but not override. */
-const Body = v.pipe(
+/** Markdown. */
+export const MarkdownText = v.pipe(
   v.string(),
   v.maxLength(BODY_MAX, `must be at most ${BODY_MAX} characters`),
+  v.check(isPrintable, "has control characters"),
+);
+const Body = v.pipe(
+  MarkdownText,
   v.check((text) => text.trim() !== "", "must not be empty"),
-  v.check((text) => !UNPRINTABLE.test(text) && text.isWellFormed(), "has control characters"),
 );
 
 const oneOf = <const All extends readonly string[]>(all: All) => v.picklist(all, `must be one of ${all.join(", ")}`);

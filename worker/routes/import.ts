@@ -3,19 +3,19 @@ import * as v from "valibot";
 import { line } from "../../protocol/name.ts";
 import { INCIDENT_STATUSES, MAINTENANCE_STATUSES } from "../../protocol/page.ts";
 import { COMPONENT_STATUSES, INDICATORS } from "../../protocol/status.ts";
+import type { ImportRefusal } from "../objects/board-import.ts";
 import { boardOf } from "../objects/env.ts";
+import { MarkdownText } from "./announce-request.ts";
 import { refuse } from "./answer.ts";
 import { withJson } from "./cli.ts";
+import { Name } from "./component-request.ts";
 import { MomentRequest } from "./moment.ts";
-import type { Route } from "./table.ts";
+import type { AppContext, Route } from "./table.ts";
 
 /** A few long incidents, or hundreds of short ones. */
 const BODY_MAX = 2_097_152;
-/** What is kept of one is a row, which must stay below 2 MiB. UTF-16 units. */
-const TEXT_MAX = 500_000;
 
 const Id = v.pipe(v.string(), v.regex(/^[0-9a-z]{12}$/, "must be 12 lower-case letters and digits"));
-const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
 const Moment = v.pipe(
   MomentRequest,
   v.check((at) => at > 0 && at < 4e12, "must be a moment of this time"),
@@ -41,11 +41,7 @@ function updatesOf<const Statuses extends readonly string[]>(statuses: Statuses)
   const update = v.strictObject({
     id: Id,
     status: v.picklist(statuses),
-    body: v.pipe(
-      v.string(),
-      v.maxLength(25_000),
-      v.check((text) => text.isWellFormed(), "is no text"),
-    ),
+    body: MarkdownText,
     createdAt: Moment,
     updatedAt: Moment,
     displayAt: Moment,
@@ -54,11 +50,7 @@ function updatesOf<const Statuses extends readonly string[]>(statuses: Statuses)
       v.maxLength(1_000),
     ),
   });
-  return v.pipe(
-    v.array(update),
-    v.maxLength(500),
-    v.check((updates) => JSON.stringify(updates).length <= TEXT_MAX, "are longer than a page keeps"),
-  );
+  return v.pipe(v.array(update), v.maxLength(500));
 }
 
 const Announced = v.strictObject({
@@ -103,9 +95,19 @@ const putComponents = withJson(Components, async (c, { components }, by) => {
   return refuse(c, "conflict", "A page has at most 1,000 components.");
 });
 
-const putAnnounced = withJson(Announced, async (c, announced, by) =>
-  c.json(await boardOf(c.env).importAnnounced(announced, by)),
-);
+const putAnnounced = withJson(Announced, async (c, announced, by) => {
+  const put = await boardOf(c.env).importAnnounced(announced, by);
+  return put.ok ? c.json(put.value) : refuseImport(c, put.failure);
+});
+
+function refuseImport(c: AppContext, { code, which }: ImportRefusal): Response {
+  switch (code) {
+    case "too_long":
+      return refuse(c, "request_too_large", `"${which}" is too long to be kept: shorten its updates there.`);
+    case "too_many":
+      return refuse(c, "conflict", `There would be too many ${which} that are not over: end some of them first.`);
+  }
+}
 
 export const importRoutes: readonly Route[] = [
   { method: "PUT", path: "/cli/v1/import/components", policy: "cli", bodyMaxBytes: BODY_MAX, handle: putComponents },
