@@ -12,9 +12,7 @@ import { FRAME, HOME, maintenance, NEW_MAINTENANCE } from "./admin-models.ts";
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
 import { component, everyState, healthy, NOW, said } from "./snapshots.ts";
-import { localeOf } from "../../web/view/words/locale.ts";
-
-const locale = localeOf("en", "Etc/UTC");
+import { localeOf, splitLanguage } from "../../web/view/words/locale.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -36,8 +34,16 @@ beforeEach(async () => {
   errors = [];
   const admin = (body: string) => ({ policy: ADMIN_POLICY, body });
   server = await servePages((path) => {
-    if (path === "/") {
-      const body = renderPage({ snapshot: current, now: renderedAt, origin: server.url, isCopy: false, locale });
+    const { lang, path: unnamed } = splitLanguage(path);
+    if (unnamed === "/") {
+      const spoken = localeOf(lang ?? "en", "Etc/UTC");
+      const body = renderPage({
+        snapshot: current,
+        now: renderedAt,
+        origin: server.url,
+        isCopy: false,
+        locale: spoken,
+      });
       return { policy: PAGE_POLICY, body };
     }
     if (path === "/admin") return admin(renderAdminHome(HOME, FRAME));
@@ -125,6 +131,37 @@ describe("the public page in a browser", () => {
       if (seconds >= 30) expect(await greens()).toBe(0);
     }
     expect(server.requests.filter((line) => line === "GET /").length).toBeGreaterThan(3);
+  });
+
+  it("speaks its language when it is live, too, and asks for itself in it", async () => {
+    const page = await open("/ar");
+    await connected();
+    const outlook = said("partial_outage", NOW, "About 3 of 10 requests fail. Likely because of Ledger.", NOW);
+    server.send(
+      change(
+        healthy().components.map((c) => (c.name === "Payments" ? { ...c, outlook } : c)),
+        NOW + 1,
+      ),
+    );
+    await expect.poll(() => page.locator("#w-component001").innerText()).toContain("يفشل نحو 3 من كل 10 طلب.");
+    expect(await page.locator("#w-component001").innerText()).toContain("السبب على الأرجح: Ledger.");
+    await page.locator(".bars").first().focus();
+    await page.keyboard.press("ArrowLeft");
+    const seen = await page.locator("main").innerText();
+    expect(`${seen} ${await page.locator("#say").textContent()}`).not.toMatch(
+      /\b(data|since|operational|requests|days)\b/,
+    );
+    server.drop();
+    await page.clock.runFor(45 * SECOND);
+    await expect.poll(() => server.requests.filter((line) => line === "GET /ar").length).toBeGreaterThan(1);
+    expect(server.requests).not.toContain("GET /");
+    // Time runs to the right where words run to the left: the newest day stands under "today".
+    const [today, bars] = await Promise.all([
+      page.locator(".scale span:last-child").last().boundingBox(),
+      page.locator(".bars").first().boundingBox(),
+    ]);
+    expect(today?.x).toBeGreaterThan((bars?.x ?? Infinity) + (bars?.width ?? 0) / 2);
+    expect(errors.filter((text) => !text.includes("WebSocket"))).toEqual([]);
   });
 
   it("shows a frame of /live within its own row, and says it", async () => {

@@ -63,6 +63,49 @@ describe("visitors who come at the same moment", () => {
   });
 });
 
+describe("a visitor's language", () => {
+  const langOf = ({ text }: { text: string }): string | undefined => /<html lang="(..)"/.exec(text)?.[1];
+
+  it("is what the path names, else what the browser asks for, else English", async () => {
+    const origin = site();
+    const asking = (path: string, language: string) => get(origin + path, { headers: { "accept-language": language } });
+    const answers = [await asking("/", "de-AT, en;q=0.5"), await asking("/", "nl"), await asking("/ja", "de")];
+    expect(answers.map(langOf)).toEqual(["de", "en", "ja"]);
+    expect(answers.map(({ headers }) => [headers.get("content-language"), headers.get("vary")])).toEqual([
+      ["de", "accept-language"],
+      ["en", "accept-language"],
+      ["ja", null],
+    ]);
+    const tags = answers.map(({ headers }) => headers.get("etag") ?? "");
+    expect(new Set(tags).size).toBe(3);
+    // One language's ETag is no answer in another.
+    const headers = { "accept-language": "fr", "if-none-match": tags[0] ?? "" };
+    expect((await get(`${origin}/`, { headers })).status).toBe(200);
+    expect((await get(`${origin}/`, { headers: { ...headers, "accept-language": "de" } })).status).toBe(304);
+  });
+
+  it("costs one rendering each, and no question more", async () => {
+    const asked = onSnapshot((own) => own());
+    const origin = site();
+    for (const language of ["de", "en", "de-CH", "fr;q=0.1", "xx", "de, en;q=0.9"])
+      await get(`${origin}/`, { headers: { "accept-language": language } });
+    vi.setSystemTime(Date.now() + 6 * SECOND);
+    await get(`${origin}/`);
+    expect([asked.length, asked.at(-1)]).toEqual([2, { cached: 3, made: 3 }]);
+  });
+
+  it("changes nothing for programs, and is named by no path that does not exist", async () => {
+    const origin = site();
+    const program = await get(`${origin}/api/v2/status.json`, { headers: { "accept-language": "de" } });
+    expect([program.headers.get("vary"), program.headers.get("content-language")]).toEqual([null, null]);
+    expect(program.text).not.toContain("Betrieb");
+    const paths = ["/de/api/v2/status.json", "/xx", "/.de/", "/de/de"];
+    expect((await Promise.all(paths.map((path) => get(origin + path)))).map(({ status }) => status)).toEqual([
+      404, 404, 404, 404,
+    ]);
+  });
+});
+
 it("what people announced is asked for once while nothing happens, and is no older than what it is shown with", async () => {
   const origin = site();
   const own = Reflect.get(Board.prototype, "log") as (this: Board) => ReturnType<Board["log"]>;
