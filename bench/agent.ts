@@ -40,6 +40,8 @@ export interface SimulatedAgent {
   posts(count: number): Buffer[];
   /** The next pushes as frames of its session. */
   frames(count: number): Buffer[];
+  /** From the next push on this service has no replica that is ready; null ends it. */
+  halt(service: string | null): void;
   /** A proved session. */
   openSession(): Promise<Line>;
   /** Bodies of a push without records and of one with a minute's windows of all services: unpacked and packed, bytes. */
@@ -77,6 +79,7 @@ export async function startSimulatedAgent(
       Array.from({ length: count }, () =>
         frameBytes("binary", packed({ type: "push", id: ++frames, push: wireForm(mesh.next(epoch), EXTRAS) })),
       ),
+    halt: (service) => void (mesh.halted = service),
     async openSession() {
       const line = await openSocket(Number(url.port), url.host, agentPath(SESSION_PATH, cluster));
       const opened = await line.exchange(frameBytes("text", Buffer.from(proof(identity, cluster, url.host))));
@@ -110,9 +113,10 @@ function proof(identity: Identity, cluster: string, host: string): string {
   return JSON.stringify({ type: "open", ...open, signature: identity.sign(sessionOpenMessage(open, host)) });
 }
 
-/** A mesh without trouble: what its agent has counted, and what it sends next. */
+/** A mesh without trouble but what is asked for: what its agent has counted, and what it sends next. */
 class Mesh {
   readonly services = serviceNames();
+  halted: string | null = null;
   readonly #random: () => number;
   readonly #readings = new Map<string, readonly ServiceReading[]>();
   #at: number;
@@ -160,7 +164,8 @@ class Mesh {
       const readings = [...held, ...made];
       this.#readings.set(service, readings.slice(1));
       const latency = readings.at(-1)?.latency ?? null;
-      return { service, readings: readings.map(({ reading }) => reading), latency, replicas: { ready: 3, desired: 3 } };
+      const replicas = { ready: service === this.halted ? 0 : 3, desired: 3 };
+      return { service, readings: readings.map(({ reading }) => reading), latency, replicas };
     });
     const ok = { state: "ok" as const, detail: null, okAt: at };
     const leases = { observedGeneration: 0, targets: [], allowed: [] };

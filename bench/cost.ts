@@ -21,7 +21,7 @@ import { once, requestBytes } from "./load.ts";
 import type { Line } from "./load.ts";
 import { printCosts } from "./cost-report.ts";
 import type { Counts, Measured } from "./cost-report.ts";
-import { bundleWorker, freePort, serve } from "./workerd.ts";
+import { bundleWorker, EDGE_OBJECTS, edgeVariables, freePort, serve } from "./workerd.ts";
 
 const SIZES = [1, 10, 100, 1_000] as const;
 /** Agents of the deployment that flushes early, and how early. */
@@ -82,16 +82,13 @@ async function deploy(
       name: "edge",
       script: fileURLToPath(new URL("workers/metered.js", import.meta.url)),
       modules: { "edge.js": script },
-      objects: { CLUSTER: "Cluster", BOARD: "Board", RELAY: "Relay", THROTTLE: "Throttle" },
-      variables: {
-        PAGE_NAME: "Bench",
-        PAGE_TIME_ZONE: "Etc/UTC",
-        FLUSH_INTERVAL_MS: String(flushMs),
-        DATABASE_URL: "postgres://bench:bench@localhost/bench",
-        NEON_FETCH_ENDPOINT: `http://127.0.0.1:${database}/sql`,
-        EDGE_SIGNING_KEY,
-        OPERATOR_KEY,
-      },
+      objects: EDGE_OBJECTS,
+      variables: edgeVariables({
+        operatorKey: OPERATOR_KEY,
+        signingKey: EDGE_SIGNING_KEY,
+        databasePort: database,
+        flushMs,
+      }),
       ports: [port],
     },
   ]);

@@ -19,7 +19,7 @@ import { load, once, play, requestBytes } from "./load.ts";
 import type { Line, LoadResult, Step } from "./load.ts";
 import { startDatabase } from "./database.ts";
 import { agentMemory } from "./memory.ts";
-import { bundleWorker, freePort, serve } from "./workerd.ts";
+import { bundleWorker, EDGE_OBJECTS, edgeVariables, freePort, serve } from "./workerd.ts";
 import type { WorkerSpec } from "./workerd.ts";
 
 const ROUNDS = 5;
@@ -41,6 +41,8 @@ const PAGES_UNCACHED = 60;
 const COMPONENTS = 20;
 const COST_MINUTES = 10;
 const AGENT_RUN_MS = 25_000;
+/** As in production: no round lasts that long. */
+const FLUSH_MS = 300_000;
 /** No further round begins after this, so that a busy machine gets fewer rounds and not a longer bench. */
 const ROUNDS_MS_MAX = 100_000;
 
@@ -237,16 +239,13 @@ function edgeWorkers(script: string, ports: Ports, operatorKey: string): readonl
   const edge = {
     name: "edge",
     script,
-    objects: { CLUSTER: "Cluster", BOARD: "Board", RELAY: "Relay", THROTTLE: "Throttle" },
-    variables: {
-      PAGE_NAME: "Bench",
-      PAGE_TIME_ZONE: "Etc/UTC",
-      FLUSH_INTERVAL_MS: "300000",
-      DATABASE_URL: "postgres://bench:bench@localhost/bench",
-      NEON_FETCH_ENDPOINT: `http://127.0.0.1:${ports.database}/sql`,
-      EDGE_SIGNING_KEY: makeSecrets().EDGE_SIGNING_KEY,
-      OPERATOR_KEY: operatorKey,
-    },
+    objects: EDGE_OBJECTS,
+    variables: edgeVariables({
+      operatorKey,
+      signingKey: makeSecrets().EDGE_SIGNING_KEY,
+      databasePort: ports.database,
+      flushMs: FLUSH_MS,
+    }),
     cache: "cache",
     ports: [ports.edge],
   };

@@ -19,6 +19,49 @@ export function frameBytes(kind: keyof typeof OPCODES, payload: Uint8Array): Buf
   return Buffer.concat([head, payload]);
 }
 
+/** A listener that never speaks: `onText` gets each text that the server sends. */
+export async function listen(
+  port: number,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  onText: (payload: Buffer) => void,
+): Promise<Listener> {
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  let received: Buffer = Buffer.alloc(0);
+  let isUpgraded = false;
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", reject).once("close", () => reject(new Error("the socket was closed")));
+    socket.once("connect", () => socket.write(upgradeRequest(`127.0.0.1:${port}`, path, lines.join(""))));
+    socket.on("data", (bytes) => {
+      received = received.length === 0 ? bytes : Buffer.concat([received, bytes]);
+      const end = received.indexOf("\r\n\r\n");
+      if (!isUpgraded && end === -1) return;
+      if (!isUpgraded) {
+        const status = received.subarray(9, 12).toString();
+        if (status !== "101") return reject(new Error(`the socket got HTTP ${status}`));
+        isUpgraded = true;
+        received = received.subarray(end + 4);
+        resolve();
+      }
+      for (let frame = frameOf(received); frame !== null; frame = frameOf(received)) {
+        received = received.subarray(frame.length);
+        if (frame.opcode === OPCODES.text) onText(frame.payload);
+      }
+    });
+  });
+  return { close: () => void socket.destroy() };
+}
+
+export interface Listener {
+  close(): void;
+}
+
+function upgradeRequest(host: string, path: string, headers = ""): string {
+  const key = randomBytes(16).toString("base64");
+  return `GET ${path} HTTP/1.1\r\nhost: ${host}\r\n${headers}upgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-key: ${key}\r\nsec-websocket-version: 13\r\n\r\n`;
+}
+
 /** Opens a socket. An answer is the next text: 200 unless it says `refused`; a socket that is closed answers 0. */
 export async function openSocket(port: number, host: string, path: string): Promise<Line> {
   const socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -59,12 +102,7 @@ export async function openSocket(port: number, host: string, path: string): Prom
   });
   socket.on("close", () => answer({ status: 0, body: Buffer.from("the socket was closed") }));
   socket.on("error", () => socket.destroy());
-  const key = randomBytes(16).toString("base64");
-  const upgraded = await next(
-    Buffer.from(
-      `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-key: ${key}\r\nsec-websocket-version: 13\r\n\r\n`,
-    ),
-  );
+  const upgraded = await next(Buffer.from(upgradeRequest(host, path)));
   if (upgraded.status !== 101) throw new Error(`the socket got HTTP ${upgraded.status}`);
   return { exchange: next, close: () => void socket.destroy() };
 }

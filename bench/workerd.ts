@@ -36,6 +36,27 @@ export interface WorkerSpec {
   readonly ports: readonly number[];
 }
 
+/** Binding by class name of the edge's objects. */
+export const EDGE_OBJECTS = { CLUSTER: "Cluster", BOARD: "Board", RELAY: "Relay", THROTTLE: "Throttle" };
+
+/** What `wrangler.toml` and `wrangler secret` set of the edge. */
+export function edgeVariables(asked: {
+  readonly operatorKey: string;
+  readonly signingKey: string;
+  readonly databasePort: number;
+  readonly flushMs: number;
+}): Readonly<Record<string, string>> {
+  return {
+    PAGE_NAME: "Bench",
+    PAGE_TIME_ZONE: "Etc/UTC",
+    FLUSH_INTERVAL_MS: String(asked.flushMs),
+    DATABASE_URL: "postgres://bench:bench@localhost/bench",
+    NEON_FETCH_ENDPOINT: `http://127.0.0.1:${asked.databasePort}/sql`,
+    EDGE_SIGNING_KEY: asked.signingKey,
+    OPERATOR_KEY: asked.operatorKey,
+  };
+}
+
 /** Bundles the Worker as a deploy would, without deploying it. Resolves to the script's path. */
 export async function bundleWorker(directory: string): Promise<string> {
   const wrangler = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
@@ -47,11 +68,14 @@ export async function bundleWorker(directory: string): Promise<string> {
   return join(directory, "index.js");
 }
 
+export interface Served {
+  readonly pid: number;
+  /** Asked politely, it waits until every open socket has gone. */
+  stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+}
+
 /** Runs Workers in one process until `stop`. Their objects' files are in `directory`. */
-export async function serve(
-  directory: string,
-  workers: readonly WorkerSpec[],
-): Promise<{ readonly pid: number; stop(): Promise<void> }> {
+export async function serve(directory: string, workers: readonly WorkerSpec[]): Promise<Served> {
   mkdirSync(join(directory, "objects"), { recursive: true });
   const config = join(directory, "config.capnp");
   writeFileSync(config, configText(directory, workers));
@@ -69,8 +93,8 @@ export async function serve(
     );
   return {
     pid: child.pid ?? -1,
-    async stop() {
-      child.kill("SIGTERM");
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
       await exited;
       process.off("exit", killAtExit);
     },

@@ -5,6 +5,8 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Millis } from "../../protocol/time.ts";
 import { SESSION_LIFETIME_MS } from "../core/access.ts";
+import { returnSpread } from "../core/crowd.ts";
+import { shortHash } from "../core/hash.ts";
 import type { Env } from "./env.ts";
 import { boardOf } from "./env.ts";
 
@@ -27,9 +29,15 @@ interface Attachment {
 
 /** Open pages a shard: beyond it a page falls back to polling. */
 const SOCKETS_MAX = 20_000;
+/** Of them from one address, which may be a whole office: nobody alone takes a shard from everybody else. */
+const SOCKETS_PER_ADDRESS_MAX = 500;
 
 export class Relay extends DurableObject<Env> {
   #newest: string | null = null;
+  /** Under way: a thousand pages that come back together ask the Board once. */
+  #asking: Promise<string> | null = null;
+  /** What all open pages were told last of how to come back; 0 if nothing. */
+  #spreadMs = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -39,11 +47,14 @@ export class Relay extends DurableObject<Env> {
   /** An upgrade. The route has checked who may listen. */
   override async fetch(request: Request): Promise<Response> {
     if (request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 426 });
-    if (this.ctx.getWebSockets().length >= SOCKETS_MAX)
-      return new Response(null, { status: 503, headers: { "retry-after": "30" } });
-    const { 0: client, 1: server } = new WebSocketPair();
     const session = request.headers.get(SESSION_HEADER);
-    this.ctx.acceptWebSocket(server, session === null ? [] : [session]);
+    const tag = session ?? this.#addressTag(request);
+    const isFull =
+      this.ctx.getWebSockets().length >= SOCKETS_MAX ||
+      (session === null && this.ctx.getWebSockets(tag).length >= SOCKETS_PER_ADDRESS_MAX);
+    if (isFull) return new Response(null, { status: 503, headers: { "retry-after": "30" } });
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server, [tag]);
     const attachment: Attachment = { endsAt: session === null ? null : Date.now() + SESSION_LIFETIME_MS };
     server.serializeAttachment(attachment);
     // The page was rendered some seconds ago, and what changed between then and now was sent before it listened.
@@ -51,13 +62,32 @@ export class Relay extends DurableObject<Env> {
     return new Response(null, { status: 101, webSocket: client });
   }
 
+  /** No address is kept: what is kept tells two of them apart, in this shard only. */
+  #addressTag(request: Request): string {
+    return `address:${shortHash(`${this.ctx.id.toString()} ${request.headers.get("cf-connecting-ip") ?? ""}`)}`;
+  }
+
   async #greet(socket: WebSocket): Promise<void> {
     try {
-      socket.send((this.#newest ??= await boardOf(this.env).liveFrame()));
+      socket.send(this.#newest ?? (await this.#ask()));
+      socket.send(spreadMessage(this.#spreadNow()));
     } catch (error) {
       // A page that opens while the Board is away has what it was rendered with, and hears of what comes.
       console.warn(JSON.stringify({ event: "greeting_failed", error: String(error) }));
     }
+  }
+
+  async #ask(): Promise<string> {
+    this.#asking ??= boardOf(this.env)
+      .liveFrame()
+      .finally(() => (this.#asking = null));
+    const frame = await this.#asking;
+    // Published meanwhile is newer.
+    return (this.#newest ??= frame);
+  }
+
+  #spreadNow(): number {
+    return returnSpread(this.ctx.getWebSockets().length * RELAY_SHARDS);
   }
 
   /** Passes one frame to every open page; how many there are. */
@@ -65,12 +95,15 @@ export class Relay extends DurableObject<Env> {
     this.#newest = frame;
     const sockets = this.ctx.getWebSockets();
     const now = Date.now();
+    const spreadMs = this.#spreadNow();
+    const spread = spreadMs === this.#spreadMs ? null : spreadMessage((this.#spreadMs = spreadMs));
     for (const socket of sockets) {
       try {
         // Written by `fetch` above, and by nobody else.
         const { endsAt } = socket.deserializeAttachment() as Attachment;
         if (endsAt !== null && endsAt <= now) socket.close(SESSION_OVER, "the session is over");
         else socket.send(frame);
+        if (spread !== null && endsAt === null) socket.send(spread);
       } catch {
         // It closed meanwhile; the page reconnects and reads the newest state.
       }
@@ -92,4 +125,9 @@ export class Relay extends DurableObject<Env> {
   override async webSocketMessage(socket: WebSocket): Promise<void> {
     socket.close(1008, "this socket only speaks");
   }
+}
+
+/** What `web/client/socket.ts` goes by once it is cut off. */
+function spreadMessage(spreadMs: number): string {
+  return JSON.stringify({ spreadMs });
 }

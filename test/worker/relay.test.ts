@@ -1,0 +1,72 @@
+import { evictDurableObject } from "cloudflare:test";
+import { expect, it } from "vitest";
+import type { PageChange } from "../../protocol/page.ts";
+import { boardOf } from "../../worker/objects/env.ts";
+import { tell, told } from "../support/facts.ts";
+import { bindings } from "./agent.ts";
+
+interface Reader {
+  readonly messages: (Partial<PageChange> & { readonly spreadMs?: number })[];
+  readonly socket: WebSocket;
+}
+
+/** A page that opens at a shard, from an address. */
+async function reader(shard: string, address: string): Promise<Reader | number> {
+  const headers = { upgrade: "websocket", "cf-connecting-ip": address };
+  const answer = await bindings.RELAY.getByName(shard).fetch("https://status.test/live", { headers });
+  if (answer.webSocket === null) return answer.status;
+  const messages: Reader["messages"] = [];
+  answer.webSocket.addEventListener("message", ({ data }) => messages.push(JSON.parse(String(data))));
+  answer.webSocket.accept();
+  return { messages, socket: answer.webSocket };
+}
+
+async function readers(shard: string, count: number, addressOf: (i: number) => string): Promise<readonly Reader[]> {
+  const opened = await Promise.all(Array.from({ length: count }, (_, i) => reader(shard, addressOf(i))));
+  return opened.filter((one) => typeof one === "object");
+}
+
+function close(opened: readonly Reader[]): void {
+  for (const { socket } of opened) socket.close();
+}
+
+it("greets each page with what is so now, and with how to come back after a cut", async () => {
+  const [one] = await readers("greeting", 1, () => "192.0.2.1");
+  await expect.poll(() => one?.messages.length).toBe(2);
+  expect(one?.messages[0]?.generatedAt).toBeGreaterThan(Date.now() - 5_000);
+  expect(one?.messages[1]).toEqual({ spreadMs: 1_000 });
+  close(one === undefined ? [] : [one]);
+});
+
+it("asks the Board once for 200 pages that come back together", async () => {
+  const board = boardOf(bindings);
+  const asked = async (): Promise<number> => (await board.costs()).calls["liveFrame"] ?? 0;
+  const before = await asked();
+  const opened = await readers("crowd", 200, (i) => `192.0.2.${i}`);
+  await expect.poll(() => opened.filter(({ messages }) => messages.length >= 2).length).toBe(200);
+  expect((await asked()) - before).toBe(1);
+  close(opened);
+});
+
+it("tells the pages that stay when they have become so many that a second is too short", async () => {
+  const [first] = await readers("growing", 1, () => "192.0.2.1");
+  const rest = await readers("growing", 100, (i) => `198.51.100.${i}`);
+  await bindings.RELAY.getByName("growing").publish("{}");
+  // 101 of this shard's are taken for 404 in all, and 250 a second may return.
+  await expect.poll(() => first?.messages.at(-1)).toEqual({ spreadMs: 2_000 });
+  await evictDurableObject(bindings.RELAY.getByName("growing"), { webSockets: "hibernate" });
+  const count = first?.messages.length ?? 0;
+  await bindings.RELAY.getByName("growing").publish("{}");
+  await expect.poll(() => first?.messages.slice(count)).toEqual([{}, { spreadMs: 2_000 }]);
+  close([...rest, ...(first === undefined ? [] : [first])]);
+});
+
+it("lets no single address take a shard from everybody else", async () => {
+  await boardOf(bindings).hear(tell(Date.now(), [told("operational")], "relay-1"));
+  const greedy = await readers("greedy", 501, () => "192.0.2.9");
+  expect(greedy.length).toBe(500);
+  expect(await reader("greedy", "192.0.2.9")).toBe(503);
+  const [other] = await readers("greedy", 1, () => "192.0.2.10");
+  expect(other).toBeDefined();
+  close([...greedy, ...(other === undefined ? [] : [other])]);
+});
