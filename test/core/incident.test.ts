@@ -5,6 +5,7 @@ import { changesAt, changesUntil, componentVerdict, outlook } from "../../worker
 import type { Evidence } from "../../worker/core/component.ts";
 import type { Incident, IncidentUpdate } from "../../worker/core/incident.ts";
 import { kept } from "../../worker/core/incident.ts";
+import { matrixOf } from "../../worker/core/matrix.ts";
 import type { PageFacts } from "../../worker/core/snapshot.ts";
 import { publicChange, publicLog, publicSnapshot } from "../../worker/core/snapshot.ts";
 import { NOON, announcement, component, incident, incidentUpdate, maintenance, tell, told } from "../support/facts.ts";
@@ -162,6 +163,17 @@ describe("what is said of a component in an incident", () => {
       { component: CHECKOUT.id, at: NOON + HOUR, status: "operational" },
     ]);
   });
+});
+
+it("operators read what people say beside what the evidence says", () => {
+  const reason = (held: Partial<Evidence>) => {
+    const tells = new Map([["eu-1", tell(NOON, [told("operational")])]]);
+    return matrixOf(CHECKOUT, { tells, maintenances: [], outside: new Map(), ...held }, NOON).reason;
+  };
+  const incidents = [incident({ updates: [said(0, "identified", "partial_outage")] })];
+  expect(reason({})).toBe("operational");
+  expect(reason({ incidents })).toBe('the incident "Checkout fails" says partial outage; evidence: operational');
+  expect(reason({ announcements: [announcement({ startsAt: NOON })] })).toBe("maintenance: Database upgrade");
 });
 
 describe("the first view", () => {

@@ -195,8 +195,8 @@ export function outsideOf({ url }: Component, { outside }: Pick<Evidence, "outsi
 
 /** What the mesh says of it. Maintenance is declared; the rest is evidence. */
 export function insideVerdict(component: Component, evidence: Evidence, at: Millis): Said {
-  const declared = evidence.announcements?.find((one) => isAnnouncedFor(one, component.id, at));
-  if (declared !== undefined) return { status: "under_maintenance", why: declared.name };
+  const declared = declaredFor(component, evidence, at);
+  if (declared !== null) return { status: "under_maintenance", why: declared.name };
   const parts = partsOf(component, evidence, at);
   const { status, by, failingShare } = ruled(component.rule, component.quorum, parts);
   const part = by === null ? undefined : parts[by];
@@ -204,6 +204,11 @@ export function insideVerdict(component: Component, evidence: Evidence, at: Mill
   const alike = parts.filter((one) => one.status === part?.status).length;
   const isPlace = clustersOf(component).size > 1 && alike < parts.length && part?.status !== "under_maintenance";
   return { status, why: why === null || !isPlace ? why : placed(why, alike, parts.length, failingShare) };
+}
+
+/** The announced maintenance that covers all of a component; null if none does. */
+export function declaredFor({ id }: Component, { announcements = [] }: Evidence, at: Millis): Announcement | null {
+  return announcements.find((one) => isAnnouncedFor(one, id, at)) ?? null;
 }
 
 /** What visitors read where only some of several clusters are in trouble. Their names are nobody's business. */

@@ -2,7 +2,16 @@
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Component, ComponentPart, Evidence } from "./component.ts";
-import { clusterParts, componentVerdict, insideVerdict, outsideOf, partsOf, splitService } from "./component.ts";
+import {
+  clusterParts,
+  componentVerdict,
+  declaredFor,
+  insideVerdict,
+  outsideOf,
+  partsOf,
+  splitService,
+} from "./component.ts";
+import { worstSaid } from "./incident.ts";
 import { outsideReason, sidesReason } from "./probe.ts";
 import { ruled } from "./rule.ts";
 import { percent } from "./service.ts";
@@ -43,10 +52,19 @@ export function matrixOf(component: Component, evidence: Evidence, at: Millis): 
   return {
     status,
     why,
-    reason: bothReasons(component, evidence, at),
+    reason: reasonWithPeople(component, evidence, at),
     disagreement: disagreementOf(clusters),
     clusters,
   };
+}
+
+/** What people announced that decides, before the reasons of the evidence. */
+function reasonWithPeople(component: Component, evidence: Evidence, at: Millis): string {
+  const declared = declaredFor(component, evidence, at);
+  const said = worstSaid(evidence.incidents ?? [], component.id);
+  const seen = declared === null ? bothReasons(component, evidence, at) : `maintenance: ${declared.name}`;
+  if (said === null || said.status === "operational") return seen;
+  return `the incident "${said.name}" says ${said.status.replaceAll("_", " ")}; evidence: ${seen}`;
 }
 
 /** Why a component is what it is said to be: which side fails, and the numbers of both. */
