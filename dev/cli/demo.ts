@@ -2,12 +2,14 @@ import * as v from "valibot";
 import { FAULT_MODES, ratioDefault } from "../mesh/fault.ts";
 import { dataDir, isRunning, readRun } from "../supervise/run-file.ts";
 import { command, Usage } from "./command.ts";
-import { reasonOf, Refusal } from "./edge.ts";
+import { announceExamples } from "../demo-announcements.ts";
+import { findOperator, reasonOf, Refusal } from "./edge.ts";
 
 const HELP = `
 npm run demo -- list                                     the demo's services and what is wrong with each
 npm run demo -- break SERVICE [--mode MODE] [--ratio R]  makes a service misbehave
 npm run demo -- heal [SERVICE]                           ends that, for all services when none is named
+npm run demo -- announce                                 announces an open incident, one that is over, and a maintenance
 
   --mode failing   the share R of its answers is 503 (the default)
   --mode slow      the share R of its answers takes a second longer
@@ -45,8 +47,11 @@ await command(
       case "heal":
         show(await control("POST", "/control/heal", service === undefined ? {} : { service }));
         return;
+      case "announce":
+        for (const line of await announceExamples(findOperator(), Date.now())) console.log(line);
+        return;
       default:
-        throw new Usage("say list, break or heal");
+        throw new Usage("say list, break, heal or announce");
     }
   },
 );

@@ -72,6 +72,14 @@ describe("an incident", () => {
       3,
     ],
     [
+      "is not made worse by what the evidence says once it is over",
+      [said(0, "identified", "degraded_performance"), said(3, "resolved", "major_outage")],
+      "resolved",
+      "minor",
+      null,
+      3,
+    ],
+    [
       "of a slow component is minor",
       [said(0, "identified", "degraded_performance")],
       "identified",
