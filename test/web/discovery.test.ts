@@ -1,11 +1,14 @@
 /** What programs look for at fixed addresses. */
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { describe, expect, it } from "vitest";
+import type { PageSnapshot } from "../../protocol/page.ts";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import { renderLlms } from "../../web/view/llms.ts";
 import { CARDS, ICONS } from "../../web/view/pictures.generated.ts";
+import { renderPage } from "../../web/view/page.ts";
 import { renderSitemap } from "../../web/view/sitemap.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { announced, HOSTILE_NAME, incident, resolved } from "./announcements.ts";
 import { component, everyState, NOW, snapshot } from "./snapshots.ts";
 
@@ -17,7 +20,7 @@ describe("llms.txt", () => {
   it("says what is, since when and why", () => {
     expect(text).toContain("Overall, as of 2026-11-23T14:02:39Z: major outage.");
     expect(text).toContain("- [Checkout](https://status.example.com/components/component000) (Shop): operational\n");
-    expect(text).toContain("(Shop): partial outage since 2026-11-23T13:48:39Z. About 3 in 10 requests fail.");
+    expect(text).toContain("(Shop): partial outage since 2026-11-23T13:48:39Z. About 3 of 10 requests fail.");
     expect(text).toContain("incidents/incident0001): identified since 2026-11-23T13:48:39Z");
     expect(text).toContain("[Database upgrade](https://status.example.com/maintenance/maint0000001)");
     expect(text).not.toContain("Search was slow");
@@ -48,6 +51,22 @@ describe("sitemap.xml", () => {
     expect(urlset.url.at(-2)?.lastmod).toBe("2026-11-23T13:58:39Z");
   });
 });
+
+describe("a shared link", () => {
+  it("shows the card of what the page says, and its title as text", () => {
+    const shown = { ...everyState(), incidents: [incident({ impact: "critical" })], page: named(HOSTILE_NAME) };
+    const html = renderPage({ snapshot: shown, now: NOW, origin, isCopy: false, locale: localeOf("en", "Etc/UTC") });
+    const [head = ""] = html.split("<style>");
+    expect(head).toContain('<meta property="og:image" content="https://status.example.com/card/major_outage.png"/>');
+    expect(head).toContain('<link rel="canonical" href="https://status.example.com/"/>');
+    expect(head).toMatch(/<meta property="og:title" content="[^"]*&#60;script&#62;alert\(1\)[^"<>]*"\/>/);
+    expect(head).not.toContain("<script>");
+  });
+});
+
+function named(name: string): PageSnapshot["page"] {
+  return { ...everyState().page, name };
+}
 
 describe.each([
   ["card", CARDS, 1200, 630, 12_000],

@@ -1,10 +1,11 @@
 /** The frame of public documents: each is one request, with its style, its shapes and its script in it. */
+import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { COMPONENT_STYLE, PAGES_SCRIPT, PAGES_STYLE, PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
 import type { Html } from "./html.ts";
 import { json, markup, trusted } from "./html.ts";
 import { isoText } from "./iso.ts";
-import { shapeSheet } from "./shape.ts";
+import { iconUrl, shapeSheet } from "./shape.ts";
 import type { LiveLocale, Locale } from "./words/locale.ts";
 
 /**
@@ -19,15 +20,22 @@ const ASSETS = {
   component: { style: COMPONENT_STYLE, script: PAGES_SCRIPT },
 } as const satisfies Record<DocumentKind, object>;
 
+/** `origin` is without a slash at its end, `path` from its slash on. */
+interface Address {
+  readonly origin: string;
+  readonly path: string;
+}
+
 export interface DocumentParts {
   readonly kind: DocumentKind;
   /** The script gets its words from here too. */
   readonly locale: Locale;
   readonly title: string;
   readonly description: string;
-  readonly icon: string;
+  /** What the tab's icon shows, and the card where somebody shares its address. */
+  readonly status: ComponentStatus;
   /** The one address it is known by; null for what has none, which search engines are told to forget. */
-  readonly canonical: string | null;
+  readonly address: Address | null;
   /** When what it says was put together, if that matters. */
   readonly generatedAt?: Millis;
   readonly body: Html;
@@ -38,13 +46,18 @@ export function document({
   locale,
   title,
   description,
-  icon,
-  canonical,
+  status,
+  address,
   generatedAt,
   body,
 }: DocumentParts): string {
   const { lang, dir, words, timeZone } = locale;
   const { style, script } = ASSETS[kind];
-  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${canonical === null ? markup`<meta name="robots" content="noindex"/>` : markup`<link rel="canonical" href="${canonical}"/>`}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${icon}"/><style>${trusted(style)}</style></head><body data-words='${json({ ...words.live, timeZone } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
+  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, title, status)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style></head><body data-words='${json({ ...words.live, timeZone } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
     .text;
+}
+
+/** Its one address, and what chats and networks show of it. They read everything else from title and description. */
+function known({ origin, path }: Address, title: string, status: ComponentStatus): Html {
+  return markup`<link rel="canonical" href="${origin}${path}"/><meta property="og:title" content="${title}"/><meta property="og:image" content="${origin}/card/${status}.png"/><meta name="twitter:card" content="summary_large_image"/>`;
 }

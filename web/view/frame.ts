@@ -6,7 +6,6 @@ import type { DocumentKind } from "./document.ts";
 import { document } from "./document.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
-import { iconUrl } from "./shape.ts";
 import type { Locale } from "./words/locale.ts";
 
 /** What a document is made of. `origin` is without a slash at its end. */
@@ -39,8 +38,8 @@ export function frame({ snapshot, origin, locale }: FrameView, parts: FrameParts
     locale,
     title: `${title} · ${page.name}`,
     description,
-    icon: iconUrl(status),
-    canonical: `${origin}${path}`,
+    status,
+    address: { origin, path },
     generatedAt: snapshot.generatedAt,
     body: markup`<header><p><a href="/">${page.name}</a></p></header><main data-zone="${page.timeZone}">${main}</main><footer><nav><a href="/">Status now</a> <a href="/history">History</a></nav></footer>`,
   });

@@ -1,5 +1,5 @@
 import type { PageChange, PageComponent, PageSnapshot } from "../../protocol/page.ts";
-import { holdsUntil, pageStatus } from "../../protocol/page.ts";
+import { holdsUntil, pageVerdict, shownStatus } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { document } from "./document.ts";
 import { moment, shortDay } from "./format.ts";
@@ -11,7 +11,6 @@ import { isoText } from "./iso.ts";
 import { notices } from "./notice.ts";
 import type { Regions } from "./regions.ts";
 import { stillRegions } from "./regions.ts";
-import { iconUrl } from "./shape.ts";
 import { frozenText, sloRule, sloText, uptimeTable } from "./uptime.ts";
 import { counted, fill, filled } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
@@ -46,10 +45,10 @@ export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: Pa
   return document({
     kind: "page",
     locale,
-    canonical: `${origin}${chosen?.path ?? "/"}`,
+    address: { origin, path: chosen?.path ?? "/" },
     title: `${sentence} · ${page.name}`,
     description: `${page.name}: ${sentence}`,
-    icon: iconUrl(pageStatus(components, now)),
+    status: shownStatus(pageVerdict(snapshot, now)),
     generatedAt: change.generatedAt,
     body: markup`<header><p>${page.name}</p></header><main id="days" data-page='${json(change, figures)}' data-now="${now}"${chosen && markup` data-own="${chosen.ids.join()}"`} data-first="${today(now, locale.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(change, now, locale)}</div>${components.length === 0 ? emptyPage(change, locale) : groups(snapshot, regions, now, locale)}${late(change, now, locale)}</main><p class="vh" role="status" id="say"></p>${footer(snapshot, origin, now, locale)}`,
   });

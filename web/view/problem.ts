@@ -1,6 +1,5 @@
 import { document } from "./document.ts";
 import { markup } from "./html.ts";
-import { iconUrl } from "./shape.ts";
 import { localeOf } from "./words/locale.ts";
 
 /** `status` is HTTP's; `message` says what to do. */
@@ -15,10 +14,10 @@ export function renderProblem({ status, title, message }: Problem): string {
   return document({
     locale: localeOf("en", "Etc/UTC"),
     kind: "pages",
-    canonical: null,
+    address: null,
     title,
     description: message,
-    icon: iconUrl("unknown"),
+    status: "unknown",
     body: markup`<main><div class="top"><p class="code">${status}</p><h1>${title}</h1><p>${message}</p></div><nav><a href="/">Status now</a> <a href="/history">History</a></nav></main>`,
   });
 }
