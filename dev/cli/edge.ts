@@ -78,7 +78,7 @@ const AmendedSchema = v.object({ entries: v.array(ChainEntrySchema) });
 const TakenOverSchema = v.object({
   components: v.array(v.object({ id: v.string(), as: v.string(), isNew: v.boolean() })),
 });
-type TakenOver = v.InferOutput<typeof TakenOverSchema>["components"][number];
+export type TakenOver = v.InferOutput<typeof TakenOverSchema>["components"][number];
 const ImportedSchema = v.object({ added: v.number(), renewed: v.number(), known: v.number() });
 export type Imported = v.InferOutput<typeof ImportedSchema>;
 const ErrorSchema = v.object({ error: v.object({ code: v.string(), message: v.string() }) });

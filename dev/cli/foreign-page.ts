@@ -43,7 +43,7 @@ export interface ForeignIncident {
   readonly updates: readonly ForeignUpdate[];
 }
 
-export interface ForeignMaintenance {
+interface ForeignMaintenance {
   readonly id: string;
   readonly name: string;
   readonly createdAt: string;

@@ -1,7 +1,7 @@
 import { command, Usage } from "./command.ts";
-import type { Imported, Operator } from "./edge.ts";
+import type { Imported, Operator, TakenOver } from "./edge.ts";
 import { findOperator, importAnnounced, importComponents } from "./edge.ts";
-import type { ForeignIncident, ForeignMaintenance, ForeignPage } from "./foreign-page.ts";
+import type { ForeignIncident, ForeignPage } from "./foreign-page.ts";
 import { originOf, readForeignPage } from "./foreign-page.ts";
 
 const HELP = `
@@ -21,8 +21,10 @@ npm run -s import -- https://status.example.com [--dry-run]
   npm run -s import -- https://status.example.com
 `;
 
-/** Of one request, characters of JSON: the edge takes 2 MiB. */
-const BATCH_MAX = 1_000_000;
+/** Of one request, bytes of JSON: the edge takes 2 MiB. */
+const BATCH_MAX = 1_500_000;
+/** Of one request, entries. */
+const BATCH_ENTRIES_MAX = 100;
 
 await command(HELP, { "dry-run": { type: "boolean" } }, async ({ values, positionals }) => {
   const [address, ...others] = positionals;
@@ -42,8 +44,10 @@ function tellPlan({ name, components, incidents, maintenances }: ForeignPage): v
   for (const { name: component, group } of components)
     console.log(`  ${group === null ? "" : `${group}: `}${component}`);
   console.log(count(incidents.length, "incident"));
-  for (const { startedAt, name: incident, updates } of incidents)
-    console.log(`  ${dayOf(startedAt)} ${incident} (${count(updates.length, "update")})`);
+  for (const incident of incidents)
+    console.log(
+      `  ${dayOf(incident.startedAt)} ${incident.name} (${stateOf(incident)}, ${count(incident.updates.length, "update")})`,
+    );
   console.log(count(maintenances.length, "maintenance"));
   for (const { startsAt, name: maintenance } of maintenances) console.log(`  ${dayOf(startsAt)} ${maintenance}`);
   console.log("Nothing was written: this was a dry run.");
@@ -51,7 +55,8 @@ function tellPlan({ name, components, incidents, maintenances }: ForeignPage): v
 
 async function takeOver(operator: Operator, page: ForeignPage, say: (line: string) => void): Promise<void> {
   say(`writing ${count(page.components.length, "component")}`);
-  const taken = await importComponents(operator, page.components);
+  const taken: TakenOver[] = [];
+  for (const batch of batches(page.components)) taken.push(...(await importComponents(operator, batch)));
   const ids = new Map(taken.map(({ id, as }) => [id, as]));
   const incidents = page.incidents.map((one) => ({ ...one, updates: renamed(one.updates, ids) }));
   const maintenances = page.maintenances.map((one) => ({
@@ -61,15 +66,18 @@ async function takeOver(operator: Operator, page: ForeignPage, say: (line: strin
   }));
   say(`writing ${count(incidents.length, "incident")} and ${count(maintenances.length, "maintenance")}`);
   const ofIncidents: Imported[] = [];
-  for (const batch of batches<ForeignIncident>(incidents))
+  for (const batch of batches(incidents))
     ofIncidents.push(await importAnnounced(operator, { incidents: batch, maintenances: [] }));
   const ofMaintenances: Imported[] = [];
-  for (const batch of batches<ForeignMaintenance>(maintenances))
+  for (const batch of batches(maintenances))
     ofMaintenances.push(await importAnnounced(operator, { incidents: [], maintenances: batch }));
   const fresh = taken.filter(({ isNew }) => isNew).length;
   console.log(`${count(fresh, "component")} added, ${taken.length - fresh} known already`);
   console.log(`incidents: ${summed(ofIncidents)}`);
   console.log(`maintenances: ${summed(ofMaintenances)}`);
+  // What it says of components holds until somebody says that it is over.
+  for (const incident of page.incidents)
+    if (!isOver(incident)) console.log(`open: ${incident.id}  ${stateOf(incident)}  ${incident.name}`);
   if (fresh > 0)
     console.log(
       `Nothing is known of ${fresh === 1 ? "it" : "them"} yet: say what each component stands for, in the admin under Components.`,
@@ -89,8 +97,8 @@ function batches<One>(all: readonly One[]): readonly (readonly One[])[] {
   const result: One[][] = [];
   let room = 0;
   for (const one of all) {
-    const size = JSON.stringify(one).length;
-    if (size > room) {
+    const size = Buffer.byteLength(JSON.stringify(one));
+    if (size > room || (result.at(-1)?.length ?? 0) >= BATCH_ENTRIES_MAX) {
       result.push([]);
       room = BATCH_MAX;
     }
@@ -98,6 +106,14 @@ function batches<One>(all: readonly One[]): readonly (readonly One[])[] {
     room -= size;
   }
   return result;
+}
+
+function stateOf({ updates }: ForeignIncident): string {
+  return updates.at(-1)?.status ?? "";
+}
+
+function isOver(incident: ForeignIncident): boolean {
+  return ["resolved", "postmortem"].includes(stateOf(incident));
 }
 
 function summed(imported: readonly Imported[]): string {

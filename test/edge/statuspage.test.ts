@@ -203,6 +203,7 @@ describe("npm run import", () => {
       "3 components added, 0 known already\n" +
         "incidents: 2 added, 0 brought up to date, 0 unchanged\n" +
         "maintenances: 4 added, 0 brought up to date, 0 unchanged\n" +
+        "open: open00000000  identified  Some payments fail\n" +
         "Nothing is known of them yet: say what each component stands for, in the admin under Components.\n",
     ]);
     expect(problem).toContain("writing 3 components");
@@ -221,7 +222,8 @@ describe("npm run import", () => {
       0,
       "0 components added, 3 known already\n" +
         "incidents: 0 added, 0 brought up to date, 2 unchanged\n" +
-        "maintenances: 0 added, 0 brought up to date, 4 unchanged\n",
+        "maintenances: 0 added, 0 brought up to date, 4 unchanged\n" +
+        "open: open00000000  identified  Some payments fail\n",
     ]);
     expect(comparable(await document(to, "incidents"), to)).toEqual(before);
   });

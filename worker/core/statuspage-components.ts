@@ -4,7 +4,7 @@ import { outlookAt } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { worst } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { dayOf, rfc3339 } from "./calendar.ts";
+import { rfc3339 } from "./calendar.ts";
 import { shortHash } from "./hash.ts";
 
 export type WireStatus = Exclude<ComponentStatus, "unknown">;
@@ -51,16 +51,17 @@ function componentRow(
   now: Millis,
 ): WireComponent {
   const said = outlookAt(component, now);
+  const createdAt = rfc3339(component.createdAt, page.timeZone);
   return {
     id: component.id,
     name: component.name,
     status: wireStatusOf(said.status),
-    created_at: rfc3339(component.createdAt, page.timeZone),
+    created_at: createdAt,
     updated_at: rfc3339(updatedAt(component, now), page.timeZone),
     position,
     description: said.status === "unknown" ? missingData(component, page.timeZone) : component.description,
     showcase: true,
-    start_date: dayOf(component.createdAt, page.timeZone),
+    start_date: dateOf(createdAt),
     group_id: groupId,
     page_id: page.id,
     group: false,
@@ -76,23 +77,28 @@ function groupRow(
   position: number,
   now: Millis,
 ): WireComponent {
-  const createdAt = Math.min(...members.map((member) => member.createdAt));
+  const createdAt = rfc3339(Math.min(...members.map((member) => member.createdAt)), page.timeZone);
   return {
     id,
     name,
     status: wireStatusOf(worst(members.map((member) => outlookAt(member, now).status))),
-    created_at: rfc3339(createdAt, page.timeZone),
+    created_at: createdAt,
     updated_at: rfc3339(Math.max(...members.map((member) => updatedAt(member, now))), page.timeZone),
     position,
     description: null,
     showcase: true,
-    start_date: dayOf(createdAt, page.timeZone),
+    start_date: dateOf(createdAt),
     group_id: null,
     page_id: page.id,
     group: true,
     only_show_if_degraded: false,
     components: members.map((member) => member.id),
   };
+}
+
+/** Of a moment in the page's zone. */
+function dateOf(moment: string): string {
+  return moment.slice(0, "YYYY-MM-DD".length);
 }
 
 /** Also when time alone has changed what is said of it. */
