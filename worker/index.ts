@@ -10,6 +10,7 @@ import { announceRoutes } from "./routes/announce.ts";
 import { refuse } from "./routes/answer.ts";
 import { cliRoutes } from "./routes/cli.ts";
 import { discoveryRoutes } from "./routes/discovery.ts";
+import { copyRoute } from "./routes/copy.ts";
 import { embedRoutes } from "./routes/embed.ts";
 import { componentPageRoutes } from "./routes/component-page.ts";
 import { feedRoutes } from "./routes/feeds.ts";
@@ -50,11 +51,17 @@ const routes: readonly Route[] = [
 ];
 
 /** Every route there is, with its policy. */
-export const ROUTES: readonly Route[] = [...routes, openApiRoute(routes)];
+export const ROUTES: readonly Route[] = [
+  ...routes,
+  openApiRoute(routes),
+  copyRoute((request, env, context) => visitors.fetch(request, env, context)),
+];
 
 /** Agents ask far more often than everybody else: among their few addresses theirs is found at once. */
 const agents = appOf(agentRoutes);
 const everybody = appOf(ROUTES);
+/** What a copy may be made of. */
+const visitors = appOf(routes.filter(({ method, policy }) => method === "GET" && policy === "public"));
 
 function appOf(routes: readonly Route[]): Hono<AppEnv> {
   const app = new Hono<AppEnv>();

@@ -175,6 +175,24 @@ export function importAnnounced(
   return ask(operator, "PUT", "/cli/v1/import/announced", announced, ImportedSchema);
 }
 
+/** One document of a copy of the page. */
+export interface CopiedDocument {
+  readonly bytes: Uint8Array;
+  readonly isPage: boolean;
+}
+
+/** A public document as a copy is made of it; null if there is none at this path. */
+export async function readCopy(operator: Operator, path: string): Promise<CopiedDocument | null> {
+  const response = await send(operator, "GET", `/cli/v1/copy?path=${encodeURIComponent(path)}`, null);
+  if (response.ok) {
+    const isPage = response.headers.get("content-type")?.startsWith("text/html") === true;
+    return { bytes: new Uint8Array(await response.arrayBuffer()), isPage };
+  }
+  const text = await response.text().catch(() => "");
+  if (response.status === 404) return null;
+  throw new Refusal(explain(operator, response.status, text));
+}
+
 export async function ask<Schema extends v.GenericSchema>(
   operator: Operator,
   method: string,

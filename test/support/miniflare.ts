@@ -5,6 +5,7 @@
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { build } from "esbuild";
 import { Log, LogLevel, Miniflare } from "miniflare";
 import type { MiniflareOptions } from "miniflare";
@@ -101,10 +102,7 @@ export class Edge {
 
   /** Copies the files of one class of objects while the edge is down; returns what puts the copy in their place. */
   copyOf(className: string): () => void {
-    const objects = join(this.#files, "do");
-    const folder = readdirSync(objects).find((name) => name.endsWith(className));
-    if (this.#miniflare !== null || folder === undefined) throw new Error(`${className} cannot be copied`);
-    const [live, copy] = [join(objects, folder), mkdtempSync(join(this.#directory, "copy-"))];
+    const [live, copy] = [this.#folderOf(className), mkdtempSync(join(this.#directory, "copy-"))];
     cpSync(live, copy, { recursive: true });
     return () => {
       if (this.#miniflare !== null) throw new Error("files of a running edge cannot be replaced");
@@ -115,10 +113,26 @@ export class Edge {
 
   /** Takes all memory from one class of objects while the edge is down. */
   forget(className: string): void {
+    rmSync(this.#folderOf(className), { recursive: true });
+  }
+
+  /** Has no object of one class start any more, while the edge is down; returns what mends it. */
+  spoil(className: string): () => void {
+    const folder = this.#folderOf(className);
+    const kept = mkdtempSync(join(this.#directory, "spoilt-"));
+    cpSync(folder, kept, { recursive: true });
+    for (const name of readdirSync(folder)) if (/[0-9a-f]{64}\.sqlite$/.test(name)) spoilTables(join(folder, name));
+    return () => {
+      rmSync(folder, { recursive: true });
+      cpSync(kept, folder, { recursive: true });
+    };
+  }
+
+  #folderOf(className: string): string {
     const objects = join(this.#files, "do");
     const folder = readdirSync(objects).find((name) => name.endsWith(className));
-    if (this.#miniflare !== null || folder === undefined) throw new Error(`${className} cannot be forgotten`);
-    rmSync(join(objects, folder), { recursive: true });
+    if (this.#miniflare !== null || folder === undefined) throw new Error(`${className} cannot be touched`);
+    return join(objects, folder);
   }
 
   /** How often an event was logged since the first start. */
@@ -163,6 +177,19 @@ export class Edge {
   get #files(): string {
     return join(this.#directory, "edge");
   }
+}
+
+/** Nothing that was stored can be read, and nothing be written. The runtime's own tables stay: without them it ends. */
+function spoilTables(file: string): void {
+  const database = new DatabaseSync(file);
+  const tables = database
+    .prepare(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*'",
+    )
+    .all();
+  for (const { name } of tables)
+    database.exec(`DROP TABLE "${String(name)}"; CREATE VIEW "${String(name)}" AS SELECT 1 AS spoilt`);
+  database.close();
 }
 
 /** A browser's session of an operator; redirects are answers. */

@@ -18,7 +18,8 @@ beforeAll(() => {
     cwd: ROOT,
     encoding: "utf8",
   });
-  for (const file of [...files.trim().split("\n"), "web/view/assets.generated.ts"]) {
+  const made = ["web/view/assets.generated.ts", "web/view/pictures.generated.ts"];
+  for (const file of [...files.trim().split("\n"), ...made]) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(ROOT, file), join(copy, file));
   }

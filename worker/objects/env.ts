@@ -24,6 +24,8 @@ export interface Env {
   readonly PROBE_LOOPBACK?: string;
   /** In tests and benches only: how long answers to visitors are fresh, ms; 0 makes each of them anew. */
   readonly PAGE_FRESH_MS?: string;
+  /** Set by `routes/copy.ts` alone: what is answered is written down and read when nobody can say what is now. */
+  readonly PAGE_COPY?: "1";
   /** On a laptop only: where the embedded Postgres speaks Neon's protocol. */
   readonly NEON_FETCH_ENDPOINT?: string;
 }

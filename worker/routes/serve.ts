@@ -9,17 +9,17 @@ import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { ComponentCharts } from "../../web/view/component.ts";
 import type { Locale } from "../../web/view/words/locale.ts";
-import { localeOf } from "../../web/view/words/locale.ts";
 import { dayOf } from "../core/calendar.ts";
 import { entityMatches } from "../core/entity.ts";
 import { shortHash } from "../core/hash.ts";
 import { refuse } from "./answer.ts";
 import type { Charted } from "./charts.ts";
-import { chartsOf } from "./charts.ts";
+import { copied } from "./copy.ts";
+import { factsFor } from "./facts.ts";
 import { within } from "./flight.ts";
 import type { Kept } from "./kept.ts";
 import { matchKept, putKept, remember, remembered } from "./kept.ts";
-import { countView, freshMs, latestLog, latestSnapshot } from "./latest.ts";
+import { countView, freshMs } from "./latest.ts";
 import type { AppContext } from "./table.ts";
 import type { Tongue } from "./tongue.ts";
 import { tongueOf } from "./tongue.ts";
@@ -80,14 +80,26 @@ const flights = new Map<string, Promise<Kept | Missing>>();
 export async function serve(c: AppContext, render: Render): Promise<Response> {
   const { origin, pathname } = new URL(c.req.url);
   const tongue = tongueOf(c, pathname, render.isSpoken === true);
+  if (c.env.PAGE_COPY !== undefined) {
+    const facts = await factsFor(c, origin, render, tongue.lang);
+    return facts === null ? unavailable(c) : (copied(facts, pathname, render) ?? notFound(c));
+  }
   const key = `${origin}${tongue.key}${pathname}`;
   const last = remembered(key);
   const held = last !== null && Date.now() < last.freshUntil ? last : await shared(c, key);
   if (held !== null) countView("cached");
   const kept = held ?? (await makeOnce(c, key, origin, render, tongue));
-  if (kept === "unavailable") return refuse(c, kept, "The status cannot be read at the moment. Please try again soon.");
-  if (kept === "not_found") return refuse(c, kept, "There is nothing at this address.");
+  if (kept === "unavailable") return unavailable(c);
+  if (kept === "not_found") return notFound(c);
   return answer(c, kept, render.agesWell);
+}
+
+function unavailable(c: AppContext): Response {
+  return refuse(c, "unavailable", "The status cannot be read at the moment. Please try again soon.");
+}
+
+function notFound(c: AppContext): Response {
+  return refuse(c, "not_found", "There is nothing at this address.");
 }
 
 /** What another isolate made, remembered here. */
@@ -127,19 +139,13 @@ async function make(
   { lang, headers }: Tongue,
 ): Promise<Kept | Missing> {
   countView("made");
-  const latest = await latestSnapshot(c, origin);
-  if (latest === null) return "unavailable";
-  const snapshot = latest.value;
-  const log = render.needs?.log === true ? await latestLog(c, origin, snapshot) : null;
-  const charted = render.needs?.charts?.(snapshot) ?? null;
-  const charts = charted === null ? null : await chartsOf(c, origin, charted);
-  const isCopy = latest.isCopy || log?.isCopy === true;
-  const locale = localeOf(lang, snapshot.page.timeZone);
-  const view = { snapshot, log: log?.value ?? shownLog(snapshot), origin, now: Date.now(), isCopy, charts, locale };
-  const kept = madeBefore(key, view, latest.until) ?? rendered(render, view, latest.until, headers);
+  const facts = await factsFor(c, origin, render, lang);
+  if (facts === null) return "unavailable";
+  const view = { ...facts.view, now: Date.now() };
+  const kept = madeBefore(key, view, facts.until) ?? rendered(render, view, facts.until, headers);
   if (kept === null) return "not_found";
   remember(key, kept, view);
-  if (!isCopy && view.now < kept.freshUntil) c.executionCtx.waitUntil(putKept(key, kept, view.now));
+  if (!view.isCopy && view.now < kept.freshUntil) c.executionCtx.waitUntil(putKept(key, kept, view.now));
   return kept;
 }
 
@@ -153,11 +159,6 @@ function madeBefore(key: string, view: PublicView, until: Millis): Kept | null {
   if (!isSame || charts?.at !== view.charts?.at || dayOf(now, timeZone) !== dayOf(view.now, timeZone)) return null;
   const { body, headers, holdsUntil: holds } = last;
   return { body, headers, holdsUntil: holds, freshUntil: Math.min(until, holds) };
-}
-
-/** What the page itself shows of it: all there is where nobody needs more, or nothing more is known. */
-function shownLog({ version, incidents, maintenances }: PageSnapshot): PageLog {
-  return { version, incidents: incidents ?? [], maintenances };
 }
 
 const encoder = new TextEncoder();

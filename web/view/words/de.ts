@@ -97,6 +97,8 @@ export const de: Words = {
   asOf: "Stand {at}",
   copy: "Live-Daten sind nicht erreichbar: Diese Seite weiß nichts Neueres.",
   noScript: "Ohne JavaScript erneuert sich diese Seite nicht: Laden Sie sie neu, um den jetzigen Stand zu sehen.",
+  boatMade: "Dies ist eine Kopie von {at}.",
+  boat: "Sie erneuert sich nicht und weiß daher nicht, was jetzt ist. Die Seite selbst ist, sofern erreichbar, unter {live} zu finden.",
   late: "Der Verlauf ist seit {at} verzögert: Das Archiv ist nicht erreichbar. Der aktuelle Stand ist davon nicht betroffen.",
   restoring: "Der Verlauf wird aus dem Archiv wiederhergestellt. Der aktuelle Stand ist davon nicht betroffen.",
   emptyRestoring: "Was hier steht, wird gerade aus dem Archiv wiederhergestellt; noch kann nichts grün sein.",

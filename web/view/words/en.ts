@@ -56,6 +56,8 @@ export const en: Words = {
   asOf: "as of {at}",
   copy: "Live data cannot be reached: this page knows of nothing newer.",
   noScript: "Without JavaScript this page does not renew itself: reload it for what is now.",
+  boatMade: "This is a copy of {at}.",
+  boat: "It does not renew itself, so it does not know what is now. The page itself, if it can be reached, is at {live}.",
   late: "History is delayed since {at}: the archive cannot be reached. Live status is not affected.",
   restoring: "History is being restored from the archive. Live status is not affected.",
   emptyRestoring: "What is shown here is being restored from the archive, so there is nothing to be green yet.",

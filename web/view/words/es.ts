@@ -106,6 +106,8 @@ export const es: Words = {
   asOf: "estado a las {at}",
   copy: "No se llega a los datos en vivo: esta página no sabe nada más reciente.",
   noScript: "Sin JavaScript esta página no se renueva sola: vuelva a cargarla para ver el estado actual.",
+  boatMade: "Esta es una copia del {at}.",
+  boat: "No se actualiza, así que no sabe cómo está todo ahora. La página misma, si se puede acceder a ella, está en {live}.",
   late: "El historial va con retraso desde {at}: no se llega al archivo. El estado actual no se ve afectado.",
   restoring: "El historial se está restaurando desde el archivo. El estado actual no se ve afectado.",
   emptyRestoring: "Lo que se muestra aquí se está restaurando desde el archivo, así que aún nada puede estar en verde.",

@@ -103,6 +103,8 @@ export const fr: Words = {
   asOf: "état à {at}",
   copy: "Les données en direct sont injoignables : cette page ne sait rien de plus récent.",
   noScript: "Sans JavaScript, cette page ne se met pas à jour : rechargez-la pour voir l’état actuel.",
+  boatMade: "Ceci est une copie du {at}.",
+  boat: "Elle ne se met pas à jour et ne sait donc pas ce qu’il en est maintenant. La page elle-même, si elle est accessible, se trouve sur {live}.",
   late: "L’historique est en retard depuis {at} : l’archive est injoignable. L’état actuel n’est pas concerné.",
   restoring: "L’historique est en cours de restauration depuis l’archive. L’état actuel n’est pas concerné.",
   emptyRestoring: "Ce qui s’affiche ici est en cours de restauration depuis l’archive : rien ne peut encore être vert.",

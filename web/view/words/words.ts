@@ -67,6 +67,9 @@ export interface Words {
   readonly asOf: string;
   readonly copy: string;
   readonly noScript: string;
+  /** Of a copy on another host: of when it is, and where the page is. */
+  readonly boatMade: string;
+  readonly boat: string;
   readonly late: string;
   readonly restoring: string;
   readonly emptyRestoring: string;
