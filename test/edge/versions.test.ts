@@ -130,7 +130,10 @@ it("a deploy, a rollback and the deploy again lose nothing that waited for Postg
     agent.close(2);
     await agent.push();
     // The release before must not stumble over what this one keeps of its own work.
-    if (script === previous) await edge.cli("POST", "/cli/v1/reflush", { since: new Date(0).toISOString() });
+    if (script === previous) {
+      await edge.cli("POST", "/cli/v1/reflush", { since: new Date(0).toISOString() });
+      await edge.cli("POST", "/cli/v1/incidents", { name: "Rolling", body: "Back." });
+    }
     await edge.deploy(script);
     expect(Object.keys(await edge.statuses())).toContain(agent.cluster);
     await agent.push();
@@ -139,4 +142,5 @@ it("a deploy, a rollback and the deploy again lose nothing that waited for Postg
     await expectArchived(archive, agent);
     await expectPersisted(agent);
   }
+  expect(await edge.cli("GET", "/cli/v1/incidents")).toMatchObject({ incidents: [{ name: "Rolling" }] });
 });

@@ -14,7 +14,14 @@ import { openDatabase } from "../../worker/store/database.ts";
 import type { Database } from "../../worker/store/database.ts";
 import { recentEvents } from "../../worker/store/events.ts";
 import { FLUSH_RECORDS_MAX, flushRecords } from "../../worker/store/flush.ts";
-import { boardChanges, boardDocuments, boardFacts, statusChanges, windowsOf } from "../../worker/store/queries.ts";
+import {
+  boardAnnounced,
+  boardChanges,
+  boardDocuments,
+  boardFacts,
+  statusChanges,
+  windowsOf,
+} from "../../worker/store/queries.ts";
 import { seriesOf } from "../../worker/store/series.ts";
 import { chainAfter, newestOfChain } from "../../worker/store/uptime.ts";
 import { filledService, fillHistory } from "../support/history.ts";
@@ -100,6 +107,7 @@ const READS: readonly Read[] = [
     /board_fact_kind_key_pk/,
     (db) => boardDocuments(db, { kind: "component", key: "1500", at: 0 }),
   ],
+  ["what was announced last", /board_fact_kind_at/, boardAnnounced],
   ["all status changes", /board_fact_kind_at/, (db) => boardChanges(db, NOW - 92 * DAY, null)],
   [
     "all status changes, a later page",

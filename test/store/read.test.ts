@@ -10,7 +10,14 @@ import { flushRecords } from "../../worker/store/flush.ts";
 import type { EventCursor } from "../../worker/store/events.ts";
 import { EVENTS_MAX, recentEvents } from "../../worker/store/events.ts";
 import type { BoardCursor, BoardPage } from "../../worker/store/queries.ts";
-import { boardChanges, boardDocuments, boardFacts, statusChanges, windowsOf } from "../../worker/store/queries.ts";
+import {
+  boardAnnounced,
+  boardChanges,
+  boardDocuments,
+  boardFacts,
+  statusChanges,
+  windowsOf,
+} from "../../worker/store/queries.ts";
 import { DATABASES } from "../support/databases.ts";
 
 const NOON = Date.UTC(2026, 10, 23, 12, 0);
@@ -180,5 +187,16 @@ describe.each(DATABASES)("%s", (_name, start) => {
     expect(found.filter(({ key }) => key.startsWith("d") || key === "page")).toHaveLength(701);
     expect(found.find(({ kind }) => kind === "page")).toEqual(row("page", "page", 1, "Shop"));
     expect(await all((after) => boardChanges(db, NOON + DAY, after))).toEqual(changes);
+  });
+
+  it("gives an empty Board back what was announced last, as much as one answer can carry", async () => {
+    const numbers = Array.from({ length: 520 }, (_, i) => i + 1);
+    const many = numbers.map((n) => row("announcement", `a${n}`, n, "x"));
+    const long = numbers.slice(0, 60).map((n) => row("incident", `i${n}`, n, "x".repeat(99_000)));
+    for (const rows of [many.slice(0, 500), many.slice(500), long]) valueOf(await flushBoard(db, rows));
+    const found = valueOf(await boardAnnounced(db));
+    const of = (kind: string) => found.filter((one) => one.kind === kind).map(({ revision }) => revision);
+    expect([of("announcement").length, Math.min(...of("announcement"))]).toEqual([500, 21]);
+    expect([of("incident").length, Math.min(...of("incident"))]).toEqual([40, 21]);
   });
 });

@@ -4,6 +4,8 @@ import type { DesiredState } from "../../protocol/lease.ts";
 import type { PageChange, PageSnapshot } from "../../protocol/page.ts";
 import type { Receipt } from "../../protocol/push.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
+import { BoardMemory } from "../../worker/objects/board-memory.ts";
+import { Meter } from "../../worker/objects/meter.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import { tell, told } from "../support/facts.ts";
 import { bindings, call, cli, enrolledAgent } from "./agent.ts";
@@ -222,4 +224,16 @@ describe("a maintenance", () => {
     const answer = await ask("POST", "maintenances", plan("Plans", fields));
     expect([answer.status, answer.error?.message]).toEqual([status, expect.stringContaining(message)]);
   });
+});
+
+it("long texts leave for Postgres a few at a time, oldest first", async () => {
+  const left = await runInDurableObject(board, (_, { storage }) => {
+    const memory = new BoardMemory(new Meter(storage.sql, Date.now()), 0);
+    const body = { text: "x".repeat(400_000) };
+    for (let i = 1; i <= 5; i++) memory.queue({ kind: "incident", key: `long${i}`, revision: 1, at: i, body });
+    const queued = memory.queued(500).map(({ key }) => key);
+    storage.sql.exec("DELETE FROM outbox WHERE key LIKE 'long%'");
+    return queued;
+  });
+  expect(left).toEqual(["long1", "long2", "long3"]);
 });

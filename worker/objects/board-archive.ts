@@ -16,7 +16,7 @@ import { BOARD_ROWS_MAX, flushBoard } from "../store/board.ts";
 import type { Database, StoreResult } from "../store/database.ts";
 import { openDatabase } from "../store/database.ts";
 import type { BoardCursor } from "../store/queries.ts";
-import { boardChanges, boardDocuments, statusChanges } from "../store/queries.ts";
+import { boardAnnounced, boardChanges, boardDocuments, statusChanges } from "../store/queries.ts";
 import { chainRow } from "../store/uptime.ts";
 import type { BoardAnnouncements } from "./board-announcements.ts";
 import type { BoardBooks } from "./board-books.ts";
@@ -141,6 +141,7 @@ export class BoardArchive {
       documents.push(...page.rows);
       after = page.next;
     } while (after !== null);
+    documents.push(...this.#valueOf(await boardAnnounced(this.#database())));
     const now = Date.now();
     this.#books.change(now, null, () => this.#takeBack(documents, now));
   }

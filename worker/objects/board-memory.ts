@@ -77,6 +77,9 @@ function tableOf(kind: Kind): "doc" | "work" {
   return WORK.has(kind) ? "work" : "doc";
 }
 
+/** Characters of a call to Postgres, but for its last row: Neon takes 10 MB. */
+const QUEUED_TEXT_MAX = 1_000_000;
+
 /** A call to a Cluster that must arrive: put a lease into force, or take it out. */
 export interface Errand {
   readonly key: string;
@@ -243,12 +246,17 @@ export class BoardMemory {
     this.queue({ kind: "audit", key: freshId(), revision: 1, at, body: { act, subject, by } });
   }
 
+  /** The oldest that wait, as many as fit into one call. */
   queued(limit: number): readonly BoardRow[] {
     if (this.#queued.size === 0) return [];
     return this.#sql
       .exec<{ kind: BoardRow["kind"]; key: string; revision: number; at: number; body: string }>(
-        "SELECT kind, key, revision, at, body FROM outbox WHERE sent IS NULL ORDER BY at LIMIT ?",
+        `SELECT kind, key, revision, at, body FROM (
+          SELECT *, sum(length(body)) OVER (ORDER BY at, kind, key) AS until
+          FROM (SELECT * FROM outbox WHERE sent IS NULL ORDER BY at, kind, key LIMIT ?)
+        ) WHERE until - length(body) < ?`,
         limit,
+        QUEUED_TEXT_MAX,
       )
       .map((row) => ({ ...row, body: JSON.parse(row.body) as BoardRow["body"] }));
   }
@@ -315,8 +323,8 @@ export class BoardMemory {
     for (const { kind, key, body } of this.#sql.exec<{ kind: Kind; key: string; body: string }>(
       "SELECT kind, key, body FROM doc WHERE kind <> 'tell' UNION ALL SELECT kind, key, body FROM work",
     )) {
-      // Written by `put` above: each kind has one type.
-      (this.#docs[kind] as Map<string, unknown>).set(key, JSON.parse(body));
+      // Written by `put` above: each kind has one type. One of a later version is none of ours, and stays for that.
+      (this.#docs[kind] as Map<string, unknown> | undefined)?.set(key, JSON.parse(body));
     }
     const rows = this.#sql.exec<{ component: string; at: number; status: StatusChange["status"] }>(
       "SELECT component, at, status FROM change WHERE at >= ? ORDER BY component, at",

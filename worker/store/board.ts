@@ -11,8 +11,15 @@ export const BOARD_ROWS_MAX = 500;
  * `audit` and `uptime` (a frozen day or its amendment, by number) are entries of a journal: each has a key of its own and
  * revision 1, so the first stands and nothing rewrites it. The page's `timeZone` is the one that Postgres cuts its days in: another one cuts the last 400 of them anew.
  */
-export const DOCUMENT_KINDS = ["announcement", "cluster", "component", "incident", "maintenance", "page"] as const;
-export type BoardKind = (typeof DOCUMENT_KINDS)[number] | "status_change" | "audit" | "uptime";
+export const DOCUMENT_KINDS = ["cluster", "component", "maintenance", "page"] as const;
+/** Documents too, of which there are more with every year. */
+export const ANNOUNCED_KINDS = ["announcement", "incident"] as const;
+export type BoardKind =
+  | (typeof DOCUMENT_KINDS)[number]
+  | (typeof ANNOUNCED_KINDS)[number]
+  | "status_change"
+  | "audit"
+  | "uptime";
 
 /** One fact of the board as its outbox carries it. `at` is when it became true. `body` is JSON without U+0000. */
 export interface BoardRow {

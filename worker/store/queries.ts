@@ -3,7 +3,7 @@ import { and, count, desc, eq, gte, lt, sql } from "drizzle-orm";
 import type { Latency } from "../../protocol/latency.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { StatusChange } from "../core/component.ts";
-import { DOCUMENT_KINDS } from "./board.ts";
+import { ANNOUNCED_KINDS, DOCUMENT_KINDS } from "./board.ts";
 import type { BoardKind, BoardRow } from "./board.ts";
 import type { Database, StoreResult } from "./database.ts";
 import { dense } from "./latency.ts";
@@ -110,7 +110,7 @@ export interface BoardPage {
   readonly next: BoardCursor | null;
 }
 
-/** Every document that was ever archived, removed ones included, in the order of kind and key. A page has 500 rows. */
+/** Every document that was ever archived but for what people announced, removed ones included, in the order of kind and key. A page has 500 rows. */
 export async function boardDocuments(db: Database, after: BoardCursor | null): Promise<StoreResult<BoardPage>> {
   const later = after === null ? sql`true` : sql`(f.kind, f.key) > (${after.kind}, ${after.key})`;
   return boardPage(
@@ -119,6 +119,23 @@ export async function boardDocuments(db: Database, after: BoardCursor | null): P
         SELECT f.* FROM board_fact AS f WHERE f.kind = k.kind AND ${later} ORDER BY f.key LIMIT ${BOARD_PAGE_ROWS}
       ) AS f ORDER BY f.kind, f.key LIMIT ${BOARD_PAGE_ROWS}`,
   );
+}
+
+/**
+ * What people announced, of each kind the 500 that were written down last, and no more than 4 million characters of
+ * them: what a Board keeps, and what one answer can carry.
+ */
+export async function boardAnnounced(db: Database): Promise<StoreResult<readonly BoardRow[]>> {
+  const found = await boardPage(
+    db,
+    sql`SELECT kind, key, revision, at, body FROM (
+        SELECT f.*, sum(length(f.body::text)) OVER (PARTITION BY f.kind ORDER BY f.at DESC, f.key) AS characters
+        FROM unnest(${textArray(ANNOUNCED_KINDS)}::text[]) AS k(kind) CROSS JOIN LATERAL (
+          SELECT f.* FROM board_fact AS f WHERE f.kind = k.kind ORDER BY f.at DESC LIMIT ${BOARD_PAGE_ROWS}
+        ) AS f
+      ) AS newest WHERE characters <= 4000000`,
+  );
+  return found.ok ? { ok: true, value: found.value.rows } : found;
 }
 
 /** Every status change since a moment, oldest first. A page has 500 rows. */
