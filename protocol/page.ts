@@ -320,6 +320,17 @@ export function holdsUntil(components: readonly Pick<PageComponent, "outlook">[]
   return turns.reduce((a, b) => Math.min(a, b), Infinity);
 }
 
+/** From when on `said` is something else than at `now` if nothing more is heard; infinite if it never is. */
+export function turnsAt(
+  components: readonly Pick<PageComponent, "outlook">[],
+  said: (at: Millis) => ComponentStatus,
+  now: Millis,
+): Millis {
+  const turns = components.flatMap(({ outlook }) => outlook.map(({ from }) => from)).filter((from) => from > now);
+  const status = said(now);
+  return [...new Set(turns)].toSorted((a, b) => a - b).find((at) => said(at) !== status) ?? Infinity;
+}
+
 /**
  * Whether nothing is known at `now` of components that were known of when this was written down: then it is the copy
  * that is old, and its reader who has no news.

@@ -1,12 +1,13 @@
 import { XMLValidator } from "fast-xml-parser";
 import { describe, expect, it } from "vitest";
+import { pageStatus, turnsAt } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { renderBadge } from "../../web/view/badge.ts";
 import { STATE_COLOURS } from "../../web/view/shape.ts";
 import { HOSTILE_NAME } from "./announcements.ts";
-import { NOW } from "./snapshots.ts";
+import { NOW, said } from "./snapshots.ts";
 
 function badge(name: string, status: ComponentStatus, until = Infinity, then: ComponentStatus = "unknown"): string {
   return renderBadge({
@@ -40,6 +41,17 @@ describe("a badge", () => {
     expect(later).toContain(">was operational at 14:02 UTC<");
     expect(later).toContain(STATE_COLOURS.unknown);
     expect(later).not.toContain(STATE_COLOURS.operational);
+  });
+
+  it("turns when what it says turns, and not when a part of it does", () => {
+    const parts = [
+      { outlook: said("operational", NOW, null, NOW - 30 * SECOND) },
+      { outlook: said("partial_outage", NOW, null, NOW - 20 * SECOND) },
+    ];
+    const statusAt = (at: number): ComponentStatus => pageStatus(parts, at);
+    expect([NOW, NOW + 6 * SECOND].map(statusAt)).toEqual(["partial_outage", "partial_outage"]);
+    expect(turnsAt(parts, statusAt, NOW)).toBe(NOW + 15 * SECOND);
+    expect(turnsAt(parts, () => "operational", NOW)).toBe(Infinity);
   });
 
   it("turns to a maintenance that begins", () => {

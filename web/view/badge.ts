@@ -15,7 +15,7 @@ export interface BadgeView {
   readonly name: string;
   /** What is said at a moment. */
   readonly statusAt: (at: Millis) => ComponentStatus;
-  /** Until when it holds; infinite if time alone changes nothing. */
+  /** From when on something else is said; infinite if time alone changes nothing. */
   readonly until: Millis;
   readonly now: Millis;
   readonly timeZone: string;

@@ -45,8 +45,8 @@ export function drawing(status: ComponentStatus): Html {
 
 /** The state as a picture of its own. */
 export function iconSvg(status: ComponentStatus): string {
-  return markup`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 12 12"><style>${trusted(SHAPE_STYLE)}</style>${drawing(status)}</svg>`
-    .text;
+  const style = SHAPES[status].includes("class=") && markup`<style>${trusted(SHAPE_STYLE)}</style>`;
+  return markup`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 12 12">${style}${drawing(status)}</svg>`.text;
 }
 
 /** The state as an icon for the browser's tab, inside the page: it costs no request. */

@@ -1,6 +1,8 @@
 /** What programs of visitors read: feeds, the calendar, badges; of the whole page, and of a part of it. */
-import type { PageVerdict } from "../../protocol/page.ts";
-import { holdsUntil, outlookAt, pageVerdict, shownStatus } from "../../protocol/page.ts";
+import type { PageComponent } from "../../protocol/page.ts";
+import { outlookAt, pageVerdict, shownStatus, turnsAt } from "../../protocol/page.ts";
+import type { ComponentStatus } from "../../protocol/status.ts";
+import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { renderBadge } from "../../web/view/badge.ts";
 import { maintenanceCalendar } from "../../web/view/feed/calendar.ts";
@@ -57,12 +59,8 @@ export function badgeOf(scopeOf: ScopeOf): Render {
       if (scope === null) return null;
       const { page } = view.snapshot;
       const part = partOf(view.snapshot, scope);
-      const verdictAt = (at: number): PageVerdict => pageVerdict(part, at);
-      return badge(view, {
-        name: scope.name ?? page.name,
-        statusAt: (at) => shownStatus(verdictAt(at)),
-        until: holdsUntil(part.components, view.now),
-      });
+      const statusAt = (at: Millis): ComponentStatus => shownStatus(pageVerdict(part, at));
+      return badge(view, scope.name ?? page.name, part.components, statusAt);
     },
   };
 }
@@ -74,11 +72,7 @@ function componentBadge(id: string): Render {
     render(view) {
       const component = view.snapshot.components.find((one) => one.id === id);
       if (component === undefined) return null;
-      return badge(view, {
-        name: component.name,
-        statusAt: (at) => outlookAt(component, at).status,
-        until: holdsUntil([component], view.now),
-      });
+      return badge(view, component.name, [component], (at) => outlookAt(component, at).status);
     },
   };
 }
@@ -86,11 +80,15 @@ function componentBadge(id: string): Render {
 /** A badge counts down to when it turns grey, from when it is loaded: it may be late by this much. */
 const BADGE_KEPT_MS = 5 * SECOND;
 
-type Badge = Pick<Parameters<typeof renderBadge>[0], "name" | "statusAt" | "until">;
-
-function badge({ snapshot, now }: PublicView, said: Badge): Rendering {
+function badge(
+  { snapshot, now }: PublicView,
+  name: string,
+  components: readonly PageComponent[],
+  statusAt: (at: Millis) => ComponentStatus,
+): Rendering {
+  const until = turnsAt(components, statusAt, now);
   return {
-    body: renderBadge({ ...said, now, timeZone: snapshot.page.timeZone }),
+    body: renderBadge({ name, statusAt, until, now, timeZone: snapshot.page.timeZone }),
     keepUntil: now + BADGE_KEPT_MS,
     headers: PICTURE_HEADERS,
   };

@@ -28,7 +28,8 @@ interface Entry {
 export function historyAtom(view: FeedView): string {
   const { page, origin, scope } = view;
   const found = entries(view);
-  const host = origin.replace(/^https?:\/\//, "");
+  // A tag's authority has no port (RFC 4151).
+  const host = origin.replaceAll(/^https?:\/\/|:\d+$/g, "");
   return generateAtomFeed({
     id: `tag:${host},2005:${scope.path}/history`,
     title: { value: titleOf(view) },
