@@ -1,12 +1,25 @@
 /** Feeds, calendar, badges and what programs look for at fixed addresses, as they get it. */
 import { beforeAll, describe, expect, it } from "vitest";
+import { HOUR } from "../../protocol/time.ts";
 import { call, cli } from "./agent.ts";
 
+const NAME = "Checkout & <b>co</b>";
 let id: string;
 
 beforeAll(async () => {
-  const body = { components: [{ name: "Checkout & <b>co</b>", services: ["eu-1/shop/checkout"] }] };
+  const body = { components: [{ name: NAME, services: ["eu-1/shop/checkout"] }] };
   const answer = await cli("PUT", "/cli/v1/components", body);
+  const [startsAt, endsAt] = [2, 3].map((hours) => new Date(Date.now() + hours * HOUR).toISOString());
+  const said = { body: "**Slow** <script>alert(1)</script>" };
+  const opened = await cli("POST", "/cli/v1/incidents", { name: "Slow payments", ...said });
+  const planned = await cli("POST", "/cli/v1/maintenances", {
+    name: "New disks",
+    startsAt,
+    endsAt,
+    components: [NAME],
+    ...said,
+  });
+  expect([opened.status, planned.status]).toEqual([201, 201]);
   const summary = await (await call("/api/v2/summary.json")).json<{ components: { id: string }[] }>();
   id = summary.components[0]?.id ?? "";
   expect([answer.status, id]).toEqual([200, expect.stringMatching(/^[a-z0-9]{12}$/)]);
@@ -44,7 +57,55 @@ describe.each([
   });
 });
 
+it.each(["/history.rss", "/history.atom"])(
+  "%s tells what operators announced, and nothing of who did",
+  async (path) => {
+    const text = await (await call(path)).text();
+    expect(text).toContain("<title>Slow payments</title>");
+    expect(text).toContain("<title>New disks</title>");
+    expect(text).toContain("<strong>Slow</strong> &lt;script&gt;alert(1)&lt;/script&gt;");
+    expect(text).not.toMatch(/command line|eu-1|shop\/checkout/);
+  },
+);
+
+it("a component's feeds and calendar have what touches it alone", async () => {
+  const text = await (await call(`/components/${id}/history.atom`)).text();
+  expect(text).toContain("<title>New disks</title>");
+  expect(text).not.toContain("Slow payments");
+  const calendar = await (await call(`/components/${id}/maintenance.ics`)).text();
+  expect(calendar).toContain("SUMMARY:New disks");
+  expect(calendar).toContain("Affects: Checkout & ‹b›co‹/b›");
+});
+
+it.each(["/history.rss", "/maintenance.ics", "/badge.svg", "/embed.js"])("%s is open to every site", async (path) => {
+  const answer = await call(path);
+  expect(answer.headers.get("access-control-allow-origin")).toBe("*");
+  await answer.body?.cancel();
+});
+
+it.each(["/badge.svg", "/favicon.svg", "/favicon.ico", "/embed/frame", "/llms.txt"])(
+  "%s is kept for no longer than what it says is sure",
+  async (path) => {
+    const answer = await call(path);
+    expect(answer.headers.get("cache-control")).toMatch(/^public, max-age=[0-5]$/);
+    await answer.body?.cancel();
+  },
+);
+
+it("no document but the embed's frame may be shown inside another site", async () => {
+  for (const [path, ancestors] of [
+    ["/", "'none'"],
+    ["/history", "'none'"],
+    ["/embed/frame", "*"],
+  ] as const) {
+    const answer = await call(path);
+    expect(answer.headers.get("content-security-policy")).toContain(`frame-ancestors ${ancestors}`);
+    await answer.body?.cancel();
+  }
+});
+
 it.each([
+  "/card/nothing.png",
   "/components/nothing00000/history.rss",
   "/components/nothing00000/maintenance.ics",
   "/badge/nothing00000.svg",
