@@ -34,7 +34,8 @@ export function dayMark(ms: DayTally["ms"]): ComponentStatus | null {
 
 /** Days since 1970-01-01 of a YYYY-MM-DD (Howard Hinnant, "chrono-compatible low-level date algorithms"). */
 export function dayNumber(day: string): number {
-  const [year = 0, month = 1, date = 1] = day.split("-").map(Number);
+  // Cut by place: a page of 20 components asks this 1,800 times.
+  const [year, month, date] = [Number(day.slice(0, 4)), Number(day.slice(5, 7)), Number(day.slice(8, 10))];
   const y = month <= 2 ? year - 1 : year;
   const era = Math.floor(y / 400);
   const yearOfEra = y - era * 400;

@@ -10,9 +10,13 @@ export function fill(text: string, values: Values): string {
   return text.replace(/\{(\w+)\}/g, (_, name: string) => `${values[name]}`);
 }
 
+/** Of each language once: they are slow to make, and a page counts something in every row. */
+const plurals: Record<string, Intl.PluralRules> = {};
+
 /** The form that goes with `n`, filled. */
 export function counted(forms: Forms, n: number, { intl }: LiveWords, values: Values = {}): string {
-  const form = typeof forms === "string" ? forms : (forms[new Intl.PluralRules(intl).select(n)] ?? forms.other);
+  const rules = (plurals[intl] ??= new Intl.PluralRules(intl));
+  const form = typeof forms === "string" ? forms : (forms[rules.select(n)] ?? forms.other);
   return fill(form, { n, ...values });
 }
 
