@@ -8,7 +8,7 @@ import type { PageView } from "../../web/view/page.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { renderPast } from "../../web/view/past.ts";
 import { PAGES_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
-import { renderProblem } from "../../web/view/problem.ts";
+import { renderNothing } from "../../web/view/problem.ts";
 import { startBrowser } from "../support/browser.ts";
 import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } from "./announcements.ts";
 import type { PageServer } from "./page-server.ts";
@@ -51,7 +51,7 @@ beforeAll(async () => {
       maintenance: () => renderMaintenancePage(view, id),
       history: () => renderPast(view, null),
       view: () => renderChoose(view, []),
-      nothing: () => renderProblem({ status: 404, title: "There is no such page", message: "Nothing is here." }),
+      nothing: () => renderNothing(view.locale),
     };
     if (path.startsWith("/view/")) return { policy: PAGE_POLICY, body: ownView(view, id) };
     const body = render[kind]?.() ?? null;

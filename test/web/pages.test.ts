@@ -8,8 +8,9 @@ import { renderMaintenancePage } from "../../web/view/maintenance.ts";
 import { monthAt } from "../../web/view/months.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { renderPast } from "../../web/view/past.ts";
+import { renderNothing } from "../../web/view/problem.ts";
 import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } from "./announcements.ts";
-import { localeOf } from "../../web/view/words/locale.ts";
+import { LANGUAGES, localeOf } from "../../web/view/words/locale.ts";
 import { component, healthy, NOW, snapshot } from "./snapshots.ts";
 
 const log: PageLog = { version: 7, incidents: [incident(), resolved(3), resolved(40)], maintenances: [announced()] };
@@ -33,7 +34,7 @@ function frameFaults(html: string, path: string): readonly string[] {
     title: !/<title>[^<]{3,} · Acme status<\/title>/.test(html),
     "way home": !html.includes('href="/"'),
     "style attribute or handler": /<[^>]*\s(style|on[a-z]+)="/.test(html),
-    "another request": /<(?:img|script|iframe)[^>]*\ssrc=|<link(?! rel="(?:icon|canonical)")/.test(html),
+    "another request": /<(?:img|script|iframe)[^>]*\ssrc=|<link(?! rel="(?:icon|canonical|alternate)")/.test(html),
   };
   return Object.entries(faults).flatMap(([name, isFault]) => (isFault ? [name] : []));
 }
@@ -51,7 +52,7 @@ describe("an incident's page", () => {
   it("names its state, when it began, and what it does to which component", () => {
     expect(text(html)).toContain("Identified · major impact Began Mon, 23 Nov 2026, 13:48 UTC Still open after 14 min");
     expect(text(html)).toContain("Affects Payments");
-    expect(text(html)).toContain("Payments: Operational → Partial outage");
+    expect(text(html)).toContain("Payments : Operational → Partial outage");
   });
 
   it("says how long it lasted once it is over, and its mark is green", () => {
@@ -81,7 +82,7 @@ describe("an incident's page", () => {
     const [main = ""] = /<main.*<\/main>/s.exec(page) ?? [];
     const tags = [...main.matchAll(/<(\w+)((?:\s[\w-]+="[^"]*")*)\s*\/?>/g)];
     expect(main.replaceAll(/<\/?\w+(?:\s[\w-]+="[^"]*")*\s*\/?>/g, "")).not.toContain("<");
-    const ours = ["main", "div", "p", "h1", "h2", "h3", "svg", "use", "dl", "dt", "dd", "time", "ol", "li", "a"];
+    const ours = ["main", "div", "p", "h1", "h2", "h3", "svg", "use", "dl", "dt", "dd", "time", "ol", "li", "a", "bdi"];
     const markdowns = ["strong", "em", "code", "pre"];
     expect(tags.map(([, name]) => name).filter((name = "") => ![...ours, ...markdowns].includes(name))).toEqual([]);
     expect(main).not.toMatch(/href="(?!#|https:\/\/a\.example|"|\/)/);
@@ -117,10 +118,7 @@ describe("a maintenance's page", () => {
 });
 
 describe("a month", () => {
-  const month = (name: string | null, zone = "Etc/UTC") => {
-    const zoned = { ...view.snapshot, page: { ...view.snapshot.page, timeZone: zone } };
-    return renderPast({ ...view, snapshot: zoned }, name);
-  };
+  const month = (name: string | null) => renderPast(view, name);
 
   it("tells what happened, newest first, with the ways to its neighbours", () => {
     const html = month("2026-11") ?? "";
@@ -200,5 +198,45 @@ describe("an own view", () => {
     expect(html.match(/<input type="checkbox" name="c" value="\w{12}"/g)).toHaveLength(20);
     expect(html.match(/value="(\w{12})" checked/)?.[1]).toBe("component001");
     expect(html.match(/<fieldset>/g)).toHaveLength(3);
+  });
+});
+
+describe.each(LANGUAGES.filter((lang) => lang !== "en"))("in %s", (lang) => {
+  const spoken = { ...view, locale: localeOf(lang, "Europe/Berlin", `/${lang}`) };
+  const cancelled = announced({ id: "cancelled001", cancelledAt: NOW - DAY });
+  const busy = { ...spoken, log: { ...log, maintenances: [announced(), cancelled] } };
+  const documents = {
+    incident: renderIncident(busy, "incident0001"),
+    resolved: renderIncident(busy, "resolved0003"),
+    maintenance: renderMaintenancePage(busy, "announced001"),
+    cancelled: renderMaintenancePage(busy, "cancelled001"),
+    month: renderPast(busy, "2026-11"),
+    quiet: renderPast(busy, "2026-07"),
+    choice: renderChoose(busy, []),
+    nothing: renderNothing(spoken.locale),
+  };
+
+  it.each(Object.entries(documents))("no English is left on the page of a %s", (_name, html) => {
+    // What people wrote stays in their language: names, groups, texts.
+    const ours = text((html ?? "").replace(/<(bdi|div class="md"[^>]*)>.*?<\/(bdi|div)>/gs, ""));
+    expect(ours.match(/\b(the|is|for|of|after|since|this|show|minor|began|days?|scheduled|outage)\b/gi)).toBeNull();
+    expect(html).toContain(`<html lang="${lang}"${lang === "ar" ? ' dir="rtl"' : ""}>`);
+  });
+
+  it.each(Object.entries(documents))("the ways from the page of a %s stay in it", (_name, html) => {
+    const [, body = ""] = (html ?? "").split("</head>");
+    const links = [...body.matchAll(/href="(\/[^"]*)"/g)].map(([, href = ""]) => href);
+    expect(links.filter((href) => href.split("/")[1] !== lang && !href.endsWith(".ics"))).toEqual([]);
+    expect(links).toContain(`/${lang}`);
+  });
+
+  it("a document is known by its address in that language, beside all others", () => {
+    const [head = ""] = (documents.month ?? "").split("</head>");
+    expect(head).toContain(`<link rel="canonical" href="https://status.acme.example/${lang}/history/2026-11"/>`);
+    expect(head).toContain('hreflang="x-default" href="https://status.acme.example/history/2026-11"');
+    expect(head.match(/hreflang="\w\w" href="https:\/\/status\.acme\.example\/\w\w\/history\/2026-11"/g)).toHaveLength(
+      6,
+    );
+    expect(renderPage(spoken)).toContain(`<link rel="canonical" href="https://status.acme.example/${lang}"/>`);
   });
 });

@@ -104,9 +104,29 @@ describe("history", () => {
 
 it("a page that is not sent again is one that its policy allows: each policy has another tag", async () => {
   const tags = await Promise.all(["/", "/history", "/view"].map(async (path) => (await get(path)).headers.get("etag")));
-  const policies = tags.map((tag) => tag?.split(".").at(-1));
+  const policies = tags.map((tag) => tag?.split(".").at(-2));
   expect(policies[0]).not.toBe(policies[1]);
   expect(policies[1]).toBe(policies[2]);
+});
+
+describe("a language that the path names", () => {
+  it("is spoken, and stays in the path when an own view is sent to its one address", async () => {
+    const [a, b] = ids;
+    for (const path of ["/de/history", "/de/view", `/de/view/${a}`, `/de/view/${a}/choose`]) {
+      const { status, headers, text } = await get(path, { headers: { "accept-language": "fr" } });
+      expect([path, status, headers.get("content-language")]).toEqual([path, 200, "de"]);
+      expect(text).toContain('<html lang="de"');
+    }
+    expect((await get(`/de/view?c=${b}&c=${a}`)).headers.get("location")).toBe(`/de/view/${a},${b}`);
+    expect((await get(`/de/view/${b},${a}/choose`)).headers.get("location")).toBe(`/de/view/${a},${b}/choose`);
+  });
+
+  it("is spoken where there is nothing too, else the one that the browser asks for", async () => {
+    const named = await get("/ja/incidents/000000000000", { headers: HTML });
+    expect([named.status, named.text.includes("ページが見つかりません")]).toEqual([404, true]);
+    const asked = await get("/nothing", { headers: { ...HTML, "accept-language": "de-AT" } });
+    expect(asked.text).toContain("Diese Seite gibt es nicht");
+  });
 });
 
 describe("an address with nothing at it", () => {

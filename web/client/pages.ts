@@ -4,10 +4,9 @@ import { fill } from "../view/words/fill.ts";
 import { locale } from "./words.ts";
 
 const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const pageZone = document.querySelector("main")?.dataset["zone"] ?? ownZone;
 
 for (const time of document.querySelectorAll("time")) {
   const { from, until } = time.dataset;
-  const own = besideMoment(Number(from), Number(until ?? from), pageZone, ownZone);
+  const own = besideMoment(Number(from), Number(until ?? from), locale, ownZone);
   if (own !== null) time.append(` (${fill(locale.yourTime, { span: own })})`);
 }

@@ -8,27 +8,25 @@ import { markup } from "./html.ts";
 /** @param chosen what is chosen already, if a choice is being changed */
 export function renderChoose(view: FrameView, chosen: readonly string[]): string {
   const { components } = view.snapshot;
+  const { words, base } = view.locale;
+  const { viewLead, viewAbout, viewShow } = words.pages;
   const groups = [...new Set(components.map(({ group }) => group))];
-  const main = markup`<div class="top"><h1>Your own view</h1><p class="lead">Choose what concerns you. The next page has an address of its own, with feeds and a calendar of just these. Nothing is stored: the choice is in the address.</p></div>${
-    components.length === 0
-      ? markup`<p class="empty">No component is shown here yet.</p>`
-      : markup`<form action="/view">${groups.map((group) => fields(group, components, chosen))}<button>Show these</button></form>`
-  }`;
-  return frame(view, {
-    title: "Your own view",
-    description: "Choose the components that concern you, and get a page of your own.",
-    status: "unknown",
-    path: "/view",
-    main,
-  });
+  const boxes = groups.map((group) =>
+    fields(
+      group ?? words.components,
+      components.filter((one) => one.group === group),
+      chosen,
+    ),
+  );
+  const form = markup`<form action="${base}/view">${boxes}<button>${viewShow}</button></form>`;
+  const main = markup`<div class="top"><h1>${words.ownViewLink}</h1><p class="lead">${viewLead}</p></div>${components.length === 0 ? markup`<p class="empty">${words.empty}</p>` : form}`;
+  return frame(view, { title: words.ownViewLink, description: viewAbout, status: "unknown", path: "/view", main });
 }
 
-function fields(group: string | null, components: readonly PageComponent[], chosen: readonly string[]): Html {
-  const boxes = components
-    .filter((one) => one.group === group)
-    .map(
-      ({ id, name }) =>
-        markup`<label><input type="checkbox" name="c" value="${id}"${chosen.includes(id) && markup` checked`}/> ${name}</label>`,
-    );
-  return markup`<fieldset><legend>${group ?? "Components"}</legend>${boxes}</fieldset>`;
+function fields(legend: string, components: readonly PageComponent[], chosen: readonly string[]): Html {
+  const boxes = components.map(
+    ({ id, name }) =>
+      markup`<label><input type="checkbox" name="c" value="${id}"${chosen.includes(id) && markup` checked`}/> <bdi>${name}</bdi></label>`,
+  );
+  return markup`<fieldset><legend><bdi>${legend}</bdi></legend>${boxes}</fieldset>`;
 }

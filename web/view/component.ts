@@ -59,7 +59,7 @@ function componentPath(id: string, range: ChartRange): string {
 
 /** The page; null if there is no such component. */
 export function renderComponent(view: ComponentView): string | null {
-  const { snapshot, now, range, isCopy, locale } = view;
+  const { snapshot, now, range, locale } = view;
   const component = snapshot.components.find(({ id }) => id === view.component);
   if (component === undefined) return null;
   const { name, description } = component;
@@ -70,7 +70,7 @@ export function renderComponent(view: ComponentView): string | null {
     description: description ?? `${name} of ${snapshot.page.name}: what it is like now, and its numbers over time`,
     status,
     path: componentPath(component.id, range),
-    main: markup`${isCopy && markup`<p id="copy">Live data cannot be reached: this page knows of nothing newer.</p>`}${state(component, view)}${uptime(component, view)}${numbers(component, view)}${announcements(component, view)}`,
+    main: markup`${state(component, view)}${uptime(component, view)}${numbers(component, view)}${announcements(component, view)}`,
   });
 }
 

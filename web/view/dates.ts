@@ -5,54 +5,53 @@ import { dayNumber } from "./history.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { isoText } from "./iso.ts";
+import type { LiveLocale } from "./words/locale.ts";
+
+type Said = Pick<LiveLocale, "intl" | "timeZone">;
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" } as const;
 const MOMENT = { weekday: "short", day: "numeric", month: "short", year: "numeric", ...CLOCK } as const;
+const DATE = { day: "numeric", month: "numeric" } as const;
 
-function format(timeZone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${timeZone} ${Object.keys(options).join()}`;
-  const known = formats.get(key) ?? new Intl.DateTimeFormat("en-GB", { ...options, timeZone });
+function format({ intl, timeZone }: Said, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${intl} ${timeZone} ${Object.entries(options).join()}`;
+  const known = formats.get(key) ?? new Intl.DateTimeFormat(intl, { ...options, timeZone });
   formats.set(key, known);
   return known;
 }
 
 /** "Sat, 28 Nov 2026, 02:00–04:00 UTC", with both days where there are two; a moment where both are one. */
-export function longSpan(from: Millis, until: Millis, timeZone: string): string {
-  return format(timeZone, MOMENT).formatRange(from, until);
+export function longSpan(from: Millis, until: Millis, locale: Said): string {
+  return format(locale, MOMENT).formatRange(from, until);
 }
 
 /**
  * The same in another zone, to stand beside it: "03:00–05:00 CET", with days where they are others. Null where it reads
  * the same.
  */
-export function besideMoment(from: Millis, until: Millis, timeZone: string, ownZone: string): string | null {
-  const own = longSpan(from, until, ownZone);
-  if (own === longSpan(from, until, timeZone)) return null;
-  const clock = format(ownZone, CLOCK);
-  const day = format(ownZone, { day: "numeric", month: "numeric" });
-  const theirs = format(timeZone, { day: "numeric", month: "numeric" });
-  const isSameDay = [from, until].every((at) => day.format(at) === theirs.format(from));
-  return isSameDay ? clock.formatRange(from, until) : own;
-}
-
-/** "Sun 22 Nov" without a year, where a heading has it. */
-export function dayOfMonth(at: Millis, timeZone: string): string {
-  return format(timeZone, { weekday: "short", day: "numeric", month: "short" }).format(at);
+export function besideMoment(from: Millis, until: Millis, locale: Said, ownZone: string): string | null {
+  const mine = { intl: locale.intl, timeZone: ownZone };
+  const own = longSpan(from, until, mine);
+  if (own === longSpan(from, until, locale)) return null;
+  const theirDay = format(locale, DATE).format(from);
+  const isSameDay = [from, until].every((at) => format(mine, DATE).format(at) === theirDay);
+  return isSameDay ? format(mine, CLOCK).formatRange(from, until) : own;
 }
 
 /** "November 2026" of "2026-11". */
-export function monthName(month: string): string {
-  return format("UTC", { month: "long", year: "numeric" }).format(dayNumber(`${month}-01`) * DAY);
+export function monthName(month: string, { intl }: Pick<Said, "intl">): string {
+  const utc = { intl, timeZone: "UTC" };
+  return format(utc, { month: "long", year: "numeric" }).format(dayNumber(`${month}-01`) * DAY);
 }
 
 /** A moment for people and programs; the script adds what it is in the visitor's zone. */
-export function momentTag(at: Millis, timeZone: string): Html {
-  return markup`<time datetime="${isoText(at)}" data-from="${at}">${longSpan(at, at, timeZone)}</time>`;
+export function momentTag(at: Millis, locale: Said): Html {
+  return markup`<time datetime="${isoText(at)}" data-from="${at}">${longSpan(at, at, locale)}</time>`;
 }
 
 /** The same of two moments. */
-export function spanTag(from: Millis, until: Millis, timeZone: string): Html {
-  return markup`<time data-from="${from}" data-until="${until}">${longSpan(from, until, timeZone)}</time>`;
+export function spanTag(from: Millis, until: Millis, locale: Said): Html {
+  return markup`<time data-from="${from}" data-until="${until}">${longSpan(from, until, locale)}</time>`;
 }

@@ -7,6 +7,7 @@ import { json, markup, trusted } from "./html.ts";
 import { isoText } from "./iso.ts";
 import { iconUrl, shapeSheet } from "./shape.ts";
 import type { LiveLocale, Locale } from "./words/locale.ts";
+import { LANGUAGES } from "./words/locale.ts";
 
 /**
  * `page` is the live page, which is weighed byte by byte; `pages` are what was written down; `component` is a part of
@@ -34,7 +35,7 @@ export interface DocumentParts {
   readonly description: string;
   /** What the tab's icon shows, and the card where somebody shares its address. */
   readonly status: ComponentStatus;
-  /** The one address it is known by; null for what has none, which search engines are told to forget. */
+  /** The address it is known by, without a language; null for what has none, which search engines are told to forget. */
   readonly address: Address | null;
   /** When what it says was put together, if that matters. */
   readonly generatedAt?: Millis;
@@ -53,11 +54,18 @@ export function document({
 }: DocumentParts): string {
   const { lang, dir, words, timeZone } = locale;
   const { style, script } = ASSETS[kind];
-  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, title, status)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style></head><body data-words='${json({ ...words.live, timeZone } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
+  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, title, status, locale)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style></head><body data-words='${json({ ...words.live, timeZone } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
     .text;
 }
 
-/** Its one address, and what chats and networks show of it. They read everything else from title and description. */
-function known({ origin, path }: Address, title: string, status: ComponentStatus): Html {
-  return markup`<link rel="canonical" href="${origin}${path}"/><meta property="og:title" content="${title}"/><meta property="og:image" content="${origin}/card/${status}.png"/><meta name="twitter:card" content="summary_large_image"/>`;
+/**
+ * Its addresses: behind a language, and without one in that of whoever asks. And what chats and networks show of it;
+ * they read everything else from title and description.
+ */
+function known({ origin, path }: Address, title: string, status: ComponentStatus, { base }: Locale): Html {
+  const behind = (prefix: string): string => origin + prefix + (path === "/" && prefix !== "" ? "" : path);
+  const spoken = LANGUAGES.map(
+    (lang) => markup`<link rel="alternate" hreflang="${lang}" href="${behind(`/${lang}`)}"/>`,
+  );
+  return markup`<link rel="canonical" href="${behind(base)}"/><link rel="alternate" hreflang="x-default" href="${behind("")}"/>${spoken}<meta property="og:title" content="${title}"/><meta property="og:image" content="${origin}/card/${status}.png"/><meta name="twitter:card" content="summary_large_image"/>`;
 }

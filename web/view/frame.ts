@@ -4,9 +4,12 @@ import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { DocumentKind } from "./document.ts";
 import { document } from "./document.ts";
+import { moment } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
+import { fill } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
+import { home } from "./words/locale.ts";
 
 /** What a document is made of. `origin` is without a slash at its end. */
 export interface FrameView {
@@ -30,9 +33,10 @@ interface FrameParts {
   readonly main: Html;
 }
 
-export function frame({ snapshot, origin, locale }: FrameView, parts: FrameParts): string {
+export function frame({ snapshot, origin, isCopy, locale }: FrameView, parts: FrameParts): string {
   const { kind = "pages", title, description, status, path, main } = parts;
-  const { page } = snapshot;
+  const { page, generatedAt } = snapshot;
+  const { words } = locale;
   return document({
     kind,
     locale,
@@ -40,7 +44,13 @@ export function frame({ snapshot, origin, locale }: FrameView, parts: FrameParts
     description,
     status,
     address: { origin, path },
-    generatedAt: snapshot.generatedAt,
-    body: markup`<header><p><a href="/">${page.name}</a></p></header><main data-zone="${page.timeZone}">${main}</main><footer><nav><a href="/">Status now</a> <a href="/history">History</a></nav></footer>`,
+    generatedAt,
+    body: markup`<header><p><a href="${home(locale)}">${page.name}</a></p></header><main>${isCopy && markup`<p id="copy">${words.copy}</p>`}${main}</main><footer><p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>${ways(locale)}</footer>`,
   });
+}
+
+/** From where nothing else leads on. */
+export function ways(locale: Locale): Html {
+  const { base, words } = locale;
+  return markup`<nav><a href="${home(locale)}">${words.pages.statusNow}</a> <a href="${base}/history">${words.pastLink}</a> <a href="${base}/view">${words.ownViewLink}</a></nav>`;
 }

@@ -1,53 +1,60 @@
 /** `/maintenance/:id`: when it is, what it touches, and what was said of it. */
-import type { MaintenanceStatus, PageMaintenance } from "../../protocol/page.ts";
-import type { ComponentStatus } from "../../protocol/status.ts";
-import type { Millis } from "../../protocol/time.ts";
+import type { PageMaintenance } from "../../protocol/page.ts";
 import { momentTag, spanTag } from "./dates.ts";
-import { length } from "./english.ts";
+import { length } from "./format.ts";
 import type { FrameView } from "./frame.ts";
 import { frame } from "./frame.ts";
+import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { DESCRIPTION_CHARS } from "./incident.ts";
 import { markdownText } from "./markdown.ts";
 import { shape } from "./shape.ts";
-import { namesOf, timeline } from "./timeline.ts";
-
-const MAINTENANCE_WORDS = {
-  scheduled: "Scheduled",
-  in_progress: "In progress",
-  verifying: "Verifying",
-  completed: "Completed",
-} as const satisfies Record<MaintenanceStatus, string>;
+import { affectedFact, fact, namesOf, timeline } from "./timeline.ts";
+import { fill } from "./words/fill.ts";
+import type { Locale } from "./words/locale.ts";
 
 /** "Scheduled", or that it was called off. */
-export function maintenanceWord({ status, cancelledAt }: PageMaintenance): string {
-  return cancelledAt === undefined ? MAINTENANCE_WORDS[status] : "Cancelled";
+export function maintenanceWord({ status, cancelledAt }: PageMaintenance, { words }: Locale): string {
+  return words.pages.stage[cancelledAt === undefined ? status : "cancelled"];
 }
 
 /** Null if there is no such maintenance. */
 export function renderMaintenancePage(view: FrameView, id: string): string | null {
-  const { log, snapshot, now } = view;
+  const { log, snapshot, locale } = view;
   const maintenance = log.maintenances.find((one) => one.id === id);
   if (maintenance === undefined) return null;
-  const { timeZone } = snapshot.page;
-  const { name, startsAt, endsAt, cancelledAt, updates = [] } = maintenance;
-  const names = namesOf(maintenance.components, snapshot.components, updates);
-  const word = maintenanceWord(maintenance);
-  const isOver = cancelledAt !== undefined || maintenance.status === "completed";
-  const status: ComponentStatus = isOver ? "operational" : "under_maintenance";
-  const main = markup`<div class="top"><p class="code">Maintenance</p><h1>${shape("under_maintenance")}${name}</h1><p class="lead">${word}${when(maintenance, isOver, now)}</p></div><dl><div><dt>${cancelledAt === undefined ? "When" : "Was planned for"}</dt><dd>${spanTag(startsAt, endsAt, timeZone)}${!isOver && markup`<br/><a href="/maintenance/${id}/event.ics">Add to calendar</a>`}</dd></div>${cancelledAt !== undefined && markup`<div><dt>Cancelled</dt><dd>${momentTag(cancelledAt, timeZone)}</dd></div>`}${names.length > 0 && markup`<div><dt>Affects</dt><dd>${names.join(", ")}</dd></div>`}</dl>${updates.length > 0 && markup`<h2>Updates</h2>${timeline(updates, MAINTENANCE_WORDS, timeZone)}`}`;
+  const { name, components, updates = [] } = maintenance;
+  const word = maintenanceWord(maintenance, locale);
+  const names = namesOf(components, snapshot.components, updates);
+  const main = markup`<div class="top"><p class="code">${locale.words.pages.maintenance}</p><h1>${shape("under_maintenance")}<bdi>${name}</bdi></h1><p class="lead">${word}${progress(maintenance, view)}</p></div><dl>${moments(maintenance, locale)}${affectedFact(names, locale)}</dl>${timeline(updates, locale)}`;
   return frame(view, {
     title: name,
     description: `${word}. ${markdownText(updates[0]?.body ?? "").slice(0, DESCRIPTION_CHARS)}`.trim(),
-    status,
+    status: isOver(maintenance) ? "operational" : "under_maintenance",
     path: `/maintenance/${id}`,
     main,
   });
 }
 
+function isOver({ status, cancelledAt }: PageMaintenance): boolean {
+  return cancelledAt !== undefined || status === "completed";
+}
+
 /** How far it is, in the words of a page that is a few seconds old at most. */
-function when({ startsAt, endsAt }: PageMaintenance, isOver: boolean, now: Millis): string {
-  if (isOver) return "";
-  if (now < startsAt) return ` · begins in ${length(startsAt - now)}`;
-  return now < endsAt ? ` · ends in ${length(endsAt - now)}` : " · its planned end has passed";
+function progress(maintenance: PageMaintenance, { now, locale }: FrameView): string {
+  const { startsAt, endsAt } = maintenance;
+  const { beginsIn, endsIn, overdue } = locale.words.pages;
+  if (isOver(maintenance)) return "";
+  if (now < startsAt) return ` · ${fill(beginsIn, { length: length(startsAt - now, locale) })}`;
+  return ` · ${now < endsAt ? fill(endsIn, { length: length(endsAt - now, locale) }) : overdue}`;
+}
+
+function moments(maintenance: PageMaintenance, locale: Locale): Html {
+  const { id, startsAt, endsAt, cancelledAt } = maintenance;
+  const { pages } = locale.words;
+  const span = spanTag(startsAt, endsAt, locale);
+  if (cancelledAt !== undefined)
+    return markup`${fact(pages.wasPlanned, span)}${fact(pages.stage.cancelled, momentTag(cancelledAt, locale))}`;
+  const take = markup`<br/><a href="/maintenance/${id}/event.ics">${pages.addToCalendar}</a>`;
+  return fact(pages.when, markup`${span}${!isOver(maintenance) && take}`);
 }

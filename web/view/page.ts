@@ -14,6 +14,7 @@ import { stillRegions } from "./regions.ts";
 import { frozenText, sloRule, sloText, uptimeTable } from "./uptime.ts";
 import { counted, fill, filled } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
+import { home } from "./words/locale.ts";
 
 export interface PageView {
   readonly snapshot: PageSnapshot;
@@ -58,7 +59,7 @@ export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: Pa
 function choice({ path, ids, gone }: Chosen, locale: Locale): Html {
   const { words } = locale;
   const lost = gone > 0 && ` ${counted(words.ownGone, gone, locale, { total: ids.length })}`;
-  return markup`<p class="late">${words.ownView}${lost} <a href="${path}/choose">${words.ownChange}</a> · <a href="/">${words.wholePage}</a> · <a href="${path}/history.rss">RSS</a> · <a href="${path}/history.atom">Atom</a> · <a href="${path}/maintenance.ics">${words.calendar}</a> · <a href="${path}/badge.svg">${words.badge}</a></p>`;
+  return markup`<p class="late">${words.ownView}${lost} <a href="${locale.base}${path}/choose">${words.ownChange}</a> · <a href="${home(locale)}">${words.wholePage}</a> · <a href="${path}/history.rss">RSS</a> · <a href="${path}/history.atom">Atom</a> · <a href="${path}/maintenance.ics">${words.calendar}</a> · <a href="${path}/badge.svg">${words.badge}</a></p>`;
 }
 
 /** Six figures are more than anybody reads, and the other ten are what a page is heavy with. */
@@ -123,5 +124,5 @@ function footer(snapshot: PageSnapshot, origin: string, now: Millis, locale: Loc
   const { frozen, components } = snapshot;
   const { words, timeZone } = locale;
   const isProbed = components.some(({ outside }) => outside !== undefined);
-  return markup`<footer>${uptimeTable(snapshot, now, locale)}<details><summary>${words.counting}</summary><p>${fill(words.countingRule, { zone: timeZone })}${frozenText(frozen, locale)}${sloRule(components, locale)} ${words.countingBars}</p><p>${words.countingP95}${isProbed && ` ${words.countingOutside}`} ${words.countingSilence}</p></details><nav><a href="/history">${words.pastLink}</a> <a href="/view">${words.ownViewLink}</a> <a href="${origin}/api/v2/summary.json">${words.api}</a> <a href="${origin}/api/v2/status.json">${words.statusJson}</a></nav></footer>`;
+  return markup`<footer>${uptimeTable(snapshot, now, locale)}<details><summary>${words.counting}</summary><p>${fill(words.countingRule, { zone: timeZone })}${frozenText(frozen, locale)}${sloRule(components, locale)} ${words.countingBars}</p><p>${words.countingP95}${isProbed && ` ${words.countingOutside}`} ${words.countingSilence}</p></details><nav><a href="${locale.base}/history">${words.pastLink}</a> <a href="${locale.base}/view">${words.ownViewLink}</a> <a href="${origin}/api/v2/summary.json">${words.api}</a> <a href="${origin}/api/v2/status.json">${words.statusJson}</a></nav></footer>`;
 }

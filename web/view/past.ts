@@ -5,92 +5,95 @@ import type { ComponentStatus } from "../../protocol/status.ts";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { uptimeRatio } from "../../protocol/uptime.ts";
-import { dayOfMonth, longSpan, monthName } from "./dates.ts";
-import { length, uptimeText } from "./english.ts";
-import { shortDay } from "./format.ts";
+import { longSpan, monthName } from "./dates.ts";
+import { dayName, length, shortDay, uptimeText } from "./format.ts";
 import type { FrameView } from "./frame.ts";
 import { frame } from "./frame.ts";
 import { dayNumber } from "./history.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
-import { INCIDENT_WORDS } from "./incident.ts";
 import { maintenanceWord } from "./maintenance.ts";
 import type { Month, PastEntry } from "./months.ts";
 import { daysOfMonth, monthAt, thisMonth } from "./months.ts";
 import { shape } from "./shape.ts";
 import { IMPACT_SHAPES, namesOf } from "./timeline.ts";
 import { tallyText } from "./uptime.ts";
-import type { LiveLocale } from "./words/locale.ts";
+import { fill } from "./words/fill.ts";
+import type { Locale } from "./words/locale.ts";
 
 /** @param asked "2026-11"; null for the month that is now. Null if there is no such month in the page's history. */
 export function renderPast(view: FrameView, asked: string | null): string | null {
-  const { snapshot, log, now } = view;
+  const { snapshot, log, now, locale } = view;
   const { page, components } = snapshot;
   const found = monthAt(snapshot, log, asked ?? thisMonth(page.timeZone, now), now);
   if (found === null) return null;
-  const name = monthName(found.month);
-  const main = markup`<div class="top"><p class="code">History</p><h1>${name}</h1>${ways(found)}</div>${entries(found, view)}${uptimeOf(components, found, view.locale)}`;
+  const { words } = locale;
+  const name = monthName(found.month, locale);
+  const main = markup`<div class="top"><p class="code">${words.pastLink}</p><h1>${name}</h1>${ways(found, locale)}</div>${entries(found, view)}${uptimeOf(components, found, locale)}`;
   return frame(view, {
     title: name,
-    description: `${page.name}: what happened in ${name}.`,
+    description: fill(words.pages.pastOf, { page: page.name, month: name }),
     status: "operational",
     path: asked === null ? "/history" : `/history/${found.month}`,
     main,
   });
 }
 
-function ways({ before, after }: Month): Html {
-  const way = (month: string, word: string): Html =>
-    markup`<a href="/history/${month}" rel="${word}">${monthName(month)}</a>`;
+function ways({ before, after }: Month, locale: Locale): Html {
+  const way = (month: string, rel: string): Html =>
+    markup`<a href="${locale.base}/history/${month}" rel="${rel}">${monthName(month, locale)}</a>`;
   return markup`<nav class="ways">${before !== null && way(before, "prev")} ${after !== null && way(after, "next")}</nav>`;
 }
 
-function entries({ month, after, entries: all }: Month, { snapshot, now }: FrameView): Html {
+function entries({ month, after, entries: all }: Month, { snapshot, now, locale }: FrameView): Html {
   if (all.length > 0)
-    return markup`<ol class="past">${all.map((entry) => line(entry, snapshot.components, now, snapshot.page.timeZone))}</ol>`;
-  return markup`<p class="empty">No incident and no maintenance in ${monthName(month)}${after === null && " so far"}.</p>`;
+    return markup`<ol class="past">${all.map((entry) => line(entry, snapshot.components, now, locale))}</ol>`;
+  const { quietMonth, quietSoFar } = locale.words.pages;
+  return markup`<p class="empty">${fill(after === null ? quietSoFar : quietMonth, { month: monthName(month, locale) })}</p>`;
 }
 
 /** What a line is drawn as, where it leads, and how it went. */
-type Line = readonly [mark: ComponentStatus, href: string, words: string];
+type Line = readonly [mark: ComponentStatus, path: string, words: string];
 
-function line(entry: PastEntry, components: readonly PageComponent[], now: Millis, timeZone: string): Html {
-  const [mark, href, words] =
-    entry.kind === "incident" ? incidentLine(entry.it, now) : maintenanceLine(entry.it, timeZone);
+function line(entry: PastEntry, components: readonly PageComponent[], now: Millis, locale: Locale): Html {
+  const [mark, path, words] =
+    entry.kind === "incident" ? incidentLine(entry.it, now, locale) : maintenanceLine(entry.it, locale);
   const { name, components: ids, updates = [] } = entry.it;
   const names = namesOf(ids, components, updates);
-  return markup`<li><p class="at">${dayOfMonth(entry.at, timeZone)}</p><h3>${shape(mark)}<a href="${href}">${name}</a></h3><p>${words}${names.length > 0 && ` · ${names.join(", ")}`}</p></li>
+  return markup`<li><p class="at">${dayName(entry.at, locale)}</p><h3>${shape(mark)}<a href="${locale.base}${path}"><bdi>${name}</bdi></a></h3><p>${words}${names.length > 0 && ` · ${names.join(", ")}`}</p></li>
 `;
 }
 
-function incidentLine(incident: PageIncident, now: Millis): Line {
+function incidentLine(incident: PageIncident, now: Millis, locale: Locale): Line {
   const { id, status, impact, startedAt, resolvedAt } = incident;
-  const lasted = length((resolvedAt ?? now) - startedAt);
-  const words = isUnresolved(incident) ? `${INCIDENT_WORDS[status]}, open for ${lasted}` : `Resolved after ${lasted}`;
+  const { openFor, resolvedAfter, stage } = locale.words.pages;
+  const lasted = length((resolvedAt ?? now) - startedAt, locale);
+  const words = fill(isUnresolved(incident) ? openFor : resolvedAfter, { status: stage[status], length: lasted });
   return [IMPACT_SHAPES[impact], `/incidents/${id}`, words];
 }
 
-function maintenanceLine(maintenance: PageMaintenance, timeZone: string): Line {
-  const when = longSpan(maintenance.startsAt, maintenance.endsAt, timeZone);
-  return ["under_maintenance", `/maintenance/${maintenance.id}`, `${maintenanceWord(maintenance)} · ${when}`];
+function maintenanceLine(maintenance: PageMaintenance, locale: Locale): Line {
+  const when = longSpan(maintenance.startsAt, maintenance.endsAt, locale);
+  return ["under_maintenance", `/maintenance/${maintenance.id}`, `${maintenanceWord(maintenance, locale)} · ${when}`];
 }
 
 /** Each component's share of the month, of the days that are kept. */
-function uptimeOf(components: readonly PageComponent[], { month, after }: Month, locale: LiveLocale): Html {
+function uptimeOf(components: readonly PageComponent[], { month, after }: Month, locale: Locale): Html {
+  const { uptime, daysFrom, monthSoFar, notKept } = locale.words.pages;
   const kept = components.map(({ name, days }) => ({ name, days: daysOfMonth(days, month) }));
   const first = kept.flatMap(({ days }) => days.slice(0, 1).map(({ day }) => day)).toSorted()[0];
   if (first === undefined)
-    return markup`<h2>Uptime</h2><p class="empty">No day of ${monthName(month)} is kept: uptime by day goes back 90 days.</p>`;
+    return markup`<h2>${uptime}</h2><p class="empty">${fill(notKept, { month: monthName(month, locale) })}</p>`;
   const note = [
-    !first.endsWith("-01") && `Of the days from ${shortDay(dayNumber(first), locale, locale.day)} on.`,
-    after === null && "This month so far.",
+    !first.endsWith("-01") && fill(daysFrom, { day: shortDay(dayNumber(first), locale, locale.day) }),
+    after === null && monthSoFar,
   ].filter((text) => text !== false);
   const rows = kept.map(({ name, days }) => {
     const tallies = days.map(({ ms }) => ms);
     const ratio = uptimeRatio(tallies);
-    return markup`<tr><th scope="row">${name}<small>${ratio === null ? "no data" : tallyText(sumTallies(tallies), locale)}</small></th><td>${ratio === null ? "–" : uptimeText(ratio)}</td></tr>`;
+    return markup`<tr><th scope="row"><bdi>${name}</bdi><small>${ratio === null ? locale.noData : tallyText(sumTallies(tallies), locale)}</small></th><td>${ratio === null ? "–" : uptimeText(ratio, locale)}</td></tr>`;
   });
-  return markup`<h2>Uptime</h2>${note.length > 0 && markup`<p class="note">${note.join(" ")}</p>`}<table><tbody>${rows}</tbody></table>`;
+  return markup`<h2>${uptime}</h2>${note.length > 0 && markup`<p class="note">${note.join(" ")}</p>`}<table><tbody>${rows}</tbody></table>`;
 }
 
 function sumTallies(tallies: readonly DayTally["ms"][]): DayTally["ms"] {

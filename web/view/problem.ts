@@ -1,6 +1,7 @@
 import { document } from "./document.ts";
+import { ways } from "./frame.ts";
 import { markup } from "./html.ts";
-import { localeOf } from "./words/locale.ts";
+import type { Locale } from "./words/locale.ts";
 
 /** `status` is HTTP's; `message` says what to do. */
 export interface Problem {
@@ -10,14 +11,20 @@ export interface Problem {
 }
 
 /** A page for what cannot be shown. */
-export function renderProblem({ status, title, message }: Problem): string {
+export function renderProblem({ status, title, message }: Problem, locale: Locale): string {
   return document({
-    locale: localeOf("en", "Etc/UTC"),
+    locale,
     kind: "pages",
     address: null,
     title,
     description: message,
     status: "unknown",
-    body: markup`<main><div class="top"><p class="code">${status}</p><h1>${title}</h1><p>${message}</p></div><nav><a href="/">Status now</a> <a href="/history">History</a></nav></main>`,
+    body: markup`<main><div class="top"><p class="code">${status}</p><h1>${title}</h1><p>${message}</p></div>${ways(locale)}</main>`,
   });
+}
+
+/** Where there is nothing: in the visitor's language, because anybody may come to such an address. */
+export function renderNothing(locale: Locale): string {
+  const { nothing, nothingHere } = locale.words.pages;
+  return renderProblem({ status: 404, title: nothing, message: nothingHere }, locale);
 }

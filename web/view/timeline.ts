@@ -1,14 +1,20 @@
 /** What people said of an incident or a maintenance, newest first, each with an address of its own. */
-import type { AffectedComponent, PageComponent, PageUpdate } from "../../protocol/page.ts";
-import type { Indicator } from "../../protocol/status.ts";
-import type { ComponentStatus } from "../../protocol/status.ts";
+import type {
+  AffectedComponent,
+  IncidentStatus,
+  MaintenanceStatus,
+  PageComponent,
+  PageUpdate,
+} from "../../protocol/page.ts";
+import type { ComponentStatus, Indicator } from "../../protocol/status.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import { momentTag } from "./dates.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { renderMarkdown } from "./markdown.ts";
 import { shape } from "./shape.ts";
-import { statusWord } from "./english.ts";
+import { filled } from "./words/fill.ts";
+import type { Locale } from "./words/locale.ts";
 
 /** What an incident's impact is drawn as. */
 export const IMPACT_SHAPES = {
@@ -19,31 +25,33 @@ export const IMPACT_SHAPES = {
   critical: "major_outage",
 } as const satisfies Record<Indicator, ComponentStatus>;
 
-type AnyUpdate = PageUpdate<string>;
+type AnyUpdate = PageUpdate<IncidentStatus | MaintenanceStatus>;
 
-export function timeline(
-  updates: readonly AnyUpdate[],
-  words: Readonly<Record<string, string>>,
-  timeZone: string,
-): Html {
-  return markup`<ol class="line">${updates.map((update) => entry(update, words, timeZone))}</ol>`;
+/** With its heading; nothing where nobody said anything. */
+export function timeline(updates: readonly AnyUpdate[], locale: Locale): Html | null {
+  if (updates.length === 0) return null;
+  const { words } = locale;
+  return markup`<h2>${words.pages.updates}</h2><ol class="line">${updates.map((update) => entry(update, locale))}</ol>`;
 }
 
-function entry(update: AnyUpdate, words: Readonly<Record<string, string>>, timeZone: string): Html {
+function entry(update: AnyUpdate, locale: Locale): Html {
   const { id, status, body, displayAt, affected } = update;
   const turns = affected.filter(({ from, to }) => from !== to);
-  return markup`<li id="u-${id}"><h3>${words[status] ?? statusWord(status as ComponentStatus)}</h3><p class="at"><a href="#u-${id}">${momentTag(displayAt, timeZone)}</a>${notes(update, timeZone)}</p><div class="md">${renderMarkdown(body)}</div>${turns.length > 0 && markup`<ul class="turns">${turns.map(turn)}</ul>`}</li>
+  return markup`<li id="u-${id}"><h3>${locale.words.pages.stage[status]}</h3><p class="at"><a href="#u-${id}">${momentTag(displayAt, locale)}</a>${notes(update, locale)}</p><div class="md" dir="auto">${renderMarkdown(body)}</div>${turns.length > 0 && markup`<ul class="turns">${turns.map((one) => turn(one, locale))}</ul>`}</li>
 `;
 }
 
 /** When it was written, if that is not when it is said to be from; and that it was changed since. */
-function notes({ createdAt, updatedAt, displayAt }: AnyUpdate, timeZone: string): Html {
-  return markup`${Math.abs(createdAt - displayAt) >= MINUTE && markup` · written ${momentTag(createdAt, timeZone)}`}${updatedAt - createdAt >= MINUTE && markup` · changed ${momentTag(updatedAt, timeZone)}`}`;
+function notes({ createdAt, updatedAt, displayAt }: AnyUpdate, locale: Locale): Html {
+  const { written, changed } = locale.words.pages;
+  const said = (text: string, at: number): Html => markup` · ${filled(text, { at: momentTag(at, locale) })}`;
+  return markup`${Math.abs(createdAt - displayAt) >= MINUTE && said(written, createdAt)}${updatedAt - createdAt >= MINUTE && said(changed, updatedAt)}`;
 }
 
 /** "Payments: ● Operational → ◆ Partial outage" */
-function turn({ name, from, to }: AffectedComponent): Html {
-  return markup`<li>${name}: <span>${shape(from)} ${statusWord(from)}</span> → <span>${shape(to)} ${statusWord(to)}</span></li>`;
+function turn({ name, from, to }: AffectedComponent, { status, dir }: Locale): Html {
+  const arrow = dir === "rtl" ? "←" : "→";
+  return markup`<li><bdi>${name}</bdi>: <span>${shape(from)} ${status[from]}</span> ${arrow} <span>${shape(to)} ${status[to]}</span></li>`;
 }
 
 /** Components by the names they have now, or had when they were last spoken of: some are gone. */
@@ -57,4 +65,14 @@ export function namesOf(
   );
   const now = new Map(components.map(({ id, name }) => [id, name]));
   return [...new Set([...ids, ...then.keys()])].flatMap((id) => now.get(id) ?? then.get(id) ?? []);
+}
+
+/** What is affected, as a line of facts; nothing where nobody said. */
+export function affectedFact(names: readonly string[], { words }: Locale): Html | null {
+  return names.length === 0 ? null : fact(words.pages.affects, names.join(", "));
+}
+
+/** A line of facts. */
+export function fact(name: string, value: Html | string): Html {
+  return markup`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 }

@@ -2,8 +2,10 @@
 import type { Context } from "hono";
 import type { ApiError, ApiErrorCode } from "../../protocol/error.ts";
 import { REFUSAL_STATUS, RETRY_AFTER_S } from "../core/refusal.ts";
-import { renderProblem } from "../../web/view/problem.ts";
+import { renderNothing, renderProblem } from "../../web/view/problem.ts";
+import { localeOf } from "../../web/view/words/locale.ts";
 import { documentHeaders } from "./document.ts";
+import { tongueOf } from "./tongue.ts";
 
 /** Answers a refusal: as a page to a browser that asked for one, as JSON to everything else. */
 export function refuse(
@@ -17,12 +19,24 @@ export function refuse(
   if (retryAfterS !== undefined) c.header("retry-after", String(retryAfterS));
   c.header("cache-control", "no-store");
   if (wantsPage(c)) {
-    return c.html(renderProblem({ status, title: TITLES[status] ?? "Something went wrong", message }), status, {
+    return c.html(problemPage(c, code, message), status, {
       ...documentHeaders("pages"),
       "cache-control": "no-store",
     });
   }
   return c.json({ error: { code, message, ...facts }, serverTime: Date.now() } satisfies ApiError, status);
+}
+
+/** What is not there is said in the visitor's language; what is refused is said in the operator's. */
+function problemPage(c: Context, code: ApiErrorCode, message: string): string {
+  const { pathname } = new URL(c.req.url);
+  if (code === "not_found" && !pathname.startsWith("/admin")) {
+    const { lang, base } = tongueOf(c, pathname, true);
+    return renderNothing(localeOf(lang, "Etc/UTC", base));
+  }
+  const status = REFUSAL_STATUS[code];
+  const title = TITLES[status] ?? "Something went wrong";
+  return renderProblem({ status, title, message }, localeOf("en", "Etc/UTC"));
 }
 
 const TITLES: Partial<Record<number, string>> = {

@@ -1,12 +1,12 @@
 /** What public documents are made from, gathered for one of them. */
 import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
-import type { Language } from "../../web/view/words/locale.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
 import { chartsOf } from "./charts.ts";
 import { latestLog, latestSnapshot } from "./latest.ts";
 import type { PublicView, Render } from "./serve.ts";
 import type { AppContext } from "./table.ts";
+import type { Tongue } from "./tongue.ts";
 
 /** All but the moment. */
 export interface Facts {
@@ -20,7 +20,7 @@ export async function factsFor(
   c: AppContext,
   origin: string,
   { needs }: Render,
-  lang: Language,
+  { lang, base }: Tongue,
 ): Promise<Facts | null> {
   const latest = await latestSnapshot(c, origin);
   if (latest === null) return null;
@@ -29,7 +29,7 @@ export async function factsFor(
   const charted = needs?.charts?.(snapshot) ?? null;
   const charts = charted === null ? null : await chartsOf(c, origin, charted);
   const isCopy = latest.isCopy || log?.isCopy === true;
-  const locale = localeOf(lang, snapshot.page.timeZone);
+  const locale = localeOf(lang, snapshot.page.timeZone, base);
   return { view: { snapshot, log: log?.value ?? shownLog(snapshot), origin, isCopy, charts, locale }, until };
 }
 

@@ -38,14 +38,20 @@ function eventOf(id: string): Render {
 const latestMonth = documentOf((view) => renderPast(view, null));
 
 export const pagesRoutes: readonly Route[] = [
-  { method: "GET", path: "/incidents/:id", policy: "public", handle: named("id", renderIncident) },
-  { method: "GET", path: "/maintenance/:id", policy: "public", handle: named("id", renderMaintenancePage) },
+  { method: "GET", path: "/incidents/:id", policy: "public", isSpoken: true, handle: named("id", renderIncident) },
+  {
+    method: "GET",
+    path: "/maintenance/:id",
+    policy: "public",
+    isSpoken: true,
+    handle: named("id", renderMaintenancePage),
+  },
   {
     method: "GET",
     path: "/maintenance/:id/event.ics",
     policy: "public",
     handle: (c) => serve(c, eventOf(c.req.param("id") ?? "")),
   },
-  { method: "GET", path: "/history", policy: "public", handle: (c) => serve(c, latestMonth) },
-  { method: "GET", path: "/history/:month", policy: "public", handle: named("month", renderPast) },
+  { method: "GET", path: "/history", policy: "public", isSpoken: true, handle: (c) => serve(c, latestMonth) },
+  { method: "GET", path: "/history/:month", policy: "public", isSpoken: true, handle: named("month", renderPast) },
 ];

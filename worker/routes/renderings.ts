@@ -12,8 +12,8 @@ export function htmlPage(
   return {
     agesWell: true,
     needs,
-    // The other pages are in English still.
-    ...(kind === "page" && { isSpoken: true }),
+    // A component's own page is in English still.
+    ...(kind !== "component" && { isSpoken: true }),
     render: (view) => {
       const body = html(view);
       return body === null ? null : { body, headers: documentHeaders(kind) };

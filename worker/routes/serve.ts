@@ -81,7 +81,7 @@ export async function serve(c: AppContext, render: Render): Promise<Response> {
   const { origin, pathname } = new URL(c.req.url);
   const tongue = tongueOf(c, pathname, render.isSpoken === true);
   if (c.env.PAGE_COPY !== undefined) {
-    const facts = await factsFor(c, origin, render, tongue.lang);
+    const facts = await factsFor(c, origin, render, tongue);
     return facts === null ? unavailable(c) : (copied(facts, pathname, render) ?? notFound(c));
   }
   const key = `${origin}${tongue.key}${pathname}`;
@@ -136,13 +136,13 @@ async function make(
   key: string,
   origin: string,
   render: Render,
-  { lang, headers }: Tongue,
+  tongue: Tongue,
 ): Promise<Kept | Missing> {
   countView("made");
-  const facts = await factsFor(c, origin, render, lang);
+  const facts = await factsFor(c, origin, render, tongue);
   if (facts === null) return "unavailable";
   const view = { ...facts.view, now: Date.now() };
-  const kept = madeBefore(key, view, facts.until) ?? rendered(render, view, facts.until, headers);
+  const kept = madeBefore(key, view, facts.until) ?? rendered(render, view, facts.until, tongue.headers);
   if (kept === null) return "not_found";
   remember(key, kept, view);
   if (!view.isCopy && view.now < kept.freshUntil) c.executionCtx.waitUntil(putKept(key, kept, view.now));

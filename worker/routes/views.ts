@@ -13,6 +13,7 @@ import { htmlPage } from "./renderings.ts";
 import type { PublicView, Render } from "./serve.ts";
 import { serve } from "./serve.ts";
 import type { AppContext, Route } from "./table.ts";
+import { tongueOf } from "./tongue.ts";
 
 const form = chooser([]);
 
@@ -33,10 +34,15 @@ function pathOf(ids: readonly string[]): string {
   return `/view/${ids.join()}`;
 }
 
+/** What the visitor's path begins with, if it names a language. */
+function baseOf(c: AppContext): string {
+  return tongueOf(c, new URL(c.req.url).pathname, true).base;
+}
+
 /** The form, or where its answer stands. */
 function choose(c: AppContext): Response | Promise<Response> {
   const ids = chosenIds((c.req.queries("c") ?? []).slice(0, CHOSEN_MAX).join());
-  return ids === null ? serve(c, form) : c.redirect(pathOf(ids), 303);
+  return ids === null ? serve(c, form) : c.redirect(baseOf(c) + pathOf(ids), 303);
 }
 
 /** What stands under one choice, at `rest` behind its address. */
@@ -45,7 +51,7 @@ function under(rest: string, render: (ids: readonly string[]) => Render) {
     const asked = c.req.param("ids") ?? "";
     const ids = chosenIds(asked);
     if (ids === null) return refuse(c, "not_found", "An own view is the address of components: choose them at /view.");
-    return ids.join() === asked ? serve(c, render(ids)) : c.redirect(`${pathOf(ids)}${rest}`, 301);
+    return ids.join() === asked ? serve(c, render(ids)) : c.redirect(`${baseOf(c)}${pathOf(ids)}${rest}`, 301);
   };
 }
 
@@ -64,12 +70,13 @@ const UNDER: Readonly<Record<string, (ids: readonly string[]) => Render>> = {
 };
 
 export const viewRoutes: readonly Route[] = [
-  { method: "GET", path: "/view", policy: "public", handle: choose },
+  { method: "GET", path: "/view", policy: "public", isSpoken: true, handle: choose },
   ...Object.entries(UNDER).map(([rest, render]): Route => ({
     method: "GET",
     path: `/view/:ids${rest}`,
     policy: "public",
-    ...(rest === "" && { isSpoken: true }),
+    // What programs read is in English.
+    ...(!rest.includes(".") && { isSpoken: true }),
     handle: under(rest, render),
   })),
 ];

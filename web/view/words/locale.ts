@@ -22,11 +22,18 @@ export interface Locale extends LiveLocale {
   readonly lang: Language;
   readonly dir: "ltr" | "rtl";
   readonly words: Words;
+  /** What the addresses of spoken documents begin with: "/de" where the visitor's path named it, else nothing. */
+  readonly base: string;
 }
 
-export function localeOf(lang: Language, timeZone: string): Locale {
+export function localeOf(lang: Language, timeZone: string, base = ""): Locale {
   const words = WORDS[lang];
-  return { ...words.live, lang, dir: lang === "ar" ? "rtl" : "ltr", words, timeZone };
+  return { ...words.live, lang, dir: lang === "ar" ? "rtl" : "ltr", words, timeZone, base };
+}
+
+/** Where the page itself stands. */
+export function home({ base }: Pick<Locale, "base">): string {
+  return base === "" ? "/" : base;
 }
 
 /** The language that a path begins with, "/de" or "/de/history", and the path without it; null if it names none. */

@@ -3,7 +3,8 @@
  * text that a language lacks does not compile. `{name}` is filled in; every language knows the same names (a test sees
  * to that).
  */
-import type { ComponentStatus } from "../../../protocol/status.ts";
+import type { IncidentStatus, MaintenanceStatus } from "../../../protocol/page.ts";
+import type { ComponentStatus, Indicator } from "../../../protocol/status.ts";
 
 /** A text, or one for each form of the plural that the language has (CLDR's names); `{n}` chooses. */
 export type Forms = string | Readonly<Partial<Record<Intl.LDMLPluralRule, string>> & { other: string }>;
@@ -121,5 +122,43 @@ export interface Words {
   readonly wholePage: string;
   readonly api: string;
   readonly statusJson: string;
-  readonly toStatusPage: string;
+  readonly pages: PagesWords;
+}
+
+/** Of single incidents and maintenances, of months, and of the choice of an own view. */
+interface PagesWords {
+  /** What people say of an incident or a maintenance. */
+  readonly stage: Readonly<Record<IncidentStatus | MaintenanceStatus | "cancelled", string>>;
+  readonly statusNow: string;
+  readonly incident: string;
+  readonly maintenance: string;
+  readonly updates: string;
+  readonly began: string;
+  readonly stillOpen: string;
+  readonly after: string;
+  readonly resolvedAt: string;
+  readonly affects: string;
+  readonly when: string;
+  readonly wasPlanned: string;
+  readonly addToCalendar: string;
+  readonly beginsIn: string;
+  readonly endsIn: string;
+  readonly overdue: string;
+  readonly written: string;
+  readonly changed: string;
+  readonly impact: Readonly<Record<Indicator, string>>;
+  readonly openFor: string;
+  readonly resolvedAfter: string;
+  readonly quietMonth: string;
+  readonly quietSoFar: string;
+  readonly uptime: string;
+  readonly daysFrom: string;
+  readonly monthSoFar: string;
+  readonly notKept: string;
+  readonly pastOf: string;
+  readonly viewLead: string;
+  readonly nothing: string;
+  readonly nothingHere: string;
+  readonly viewAbout: string;
+  readonly viewShow: string;
 }
