@@ -315,6 +315,18 @@ describe("npm run import", () => {
       expect([path, (await operator.get(path)).status]).toEqual([path, 200]);
   });
 
+  it("learns nothing from the page itself, also of a maintenance that has a target", async () => {
+    const [, to] = running();
+    const lease = { service: "eu-1/shop/search", reason: "new disks" };
+    await to.cli("POST", "/cli/v1/maintenances", { name: "Index", startsAt: at(-HOUR), endsAt: at(-2 * HOUR), lease });
+    const before = v.parse(MaintenancesDocument, await document(to, "scheduled-maintenances"));
+    expect(before.scheduled_maintenances.map(({ name }) => name)).toContain("Index");
+    const { out } = await runCommand("import", [to.url], to);
+    expect(out).toMatch(/^0 components added.*\nincidents: 0 added, 0 .*\nmaintenances: 0 added, 0 /);
+    const after = v.parse(MaintenancesDocument, await document(to, "scheduled-maintenances"));
+    expect(after.scheduled_maintenances).toHaveLength(before.scheduled_maintenances.length);
+  });
+
   it.each([
     ["another program", 200, "<html>", "is not what Statuspage's API answers"],
     ["one that is not there", 404, "{}", "answered 404"],

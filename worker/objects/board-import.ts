@@ -98,6 +98,8 @@ export class BoardImport {
   }
 
   #isNews(kind: Kind, one: { readonly id: string; readonly updatedAt: Millis }): boolean {
+    // Announced here, with a target: a page that reads itself must not say it twice.
+    if (this.#memory.get("maintenance", one.id) !== null) return false;
     const known = this.#memory.get(kind, one.id);
     return known === null || isOvertaken(known, one);
   }
