@@ -17,6 +17,7 @@ const ASSETS = {
   FRAME_SCRIPT: "client/embed-frame.ts",
   EMBED_SCRIPT: "client/embed.ts",
   COMPONENT_STYLE: "style/component.css",
+  COMPONENT_SCRIPT: "client/component.ts",
   ADMIN_STYLE: "style/admin.css",
   ADMIN_SCRIPT: "client/admin.ts",
 };

@@ -7,6 +7,8 @@ import { metricCharts, shadesOf } from "../../web/view/metrics.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
 import { dayMetrics, healthy, NOW } from "./snapshots.ts";
 
+const ENGLISH = localeOf("en", "Etc/UTC");
+
 const chart = (facts: Partial<Chart> = {}): Chart => ({
   name: "Requests",
   unit: "req/s",
@@ -16,7 +18,7 @@ const chart = (facts: Partial<Chart> = {}): Chart => ({
   shades: [],
   ...facts,
 });
-const drawn = (facts: Partial<Chart>): string => plot(chart(facts), "").text;
+const drawn = (facts: Partial<Chart>): string => plot(chart(facts), "", ENGLISH).text;
 const paths = (markup: string, name: string): string[] =>
   [...markup.matchAll(new RegExp(`class="${name}" d="([^"]*)"`, "g"))].map(([, d]) => d ?? "");
 
@@ -27,6 +29,7 @@ describe("a line", () => {
     ["is a dot between two gaps", [null, 50, null], "M1 120h0"],
     ["is nothing where nothing was seen", [null, null], ""],
     ["ends at the picture's edge", [500], "M0 0h0"],
+    ["is not on the floor where a value is not zero", [0, 0.01], "M0 240l1-1"],
   ])("%s", (_name, values, path) => expect(linePath(values, 100)).toBe(path));
 
   it("is its own data: what was drawn is read back, within half a height", () => {
@@ -72,6 +75,11 @@ describe("a chart", () => {
     expect(paths(text, "maintenance")).toEqual(["M2 0h1v240h-1z"]);
   });
 
+  it("says its numbers as the reader's language writes them", () => {
+    expect(valueText(1_840, "ms", localeOf("de", "Etc/UTC"))).toBe("1,84 s");
+    expect(valueText(12.4, "req/s", localeOf("de", "Etc/UTC"))).toBe("12,4 Anfr./s");
+  });
+
   it.each([
     [184.26, "ms", "184 ms"],
     [18.34, "ms", "18 ms"],
@@ -81,7 +89,7 @@ describe("a chart", () => {
     [0.00001, "%", "< 0.01 %"],
     [0, "%", "0 %"],
     [12.44, "req/s", "12.4 req/s"],
-  ] as const)("says %f as %s: %s", (value, unit, words) => expect(valueText(value, unit)).toBe(words));
+  ] as const)("says %f as %s: %s", (value, unit, words) => expect(valueText(value, unit, ENGLISH)).toBe(words));
 });
 
 describe("the first view's charts", () => {

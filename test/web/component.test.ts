@@ -66,7 +66,7 @@ describe("a component's page", () => {
     const told = render({ snapshot: page, component: page.components[1]?.id ?? "" });
     expect(text(told)).toContain("Payments Partial outage Since 13:48 UTC: About 3 of 10 requests fail.");
     expect(told).toContain('<a href="/">Acme status</a>');
-    expect(told).toContain("<title>Payments: Partial outage · Acme status</title>");
+    expect(told).toContain("<title>Payments · Acme status</title>");
   });
 
   it("turns unknown with its evidence", () =>
@@ -97,7 +97,7 @@ describe("a component's page", () => {
   });
 
   it("says how old its charts are where the archive was away since", () => {
-    expect(text(render())).not.toContain("cannot be reached");
+    expect(text(render())).not.toContain("The archive cannot be reached");
     expect(text(render({ charts: { ...CHARTS, at: NOW - 3 * HOUR } }))).toContain(
       "The archive cannot be reached: the charts are of 11:02 UTC, 3 h ago.",
     );

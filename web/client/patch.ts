@@ -11,7 +11,7 @@ const policy = (globalThis as { trustedTypes?: TrustedTypes }).trustedTypes?.cre
 });
 
 export function trustedMarkup(text: string): string {
-  return policy === undefined ? text : policy.createHTML(text);
+  return policy?.createHTML(text) ?? text;
 }
 
 const shown = new WeakMap<Element, string>();
@@ -28,6 +28,5 @@ export function patch(regions: Readonly<Record<string, Html>>): void {
 
 /** To those who listen to the page. */
 export function say(text: string): void {
-  const element = document.getElementById("say");
-  if (element !== null) element.textContent = text;
+  document.getElementById("say")?.replaceChildren(text);
 }

@@ -25,5 +25,5 @@ export function openSocket(
     };
   };
   connect();
-  return { isOpen: () => socket?.readyState === WebSocket.OPEN };
+  return { isOpen: () => socket?.readyState === 1 };
 }

@@ -12,7 +12,9 @@ import { DAY, SECOND } from "../../protocol/time.ts";
 import { dayName, moment } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
-import type { LiveLocale } from "./words/locale.ts";
+import { fill } from "./words/fill.ts";
+import type { LiveLocale, Locale } from "./words/locale.ts";
+import type { LiveWords, Words } from "./words/words.ts";
 
 /** Heights of the picture: 0.4 % of its scale each. */
 const CHART_HEIGHT = 240;
@@ -52,12 +54,16 @@ export interface Chart {
 }
 
 /** 184 ms, 0.3 %, 12.4 req/s. A ratio that is not zero is never shown as zero. */
-export function valueText(value: number, unit: Unit): string {
+export function valueText(value: number, unit: Unit, words: LiveWords): string {
   const [shown, word] =
     unit === "%" ? [value * 100, unit] : unit === "ms" && value >= SECOND ? [value / SECOND, "s"] : [value, unit];
-  if (unit === "%" && shown > 0 && shown < 0.01) return "< 0.01 %";
   const digits = shown >= 100 || (word === "ms" && shown >= 10) ? 0 : shown >= 10 ? 1 : 2;
-  return `${Number(shown.toFixed(digits))} ${word}`;
+  const figures = unit === "%" && shown > 0 && shown < 0.01 ? "< 0.01" : String(Number(shown.toFixed(digits)));
+  return `${figures.replace(".", words.point)} ${unitWord(word, words)}`;
+}
+
+function unitWord(unit: string, { perSecond }: LiveWords): string {
+  return unit === "req/s" ? perSecond : unit;
 }
 
 /** When a step is, in words: its day where it is one, else its first minute. */
@@ -81,8 +87,10 @@ function most(values: Values): number {
   return values.reduce<number>((a, b) => Math.max(a, b ?? 0), 0);
 }
 
+/** What is not zero is not drawn as zero, and so not read as zero either. */
 function heightOf(value: number, scale: number): number {
-  return Math.round(CHART_HEIGHT * (1 - Math.min(1, value / scale)));
+  const height = Math.round(CHART_HEIGHT * (1 - Math.min(1, value / scale)));
+  return value > 0 ? Math.min(height, CHART_HEIGHT - 1) : height;
 }
 
 /** The runs of steps that have a value, each with where it begins. */
@@ -118,9 +126,12 @@ export function linePath(values: Values, scale: number): string {
 
 /** What `linePath` drew of the step `index`, from its path data; null where it drew nothing. */
 export function valueAt(path: string, scale: number, index: number): number | null {
-  let [x, y] = [-1, 0];
-  for (const [, from, a, b] of path.matchAll(/(M|l|)(-?\d+) ?(-?\d+)/g)) {
-    [x, y] = from === "M" ? [Number(a), Number(b)] : [x + Number(a), y + Number(b)];
+  let x = 0;
+  let y = 0;
+  for (const [, from, a, b] of path.matchAll(/(M?)(-?\d+) ?(-?\d+)/g)) {
+    if (from) x = y = 0;
+    x += Number(a);
+    y += Number(b);
     if (x === index) return scale * (1 - y / CHART_HEIGHT);
   }
   return null;
@@ -156,7 +167,6 @@ function shadePaths({ shades, from, stepMs }: Chart, last: number): readonly Htm
 
 /** Names at the ends of their lines, in the margin: none within this share of the height of another. */
 const NAMES_APART = 13;
-const NAMED_WIDTH = 93;
 /** More shades than these are not named: their words would cover each other. */
 const SHADE_WORDS_MAX = 4;
 
@@ -170,28 +180,27 @@ function lineNames(lines: readonly ChartLine[], scale: number): readonly Html[] 
   return ends.map(({ name, y }, i) => {
     const at = Math.min(Math.max(y, free), 100 - (ends.length - 1 - i) * NAMES_APART);
     free = at + NAMES_APART;
-    return markup`<text class="name" x="${NAMED_WIDTH + 1}%" y="${Math.round(at)}%">${name}</text>`;
+    return markup`<text class="name" x="101%" y="${Math.round(at)}%">${name}</text>`;
   });
 }
 
 /** What a shade is, in its upper corner. */
-function shadeWords({ shades, from, stepMs }: Chart, last: number): readonly Html[] {
+function shadeWords({ shades, from, stepMs }: Chart, last: number, { chart }: Words): readonly Html[] {
   const shown = shades.filter((shade) => shade.to > from && shade.from < from + (last + 1) * stepMs);
   if (shown.length > SHADE_WORDS_MAX) return [];
   return shown.map(({ kind, from: begin }) => {
     const share = Math.max(0, Math.min(0.9, (begin - from) / stepMs / last));
-    return markup`<text class="name" x="${Math.round(share * NAMED_WIDTH * 10) / 10}%" y="1.3em">${kind}</text>`;
+    return markup`<text class="name" x="${Math.round(share * 1_000) / 10}%" y="1.3em">${chart[kind]}</text>`;
   });
 }
 
 /**
- * The picture alone, with all that its read-out needs. A large one has a margin for the names of its lines, and its
- * shades are named.
+ * The picture alone. A large one is read out too, has a margin for the names of its lines, and its shades are named.
  *
  * @param label what it shows, in words
  */
-export function plot(chart: Chart, label: string, size: "small" | "large" = "small"): Html {
-  const { lines, band, limit, unit, from, stepMs } = chart;
+export function plot(chart: Chart, label: string, locale: Locale, size: "small" | "large" = "small"): Html {
+  const { lines, band, limit, unit } = chart;
   const scale = scaleOf(chart);
   const last = (lines[0]?.values.length ?? 2) - 1;
   const isLarge = size === "large";
@@ -200,5 +209,12 @@ export function plot(chart: Chart, label: string, size: "small" | "large" = "sma
       markup`<path class="line"${name !== "" && markup` data-name="${name}"`} d="${linePath(values, scale)}"/>`,
   );
   const level = limit !== undefined && Math.round((1 - limit / scale) * 1_000) / 10;
-  return markup`<div class="plot" tabindex="0" role="img" aria-label="${label}" data-top="${scale}" data-unit="${unit}" data-from="${from}" data-step="${stepMs}"><svg aria-hidden="true"><svg${isLarge && markup` width="${NAMED_WIDTH}%"`} viewBox="0 0 ${last} ${CHART_HEIGHT}" preserveAspectRatio="none">${shadePaths(chart, last)}${band && markup`<path class="band" d="${bandPath(band, scale)}"/>`}${limit !== undefined && markup`<path class="limit" d="M0 ${heightOf(limit, scale)}h${last}"/>`}${drawn}</svg>${limit !== undefined && markup`<text x="${isLarge ? NAMED_WIDTH : 100}%" y="${level}%">limit ${valueText(limit, unit)}</text>`}${isLarge && [lineNames(lines, scale), shadeWords(chart, last)]}</svg></div>`;
+  const read = isLarge && markup` tabindex="0"${readOutOf(chart, scale, locale)}`;
+  return markup`<div class="plot" role="img" aria-label="${label}"${read}><svg aria-hidden="true"><svg viewBox="0 0 ${last} ${CHART_HEIGHT}" preserveAspectRatio="none">${shadePaths(chart, last)}${band && markup`<path class="band" d="${bandPath(band, scale)}"/>`}${limit !== undefined && markup`<path class="limit" d="M0 ${heightOf(limit, scale)}h${last}"/>`}${drawn}</svg>${limit !== undefined && markup`<text x="100%" y="${level}%">${fill(locale.words.chart.limit, { value: valueText(limit, unit, locale) })}</text>`}${isLarge && [lineNames(lines, scale), shadeWords(chart, last, locale.words)]}</svg></div>`;
+}
+
+/** What the browser's read-out needs besides the picture: its scale in the unit that is shown, and its steps. */
+function readOutOf({ unit, from, stepMs }: Chart, scale: number, words: LiveWords): Html {
+  const top = Number((unit === "%" ? scale * 100 : scale).toPrecision(3));
+  return markup` data-top="${top}" data-unit="${unitWord(unit, words)}" data-from="${from}" data-step="${stepMs}"`;
 }

@@ -10,12 +10,14 @@ import type { FrameView } from "./frame.ts";
 import { frame } from "./frame.ts";
 import { HISTORY_DAYS, historyBars, today } from "./history.ts";
 import type { Html } from "./html.ts";
-import { markup } from "./html.ts";
+import { json, markup } from "./html.ts";
 import { shadesOf, summary } from "./metrics.ts";
-import { pageRegions } from "./regions.ts";
-import { shape } from "./shape.ts";
+import { figures, pageChange } from "./page.ts";
+import { stillRegions } from "./regions.ts";
 import { monthsOf, sloText } from "./uptime.ts";
+import { fill } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
+import type { ChartWords } from "./words/words.ts";
 
 export const CHART_RANGES = ["day", "week", "month", "quarter"] as const;
 type ChartRange = (typeof CHART_RANGES)[number];
@@ -62,49 +64,50 @@ export function renderComponent(view: ComponentView): string | null {
   const { snapshot, now, range, locale } = view;
   const component = snapshot.components.find(({ id }) => id === view.component);
   if (component === undefined) return null;
-  const { name, description } = component;
-  const { status } = outlookAt(component, now);
+  const { id, name, description } = component;
+  const { words, timeZone } = locale;
   return frame(view, {
     kind: "component",
-    title: `${name}: ${locale.status[status]}`,
-    description: description ?? `${name} of ${snapshot.page.name}: what it is like now, and its numbers over time`,
-    status,
-    path: componentPath(component.id, range),
-    main: markup`${state(component, view)}${uptime(component, view)}${numbers(component, view)}${announcements(component, view)}`,
+    title: name,
+    description: description ?? fill(words.chart.about, { name: `${name} · ${snapshot.page.name}` }),
+    status: outlookAt(component, now).status,
+    path: componentPath(id, range),
+    living: markup` id="days" data-page='${json(pageChange({ ...snapshot, components: [component] }), figures)}' data-now="${now}" data-first="${today(now, timeZone) - HISTORY_DAYS + 1}"`,
+    main: markup`${state(component, view)}${uptime(component, view)}${numbers(component, view)}${announcements(component, view)}<p class="vh" role="status" id="say"></p>`,
   });
 }
 
 function state(component: PageComponent, { snapshot, now, locale }: ComponentView): Html {
   const { id, name, group, description } = component;
-  const { status } = outlookAt(component, now);
-  const regions = pageRegions({ ...snapshot, components: [component] }, now, locale);
-  return markup`<div class="top">${group !== null && markup`<p class="crumb">${group}</p>`}<h1>${shape(status)}${name}</h1><p>${locale.status[status]}</p>${description !== null && markup`<p>${description}</p>`}<p class="why" id="w-${id}">${regions[`w-${id}`]}</p><p class="n" id="n-${id}">${regions[`n-${id}`]}</p><p id="asof">as of ${moment(snapshot.generatedAt, now, locale, true)}</p></div>`;
+  const { words } = locale;
+  const regions = stillRegions(pageChange({ ...snapshot, components: [component] }), now, locale);
+  return markup`<div class="top">${group !== null && markup`<p class="crumb">${group}</p>`}<h1>${name}</h1>${description !== null && markup`<p>${description}</p>`}<div class="one" id="s-${id}">${regions[`s-${id}`]}</div><p class="why" id="w-${id}">${regions[`w-${id}`]}</p><p class="n" id="n-${id}">${regions[`n-${id}`]}</p><p id="asof">${regions["asof"]}</p><noscript><p>${words.noScript}</p></noscript></div>`;
 }
 
 function uptime(component: PageComponent, { now, locale }: ComponentView): Html {
+  const { words } = locale;
   const last = today(now, locale.timeZone);
-  const figures = monthsOf(component.days, now, locale);
-  return markup`<section class="full"><h2>Uptime</h2><p class="scale"><span>${shortDay(last - HISTORY_DAYS + 1, locale, locale.day)}</span><span>today</span></p>${historyBars(component.days, now, locale, sloText(component.slo, locale))}<dl class="figures">${figures.map(({ name, uptime: ratio }) => markup`<div><dt>${name}</dt><dd>${ratio}</dd></div>`)}</dl></section>`;
+  const months = monthsOf(component.days, now, locale);
+  return markup`<section class="full"><h2>${words.chart.uptime}</h2><p class="scale"><span>${shortDay(last - HISTORY_DAYS + 1, locale, locale.day)}</span><span>${words.today}</span></p>${historyBars(component.days, now, locale, sloText(component.slo, locale))}<dl class="figures">${months.map(({ name, uptime: ratio }) => markup`<div><dt>${name}</dt><dd>${ratio}</dd></div>`)}</dl></section>`;
 }
-
-const RANGE_WORDS: Record<ChartRange, string> = { day: "Day", week: "Week", month: "Month", quarter: "Quarter" };
 
 function numbers(component: PageComponent, view: ComponentView): Html {
   const { charts, range, now, locale } = view;
+  const { chart } = locale.words;
   const links = CHART_RANGES.map(
     (each) =>
-      markup`<a href="${componentPath(component.id, each)}"${each === range && markup` aria-current="page"`}>${RANGE_WORDS[each]}</a> `,
+      markup`<a href="${locale.base}${componentPath(component.id, each)}"${each === range && markup` aria-current="page"`}>${chart[each]}</a> `,
   );
-  const head = markup`<div class="head"><h2 id="numbers">Numbers</h2><nav aria-labelledby="numbers">${links}</nav></div>`;
-  if (charts === null)
-    return markup`<section class="numbers">${head}<p class="empty">The archive cannot be reached at the moment, so there are no charts. What is said above does not need it.</p></section>`;
+  const head = markup`<div class="head"><h2 id="numbers">${chart.numbers}</h2><nav aria-labelledby="numbers">${links}</nav></div>`;
+  if (charts === null) return markup`<section class="numbers">${head}<p class="empty">${chart.away}</p></section>`;
   const shades = shadesOf(view.log, component.id, now);
-  const drawn = chartsOf(charts, shades).map((chart) => figure(chart, now, locale));
+  const drawn = chartsOf(charts, shades, chart).map((one) => figure(one, now, locale));
+  const old = fill(chart.old, { at: moment(charts.at, now, locale), age: length(now - charts.at, locale) });
   const isOld = now - charts.at > CHARTS_OLD_MS[range];
-  return markup`<section class="numbers">${head}${isOld && markup`<p class="late">The archive cannot be reached: the charts are of ${moment(charts.at, now, locale)}, ${length(now - charts.at, locale)} ago.</p>`}${drawn}${table(charts, now, locale)}</section>`;
+  return markup`<section class="numbers">${head}${isOld && markup`<p class="late">${old}</p>`}${drawn}${table(charts, now, locale)}</section>`;
 }
 
-function chartsOf(charts: ComponentCharts, shades: readonly Shade[]): readonly Chart[] {
+function chartsOf(charts: ComponentCharts, shades: readonly Shade[], words: ChartWords): readonly Chart[] {
   const { from, stepMs, p50, p95, p99, lo, hi, errorRatio, perSecond, limits } = charts;
   const common = { from, stepMs, shades };
   const percentiles = [
@@ -113,28 +116,29 @@ function chartsOf(charts: ComponentCharts, shades: readonly Shade[]): readonly C
     { name: "p50", values: p50 },
   ];
   return [
-    { ...common, name: "Response time", unit: "ms", lines: percentiles, band: { lo, hi }, limit: limits.p95Ms },
+    { ...common, name: words.responseTime, unit: "ms", lines: percentiles, band: { lo, hi }, limit: limits.p95Ms },
     {
       ...common,
-      name: "Error ratio",
+      name: words.errorRatio,
       unit: "%",
       lines: [{ name: "", values: errorRatio }],
       limit: limits.errorRatio,
     },
-    { ...common, name: "Requests", unit: "req/s", lines: [{ name: "", values: perSecond }] },
+    { ...common, name: words.requests, unit: "req/s", lines: [{ name: "", values: perSecond }] },
   ];
 }
 
 function figure(chart: Chart, now: Millis, locale: Locale): Html {
   const { name, lines, from, stepMs, band } = chart;
+  const { words } = locale;
   const isEmpty = lines.every(({ values }) => values.every((value) => value === null));
-  if (isEmpty) return markup`<div class="h large"><h3>${name}</h3><p class="empty">no data in this time</p></div>`;
-  const words = summary(chart, now, locale);
+  if (isEmpty) return markup`<div class="h large"><h3>${name}</h3><p class="empty">${words.chart.none}</p></div>`;
+  const said = summary(chart, now, locale);
   const count = lines[0]?.values.length ?? 0;
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) =>
     tickText(from + Math.round(share * (count - 1)) * stepMs, stepMs, locale),
   );
-  return markup`<div class="h large"><h3>${name}${band !== undefined && markup` <small>shaded: between what p95 surely lies</small>`}</h3>${plot(chart, `${name}: ${words}`, "large")}<p class="ticks" aria-hidden="true">${ticks.map((tick) => markup`<span>${tick}</span>`)}</p><p>${words}</p></div>`;
+  return markup`<div class="h large" data-steps="${count}"><h3>${name}${band !== undefined && markup` <small>${words.chart.band}</small>`}</h3>${plot(chart, `${name}: ${said}`, locale, "large")}<p class="ticks" aria-hidden="true">${ticks.map((tick) => markup`<span>${tick}</span>`)}</p><p>${said}</p></div>`;
 }
 
 /** A time of day, or a day. */
@@ -146,15 +150,19 @@ function tickText(at: Millis, stepMs: number, locale: Locale): string {
 /** The same numbers for those who read tables, hear them, or have no pointer. */
 function table(charts: ComponentCharts, now: Millis, locale: Locale): Html {
   const { p50, p95, p99, lo, hi, errorRatio, perSecond, from, stepMs } = charts;
+  const { chart } = locale.words;
   const cell = (values: Values, i: number, unit: Chart["unit"]): string => {
     const value = values[i] ?? null;
-    return value === null ? "–" : valueText(value, unit);
+    return value === null ? "–" : valueText(value, unit, locale);
   };
   const range = (i: number): string => {
     const low = lo[i] ?? null;
     if (low === null) return "–";
     const high = hi[i] ?? null;
-    return high === null ? `over ${valueText(low, "ms")}` : `${valueText(low, "ms")} to ${valueText(high, "ms")}`;
+    const value = valueText(low, "ms", locale);
+    return high === null
+      ? fill(chart.over, { value })
+      : fill(chart.between, { low: value, high: valueText(high, "ms", locale) });
   };
   const rows = perSecond
     .map(
@@ -163,27 +171,27 @@ function table(charts: ComponentCharts, now: Millis, locale: Locale): Html {
 `,
     )
     .toReversed();
-  return markup`<details class="values"><summary>The same as a table</summary><div><table><thead><tr><th scope="col">From</th><th scope="col">p50</th><th scope="col">p95</th><th scope="col">p95 lies in</th><th scope="col">p99</th><th scope="col">Error ratio</th><th scope="col">Requests</th></tr></thead><tbody>${rows}</tbody></table></div></details>`;
+  return markup`<details class="values"><summary>${chart.table}</summary><div><table><thead><tr><th scope="col">${chart.from}</th><th scope="col">p50</th><th scope="col">p95</th><th scope="col">${chart.liesIn}</th><th scope="col">p99</th><th scope="col">${chart.errorRatio}</th><th scope="col">${chart.requests}</th></tr></thead><tbody>${rows}</tbody></table></div></details>`;
 }
 
 /** What people announced of it, newest first: the last ten; all is in the page's history. */
 const ANNOUNCED_MAX = 10;
 
 function announcements(component: PageComponent, { log, now, locale }: ComponentView): Html {
+  const { chart } = locale.words;
   const touches = (one: PageIncident | PageMaintenance): boolean => one.components.includes(component.id);
-  const incidents = log.incidents.filter(touches).map((one) => ({ at: one.startedAt, html: incidentLine(one) }));
-  const maintenances = log.maintenances
-    .filter(touches)
-    .map((one) => ({ at: one.startsAt, html: maintenanceLine(one) }));
-  const lines = [...incidents, ...maintenances].toSorted((a, b) => b.at - a.at).slice(0, ANNOUNCED_MAX);
-  return markup`<section><h2>Incidents and maintenance</h2>${lines.length === 0 && markup`<p class="late">Nothing was announced for it.</p>`}<ul class="lines">${lines.map(({ at, html }) => markup`<li>${html}<span>${moment(at, now, locale)}</span></li>`)}</ul><p><a href="/history">All of the history</a></p></section>`;
-}
-
-function incidentLine({ id, name, status }: PageIncident): Html {
-  return markup`<a href="/incidents/${id}">${name}</a> <small>${status}</small>`;
-}
-
-function maintenanceLine({ id, name, status, cancelledAt }: PageMaintenance): Html {
-  const word = cancelledAt === undefined ? `maintenance, ${status.replace("_", " ")}` : "maintenance, called off";
-  return markup`<a href="/maintenance/${id}">${name}</a> <small>${word}</small>`;
+  const lines = [
+    ...log.incidents.filter(touches).map(({ id, name, startedAt }) => {
+      return { at: startedAt, path: `/incidents/${id}`, name, kind: chart.incident };
+    }),
+    ...log.maintenances.filter(touches).map(({ id, name, startsAt }) => {
+      return { at: startsAt, path: `/maintenance/${id}`, name, kind: chart.maintenance };
+    }),
+  ];
+  const newest = lines.toSorted((a, b) => b.at - a.at).slice(0, ANNOUNCED_MAX);
+  const items = newest.map(
+    ({ at, path, name, kind }) =>
+      markup`<li><a href="${locale.base}${path}">${name}</a> <span>${kind}, ${moment(at, now, locale)}</span></li>`,
+  );
+  return markup`<section><h2>${chart.announced}</h2>${items.length === 0 ? markup`<p class="late">${chart.nothingAnnounced}</p>` : markup`<ul class="lines">${items}</ul>`}<p><a href="${locale.base}/history">${chart.pastOf}</a></p></section>`;
 }

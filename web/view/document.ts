@@ -1,7 +1,14 @@
 /** The frame of public documents: each is one request, with its style, its shapes and its script in it. */
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { COMPONENT_STYLE, PAGES_SCRIPT, PAGES_STYLE, PAGE_SCRIPT, PAGE_STYLE } from "./assets.generated.ts";
+import {
+  COMPONENT_SCRIPT,
+  COMPONENT_STYLE,
+  PAGES_SCRIPT,
+  PAGES_STYLE,
+  PAGE_SCRIPT,
+  PAGE_STYLE,
+} from "./assets.generated.ts";
 import type { Html } from "./html.ts";
 import { json, markup, trusted } from "./html.ts";
 import { isoText } from "./iso.ts";
@@ -18,7 +25,7 @@ export type DocumentKind = "page" | "pages" | "component";
 const ASSETS = {
   page: { style: PAGE_STYLE, script: PAGE_SCRIPT },
   pages: { style: PAGES_STYLE, script: PAGES_SCRIPT },
-  component: { style: COMPONENT_STYLE, script: PAGES_SCRIPT },
+  component: { style: COMPONENT_STYLE, script: COMPONENT_SCRIPT },
 } as const satisfies Record<DocumentKind, object>;
 
 /** `origin` is without a slash at its end, `path` from its slash on. */

@@ -31,10 +31,12 @@ interface FrameParts {
   /** Where it stands, from its slash on. */
   readonly path: string;
   readonly main: Html;
+  /** Of a document that goes on living: what its script starts from. It says itself how old it is. */
+  readonly living?: Html;
 }
 
 export function frame({ snapshot, origin, isCopy, locale }: FrameView, parts: FrameParts): string {
-  const { kind = "pages", title, description, status, path, main } = parts;
+  const { kind = "pages", title, description, status, path, main, living } = parts;
   const { page, generatedAt } = snapshot;
   const { words } = locale;
   return document({
@@ -45,7 +47,7 @@ export function frame({ snapshot, origin, isCopy, locale }: FrameView, parts: Fr
     status,
     address: { origin, path },
     generatedAt,
-    body: markup`<header><p><a href="${home(locale)}">${page.name}</a></p></header><main>${isCopy && markup`<p id="copy">${words.copy}</p>`}${main}</main><footer><p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>${ways(locale)}</footer>`,
+    body: markup`<header><p><a href="${home(locale)}">${page.name}</a></p></header><main${living}>${(isCopy || living) && markup`<p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p>`}${main}</main><footer>${living === undefined && markup`<p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>`}${ways(locale)}</footer>`,
   });
 }
 

@@ -141,7 +141,7 @@ export function historyBars(tallies: readonly DayTally[], now: Millis, locale: L
       ? markup`<path class="none" d="${d}"/><path class="gap" d="${d}"/>`
       : markup`<path class="${layer}" d="${d}"/>`,
   );
-  return markup`<div class="h" data-x="${readOut(days, begin)}"><div class="bars" tabindex="0" role="img" aria-label="${summary(days, begin, first, locale)}"><svg viewBox="0 0 90 10" preserveAspectRatio="none" aria-hidden="true">${paths}</svg></div><p>${caption(tallies, begin, first, locale)}${behind}</p></div>`;
+  return markup`<div class="h" data-steps="${HISTORY_DAYS}" data-x="${readOut(days, begin)}"><div class="bars" tabindex="0" role="img" aria-label="${summary(days, begin, first, locale)}"><svg viewBox="0 0 90 10" preserveAspectRatio="none" aria-hidden="true">${paths}</svg></div><p>${caption(tallies, begin, first, locale)}${behind}</p></div>`;
 }
 
 function caption(tallies: readonly DayTally[], begin: number, first: number, locale: Locale): Html {

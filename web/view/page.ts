@@ -63,12 +63,12 @@ function choice({ path, ids, gone }: Chosen, locale: Locale): Html {
 }
 
 /** Six figures are more than anybody reads, and the other ten are what a page is heavy with. */
-function figures(_key: string, value: unknown): unknown {
+export function figures(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 }
 
 /** What a frame of `/live` would carry for this snapshot: what the script starts from. */
-function pageChange({ version, generatedAt, components, maintenances, archive }: PageSnapshot): PageChange {
+export function pageChange({ version, generatedAt, components, maintenances, archive }: PageSnapshot): PageChange {
   return {
     version,
     generatedAt,

@@ -3,6 +3,7 @@ import {
   ADMIN_STYLE_HASH,
   FRAME_SCRIPT_HASH,
   FRAME_STYLE_HASH,
+  COMPONENT_SCRIPT_HASH,
   COMPONENT_STYLE_HASH,
   PAGES_SCRIPT_HASH,
   PAGES_STYLE_HASH,
@@ -39,7 +40,7 @@ export const PAGES_POLICY = policy(PAGES_STYLE_HASH, PAGES_SCRIPT_HASH, "'self'"
 export const FRAME_POLICY = policy(FRAME_STYLE_HASH, FRAME_SCRIPT_HASH, "'none'", "*");
 
 /** The Content-Security-Policy of a component's own page. */
-export const COMPONENT_POLICY = policy(COMPONENT_STYLE_HASH, PAGES_SCRIPT_HASH, "'none'");
+export const COMPONENT_POLICY = policy(COMPONENT_STYLE_HASH, COMPONENT_SCRIPT_HASH, "'none'");
 
 /** The Content-Security-Policy of everything in `admin/`. */
 export const ADMIN_POLICY = policy(ADMIN_STYLE_HASH, ADMIN_SCRIPT_HASH, "'self'");

@@ -61,7 +61,7 @@ export function monthsOf(
     return back === 0 ? { name: shortDay(end, locale, words.month), from, to: end } : month(from - 1, back - 1);
   };
   const ranges = [
-    { name: "90 days", from: last - HISTORY_DAYS + 1, to: last },
+    { name: words.chart.ninetyDays, from: last - HISTORY_DAYS + 1, to: last },
     { name: words.thirtyDays, from: last - 29, to: last },
     ...[2, 1, 0].map((back) => month(last, back)),
   ];

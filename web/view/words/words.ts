@@ -62,8 +62,51 @@ export interface LiveWords {
   readonly messages: readonly (readonly [english: string, words: string])[];
 }
 
+/** Of charts, and of a component's own page. */
+export interface ChartWords {
+  readonly lastDay: string;
+  /** Names of charts. */
+  readonly responseTime: string;
+  readonly p95Time: string;
+  readonly errorRatio: string;
+  readonly requests: string;
+  /** Beside a chart: the newest value, if there is one, and the highest; and in words, with when that was. */
+  readonly nowHighest: string;
+  readonly noneHighest: string;
+  readonly nowHighestAt: string;
+  readonly noneHighestAt: string;
+  /** How long nothing was seen, in all. */
+  readonly gaps: string;
+  readonly limit: string;
+  /** What a shade is. */
+  readonly incident: string;
+  readonly maintenance: string;
+  readonly band: string;
+  readonly numbers: string;
+  readonly day: string;
+  readonly week: string;
+  readonly month: string;
+  readonly quarter: string;
+  /** Where the archive is away, and no charts or only old ones are left. */
+  readonly away: string;
+  readonly old: string;
+  readonly none: string;
+  readonly table: string;
+  readonly from: string;
+  readonly liesIn: string;
+  readonly over: string;
+  readonly between: string;
+  readonly uptime: string;
+  readonly ninetyDays: string;
+  readonly announced: string;
+  readonly nothingAnnounced: string;
+  readonly pastOf: string;
+  readonly about: string;
+}
+
 /** What only the Worker says. */
 export interface Words {
+  readonly chart: ChartWords;
   readonly live: LiveWords;
   readonly asOf: string;
   readonly copy: string;
