@@ -1,7 +1,9 @@
 /** How visitors are answered: what costs the Board a question, what costs a rendering, and what costs nothing. */
+import { createExecutionContext } from "cloudflare:test";
 import { beforeEach, afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { SECOND } from "../../protocol/time.ts";
 import { tell, told } from "../support/facts.ts";
+import worker from "../../worker/index.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import { Board } from "../../worker/objects/board.ts";
 import type { Views } from "../../worker/objects/board-metrics.ts";
@@ -41,13 +43,14 @@ describe("visitors who come at the same moment", () => {
     const asked = onSnapshot((own) => own());
     const origin = site();
     const tags = new Set<string | null>();
-    for (let i = 0; i < 10_000; i += 500) {
-      const answers = await Promise.all(Array.from({ length: 500 }, (_, j) => call(`${origin}/?x=${i + j}`)));
-      for (const { headers, body } of answers) {
-        tags.add(headers.get("etag"));
-        await body?.cancel();
-      }
-    }
+    // The Worker itself, as `call` would reach it: ten thousand calls of that take as many trips.
+    const ask = async (query: number): Promise<void> => {
+      const request = new Request(`${origin}/?x=${query}`) as Parameters<typeof worker.fetch>[0];
+      const { headers, body } = await worker.fetch(request, bindings, createExecutionContext());
+      tags.add(headers.get("etag"));
+      await body?.cancel();
+    };
+    for (let i = 0; i < 10_000; i += 500) await Promise.all(Array.from({ length: 500 }, (_, j) => ask(i + j)));
     vi.setSystemTime(Date.now() + 6 * SECOND);
     await get(`${origin}/`);
     // All that was answered is told with the next question, which is this page's second and last.

@@ -9,7 +9,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { ComponentCharts } from "../../web/view/component.ts";
 import type { Locale } from "../../web/view/words/locale.ts";
-import { dayOf } from "../core/calendar.ts";
+import { dayOf, nextDay } from "../core/calendar.ts";
 import { entityMatches } from "../core/entity.ts";
 import { shortHash } from "../core/hash.ts";
 import { refuse } from "./answer.ts";
@@ -153,10 +153,9 @@ async function make(
 function madeBefore(key: string, view: PublicView, until: Millis): Kept | null {
   const last = remembered(key);
   if (last === null || last.source === null || view.now >= last.holdsUntil) return null;
-  const { snapshot, log, isCopy, charts, now } = last.source;
-  const { timeZone } = snapshot.page;
-  const isSame = snapshot === view.snapshot && isCopy === view.isCopy && log.version === view.log.version;
-  if (!isSame || charts?.at !== view.charts?.at || dayOf(now, timeZone) !== dayOf(view.now, timeZone)) return null;
+  const { snapshot, log, isCopy, charts } = last.source;
+  const isSame = snapshot === view.snapshot && log.version === view.log.version && charts?.at === view.charts?.at;
+  if (!isSame || isCopy !== view.isCopy) return null;
   const { body, headers, holdsUntil: holds } = last;
   return { body, headers, holdsUntil: holds, freshUntil: Math.min(until, holds) };
 }
@@ -168,7 +167,9 @@ function rendered(render: Render, view: PublicView, until: Millis, spoken: Tongu
   if (rendering === null) return null;
   const { body, keepUntil = Infinity } = rendering;
   const headers = { ...rendering.headers, ...spoken };
-  const holds = Math.min(keepUntil, holdsUntil(view.snapshot.components, view.now));
+  const { components, page } = view.snapshot;
+  // Bars and dates are cut in days.
+  const holds = Math.min(keepUntil, holdsUntil(components, view.now), nextDay(view.now, page.timeZone));
   return {
     body: typeof body === "string" ? encoder.encode(body) : body,
     headers: view.isCopy ? { ...headers, "cache-control": "no-store" } : { ...headers, etag: etagOf(view, rendering) },
