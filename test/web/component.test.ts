@@ -1,26 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { PageIncident } from "../../protocol/page.ts";
-import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
-import type { ComponentCharts, ComponentView } from "../../web/view/component.ts";
+import { HOUR } from "../../protocol/time.ts";
+import type { ComponentView } from "../../web/view/component.ts";
 import { renderComponent } from "../../web/view/component.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
+import { CHARTS } from "./component-charts.ts";
 import { component, everyState, NOW, snapshot } from "./snapshots.ts";
 
-const steps = (of: (i: number) => number | null): (number | null)[] => Array.from({ length: 96 }, (_, i) => of(i));
-const CHARTS: ComponentCharts = {
-  range: "day",
-  at: NOW - MINUTE,
-  from: NOW - DAY,
-  stepMs: 15 * MINUTE,
-  p50: steps(() => 40),
-  p95: steps((i) => (i === 50 ? null : 184)),
-  lo: steps(() => 100),
-  hi: steps((i) => (i === 95 ? null : 250)),
-  p99: steps(() => 900),
-  errorRatio: steps((i) => i / 96_000),
-  perSecond: steps(() => 12.4),
-  limits: { p95Ms: 500, errorRatio: 0.01 },
-};
 const ID = "component000";
 
 function render(facts: Partial<ComponentView> = {}): string {

@@ -123,7 +123,7 @@ describe("a month", () => {
   it("tells what happened, newest first, with the ways to its neighbours", () => {
     const html = month("2026-11") ?? "";
     expect(frameFaults(html, "/history/2026-11")).toEqual([]);
-    const links = [...html.matchAll(/<h3>.*?<a href="([^"]*)"/gs)].map(([, href]) => href);
+    const links = [...html.matchAll(/<h2><svg.*?<a href="([^"]*)"/g)].map(([, href]) => href);
     expect(links).toEqual(["/maintenance/announced001", "/incidents/incident0001", "/incidents/resolved0003"]);
     expect(html).toContain('<a href="/history/2026-10" rel="prev">October 2026</a>');
     expect(html).not.toContain('rel="next"');

@@ -171,7 +171,7 @@ function table(charts: ComponentCharts, now: Millis, locale: Locale): Html {
 `,
     )
     .toReversed();
-  return markup`<details class="values"><summary>${chart.table}</summary><div><table><thead><tr><th scope="col">${chart.from}</th><th scope="col">p50</th><th scope="col">p95</th><th scope="col">${chart.liesIn}</th><th scope="col">p99</th><th scope="col">${chart.errorRatio}</th><th scope="col">${chart.requests}</th></tr></thead><tbody>${rows}</tbody></table></div></details>`;
+  return markup`<details class="values"><summary>${chart.table}</summary><div tabindex="0" role="group" aria-labelledby="numbers"><table><thead><tr><th scope="col">${chart.from}</th><th scope="col">p50</th><th scope="col">p95</th><th scope="col">${chart.liesIn}</th><th scope="col">p99</th><th scope="col">${chart.errorRatio}</th><th scope="col">${chart.requests}</th></tr></thead><tbody>${rows}</tbody></table></div></details>`;
 }
 
 /** What people announced of it, newest first: the last ten; all is in the page's history. */

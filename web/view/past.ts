@@ -29,7 +29,7 @@ export function renderPast(view: FrameView, asked: string | null): string | null
   if (found === null) return null;
   const { words } = locale;
   const name = monthName(found.month, locale);
-  const main = markup`<div class="top"><p class="code">${words.pastLink}</p><h1>${name}</h1>${ways(found, locale)}</div>${entries(found, view)}${uptimeOf(components, found, locale)}`;
+  const main = markup`<div class="top"><p class="code">${words.pastLink}</p><h1 id="month">${name}</h1>${ways(found, locale)}</div>${entries(found, view)}${uptimeOf(components, found, locale)}`;
   return frame(view, {
     title: name,
     description: fill(words.pages.pastOf, { page: page.name, month: name }),
@@ -42,7 +42,7 @@ export function renderPast(view: FrameView, asked: string | null): string | null
 function ways({ before, after }: Month, locale: Locale): Html {
   const way = (month: string, rel: string): Html =>
     markup`<a href="${locale.base}/history/${month}" rel="${rel}">${monthName(month, locale)}</a>`;
-  return markup`<nav class="ways">${before !== null && way(before, "prev")} ${after !== null && way(after, "next")}</nav>`;
+  return markup`<nav class="ways" aria-labelledby="month">${before !== null && way(before, "prev")} ${after !== null && way(after, "next")}</nav>`;
 }
 
 function entries({ month, after, entries: all }: Month, { snapshot, now, locale }: FrameView): Html {
@@ -60,7 +60,7 @@ function line(entry: PastEntry, components: readonly PageComponent[], now: Milli
     entry.kind === "incident" ? incidentLine(entry.it, now, locale) : maintenanceLine(entry.it, locale);
   const { name, components: ids, updates = [] } = entry.it;
   const names = namesOf(ids, components, updates);
-  return markup`<li><p class="at">${dayName(entry.at, locale)}</p><h3>${shape(mark)}<a href="${locale.base}${path}"><bdi>${name}</bdi></a></h3><p>${words}${names.length > 0 && ` · ${names.join(", ")}`}</p></li>
+  return markup`<li><p class="at">${dayName(entry.at, locale)}</p><h2>${shape(mark)}<a href="${locale.base}${path}"><bdi>${name}</bdi></a></h2><p>${words}${names.length > 0 && ` · ${names.join(", ")}`}</p></li>
 `;
 }
 
