@@ -1,7 +1,7 @@
 /** Reads values out of charts: the picture is the data, so figures are as fine as it is drawn. */
 import { stepText, valueAt } from "../view/chart.ts";
 import { now } from "./clock.ts";
-import type { Tell } from "./readout.ts";
+import type { Tell } from "./pictures.ts";
 import { locale } from "./words.ts";
 
 export const tellChart: Tell = (box, step) => {

@@ -9,7 +9,7 @@ import { tellChart } from "./charts.ts";
 import { learnTime, notBefore, now } from "./clock.ts";
 import { tellBars } from "./history.ts";
 import { patch, say, trustedMarkup } from "./patch.ts";
-import { readOut } from "./readout.ts";
+import { readOut } from "./pictures.ts";
 import { openSocket } from "./socket.ts";
 import { locale, rendered } from "./words.ts";
 

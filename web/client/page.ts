@@ -12,7 +12,7 @@ import { fill } from "../view/words/fill.ts";
 import { learnTime, notBefore, now } from "./clock.ts";
 import { tellBars } from "./history.ts";
 import { patch, say, trustedMarkup } from "./patch.ts";
-import { readOut } from "./readout.ts";
+import { readOut } from "./pictures.ts";
 import type { LiveSocket } from "./socket.ts";
 import { openSocket } from "./socket.ts";
 import { locale, rendered } from "./words.ts";

@@ -195,7 +195,8 @@ function shadeWords({ shades, from, stepMs }: Chart, last: number, { chart }: Wo
 }
 
 /**
- * The picture alone. A large one is read out too, has a margin for the names of its lines, and its shades are named.
+ * The picture with what its read-out needs; its box says in `data-steps` how many steps it has. A large one has a margin
+ * for the names of its lines, and its shades are named.
  *
  * @param label what it shows, in words
  */
@@ -209,8 +210,7 @@ export function plot(chart: Chart, label: string, locale: Locale, size: "small" 
       markup`<path class="line"${name !== "" && markup` data-name="${name}"`} d="${linePath(values, scale)}"/>`,
   );
   const level = limit !== undefined && Math.round((1 - limit / scale) * 1_000) / 10;
-  const read = isLarge && markup` tabindex="0"${readOutOf(chart, scale, locale)}`;
-  return markup`<div class="plot" role="img" aria-label="${label}"${read}><svg aria-hidden="true"><svg viewBox="0 0 ${last} ${CHART_HEIGHT}" preserveAspectRatio="none">${shadePaths(chart, last)}${band && markup`<path class="band" d="${bandPath(band, scale)}"/>`}${limit !== undefined && markup`<path class="limit" d="M0 ${heightOf(limit, scale)}h${last}"/>`}${drawn}</svg>${limit !== undefined && markup`<text x="100%" y="${level}%">${fill(locale.words.chart.limit, { value: valueText(limit, unit, locale) })}</text>`}${isLarge && [lineNames(lines, scale), shadeWords(chart, last, locale.words)]}</svg></div>`;
+  return markup`<div class="plot" tabindex="0" role="img" aria-label="${label}"${readOutOf(chart, scale, locale)}><svg aria-hidden="true"><svg viewBox="0 0 ${last} ${CHART_HEIGHT}" preserveAspectRatio="none">${shadePaths(chart, last)}${band && markup`<path class="band" d="${bandPath(band, scale)}"/>`}${limit !== undefined && markup`<path class="limit" d="M0 ${heightOf(limit, scale)}h${last}"/>`}${drawn}</svg>${limit !== undefined && markup`<text x="100%" y="${level}%">${fill(locale.words.chart.limit, { value: valueText(limit, unit, locale) })}</text>`}${isLarge && [lineNames(lines, scale), shadeWords(chart, last, locale.words)]}</svg></div>`;
 }
 
 /** What the browser's read-out needs besides the picture: its scale in the unit that is shown, and its steps. */

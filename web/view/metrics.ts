@@ -46,7 +46,7 @@ function figure(metric: PageMetric, shades: readonly Shade[], now: Millis, local
     ...(limit !== undefined && { limit }),
   };
   const label = `${name}: ${summary(chart, now, locale)}`;
-  return markup`<div class="h"><h3>${name}</h3>${plot(chart, label, locale)}<p>${caption(chart, locale)}</p></div>`;
+  return markup`<div class="h" data-steps="${values.length}"><h3>${name}</h3>${plot(chart, label, locale)}<p>${caption(chart, locale)}</p></div>`;
 }
 
 /** "<b>184 ms</b> now, highest 620 ms". The step that is under way may be too young to have a value. */
