@@ -112,6 +112,16 @@ it("no document but the embed's frame may be shown inside another site", async (
   }
 });
 
+it("an icon file holds one picture of 32 by 32, and says where", async () => {
+  const file = await (await call("/favicon.ico")).arrayBuffer();
+  const view = new DataView(file);
+  expect([0, 2, 4].map((at) => view.getUint16(at, true))).toEqual([0, 1, 1]);
+  expect([view.getUint8(6), view.getUint8(7)]).toEqual([32, 32]);
+  const [bytes, offset] = [view.getUint32(14, true), view.getUint32(18, true)];
+  expect(offset + bytes).toBe(file.byteLength);
+  expect(view.getUint32(offset)).toBe(0x89504e47);
+});
+
 it.each([
   "/card/nothing.png",
   "/components/nothing00000/history.rss",
