@@ -9,7 +9,7 @@ import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { markdownText } from "./markdown.ts";
 import { shape } from "./shape.ts";
-import { affectedFact, fact, IMPACT_SHAPES, namesOf, timeline } from "./timeline.ts";
+import { affectedFact, fact, IMPACT_SHAPES, timeline } from "./timeline.ts";
 import { fill, filled } from "./words/fill.ts";
 
 /** Characters of an update that a search engine or a card shows of a document. */
@@ -23,8 +23,7 @@ export function renderIncident(view: FrameView, id: string): string | null {
   const { name, status, impact, components, updates } = incident;
   const { pages } = locale.words;
   const state = isUnresolved(incident) ? IMPACT_SHAPES[impact] : "operational";
-  const names = namesOf(components, snapshot.components, updates);
-  const main = markup`<div class="top"><p class="code">${pages.incident}</p><h1>${shape(state)}<bdi>${name}</bdi></h1><p class="lead">${pages.stage[status]} · ${pages.impact[impact]}</p></div><dl>${moments(incident, view)}${affectedFact(names, locale)}</dl>${timeline(updates, locale)}`;
+  const main = markup`<div class="top"><p class="code">${pages.incident}</p><h1>${shape(state)}<bdi>${name}</bdi></h1><p class="lead">${pages.stage[status]} · ${pages.impact[impact]}</p></div><dl>${moments(incident, view)}${affectedFact(components, snapshot.components, updates, locale)}</dl>${timeline(updates, locale)}`;
   return frame(view, {
     title: name,
     description: `${pages.stage[status]}. ${markdownText(updates[0]?.body ?? "").slice(0, DESCRIPTION_CHARS)}`.trim(),

@@ -9,7 +9,7 @@ import { markup } from "./html.ts";
 import { DESCRIPTION_CHARS } from "./incident.ts";
 import { markdownText } from "./markdown.ts";
 import { shape } from "./shape.ts";
-import { affectedFact, fact, namesOf, timeline } from "./timeline.ts";
+import { affectedFact, fact, timeline } from "./timeline.ts";
 import { fill } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
 
@@ -25,8 +25,7 @@ export function renderMaintenancePage(view: FrameView, id: string): string | nul
   if (maintenance === undefined) return null;
   const { name, components, updates = [] } = maintenance;
   const word = maintenanceWord(maintenance, locale);
-  const names = namesOf(components, snapshot.components, updates);
-  const main = markup`<div class="top"><p class="code">${locale.words.pages.maintenance}</p><h1>${shape("under_maintenance")}<bdi>${name}</bdi></h1><p class="lead">${word}${progress(maintenance, view)}</p></div><dl>${moments(maintenance, locale)}${affectedFact(names, locale)}</dl>${timeline(updates, locale)}`;
+  const main = markup`<div class="top"><p class="code">${locale.words.pages.maintenance}</p><h1>${shape("under_maintenance")}<bdi>${name}</bdi></h1><p class="lead">${word}${progress(maintenance, view)}</p></div><dl>${moments(maintenance, locale)}${affectedFact(components, snapshot.components, updates, locale)}</dl>${timeline(updates, locale)}`;
   return frame(view, {
     title: name,
     description: `${word}. ${markdownText(updates[0]?.body ?? "").slice(0, DESCRIPTION_CHARS)}`.trim(),

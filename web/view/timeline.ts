@@ -54,22 +54,42 @@ function turn({ name, from, to }: AffectedComponent, { status, dir }: Locale): H
   return markup`<li><bdi>${name}</bdi>: <span>${shape(from)} ${status[from]}</span> ${arrow} <span>${shape(to)} ${status[to]}</span></li>`;
 }
 
+type Named = Pick<PageComponent, "id" | "name">;
+
 /** Components by the names they have now, or had when they were last spoken of: some are gone. */
-export function namesOf(
+function affectedBy(
   ids: readonly string[],
-  components: readonly Pick<PageComponent, "id" | "name">[],
+  components: readonly Named[],
   updates: readonly AnyUpdate[],
-): readonly string[] {
+): readonly Named[] {
   const then = new Map(
     updates.toReversed().flatMap(({ affected }) => affected.map((one) => [one.component, one.name])),
   );
   const now = new Map(components.map(({ id, name }) => [id, name]));
-  return [...new Set([...ids, ...then.keys()])].flatMap((id) => now.get(id) ?? then.get(id) ?? []);
+  return [...new Set([...ids, ...then.keys()])].flatMap((id) => {
+    const name = now.get(id) ?? then.get(id);
+    return name === undefined ? [] : { id, name };
+  });
 }
 
-/** What is affected, as a line of facts; nothing where nobody said. */
-export function affectedFact(names: readonly string[], { words }: Locale): Html | null {
-  return names.length === 0 ? null : fact(words.pages.affects, names.join(", "));
+export function namesOf(...given: Parameters<typeof affectedBy>): readonly string[] {
+  return affectedBy(...given).map(({ name }) => name);
+}
+
+/** What is affected, as a line of facts that leads to those that still are; nothing where nobody said. */
+export function affectedFact(
+  ids: readonly string[],
+  components: readonly Named[],
+  updates: readonly AnyUpdate[],
+  { base, words }: Locale,
+): Html | null {
+  const affected = affectedBy(ids, components, updates).map(({ id, name }) =>
+    components.some((one) => one.id === id)
+      ? markup`<a href="${base}/components/${id}"><bdi>${name}</bdi></a>`
+      : markup`<bdi>${name}</bdi>`,
+  );
+  const list = affected.map((one, i) => (i === 0 ? one : markup`, ${one}`));
+  return list.length === 0 ? null : fact(words.pages.affects, markup`${list}`);
 }
 
 /** A line of facts. */
