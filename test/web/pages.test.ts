@@ -148,7 +148,7 @@ describe("a month", () => {
   );
 
   it("says of which days its uptime is, and where no day is kept", () => {
-    expect(text(month("2026-08"))).toContain("Uptime Of the days from 26 Aug on.");
+    expect(text(month("2026-08"))).toContain("Uptime Of the days from 26 Aug on ");
     expect(text(month("2026-07"))).toContain("No day of July 2026 is kept");
   });
 
@@ -161,7 +161,7 @@ describe("a month", () => {
       ],
     });
     const html = renderPast({ ...view, snapshot: snapshot([one]) }, "2026-11");
-    expect(text(html)).toContain("Checkout 1 min major outage, 2 h unknown 99.99 %");
+    expect(text(html)).toContain("Checkout 1 min major outage, 2 h no report 99.99 %");
   });
 
   it("is cut in the page's zone", () => {

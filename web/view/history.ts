@@ -88,7 +88,7 @@ function runs(marks: readonly (ComponentStatus | null)[]): [(typeof LAYERS)[numb
 }
 
 /** What a day can have had besides being well, worst first, each with its letter in the read-out. */
-const TROUBLE = [
+export const TROUBLE = [
   ["major_outage", "x"],
   ["partial_outage", "p"],
   ["degraded_performance", "d"],

@@ -93,7 +93,7 @@ function uptimeOf(components: readonly PageComponent[], { month, after }: Month,
     const ratio = uptimeRatio(tallies);
     return markup`<tr><th scope="row"><bdi>${name}</bdi><small>${ratio === null ? locale.noData : tallyText(sumTallies(tallies), locale)}</small></th><td>${ratio === null ? "–" : uptimeText(ratio, locale)}</td></tr>`;
   });
-  return markup`<h2>${uptime}</h2>${note.length > 0 && markup`<p class="note">${note.join(" ")}</p>`}<table><tbody>${rows}</tbody></table>`;
+  return markup`<h2>${uptime}</h2>${note.length > 0 && markup`<p class="note">${note.join(" · ")}</p>`}<table><tbody>${rows}</tbody></table>`;
 }
 
 function sumTallies(tallies: readonly DayTally["ms"][]): DayTally["ms"] {

@@ -1,11 +1,10 @@
 /** Uptime in words and numbers beside the bars: a target, months, what was corrected, and that past days are frozen. */
 import type { DayTally, FrozenMark, PageComponent, PageSlo, PageSnapshot } from "../../protocol/page.ts";
-import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, MINUTE } from "../../protocol/time.ts";
 import { uptimeRatio } from "../../protocol/uptime.ts";
 import { dateText, length, shortDay, uptimeText } from "./format.ts";
-import { dayNumber, HISTORY_DAYS, today } from "./history.ts";
+import { dayNumber, HISTORY_DAYS, today, TROUBLE } from "./history.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { fill, filled } from "./words/fill.ts";
@@ -99,15 +98,13 @@ function corrections({ name, days }: PageComponent, locale: Locale): readonly st
   );
 }
 
-/** "14 min partial outage, 3 min unknown": the worst first. */
+/** "14 min partial outage, 3 min no report": the worst first. */
 export function tallyText(ms: DayTally["ms"], locale: LiveLocale): string {
-  const { status: words, noTrouble } = locale;
-  const told = COMPONENT_STATUSES.toReversed().flatMap((status) => {
+  const told = TROUBLE.flatMap(([status, letter]) => {
     const spent = ms[status] ?? 0;
-    if (status === "operational" || spent === 0) return [];
-    return [`${length(Math.max(spent, MINUTE), locale)} ${words[status].toLowerCase()}`];
+    return spent === 0 ? [] : [`${length(Math.max(spent, MINUTE), locale)} ${locale.trouble[letter]}`];
   });
-  return told.length === 0 ? noTrouble : told.join(", ");
+  return told.length === 0 ? locale.noTrouble : told.join(", ");
 }
 
 /** As many digits as nobody can hit by trying; `npm run -s uptime:verify -- --hash` takes them. */

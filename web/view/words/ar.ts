@@ -181,8 +181,8 @@ export const ar: Words = {
     quietMonth: "لا حوادث ولا صيانة في {month}.",
     quietSoFar: "لا حوادث ولا صيانة في {month} حتى الآن.",
     uptime: "مدة التشغيل",
-    daysFrom: "من الأيام ابتداءً من {day}.",
-    monthSoFar: "هذا الشهر حتى الآن.",
+    daysFrom: "من الأيام ابتداءً من {day}",
+    monthSoFar: "هذا الشهر حتى الآن",
     notKept: "لا يُحفظ أي يوم من {month}: مدة التشغيل اليومية تعود إلى 90 يومًا.",
     pastOf: "{page}: ما حدث في {month}.",
     viewLead:

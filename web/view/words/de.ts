@@ -197,8 +197,8 @@ export const de: Words = {
     quietMonth: "Keine Störung und keine Wartung im {month}.",
     quietSoFar: "Bisher keine Störung und keine Wartung im {month}.",
     uptime: "Verfügbarkeit",
-    daysFrom: "Aus den Tagen ab {day}.",
-    monthSoFar: "Dieser Monat bisher.",
+    daysFrom: "Aus den Tagen ab {day}",
+    monthSoFar: "Dieser Monat bisher",
     notKept: "Vom {month} ist kein Tag erhalten: Die Verfügbarkeit nach Tagen reicht 90 Tage zurück.",
     pastOf: "{page}: was im {month} geschah.",
     viewLead:

@@ -155,8 +155,8 @@ export const en: Words = {
     quietMonth: "No incident and no maintenance in {month}.",
     quietSoFar: "No incident and no maintenance in {month} so far.",
     uptime: "Uptime",
-    daysFrom: "Of the days from {day} on.",
-    monthSoFar: "This month so far.",
+    daysFrom: "Of the days from {day} on",
+    monthSoFar: "This month so far",
     notKept: "No day of {month} is kept: uptime by day goes back 90 days.",
     pastOf: "{page}: what happened in {month}.",
     viewLead:

@@ -206,8 +206,8 @@ export const es: Words = {
     quietMonth: "Ningún incidente ni mantenimiento en {month}.",
     quietSoFar: "Ningún incidente ni mantenimiento en {month} hasta ahora.",
     uptime: "Disponibilidad",
-    daysFrom: "De los días a partir del {day}.",
-    monthSoFar: "Este mes hasta ahora.",
+    daysFrom: "De los días a partir del {day}",
+    monthSoFar: "Este mes hasta ahora",
     notKept: "No se conserva ningún día de {month}: la disponibilidad por día abarca 90 días.",
     pastOf: "{page}: lo que ocurrió en {month}.",
     viewLead:

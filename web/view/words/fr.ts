@@ -202,8 +202,8 @@ export const fr: Words = {
     quietMonth: "Aucun incident ni maintenance en {month}.",
     quietSoFar: "Aucun incident ni maintenance en {month} jusqu’ici.",
     uptime: "Disponibilité",
-    daysFrom: "Sur les jours à partir du {day}.",
-    monthSoFar: "Ce mois-ci jusqu’ici.",
+    daysFrom: "Sur les jours à partir du {day}",
+    monthSoFar: "Ce mois-ci jusqu’ici",
     notKept: "Aucun jour n’est conservé pour {month} : la disponibilité par jour remonte à 90 jours.",
     pastOf: "{page} : ce qui s’est passé en {month}.",
     viewLead:

@@ -189,8 +189,8 @@ export const ja: Words = {
     quietMonth: "{month}のインシデントとメンテナンスはありません。",
     quietSoFar: "{month}は今のところインシデントもメンテナンスもありません。",
     uptime: "稼働率",
-    daysFrom: "{day}以降の日が対象です。",
-    monthSoFar: "今月これまで。",
+    daysFrom: "{day}以降の日が対象です",
+    monthSoFar: "今月これまで",
     notKept: "{month}の記録は残っていません。日ごとの稼働率は90日前までです。",
     pastOf: "{page}：{month}の出来事。",
     viewLead:
