@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { RunningDatabase } from "../../dev/database/database.ts";
 import { startDatabase } from "../../dev/database/database.ts";
+import { announceExamples } from "../../dev/demo-announcements.ts";
 import { runCommand } from "../support/command.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually } from "../support/process.ts";
@@ -93,6 +94,25 @@ it("what is announced while Postgres is down is shown at once, archived later, a
     await archive.close();
   }
 }, 120_000);
+
+it("the demo's announcements are taken, and the one that is over says nothing of what is now", async () => {
+  const names = ["Product catalog", "Payments", "Orders", "Ledger"];
+  const components = names.map((name) => ({ name, services: [`eu-1/${SERVICE}`] }));
+  await edge.cli("PUT", "/cli/v1/components", { components });
+  agent.close(1);
+  await agent.push();
+  const operator = { url: edge.url, key: edge.secrets.OPERATOR_KEY };
+  const lines = await announceExamples(operator, Date.now());
+  for (const line of lines) expect((await fetch(line.split("  ")[1] ?? "")).status).toBe(200);
+  const { incidents } = await edge.cli<{ incidents: object[] }>("GET", "/cli/v1/incidents");
+  expect(incidents).toMatchObject([
+    { name: "Checkout fails", status: "resolved" },
+    { name: "Some payments fail", status: "identified", impact: "major" },
+    { name: "Search was slow", status: "resolved", impact: "minor" },
+  ]);
+  await eventually(async () => (await statusOf("Payments")) === "partial_outage", WITHIN_MS, "the open one");
+  expect(await statusOf("Product catalog")).toBe("operational");
+});
 
 it.each([
   ["incident", ["open", "x"], 2, "--message is needed"],
