@@ -320,6 +320,15 @@ export function holdsUntil(components: readonly Pick<PageComponent, "outlook">[]
   return turns.reduce((a, b) => Math.min(a, b), Infinity);
 }
 
+/** When the next maintenance begins or ends by the clock; infinite if none does. */
+export function nextWindowAt(
+  maintenances: readonly Pick<PageMaintenance, "startsAt" | "endsAt">[],
+  now: Millis,
+): Millis {
+  const turns = maintenances.flatMap(({ startsAt, endsAt }) => [startsAt, endsAt]).filter((at) => at > now);
+  return turns.reduce((a, b) => Math.min(a, b), Infinity);
+}
+
 /** From when on `said` is something else than at `now` if nothing more is heard; infinite if it never is. */
 export function turnsAt(
   components: readonly Pick<PageComponent, "outlook">[],

@@ -1,7 +1,7 @@
 /** How Statuspage's API is served: to whom, by which methods, and what it costs somebody who has it already. */
 import { describe, expect, it } from "vitest";
 import { ROUTES } from "../../worker/index.ts";
-import { call } from "./agent.ts";
+import { call, cli } from "./agent.ts";
 
 const DOCUMENTS = ROUTES.filter(({ path, method }) => path.startsWith("/api/v2/") && method === "GET").map(
   ({ path }) => path,
@@ -86,4 +86,27 @@ describe("/api/v2/subscribers.json", () => {
     expect([answer.status, answer.headers.get("allow")]).toEqual([405, "POST, DELETE"]);
     await answer.text();
   });
+});
+
+it("a maintenance has begun when its time has come, though nobody makes the document anew for it", async () => {
+  const startsAt = Date.now() + 1_500;
+  const moments = { startsAt: new Date(startsAt).toISOString(), endsAt: new Date(startsAt + 60_000).toISOString() };
+  const created = new Date(startsAt - 60_000).toISOString();
+  const planned = { id: "turning00000", name: "Cables", createdAt: created, updatedAt: created, ...moments };
+  // Of no component: else what is said of that one would turn as well.
+  const maintenances = [{ ...planned, endedAt: null, components: [], updates: [] }];
+  expect((await cli("PUT", "/cli/v1/import/announced", { incidents: [], maintenances })).status).toBe(200);
+  const urlOf = (name: string): string => `https://turning.test/api/v2/scheduled-maintenances/${name}.json`;
+  const listed = async (name: string) => {
+    const answer = await call(urlOf(name));
+    const { scheduled_maintenances: list } = await answer.json<{ scheduled_maintenances: { id: string }[] }>();
+    return list.some(({ id }) => id === planned.id);
+  };
+  expect([await listed("upcoming"), await listed("active")]).toEqual([true, false]);
+  const etag = (await call(urlOf("active"), { method: "HEAD" })).headers.get("etag") ?? "";
+  await new Promise((resolve) => setTimeout(resolve, startsAt + 50 - Date.now()));
+  expect([await listed("upcoming"), await listed("active")]).toEqual([false, true]);
+  const again = await call(urlOf("active"), { headers: { "if-none-match": etag } });
+  expect(again.status).toBe(200);
+  await again.text();
 });

@@ -4,7 +4,7 @@
  * visitors who come for it at the same moment wait for one making.
  */
 import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
-import { holdsUntil, outlookAt } from "../../protocol/page.ts";
+import { holdsUntil, nextWindowAt, outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { ComponentCharts } from "../../web/view/component.ts";
@@ -169,7 +169,9 @@ function rendered(render: Render, view: PublicView, until: Millis, spoken: Tongu
   const headers = { ...rendering.headers, ...spoken };
   const { components, page } = view.snapshot;
   // Bars and dates are cut in days.
-  const holds = Math.min(keepUntil, holdsUntil(components, view.now), nextDay(view.now, page.timeZone));
+  // A maintenance may begin that changes nothing of what is said of components.
+  const window = nextWindowAt(view.log.maintenances, view.now);
+  const holds = Math.min(keepUntil, window, holdsUntil(components, view.now), nextDay(view.now, page.timeZone));
   return {
     body: typeof body === "string" ? encoder.encode(body) : body,
     headers: view.isCopy ? { ...headers, "cache-control": "no-store" } : { ...headers, etag: etagOf(view, rendering) },
@@ -186,7 +188,8 @@ function rendered(render: Render, view: PublicView, until: Millis, spoken: Tongu
 function etagOf({ snapshot, log, charts, now, locale }: PublicView, { headers, keepUntil }: Rendering): string {
   const { page, components, maintenances, archive } = snapshot;
   const statuses = components.map((one) => outlookAt(one, now).status);
-  const said = shortHash(JSON.stringify([statuses, maintenances, archive, keepUntil, charts?.at]));
+  const window = nextWindowAt(log.maintenances, now);
+  const said = shortHash(JSON.stringify([statuses, maintenances, window, archive, keepUntil, charts?.at]));
   const version = Math.max(snapshot.version, log.version);
   const policy = shortHash(headers["content-security-policy"] ?? "");
   return `"${version}.${said}.${dayOf(now, page.timeZone)}.${policy}.${locale.lang}"`;
