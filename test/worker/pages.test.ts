@@ -112,7 +112,9 @@ it("a page that is not sent again is one that its policy allows: each policy has
 describe("a language that the path names", () => {
   it("is spoken, and stays in the path when an own view is sent to its one address", async () => {
     const [a, b] = ids;
-    for (const path of ["/de/history", "/de/view", `/de/view/${a}`, `/de/view/${a}/choose`]) {
+    for (const path of ["/history", "/view", `/view/${a}`, `/view/${a}/choose`, `/components/${a}/week`].map(
+      (one) => `/de${one}`,
+    )) {
       const { status, headers, text } = await get(path, { headers: { "accept-language": "fr" } });
       expect([path, status, headers.get("content-language")]).toEqual([path, 200, "de"]);
       expect(text).toContain('<html lang="de"');

@@ -36,6 +36,7 @@ export const componentPageRoutes: readonly Route[] = [
     method: "GET",
     path: `/components/:id${range === "day" ? "" : `/${range}`}`,
     policy: "public",
+    isSpoken: true,
     handle: (c) => serve(c, componentPage(idOf(c), range)),
   })),
   ...periods.map((period): Route => ({

@@ -12,8 +12,7 @@ export function htmlPage(
   return {
     agesWell: true,
     needs,
-    // A component's own page is in English still.
-    ...(kind !== "component" && { isSpoken: true }),
+    isSpoken: true,
     render: (view) => {
       const body = html(view);
       return body === null ? null : { body, headers: documentHeaders(kind) };
