@@ -3,6 +3,7 @@ import type { ComponentStatus } from "../../protocol/status.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { changesAt, changesUntil, componentVerdict, outlook } from "../../worker/core/component.ts";
 import type { Evidence } from "../../worker/core/component.ts";
+import { judgedBy } from "../../worker/core/announced.ts";
 import type { Incident, IncidentUpdate } from "../../worker/core/incident.ts";
 import { kept } from "../../worker/core/incident.ts";
 import { matrixOf } from "../../worker/core/matrix.ts";
@@ -281,6 +282,16 @@ describe("a maintenance that was announced", () => {
     expect(publicSnapshot(held, NOON).maintenances[0]?.updates).toHaveLength(1);
     expect(publicChange(held, NOON).maintenances[0]).not.toHaveProperty("updates");
   });
+});
+
+it("what is over is looked at no more, but for what the books may not have closed on yet", () => {
+  const over = incident({ id: "over", updates: [said(0, "resolved")] });
+  const ended = (id: string, days: number) =>
+    announcement({ id, startsAt: NOON - (days + 1) * DAY, endsAt: NOON - days * DAY, enteredAt: 0 });
+  const announcements = [ended("long", 8), ended("lately", 6), announcement({ id: "open" })];
+  const judged = judgedBy(facts({ incidents: [over, incident({ id: "open" })], announcements }), NOON);
+  expect(judged.incidents?.map(({ id }) => id)).toEqual(["open"]);
+  expect(judged.announcements?.map(({ id }) => id)).toEqual(["lately", "open"]);
 });
 
 describe("what is kept", () => {

@@ -5,9 +5,9 @@ import type { Millis } from "../../protocol/time.ts";
 import type { Component, Evidence } from "./component.ts";
 import { shortHash } from "./hash.ts";
 import type { Incident, Update } from "./incident.ts";
-import { affectedNow, incidentImpact, incidentStatus, monitoringAt, resolvedAt } from "./incident.ts";
+import { affectedNow, incidentImpact, incidentStatus, isUnresolved, monitoringAt, resolvedAt } from "./incident.ts";
 import type { Announced, Announcement, Maintenance } from "./maintenance.ts";
-import { endOf, isConfirmed, maintenanceStatus } from "./maintenance.ts";
+import { announcedSpan, endOf, isConfirmed, maintenanceStatus } from "./maintenance.ts";
 
 /** Completed and cancelled maintenances stay in the first view for this long. */
 const COMPLETED_SHOWN_MS = DAY;
@@ -15,6 +15,19 @@ const COMPLETED_SHOWN_MS = DAY;
 type Facts = Pick<Evidence, "maintenances" | "announcements" | "incidents"> & {
   readonly components: readonly Component[];
 };
+
+/** Nobody closes the books on what was over for as long: the minute's tick did. */
+const JUDGED_MS = 7 * DAY;
+
+/** Evidence without what people announced that is over: it says nothing of any component any more. */
+export function judgedBy<Held extends Evidence>(evidence: Held, now: Millis): Held {
+  const { incidents = [], announcements = [] } = evidence;
+  return {
+    ...evidence,
+    incidents: incidents.filter(isUnresolved),
+    announcements: announcements.filter((one) => announcedSpan(one)[1] > now - JUDGED_MS),
+  };
+}
 
 export function publicIncident(incident: Incident, components: readonly Component[]): PageIncident {
   return {

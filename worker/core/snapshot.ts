@@ -17,7 +17,7 @@ import type {
 } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
-import { announcedMark, publicIncident, publicMaintenances, shownMaintenances } from "./announced.ts";
+import { announcedMark, judgedBy, publicIncident, publicMaintenances, shownMaintenances } from "./announced.ts";
 import { causeSentences, isTrouble, likelyCauses } from "./cause.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
 import {
@@ -65,12 +65,13 @@ export interface PageFacts extends Evidence {
 
 export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
   const { page } = facts;
+  const judged = judgedBy(facts, now);
   return {
     version: facts.version,
     generatedAt: now,
     page: { id: page.id, name: page.name, timeZone: page.timeZone, createdAt: page.createdAt },
     components: withCauses(
-      inPageOrder(facts.components).map((component) => publicComponent(component, facts, now)),
+      inPageOrder(facts.components).map((component) => publicComponent(component, judged, now)),
       facts,
       now,
     ),
@@ -124,11 +125,12 @@ function frozenMark({ frozen }: PageFacts): Pick<PageSnapshot, "frozen"> {
 
 /** The same without what an open page already has. */
 export function publicChange(facts: PageFacts, now: Millis): PageChange {
+  const judged = judgedBy(facts, now);
   return {
     version: facts.version,
     generatedAt: now,
     components: withCauses(
-      inPageOrder(facts.components).map((component) => liveComponent(component, facts, now)),
+      inPageOrder(facts.components).map((component) => liveComponent(component, judged, now)),
       facts,
       now,
     ),

@@ -9,6 +9,7 @@ import { SECOND } from "../../protocol/time.ts";
 import { delaysOf } from "../core/archive.ts";
 import type { Delay } from "../core/archive.ts";
 import { isTimeZone } from "../core/calendar.ts";
+import { judgedBy } from "../core/announced.ts";
 import type { Component, Evidence, StatusChange } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
 import type { PageFacts } from "../core/snapshot.ts";
@@ -204,7 +205,7 @@ export class BoardBooks {
   /** Records what became true of each component that the change can touch. True if anything did. */
   #settle(changesOf: typeof changesUntil, cluster: string | null, now: Millis): boolean {
     const components = this.#touched(cluster);
-    const evidence = this.#evidence();
+    const evidence = judgedBy(this.#evidence(), now);
     this.#judged += components.length;
     let changed = false;
     for (const component of components) {
