@@ -31,7 +31,8 @@ export function copyRoute(dispatch: Dispatch): Route {
 /** The document as a file for another host: nothing in it is well, because nobody will know when it is read. */
 export function copied({ view }: Facts, path: string, render: Render): Response | null {
   const { components, generatedAt } = view.snapshot;
-  const rendering = render.render({ ...view, now: fadedAt(components, generatedAt), isCopy: true });
+  // That it is a copy is said by the note that `asCopy` puts on top.
+  const rendering = render.render({ ...view, now: fadedAt(components, generatedAt), isCopy: false });
   if (rendering === null) return null;
   const { body, headers } = rendering;
   const isPage = typeof body === "string" && headers["content-type"]?.startsWith("text/html") === true;
