@@ -5,9 +5,9 @@ import type { Tell } from "./pictures.ts";
 import { locale } from "./words.ts";
 
 export const tellChart: Tell = (box, step) => {
-  const { from, step: stepMs, top, unit } = box.querySelector<HTMLElement>(".plot")?.dataset ?? {};
+  const { from, step: stepMs, top, unit, heights } = box.querySelector<HTMLElement>(".plot")?.dataset ?? {};
   const lines = [...box.querySelectorAll<SVGElement>(".line")].map((line) => {
-    const value = valueAt(line.getAttribute("d") ?? "", Number(top), step);
+    const value = valueAt(line.getAttribute("d") ?? "", Number(top), step, Number(heights));
     const text = value === null ? locale.noData : `${Number(value.toPrecision(3))} ${unit}`;
     return `${line.dataset["name"] ?? ""} ${text.replace(".", locale.point)}`.trim();
   });

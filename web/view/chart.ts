@@ -1,8 +1,8 @@
 /**
  * Values over time as one small picture, drawn on the server. The path of a line is its data as well: a step is one
- * unit wide and a value has 240 heights, so the browser's read-out needs no second copy of the numbers.
+ * unit wide and a height a share of the scale, so the browser's read-out needs no second copy of the numbers.
  *
- *   viewBox 0 0 (steps − 1) 240, stretched to any size; strokes keep their width
+ *   viewBox 0 0 (steps − 1) 240, or 2,400 for a large one, stretched to any size; strokes keep their width
  *   M12 80l1-4 1 3    from step 12 on: a height for each step; nothing is drawn where nothing was seen
  *
  * Words stand in an outer picture that is not stretched: `<svg><svg viewBox …>paths</svg><text …></svg>`.
@@ -16,8 +16,8 @@ import { fill } from "./words/fill.ts";
 import type { LiveLocale, Locale } from "./words/locale.ts";
 import type { LiveWords, Words } from "./words/words.ts";
 
-/** Heights of the picture: 0.4 % of its scale each. */
-const CHART_HEIGHT = 240;
+/** Heights of a picture: a small one is read to 0.4 % of its scale, a large one as finely as its table says it. */
+const HEIGHTS = { small: 240, large: 2_400 } as const;
 
 export type Values = readonly (number | null)[];
 
@@ -88,9 +88,9 @@ function most(values: Values): number {
 }
 
 /** What is not zero is not drawn as zero, and so not read as zero either. */
-function heightOf(value: number, scale: number): number {
-  const height = Math.round(CHART_HEIGHT * (1 - Math.min(1, value / scale)));
-  return value > 0 ? Math.min(height, CHART_HEIGHT - 1) : height;
+function heightOf(value: number, scale: number, heights: number): number {
+  const height = Math.round(heights * (1 - Math.min(1, value / scale)));
+  return value > 0 ? Math.min(height, heights - 1) : height;
 }
 
 /** The runs of steps that have a value, each with where it begins. */
@@ -115,35 +115,35 @@ function moves(heights: readonly number[], side: 1 | -1): string {
 }
 
 /** A line as path data. A value between two gaps is a dot. */
-export function linePath(values: Values, scale: number): string {
+export function linePath(values: Values, scale: number, heights: number = HEIGHTS.small): string {
   return runsOf(values)
     .map(({ start, values: run }) => {
-      const heights = run.map((value) => heightOf(value, scale));
-      return `M${start} ${heights[0]}${heights.length > 1 ? `l${moves(heights, 1)}` : "h0"}`;
+      const drawn = run.map((value) => heightOf(value, scale, heights));
+      return `M${start} ${drawn[0]}${drawn.length > 1 ? `l${moves(drawn, 1)}` : "h0"}`;
     })
     .join("");
 }
 
 /** What `linePath` drew of the step `index`, from its path data; null where it drew nothing. */
-export function valueAt(path: string, scale: number, index: number): number | null {
+export function valueAt(path: string, scale: number, index: number, heights: number = HEIGHTS.small): number | null {
   let x = 0;
   let y = 0;
   for (const [, from, a, b] of path.matchAll(/(M?)(-?\d+) ?(-?\d+)/g)) {
     if (from) x = y = 0;
     x += Number(a);
     y += Number(b);
-    if (x === index) return scale * (1 - y / CHART_HEIGHT);
+    if (x === index) return scale * (1 - y / heights);
   }
   return null;
 }
 
 /** The area between two lines, where there is a lower one; open above is up to the picture's edge. */
-function bandPath({ lo, hi }: NonNullable<Chart["band"]>, scale: number): string {
+function bandPath({ lo, hi }: NonNullable<Chart["band"]>, scale: number, heights: number): string {
   return runsOf(lo)
     .filter((run) => run.values.length > 1)
     .map(({ start, values: run }) => {
-      const upper = run.map((_, i) => heightOf(hi[start + i] ?? scale, scale));
-      const lower = run.map((value) => heightOf(value, scale)).toReversed();
+      const upper = run.map((_, i) => heightOf(hi[start + i] ?? scale, scale, heights));
+      const lower = run.map((value) => heightOf(value, scale, heights)).toReversed();
       const last = upper.at(-1) ?? 0;
       return `M${start} ${upper[0]}l${moves(upper, 1)}v${(lower[0] ?? last) - last}l${moves(lower, -1)}z`;
     })
@@ -151,14 +151,14 @@ function bandPath({ lo, hi }: NonNullable<Chart["band"]>, scale: number): string
 }
 
 /** Where announced times lie, in whole steps and at least one wide. */
-function shadePaths({ shades, from, stepMs }: Chart, last: number): readonly Html[] {
+function shadePaths({ shades, from, stepMs }: Chart, last: number, heights: number): readonly Html[] {
   return (["maintenance", "incident"] as const).flatMap((kind) => {
     const d = shades
       .filter((shade) => shade.kind === kind && shade.to > from && shade.from < from + (last + 1) * stepMs)
       .map((shade) => {
         const x = Math.max(0, Math.min(last - 1, Math.floor((shade.from - from) / stepMs)));
         const width = Math.max(1, Math.min(last, Math.ceil((shade.to - from) / stepMs)) - x);
-        return `M${x} 0h${width}v${CHART_HEIGHT}h-${width}z`;
+        return `M${x} 0h${width}v${heights}h-${width}z`;
       })
       .join("");
     return d === "" ? [] : [markup`<path class="${kind}" d="${d}"/>`];
@@ -205,16 +205,17 @@ export function plot(chart: Chart, label: string, locale: Locale, size: "small" 
   const scale = scaleOf(chart);
   const last = (lines[0]?.values.length ?? 2) - 1;
   const isLarge = size === "large";
+  const heights = HEIGHTS[size];
   const drawn = lines.map(
     ({ name, values }) =>
-      markup`<path class="line"${name !== "" && markup` data-name="${name}"`} d="${linePath(values, scale)}"/>`,
+      markup`<path class="line"${name !== "" && markup` data-name="${name}"`} d="${linePath(values, scale, heights)}"/>`,
   );
   const level = limit !== undefined && Math.round((1 - limit / scale) * 1_000) / 10;
-  return markup`<div class="plot" tabindex="0" role="img" aria-label="${label}"${readOutOf(chart, scale, locale)}><svg aria-hidden="true"><svg viewBox="0 0 ${last} ${CHART_HEIGHT}" preserveAspectRatio="none">${shadePaths(chart, last)}${band && markup`<path class="band" d="${bandPath(band, scale)}"/>`}${limit !== undefined && markup`<path class="limit" d="M0 ${heightOf(limit, scale)}h${last}"/>`}${drawn}</svg>${limit !== undefined && markup`<text x="100%" y="${level}%">${fill(locale.words.chart.limit, { value: valueText(limit, unit, locale) })}</text>`}${isLarge && [lineNames(lines, scale), shadeWords(chart, last, locale.words)]}</svg></div>`;
+  return markup`<div class="plot" tabindex="0" role="img" aria-label="${label}"${readOutOf(chart, scale, heights, locale)}><svg aria-hidden="true"><svg viewBox="0 0 ${last} ${heights}" preserveAspectRatio="none">${shadePaths(chart, last, heights)}${band && markup`<path class="band" d="${bandPath(band, scale, heights)}"/>`}${limit !== undefined && markup`<path class="limit" d="M0 ${heightOf(limit, scale, heights)}h${last}"/>`}${drawn}</svg>${limit !== undefined && markup`<text x="100%" y="${level}%">${fill(locale.words.chart.limit, { value: valueText(limit, unit, locale) })}</text>`}${isLarge && [lineNames(lines, scale), shadeWords(chart, last, locale.words)]}</svg></div>`;
 }
 
 /** What the browser's read-out needs besides the picture: its scale in the unit that is shown, and its steps. */
-function readOutOf({ unit, from, stepMs }: Chart, scale: number, words: LiveWords): Html {
+function readOutOf({ unit, from, stepMs }: Chart, scale: number, heights: number, words: LiveWords): Html {
   const top = Number((unit === "%" ? scale * 100 : scale).toPrecision(3));
-  return markup` data-top="${top}" data-unit="${unitWord(unit, words)}" data-from="${from}" data-step="${stepMs}"`;
+  return markup` data-top="${top}" data-heights="${heights}" data-unit="${unitWord(unit, words)}" data-from="${from}" data-step="${stepMs}"`;
 }
