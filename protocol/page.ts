@@ -5,7 +5,7 @@
  */
 import type { Quantile } from "./latency.ts";
 import type { ComponentStatus, Indicator } from "./status.ts";
-import { indicatorOf, INDICATORS, worst } from "./status.ts";
+import { impactStatus, indicatorOf, isWorse, worst } from "./status.ts";
 import type { Millis } from "./time.ts";
 
 /** From `from` on the component is said to be `status`, which it has been since `since`, for the public reason `why`. */
@@ -206,6 +206,8 @@ export interface PageSnapshot {
   /** Absent in what an earlier version wrote, and while there are none. */
   readonly metrics?: readonly PageMetric[];
   readonly brand?: PageBrand;
+  /** As of `PageChange`. Absent in what an earlier version wrote. */
+  readonly announced?: string;
   /** Absent in what an earlier version wrote: it did not know. */
   readonly archive?: ArchiveState;
   /** Absent until the first day is frozen, and in what an earlier version wrote. */
@@ -255,60 +257,47 @@ export function concerns({ components, updates = [] }: Concerning, ids: Readonly
   return namesNone || components.some((id) => ids.has(id));
 }
 
+/** The worst of what people say of incidents that are not over, as a status that components can be compared with. */
+export interface HeadIncident {
+  readonly name: string;
+  readonly status: ComponentStatus;
+}
+
+/** Null if none is open. Of two that are as bad, the newer one. */
+export function headIncident(incidents: readonly PageIncident[] | undefined): HeadIncident | null {
+  const open = incidents?.filter(isUnresolved) ?? [];
+  const heads = open.map(({ name, impact }): HeadIncident => ({ name, status: impactStatus(impact) }));
+  const [first, ...others] = heads;
+  return first === undefined ? null : others.reduce((a, b) => (isWorse(b.status, a.status) ? b : a), first);
+}
+
 /** What a page says of itself in one word, and by what. */
 export interface PageVerdict {
   readonly indicator: Indicator;
   /** The worst of its components. */
   readonly status: ComponentStatus;
-  /** The open incident whose impact is worse than what is seen of the components; null if none is. */
+  /** The worst open incident, if it is worse than what is seen of the components; null otherwise. */
   readonly incident: HeadIncident | null;
 }
 
-/** As much of an incident as the headline needs. */
-export type HeadIncident = Pick<PageIncident, "name" | "status" | "impact">;
-
-/** What a verdict is of. */
-interface Said {
-  readonly components: readonly Pick<PageComponent, "outlook">[];
-  readonly incidents?: readonly HeadIncident[];
-}
-
 /** The worse of what is seen of the components and of what people said of incidents that are not over. */
-export function pageVerdict({ components, incidents = [] }: Said, now: Millis): PageVerdict {
+export function pageVerdict(
+  { components, incidents }: Pick<PageSnapshot, "components" | "incidents">,
+  now: Millis,
+): PageVerdict {
   const status = pageStatus(components, now);
-  const seen = indicatorOf(status);
-  const weight = ({ impact }: HeadIncident): number => INDICATORS.indexOf(impact);
-  const worse = incidents.filter((one) => isUnresolved(one) && weight(one) > INDICATORS.indexOf(seen));
-  const [first, ...others] = worse;
-  if (first === undefined) return { indicator: seen, status, incident: null };
-  const incident = others.reduce((a, b) => (weight(b) > weight(a) ? b : a), first);
-  return { indicator: incident.impact, status, incident };
+  const incident = worseIncident(headIncident(incidents), status);
+  return { indicator: indicatorOf(incident?.status ?? status), status, incident };
 }
 
-/**
- * Stands for all that people announced: `PageChange.announced`, and the same of the page that is open. Whatever they
- * say or change is newer than all before it, and what goes leaves one less.
- */
-export function announcedMark({
-  incidents = [],
-  maintenances,
-}: Pick<PageSnapshot, "incidents" | "maintenances">): string {
-  const newest = (all: readonly { readonly updatedAt: Millis }[]): string =>
-    `${all.length}.${all.reduce((latest, { updatedAt }) => Math.max(latest, updatedAt), 0)}`;
-  return `${newest(incidents)}.${newest(maintenances)}`;
+/** The incident, if it is worse than the worst of the components. */
+export function worseIncident(incident: HeadIncident | null, status: ComponentStatus): HeadIncident | null {
+  return incident !== null && isWorse(incident.status, status) ? incident : null;
 }
-
-const STATUS_OF_IMPACT: Record<Indicator, ComponentStatus> = {
-  none: "operational",
-  maintenance: "under_maintenance",
-  minor: "degraded_performance",
-  major: "partial_outage",
-  critical: "major_outage",
-};
 
 /** The one state by which the page is drawn: its icon, its badge, its card. */
 export function shownStatus({ status, incident }: PageVerdict): ComponentStatus {
-  return incident === null ? status : STATUS_OF_IMPACT[incident.impact];
+  return incident?.status ?? status;
 }
 
 /**

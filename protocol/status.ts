@@ -13,9 +13,13 @@ export type ComponentStatus = (typeof COMPONENT_STATUSES)[number];
 export const INDICATORS = ["none", "maintenance", "minor", "major", "critical"] as const;
 export type Indicator = (typeof INDICATORS)[number];
 
+export function isWorse(a: ComponentStatus, b: ComponentStatus): boolean {
+  return COMPONENT_STATUSES.indexOf(a) > COMPONENT_STATUSES.indexOf(b);
+}
+
 /** The heavier of two statuses. */
 export function worse(a: ComponentStatus, b: ComponentStatus): ComponentStatus {
-  return COMPONENT_STATUSES.indexOf(a) >= COMPONENT_STATUSES.indexOf(b) ? a : b;
+  return isWorse(b, a) ? b : a;
 }
 
 /** The heaviest of some statuses; `unknown` for none at all, because no evidence is no green. */
@@ -35,4 +39,17 @@ const INDICATOR_OF = {
 /** The indicator a page shows whose worst component is `status`. */
 export function indicatorOf(status: ComponentStatus): Indicator {
   return INDICATOR_OF[status];
+}
+
+const IMPACT_STATUS = {
+  none: "operational",
+  maintenance: "under_maintenance",
+  minor: "degraded_performance",
+  major: "partial_outage",
+  critical: "major_outage",
+} as const satisfies Record<Indicator, ComponentStatus>;
+
+/** The status whose name, shape and colour an incident's impact has. */
+export function impactStatus(impact: Indicator): ComponentStatus {
+  return IMPACT_STATUS[impact];
 }

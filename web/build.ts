@@ -11,6 +11,7 @@ import { build } from "esbuild";
 const ASSETS = {
   PAGE_STYLE: "style/page.css",
   PAGE_SCRIPT: "client/page.ts",
+  READOUT_SCRIPT: "client/readout.ts",
   PAGES_STYLE: "style/pages.css",
   PAGES_SCRIPT: "client/pages.ts",
   FRAME_STYLE: "style/embed.css",

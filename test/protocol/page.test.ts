@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { PageIncident } from "../../protocol/page.ts";
-import { announcedMark, pageVerdict } from "../../protocol/page.ts";
-import { DAY } from "../../protocol/time.ts";
-import { announced, incident, resolved } from "../web/announcements.ts";
+import { pageVerdict } from "../../protocol/page.ts";
+import { incident, resolved } from "../web/announcements.ts";
 import { component, NOW, said } from "../web/snapshots.ts";
 
 describe("the verdict of a page", () => {
@@ -25,23 +24,5 @@ describe("the verdict of a page", () => {
   ])("is %s", (_name, status, incidents, indicator, name) => {
     const verdict = pageVerdict({ components: [seen(status)], incidents }, NOW);
     expect([verdict.indicator, verdict.incident?.name ?? null]).toEqual([indicator, name]);
-  });
-});
-
-describe("the mark of what people announced", () => {
-  const before = announcedMark({ incidents: [incident(), resolved(3)], maintenances: [announced()] });
-  const updatedAt = NOW + 1;
-  it.each([
-    ["an update", { incidents: [incident({ updatedAt }), resolved(3)], maintenances: [announced()] }],
-    ["an update of an older one", { incidents: [incident(), resolved(3, { updatedAt })], maintenances: [announced()] }],
-    ["one less", { incidents: [incident()], maintenances: [announced()] }],
-    ["one more", { incidents: [incident(), resolved(3), resolved(9)], maintenances: [announced()] }],
-    ["another maintenance", { incidents: [incident(), resolved(3)], maintenances: [announced(), announced()] }],
-    ["a maintenance that moved", { incidents: [incident(), resolved(3)], maintenances: [announced({ updatedAt })] }],
-  ])("is another with %s", (_name, after) => expect(announcedMark(after)).not.toBe(before));
-
-  it("is the same as long as nobody says anything", () => {
-    const later = { incidents: [incident(), resolved(3)], maintenances: [announced({ endsAt: NOW + DAY })] };
-    expect(announcedMark(later)).toBe(before);
   });
 });

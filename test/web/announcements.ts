@@ -1,7 +1,7 @@
 /** Incidents and maintenances to test and to look at, and texts that would do harm if anybody took them for markup. */
-import type { PageIncident, PageMaintenance, PageUpdate } from "../../protocol/page.ts";
-import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
-import { NOW } from "./snapshots.ts";
+import type { PageIncident, PageMaintenance, PageSnapshot, PageUpdate } from "../../protocol/page.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
+import { component, dayMetrics, NOW, said, snapshot } from "./snapshots.ts";
 
 /** What a person said at `at`. */
 export function update<Status>(
@@ -95,6 +95,21 @@ export function announced(fields: Partial<PageMaintenance> = {}): PageMaintenanc
     sequence: 0,
     ...fields,
   };
+}
+
+/** The page by which the first view is weighed: four groups, 90 days of bars, three charts, one open incident. */
+export function fullView(count = 20): PageSnapshot {
+  const groups = ["Shop", "Data", "Platform", "Partners"];
+  const components = Array.from({ length: count }, (_, i) => {
+    const group = groups[Math.floor((i * groups.length) / count)] ?? null;
+    return component(i, i === 1 ? { group, ...failing() } : { group });
+  });
+  return snapshot(components, { incidents: [incident(), resolved(6)], metrics: dayMetrics() });
+}
+
+function failing() {
+  const outlook = said("partial_outage", NOW - 14 * MINUTE, "About 3 in 10 requests fail.", NOW - 8 * SECOND);
+  return { outlook, errorRatio: 0.304 };
 }
 
 /** For names, groups and whatever else is one line of plain text. */

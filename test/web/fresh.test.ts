@@ -10,6 +10,7 @@ import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import { MINUTE, SECOND } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { renderPage } from "../../web/view/page.ts";
+import { shownFirst } from "../../web/view/shown.ts";
 import { pageRegions } from "../../web/view/regions.ts";
 import type { Component } from "../../worker/core/component.ts";
 import type { PageFacts } from "../../worker/core/snapshot.ts";
@@ -96,7 +97,7 @@ function rowOf(page: string, id: string): string {
 /** Everything that is said at `now`, by whether it is green: of each component, and of the page as a whole. */
 function greens(snapshot: PageSnapshot, now: Millis) {
   const page = renderPage({ snapshot, now, origin: ORIGIN, isCopy: false, locale }).replace(/<script>.*/s, "");
-  const live = pageRegions(snapshot, now, locale);
+  const live = pageRegions(shownFirst(snapshot, now), now, locale);
   const summary = summaryDocument(snapshot, ORIGIN, now);
   return {
     rows: snapshot.components.map(({ id }) => [
@@ -218,5 +219,5 @@ it.each([
   const facts = { ...factsOf({ clusters: [null, null, null], components: [], window: null, laterMs: 0 }) };
   const snapshot = publicSnapshot({ ...facts, archive: { delayedSince: null, isRestoring } }, NOON);
   expect(statusDocument(snapshot, ORIGIN, NOON).status).toEqual({ indicator: "minor", description });
-  expect(GREEN.test(pageRegions(snapshot, NOON, locale)["headline"]?.text ?? "")).toBe(false);
+  expect(GREEN.test(pageRegions(shownFirst(snapshot, NOON), NOON, locale)["headline"]?.text ?? "")).toBe(false);
 });

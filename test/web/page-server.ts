@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { gzipSync } from "node:zlib";
+import { READOUT_SCRIPT } from "../../web/view/assets.generated.ts";
 import { NOW } from "./snapshots.ts";
 
 export interface PageServer {
@@ -28,6 +29,13 @@ export interface Served {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** What a page asks for by itself once somebody reaches for one of its pictures. */
+const READOUT: Served = {
+  policy: "default-src 'none'",
+  body: READOUT_SCRIPT,
+  headers: { "content-type": "text/javascript; charset=utf-8" },
+};
+
 /** `pages` answers a path, or null for a 404. */
 export async function servePages(pages: (path: string) => Served | null): Promise<PageServer> {
   const requests: string[] = [];
@@ -37,7 +45,7 @@ export async function servePages(pages: (path: string) => Served | null): Promis
     requests.push(`${request.method} ${request.url}`);
     if (frozen === "cuts") return void request.socket.destroy();
     if (frozen === "hangs") return;
-    const served = pages(request.url ?? "/");
+    const served = request.url === "/readout.js" ? READOUT : pages(request.url ?? "/");
     if (served === null) return void response.writeHead(404).end();
     const body = gzipSync(served.body);
     response.writeHead(200, {

@@ -7,6 +7,7 @@ import { PAGE_SCRIPT } from "../../web/view/assets.generated.ts";
 import { notices } from "../../web/view/notice.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { renderProblem } from "../../web/view/problem.ts";
+import { shownFirst } from "../../web/view/shown.ts";
 import { pageRegions, reason } from "../../web/view/regions.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
 import { component, days, everyState, healthy, NOW, said, snapshot } from "./snapshots.ts";
@@ -27,7 +28,7 @@ function text(markup: string): string {
 }
 
 function regionsOf(one: PageComponent, now = NOW) {
-  const regions = pageRegions(snapshot([one]), now, locale);
+  const regions = pageRegions(shownFirst(snapshot([one]), now), now, locale);
   const of = (key: string): string => regions[key]?.text ?? "";
   return { headline: of("headline"), state: of(`s-${one.id}`), why: of(`w-${one.id}`), numbers: of(`n-${one.id}`) };
 }
@@ -186,7 +187,7 @@ describe("time passing", () => {
     const all = Array.from({ length: 5 }, (_, i) =>
       component(i, i < count ? { outlook: said("major_outage", NOW, null, heardAt) } : {}),
     );
-    expect(text(pageRegions(snapshot(all), NOW, locale)["headline"]?.text ?? "")).toBe(sentence);
+    expect(text(pageRegions(shownFirst(snapshot(all), NOW), NOW, locale)["headline"]?.text ?? "")).toBe(sentence);
   });
 });
 

@@ -1,14 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { renderPage } from "../../web/view/page.ts";
-import { sloText, uptimeTable } from "../../web/view/uptime.ts";
+import { counting, sloText } from "../../web/view/uptime.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
 import { component, days, NOW, snapshot } from "./snapshots.ts";
 
 const locale = localeOf("en", "Etc/UTC");
 
 const text = (markup: string): string => markup.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ");
-const shown = (page: ReturnType<typeof snapshot>): string =>
+const shown = (page: ReturnType<typeof snapshot>): string => text(counting(page, NOW, locale).text);
+const pageOf = (page: ReturnType<typeof snapshot>): string =>
   text(renderPage({ snapshot: page, now: NOW, origin: "https://s.test", isCopy: false, locale }));
 
 describe("a target", () => {
@@ -22,7 +23,7 @@ describe("a target", () => {
   ])("%s", (_name, promised, words) => expect(sloText(promised, locale)).toBe(words));
 
   it("stands behind the figure of its component", () =>
-    expect(shown(snapshot([component(0, { days: days(90, 1, 0), slo })]))).toContain(
+    expect(pageOf(snapshot([component(0, { days: days(90, 1, 0), slo })]))).toContain(
       "100 % in 90 days · target 99.9 %: 31 min left",
     ));
 });
@@ -36,7 +37,7 @@ it("a target's days are explained where one is shown, and nowhere else", () => {
 describe("uptime by month", () => {
   const outage = (day: string) => ({ day, ms: { operational: 9 * HOUR, major_outage: HOUR } });
   const rows = (tallies: ReturnType<typeof days>): string =>
-    text(uptimeTable(snapshot([component(0, { days: tallies })]), NOW, locale)?.text ?? "");
+    text(counting(snapshot([component(0, { days: tallies })]), NOW, locale)?.text ?? "");
 
   it.each([
     ["the last of the month before", "2026-10-31", "90.00 % 90.00 % –"],
@@ -62,7 +63,7 @@ describe("uptime by month", () => {
     expect(rows([outage("2026-11-22")])).not.toContain("Corrected");
   });
 
-  it("is not there on an empty page", () => expect(uptimeTable(snapshot([]), NOW, locale)).toBeNull());
+  it("is not there on an empty page", () => expect(counting(snapshot([]), NOW, locale).text).not.toContain("<table>"));
 });
 
 describe("how uptime is counted", () => {

@@ -189,7 +189,7 @@ it.each([
   const all = Array.from({ length: 5 }, (_, i) =>
     component(i, i < count ? { outlook: said("major_outage", NOW, null, heardAt) } : {}),
   );
-  expect(headline(snapshot(all), NOW, localeOf(lang, "Etc/UTC"))).toBe(sentence);
+  expect(headline(snapshot(all), null, NOW, localeOf(lang, "Etc/UTC"))).toBe(sentence);
 });
 
 it("every language has its own file", () =>

@@ -6,7 +6,8 @@ import { length } from "../view/english.ts";
 import { consequenceRegion } from "../view/admin/consequence.ts";
 import { maintenanceRegions } from "../view/admin/live.ts";
 import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";
-import { patch, say, trustedMarkup } from "./patch.ts";
+import { patch, trustedMarkup } from "./patch.ts";
+import { say } from "./say.ts";
 import { openSocket } from "./socket.ts";
 
 /** While no socket is open, pages that show something live are fetched anew this often. */

@@ -4,12 +4,14 @@
  */
 import type { PageChange } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
+import type { Shown } from "../view/regions.ts";
 import { pageRegions } from "../view/regions.ts";
 import { tellChart } from "./charts.ts";
 import { learnTime, notBefore, now } from "./clock.ts";
 import { tellBars } from "./history.ts";
-import { patch, say, trustedMarkup } from "./patch.ts";
+import { patch, trustedMarkup } from "./patch.ts";
 import { readOut } from "./pictures.ts";
+import { say } from "./say.ts";
 import { openSocket } from "./socket.ts";
 import { locale, rendered } from "./words.ts";
 
@@ -19,7 +21,7 @@ const ASK_MS = 20_000;
 /** An answer that takes longer is none. */
 const ANSWER_MS = 10_000;
 
-let change = JSON.parse(rendered("page")) as PageChange;
+let change = JSON.parse(rendered("page")) as Shown;
 notBefore(Number(rendered("now")));
 let askedAt = 0;
 let said = saying();
@@ -58,7 +60,7 @@ function take(text: string): void {
   document.getElementById("copy")?.setAttribute("hidden", "");
   const components = frame.components.filter(({ id }) => change.components.some((one) => one.id === id));
   // What is on the page no more goes on ageing.
-  if (components.length > 0) change = { ...frame, components };
+  if (components.length > 0) change = { ...change, components, generatedAt: frame.generatedAt };
   tick();
 }
 

@@ -6,13 +6,13 @@ import type { LiveComponent, PageChange } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { span } from "../view/format.ts";
+import type { Shown } from "../view/regions.ts";
 import { pageRegions } from "../view/regions.ts";
 import { headline } from "../view/headline.ts";
 import { fill } from "../view/words/fill.ts";
 import { learnTime, notBefore, now } from "./clock.ts";
-import { tellBars } from "./history.ts";
-import { patch, say, trustedMarkup } from "./patch.ts";
-import { readOut } from "./pictures.ts";
+import { patch, trustedMarkup } from "./patch.ts";
+import { say } from "./say.ts";
 import type { LiveSocket } from "./socket.ts";
 import { openSocket } from "./socket.ts";
 import { locale, rendered } from "./words.ts";
@@ -22,15 +22,20 @@ const QUIET_OPEN_MS = 45_000;
 const QUIET_CLOSED_MS = 10_000;
 /** An answer that takes longer is none. */
 const ANSWER_MS = 10_000;
+/** Not bundled: who imports it again gets the one that is there. */
+const READOUT = String("/readout.js");
 /** Bars are drawn by the Worker only: an open page fetches them anew after an hour. */
 const BARS_MS = 3_600_000;
+
+/** What frames and the page have in common. */
+type Known = Pick<Shown, "components" | "archive" | "announced">;
 
 const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
 const renderedAt = (): Millis => Number(rendered("now"));
 /** A clock may be set back meanwhile; that is no reason to wait. */
 const since = (at: Millis): number => Math.abs(Date.now() - at);
 
-let change = JSON.parse(rendered("page")) as PageChange;
+let change = JSON.parse(rendered("page")) as Shown;
 notBefore(renderedAt());
 /** A cache kept it, nobody knows for how long, and the clock may be wrong: it is asked for at once. */
 const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
@@ -39,12 +44,16 @@ let barsAt = Date.now();
 let askedAt = 0;
 let patienceMs = 0;
 let said = sayings(renderedAt());
-let still = stillOf(renderedAt());
 
 let live: LiveSocket | null = null;
 setInterval(tick, 1_000);
 document.addEventListener("visibilitychange", tick);
-readOut(".bars", tellBars);
+// Read-outs of its pictures come when somebody reaches for one.
+for (const reach of ["pointerover", "focusin"]) {
+  document.addEventListener(reach, ({ target }) => {
+    if ((target as Element).closest(".h")) void import(READOUT).catch(() => null);
+  });
+}
 tick();
 // It works. Where it does not, the style lets everything look old.
 document.body.className = "on";
@@ -61,14 +70,8 @@ function tick(): void {
     isKept ||
     now() - change.generatedAt > (live?.isOpen() ? QUIET_OPEN_MS : QUIET_CLOSED_MS) ||
     since(barsAt) > BARS_MS ||
-    stillOf(now()) !== still;
+    now() >= (change.turnsAt ?? Infinity);
   if (isWanted && since(askedAt) >= patienceMs) void ask();
-}
-
-/** What the script does not render: it comes and goes with the whole page. */
-function stillOf(at: Millis): string {
-  const { archive, maintenances } = change;
-  return JSON.stringify([archive, maintenances.map((one) => [one, at < one.startsAt, at < one.endsAt])]);
 }
 
 /** A frame, if it is one and no older than what is shown. */
@@ -81,10 +84,16 @@ function take(text: string): void {
   patienceMs = 0;
   isKept = false;
   showCopyNote(false);
-  const idsOf = ({ components }: PageChange): string => components.map(({ id }) => id).join();
-  if (idsOf(frame) === idsOf(change)) change = frame;
-  // Rows come and go with the whole page too; until then those shown go on ageing.
-  else barsAt = 0;
+  const { generatedAt } = frame;
+  // A visitor's own view has some of them.
+  const { own } = (document.getElementById("days") as HTMLElement).dataset;
+  const components = frame.components.filter(({ id }) => own === undefined || own.includes(id));
+  const idsOf = (of: Known): string => of.components.map(({ id }) => id).join();
+  const stillOf = (of: Known): string => JSON.stringify([of.archive, of.announced, idsOf(of)]);
+  const next: Known = { ...frame, components };
+  // What comes and goes with the whole page; until then what is shown goes on ageing.
+  if (stillOf(next) !== stillOf(change)) barsAt = 0;
+  if (idsOf(next) === idsOf(change)) change = { ...change, components, generatedAt };
   tick();
 }
 
@@ -100,7 +109,7 @@ async function ask(): Promise<void> {
       .parseFromString(trustedMarkup(await answer.text()), "text/html")
       .getElementById("days") as HTMLElement;
     // Whatever is not our page ends here: a sign-in of the network, somebody's archive, an error.
-    const next = JSON.parse(fresh.dataset["page"] as string) as PageChange;
+    const next = JSON.parse(fresh.dataset["page"] as string) as Shown;
     if (next.generatedAt >= change.generatedAt) replace(fresh, next);
   } catch {
     // No answer is no news: the evidence shown goes on ageing.
@@ -119,21 +128,24 @@ function showCopyNote(isShown: boolean): void {
   document.getElementById("copy")?.toggleAttribute("hidden", !isShown);
 }
 
-function replace(fresh: HTMLElement, next: PageChange): void {
+function replace(fresh: HTMLElement, next: Shown): void {
   barsAt = Date.now();
   isKept = false;
   change = next;
-  const bars = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>(".bars")];
-  const focused = bars().indexOf(document.activeElement as HTMLElement);
+  const stops = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>("#days :is(a,summary,[tabindex])")];
+  const focused = stops().indexOf(document.activeElement as HTMLElement);
+  // Groups stay as their reader folded them.
+  for (const group of fresh.querySelectorAll<HTMLDetailsElement>(".g")) {
+    group.open = (document.getElementById(group.id) as HTMLDetailsElement | null)?.open ?? group.open;
+  }
   document.getElementById("days")?.replaceWith(fresh);
-  bars()[focused]?.focus({ preventScroll: true });
-  still = stillOf(renderedAt());
+  stops()[focused]?.focus({ preventScroll: true });
 }
 
 /** What the page says at `at`, beginning with its headline. */
 function sayings(at: Millis): readonly [string, ...string[]] {
   const rows = change.components.map((one) => `${one.name}: ${locale.status[outlookAt(one, at).status]}`);
-  return [headline(change, at, locale), ...rows];
+  return [headline(change, change.incident, at, locale), ...rows];
 }
 
 /** Says once, politely, what is different now. */

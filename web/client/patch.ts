@@ -25,8 +25,3 @@ export function patch(regions: Readonly<Record<string, Html>>): void {
     shown.set(element, text);
   }
 }
-
-/** To those who listen to the page. */
-export function say(text: string): void {
-  document.getElementById("say")?.replaceChildren(text);
-}

@@ -1,5 +1,5 @@
 /** Reads pictures out, step by step: under the pointer and with the arrow keys, in place of what stands below them. */
-import { say } from "./patch.ts";
+import { say } from "./say.ts";
 
 /** What the picture in a box says of one of its steps. */
 export type Tell = (box: HTMLElement, step: number) => string;

@@ -12,8 +12,9 @@ import { HISTORY_DAYS, historyBars, today } from "./history.ts";
 import type { Html } from "./html.ts";
 import { json, markup } from "./html.ts";
 import { shadesOf, summary } from "./metrics.ts";
-import { figures, pageChange } from "./page.ts";
+import { figures } from "./page.ts";
 import { stillRegions } from "./regions.ts";
+import { shownFirst } from "./shown.ts";
 import { monthsOf, sloText } from "./uptime.ts";
 import { fill } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
@@ -72,7 +73,7 @@ export function renderComponent(view: ComponentView): string | null {
     description: description ?? fill(words.chart.about, { name: `${name} · ${snapshot.page.name}` }),
     status: outlookAt(component, now).status,
     path: componentPath(id, range),
-    living: markup` id="days" data-page='${json(pageChange({ ...snapshot, components: [component] }), figures)}' data-now="${now}" data-first="${today(now, timeZone) - HISTORY_DAYS + 1}"`,
+    living: markup` id="days" data-page='${json(shownFirst({ ...snapshot, components: [component] }, now), figures)}' data-now="${now}" data-first="${today(now, timeZone) - HISTORY_DAYS + 1}"`,
     main: markup`${state(component, view)}${uptime(component, view)}${numbers(component, view)}${announcements(component, view)}<p class="vh" role="status" id="say"></p>`,
   });
 }
@@ -80,7 +81,7 @@ export function renderComponent(view: ComponentView): string | null {
 function state(component: PageComponent, { snapshot, now, locale }: ComponentView): Html {
   const { id, name, group, description } = component;
   const { words } = locale;
-  const regions = stillRegions(pageChange({ ...snapshot, components: [component] }), now, locale);
+  const regions = stillRegions(shownFirst({ ...snapshot, components: [component] }, now), now, locale);
   return markup`<div class="top">${group !== null && markup`<p class="crumb">${group}</p>`}<h1>${name}</h1>${description !== null && markup`<p>${description}</p>`}<div class="one" id="s-${id}">${regions[`s-${id}`]}</div><p class="why" id="w-${id}">${regions[`w-${id}`]}</p><p class="n" id="n-${id}">${regions[`n-${id}`]}</p><p id="asof">${regions["asof"]}</p><noscript><p>${words.noScript}</p></noscript></div>`;
 }
 

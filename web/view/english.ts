@@ -44,5 +44,5 @@ export function statusWord(status: ComponentStatus): string {
 }
 
 export function headline(said: Pick<PageChange, "components" | "generatedAt">, now: Millis, timeZone: string): string {
-  return sentences.headline(said, now, english(timeZone));
+  return sentences.headline(said, null, now, english(timeZone));
 }

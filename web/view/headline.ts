@@ -1,6 +1,6 @@
 /** The sentence at the top. */
-import type { PageChange } from "../../protocol/page.ts";
-import { isOutOfDate, outlookAt, pageStatus } from "../../protocol/page.ts";
+import type { HeadIncident, PageChange } from "../../protocol/page.ts";
+import { isOutOfDate, outlookAt, pageStatus, worseIncident } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { moment } from "./format.ts";
 import { fill } from "./words/fill.ts";
@@ -12,10 +12,13 @@ const NAME_MAX = 40;
 type Said = Pick<PageChange, "components" | "generatedAt">;
 
 /** The answer, as one sentence. */
-export function headline(said: Said, now: Millis, locale: LiveLocale): string {
+export function headline(said: Said, open: HeadIncident | null, now: Millis, locale: LiveLocale): string {
   const { components } = said;
-  if (components.length === 0) return locale.nothing;
   const status = pageStatus(components, now);
+  // Worse than anything that is seen: people said it in their own words.
+  const incident = worseIncident(open, status);
+  if (incident !== null) return incident.name;
+  if (components.length === 0) return locale.nothing;
   if (status === "operational") return locale.allWell;
   if (isOutOfDate(said, now)) return fill(locale.noNews, { at: moment(said.generatedAt, now, locale) });
   const names = components.filter((c) => outlookAt(c, now).status === status).map((c) => c.name);

@@ -1,6 +1,7 @@
 /** `/incidents/:id`: one incident from its newest word back to its first. */
 import type { PageIncident } from "../../protocol/page.ts";
 import { isUnresolved } from "../../protocol/page.ts";
+import { impactStatus } from "../../protocol/status.ts";
 import { momentTag } from "./dates.ts";
 import { length } from "./format.ts";
 import type { FrameView } from "./frame.ts";
@@ -9,7 +10,7 @@ import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { markdownText } from "./markdown.ts";
 import { shape } from "./shape.ts";
-import { affectedFact, fact, IMPACT_SHAPES, timeline } from "./timeline.ts";
+import { affectedFact, fact, timeline } from "./timeline.ts";
 import { fill, filled } from "./words/fill.ts";
 
 /** Characters of an update that a search engine or a card shows of a document. */
@@ -22,7 +23,7 @@ export function renderIncident(view: FrameView, id: string): string | null {
   if (incident === undefined) return null;
   const { name, status, impact, components, updates } = incident;
   const { pages } = locale.words;
-  const state = isUnresolved(incident) ? IMPACT_SHAPES[impact] : "operational";
+  const state = isUnresolved(incident) ? impactStatus(impact) : "operational";
   const main = markup`<div class="top"><p class="code">${pages.incident}</p><h1>${shape(state)}<bdi>${name}</bdi></h1><p class="lead">${pages.stage[status]} · ${pages.impact[impact]}</p></div><dl>${moments(incident, view)}${affectedFact(components, snapshot.components, updates, locale)}</dl>${timeline(updates, locale)}`;
   return frame(view, {
     title: name,

@@ -1,17 +1,23 @@
-import type { PageChange, PageComponent, PageSnapshot } from "../../protocol/page.ts";
+import type { PageComponent, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil, pageVerdict, shownStatus } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { document } from "./document.ts";
 import { moment, shortDay } from "./format.ts";
+import type { Group } from "./groups.ts";
+import { flatGroups, groupsOf, isOpen } from "./groups.ts";
+import { head } from "./head.ts";
 import { headline } from "./headline.ts";
 import { HISTORY_DAYS, historyBars, today } from "./history.ts";
 import type { Html } from "./html.ts";
 import { json, markup } from "./html.ts";
 import { isoText } from "./iso.ts";
+import { metricCharts } from "./metrics.ts";
 import { notices } from "./notice.ts";
+import { recentDays } from "./recent.ts";
 import type { Regions } from "./regions.ts";
 import { stillRegions } from "./regions.ts";
-import { frozenText, sloRule, sloText, uptimeTable } from "./uptime.ts";
+import { shownFirst } from "./shown.ts";
+import { sloText } from "./uptime.ts";
 import { counted, fill, filled } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
 import { home } from "./words/locale.ts";
@@ -40,18 +46,19 @@ interface Chosen {
 export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: PageView): string {
   const { page, components } = snapshot;
   const { words } = locale;
-  const change = pageChange(snapshot);
+  const address = { origin, path: chosen?.path ?? "/" };
+  const change = shownFirst(snapshot, now);
   const regions = stillRegions(change, now, locale);
-  const sentence = headline(change, now, locale);
+  const sentence = headline(change, change.incident, now, locale);
   return document({
     kind: "page",
     locale,
-    address: { origin, path: chosen?.path ?? "/" },
+    address,
     title: `${sentence} · ${page.name}`,
     description: `${page.name}: ${sentence}`,
     status: shownStatus(pageVerdict(snapshot, now)),
     generatedAt: change.generatedAt,
-    body: markup`<header><p>${page.name}</p></header><main id="days" data-page='${json(change, figures)}' data-now="${now}"${chosen && markup` data-own="${chosen.ids.join()}"`} data-first="${today(now, locale.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(change, now, locale)}</div>${components.length === 0 ? emptyPage(change, locale) : groups(snapshot, regions, now, locale)}${late(change, now, locale)}</main><p class="vh" role="status" id="say"></p>${footer(snapshot, origin, now, locale)}`,
+    body: markup`${head(snapshot, { path: address.path, own: chosen?.path ?? "" }, locale)}<main id="days" data-page='${json(change, figures)}' data-now="${now}"${chosen && markup` data-own="${chosen.ids.join()}"`} data-first="${today(now, locale.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(snapshot, now, locale)}</div>${components.length === 0 ? emptyPage(snapshot, locale) : markup`${scale(now, locale)}${groups({ snapshot, regions, now, locale })}`}${late(snapshot, now, locale)}${metricCharts(snapshot, now, locale)}${recentDays(snapshot, now, locale)}</main><p class="vh" role="status" id="say"></p>${footer(snapshot, origin, locale)}`,
   });
 }
 
@@ -67,41 +74,42 @@ export function figures(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 }
 
-/** What a frame of `/live` would carry for this snapshot: what the script starts from. */
-export function pageChange({ version, generatedAt, components, maintenances, archive }: PageSnapshot): PageChange {
-  return {
-    version,
-    generatedAt,
-    components: components.map(({ id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond, outside }) => {
-      return { id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond, ...(outside && { outside }) };
-    }),
-    maintenances,
-    ...(archive === undefined ? {} : { archive }),
-  };
-}
-
 /** What is missing of history, and that nothing else is. The script does not render it: an open page fetches it anew. */
-function late({ archive }: PageChange, now: Millis, locale: Locale): Html | null {
+function late({ archive }: PageSnapshot, now: Millis, locale: Locale): Html | null {
   const { words } = locale;
   const since = archive?.delayedSince ?? null;
   if (since !== null) return markup`<p class="late">${fill(words.late, { at: moment(since, now, locale) })}</p>`;
   return archive?.isRestoring === true ? markup`<p class="late">${words.restoring}</p>` : null;
 }
 
-function emptyPage({ archive }: PageChange, { words }: Locale): Html {
+function emptyPage({ archive }: PageSnapshot, { words }: Locale): Html {
   if (archive?.isRestoring === true) return markup`<div class="empty"><p>${words.emptyRestoring}</p></div>`;
   const command = markup`<code>npm run -s admin-link</code>`;
   return markup`<div class="empty"><p>${words.empty}</p><p>${filled(words.emptyNext, { command })}</p></div>`;
 }
 
-function groups({ components }: PageSnapshot, regions: Regions, now: Millis, locale: Locale): readonly Html[] {
+interface Context {
+  readonly snapshot: PageSnapshot;
+  readonly regions: Regions;
+  readonly now: Millis;
+  readonly locale: Locale;
+}
+
+function groups(context: Context): readonly Html[] {
+  const tree = groupsOf(context.snapshot.components);
+  const order = flatGroups(tree);
+  return tree.map((group) => section(group, order, context));
+}
+
+function section(group: Group, order: readonly Group[], context: Context): Html {
+  const { snapshot, regions, now, locale } = context;
+  const { components } = snapshot;
   const { words } = locale;
-  const names = [...new Set(components.map((component) => component.group))];
-  return names.map((name, i) => {
-    const members = components.filter((component) => component.group === name);
-    return markup`<section><div class="head"><h2>${name ?? (names.length > 1 ? words.otherGroup : words.components)}</h2>${i === 0 && scale(now, locale)}</div><ul>${members.map((component) => row(component, regions, now, locale))}</ul></section>
+  const index = order.indexOf(group);
+  const name = group.name ?? (group.all.length < components.length ? words.otherGroup : words.components);
+  const rows = group.own.flatMap((i) => components[i] ?? []);
+  return markup`<details class="g" id="d-${index}"${isOpen(group, components, now) && markup` open`}><summary><h2>${name}</h2><span id="g-${index}">${regions[`g-${index}`]}</span></summary>${rows.length > 0 && markup`<ul>${rows.map((component) => row(component, regions, now, locale))}</ul>`}${group.groups.map((one) => section(one, order, context))}</details>
 `;
-  });
 }
 
 /** Says what the bars span, once, above the first of them. */
@@ -120,9 +128,6 @@ function row(component: PageComponent, regions: Regions, now: Millis, locale: Lo
 `;
 }
 
-function footer(snapshot: PageSnapshot, origin: string, now: Millis, locale: Locale): Html {
-  const { frozen, components } = snapshot;
-  const { words, timeZone } = locale;
-  const isProbed = components.some(({ outside }) => outside !== undefined);
-  return markup`<footer>${uptimeTable(snapshot, now, locale)}<details><summary>${words.counting}</summary><p>${fill(words.countingRule, { zone: timeZone })}${frozenText(frozen, locale)}${sloRule(components, locale)} ${words.countingBars}</p><p>${words.countingP95}${isProbed && ` ${words.countingOutside}`} ${words.countingSilence}</p></details><nav><a href="${locale.base}/history">${words.pastLink}</a> <a href="${locale.base}/view">${words.ownViewLink}</a> <a href="${origin}/api/v2/summary.json">${words.api}</a> <a href="${origin}/api/v2/status.json">${words.statusJson}</a></nav></footer>`;
+function footer({ brand }: PageSnapshot, origin: string, { words, base }: Locale): Html {
+  return markup`<footer><nav>${(brand?.links ?? []).map(({ name, url }) => markup`<a href="${url}">${name}</a> `)}<a href="${base}/history">${words.pastLink}</a> <a href="${base}/history#counting">${words.counting}</a> <a href="${base}/view">${words.ownViewLink}</a> <a href="${origin}/api/v2/summary.json">${words.api}</a></nav></footer>`;
 }

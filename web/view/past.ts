@@ -2,7 +2,7 @@
 import type { DayTally, PageComponent, PageIncident, PageMaintenance } from "../../protocol/page.ts";
 import { isUnresolved } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
-import { COMPONENT_STATUSES } from "../../protocol/status.ts";
+import { COMPONENT_STATUSES, impactStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { uptimeRatio } from "../../protocol/uptime.ts";
 import { longSpan, monthName } from "./dates.ts";
@@ -16,8 +16,8 @@ import { maintenanceWord } from "./maintenance.ts";
 import type { Month, PastEntry } from "./months.ts";
 import { daysOfMonth, monthAt, thisMonth } from "./months.ts";
 import { shape } from "./shape.ts";
-import { IMPACT_SHAPES, namesOf } from "./timeline.ts";
-import { tallyText } from "./uptime.ts";
+import { namesOf } from "./timeline.ts";
+import { counting, tallyText } from "./uptime.ts";
 import { fill } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
 
@@ -29,7 +29,7 @@ export function renderPast(view: FrameView, asked: string | null): string | null
   if (found === null) return null;
   const { words } = locale;
   const name = monthName(found.month, locale);
-  const main = markup`<div class="top"><p class="code">${words.pastLink}</p><h1 id="month">${name}</h1>${ways(found, locale)}</div>${entries(found, view)}${uptimeOf(components, found, locale)}`;
+  const main = markup`<div class="top"><p class="code">${words.pastLink}</p><h1 id="month">${name}</h1>${ways(found, locale)}</div>${entries(found, view)}${uptimeOf(components, found, locale)}${counting(snapshot, now, locale)}`;
   return frame(view, {
     title: name,
     description: fill(words.pages.pastOf, { page: page.name, month: name }),
@@ -69,7 +69,7 @@ function incidentLine(incident: PageIncident, now: Millis, locale: Locale): Line
   const { openFor, resolvedAfter, stage } = locale.words.pages;
   const lasted = length((resolvedAt ?? now) - startedAt, locale);
   const words = fill(isUnresolved(incident) ? openFor : resolvedAfter, { status: stage[status], length: lasted });
-  return [IMPACT_SHAPES[impact], `/incidents/${id}`, words];
+  return [impactStatus(impact), `/incidents/${id}`, words];
 }
 
 function maintenanceLine(maintenance: PageMaintenance, locale: Locale): Line {

@@ -30,8 +30,8 @@ function policy(styleHash: string, scriptHash: string, formAction: string, frame
   ].join("; ");
 }
 
-/** The Content-Security-Policy of `renderPage`. */
-export const PAGE_POLICY = policy(PAGE_STYLE_HASH, PAGE_SCRIPT_HASH, "'none'");
+/** The Content-Security-Policy of `renderPage`, whose script asks for `/readout.js`. */
+export const PAGE_POLICY = policy(PAGE_STYLE_HASH, `${PAGE_SCRIPT_HASH}' 'self`, "'none'");
 
 /** The Content-Security-Policy of every other public document. One has a form, which asks our own origin. */
 export const PAGES_POLICY = policy(PAGES_STYLE_HASH, PAGES_SCRIPT_HASH, "'self'");

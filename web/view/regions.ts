@@ -2,8 +2,8 @@
  * Everything on the page that can change while it is open, by the id of its element. The Worker renders these into
  * the page and the browser renders them again each second, so both say the same at the same moment by construction.
  */
-import type { LiveComponent, PageChange } from "../../protocol/page.ts";
-import { outlookAt, pageStatus } from "../../protocol/page.ts";
+import type { HeadIncident, LiveComponent, PageChange } from "../../protocol/page.ts";
+import { outlookAt, pageStatus, worseIncident } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { length, moment, quantileText, rateText, ratioText } from "./format.ts";
@@ -16,10 +16,21 @@ import type { LiveLocale, Locale } from "./words/locale.ts";
 
 export type Regions = Readonly<Record<string, Html>>;
 
-export function pageRegions(change: PageChange, now: Millis, locale: LiveLocale): Regions {
-  const { components, generatedAt } = change;
+/** What an open page knows: what is in the newest frame, and what only the page itself carries. */
+export interface Shown extends Pick<PageChange, "components" | "generatedAt" | "archive" | "announced"> {
+  /** The worst of those that are open. */
+  readonly incident: HeadIncident | null;
+  /** Indexes of the components of each group, those of groups within it among them. */
+  readonly groups: readonly (readonly number[])[];
+  /** When the next maintenance begins or ends, and the page says something else; null if none does. */
+  readonly turnsAt: Millis | null;
+}
+
+export function pageRegions(change: Shown, now: Millis, locale: LiveLocale): Regions {
+  const { components, generatedAt, incident, groups } = change;
+  const worst = pageStatus(components, now);
   const regions: Record<string, Html> = {
-    headline: markup`${shape(pageStatus(components, now))}${headline(change, now, locale)}`,
+    headline: markup`${shape(worseIncident(incident, worst)?.status ?? worst)}${headline(change, incident, now, locale)}`,
     asof: markup`${fill(locale.asOfAgo, { at: moment(generatedAt, now, locale, true), age: length(now - generatedAt, locale) })}${tally(components, now, locale)}`,
   };
   for (const component of components) {
@@ -29,6 +40,10 @@ export function pageRegions(change: PageChange, now: Millis, locale: LiveLocale)
     regions[`n-${component.id}`] = numbersRegion(component, status, now, locale);
     regions[`a-${component.id}`] = markup`${dataAge(component, now, locale)}`;
   }
+  for (const [i, group] of groups.entries()) {
+    const members = components.filter((_, index) => group.includes(index));
+    regions[`g-${i}`] = groupRegion(members, now, locale);
+  }
   return regions;
 }
 
@@ -36,7 +51,7 @@ export function pageRegions(change: PageChange, now: Millis, locale: LiveLocale)
  * The same for a page that nobody may render again: it may be read on any later day, so it says when something was and
  * not how long ago, and names its day.
  */
-export function stillRegions(change: PageChange, now: Millis, locale: Locale): Regions {
+export function stillRegions(change: Shown, now: Millis, locale: Locale): Regions {
   const ages = change.components.map(({ id, heardAt }) => [
     `a-${id}`,
     markup`${heardAt !== null && fill(locale.words.dataOf, { at: moment(heardAt, now, locale) })}`,
@@ -46,6 +61,13 @@ export function stillRegions(change: PageChange, now: Millis, locale: Locale): R
     ...(Object.fromEntries(ages) as Regions),
     asof: markup`${fill(locale.words.asOf, { at: moment(change.generatedAt, 0, locale, true) })}${tally(change.components, now, locale)}`,
   };
+}
+
+/** A group's worst state, and how many of its components are in it. */
+function groupRegion(components: readonly LiveComponent[], now: Millis, { status: words }: LiveLocale): Html {
+  const status = pageStatus(components, now);
+  const count = components.filter((one) => outlookAt(one, now).status === status).length;
+  return markup`${shape(status)}${words[status]} <b>${count}/${components.length}</b>`;
 }
 
 function stateRegion(name: string, status: ComponentStatus, { status: words }: LiveLocale): Html {

@@ -6,7 +6,6 @@ import type {
   PageComponent,
   PageUpdate,
 } from "../../protocol/page.ts";
-import type { ComponentStatus, Indicator } from "../../protocol/status.ts";
 import { MINUTE } from "../../protocol/time.ts";
 import { momentTag } from "./dates.ts";
 import type { Html } from "./html.ts";
@@ -15,15 +14,6 @@ import { renderMarkdown } from "./markdown.ts";
 import { shape } from "./shape.ts";
 import { filled } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
-
-/** What an incident's impact is drawn as. */
-export const IMPACT_SHAPES = {
-  none: "operational",
-  maintenance: "under_maintenance",
-  minor: "degraded_performance",
-  major: "partial_outage",
-  critical: "major_outage",
-} as const satisfies Record<Indicator, ComponentStatus>;
 
 type AnyUpdate = PageUpdate<IncidentStatus | MaintenanceStatus>;
 

@@ -22,13 +22,21 @@ export function sloText(slo: PageSlo | undefined, locale: Locale): string {
 }
 
 /** What a target means, where one is shown. */
-export function sloRule(components: readonly PageComponent[], { words }: Locale): string {
+function sloRule(components: readonly PageComponent[], { words }: Locale): string {
   const days = components.find(({ slo }) => slo !== undefined)?.slo?.days;
   return days === undefined ? "" : ` ${fill(words.targetRule, { n: days })}`;
 }
 
+/** How uptime is counted, what it was, and what was corrected of it. */
+export function counting(snapshot: PageSnapshot, now: Millis, locale: Locale): Html {
+  const { frozen, components } = snapshot;
+  const { words, timeZone } = locale;
+  const isProbed = components.some(({ outside }) => outside !== undefined);
+  return markup`<section id="counting"><h2>${words.counting}</h2><p>${fill(words.countingRule, { zone: timeZone })}${frozenText(frozen, locale)}${sloRule(components, locale)} ${words.countingBars}</p><p>${words.countingP95}${isProbed && ` ${words.countingOutside}`} ${words.countingSilence}</p>${uptimeTable(snapshot, now, locale)}</section>`;
+}
+
 /** Thirty days, the month before and this one, each component a row; below it what was corrected. Folded. */
-export function uptimeTable({ components }: PageSnapshot, now: Millis, locale: Locale): Html | null {
+function uptimeTable({ components }: PageSnapshot, now: Millis, locale: Locale): Html | null {
   if (components.length === 0) return null;
   const { words, timeZone } = locale;
   const last = today(now, timeZone);
@@ -111,7 +119,7 @@ export function tallyText(ms: DayTally["ms"], locale: LiveLocale): string {
 const HASH_SHOWN = 16;
 
 /** That past days stand, and what proves it. */
-export function frozenText(frozen: FrozenMark | undefined, { words }: Locale): Html | null {
+function frozenText(frozen: FrozenMark | undefined, { words }: Locale): Html | null {
   if (frozen === undefined) return null;
   const hash = markup`<code>${frozen.hash.slice(0, HASH_SHOWN)}</code>`;
   return markup` ${filled(words.frozen, { day: frozen.day, hash })}`;

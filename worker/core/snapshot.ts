@@ -76,6 +76,7 @@ export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
       now,
     ),
     maintenances: shownMaintenances(facts, now),
+    announced: announcedMark(facts),
     incidents: shownIncidents(facts.incidents ?? [], now).map((incident) => publicIncident(incident, facts.components)),
     archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
     ...frozenMark(facts),

@@ -1,9 +1,11 @@
 /** What visitors get: the page and its live socket. */
+import { READOUT_SCRIPT } from "../../web/view/assets.generated.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { boardOf } from "../objects/env.ts";
 import { LIVE_PATH, RELAY_SHARDS } from "../objects/relay.ts";
 import { refuse } from "./answer.ts";
 import { HealthAnswer } from "./described-page.ts";
+import { fixed } from "./fixed.ts";
 import { sameOrigin } from "./guard.ts";
 import { htmlPage } from "./renderings.ts";
 import { serve } from "./serve.ts";
@@ -20,6 +22,12 @@ function live(c: AppContext): Promise<Response> | Response {
 
 export const pageRoutes: readonly Route[] = [
   { method: "GET", path: "/", policy: "public", isSpoken: true, handle: (c) => serve(c, frontPage) },
+  {
+    method: "GET",
+    path: "/readout.js",
+    policy: "public",
+    handle: (c) => fixed(c, READOUT_SCRIPT, "text/javascript; charset=utf-8"),
+  },
   { method: "GET", path: LIVE_PATH, policy: "public", handle: live },
   {
     method: "GET",

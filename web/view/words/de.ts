@@ -142,6 +142,13 @@ export const de: Words = {
   countingSilence: "Bleiben Meldungen aus, wird eine Komponente unbekannt: nie in Betrieb, nie ausgefallen.",
   frozen:
     "Vergangene Tage sind eingefroren, und eine Berichtigung zeigt, was vorher dort stand; alle bis {day} haben den Fingerabdruck {hash}.",
+  subscribe: "Abonnieren",
+  pastIncidents: "Vergangene Vorfälle",
+  noIncidents: "Keine Vorfälle",
+  allOfHistory: "Ganzer Verlauf",
+  lasted: "Dauer {length}",
+  readOn: "Weiterlesen",
+  earlierUpdates: { one: "{n} frühere Meldung", other: "{n} frühere Meldungen" },
   pastLink: "Verlauf",
   calendar: "Kalender",
   badge: "Badge",

@@ -100,6 +100,13 @@ export const en: Words = {
   countingSilence: "When reports stop, a component becomes unknown: never operational, never an outage.",
   frozen:
     "Past days are frozen, and a correction shows what stood there before; all of them up to {day} have the fingerprint {hash}.",
+  subscribe: "Subscribe",
+  pastIncidents: "Past incidents",
+  noIncidents: "No incidents",
+  allOfHistory: "All of history",
+  lasted: "lasted {length}",
+  readOn: "Read on",
+  earlierUpdates: { one: "{n} earlier update", other: "{n} earlier updates" },
   pastLink: "History",
   calendar: "Calendar",
   badge: "Badge",

@@ -151,6 +151,13 @@ export const es: Words = {
     "Cuando cesan las noticias, un componente pasa a desconocido: nunca a operativo, nunca a interrupción.",
   frozen:
     "Los días pasados quedan congelados y una corrección muestra lo que había antes; todos hasta el {day} tienen la huella {hash}.",
+  subscribe: "Suscribirse",
+  pastIncidents: "Incidencias pasadas",
+  noIncidents: "Sin incidencias",
+  allOfHistory: "Todo el historial",
+  lasted: "duró {length}",
+  readOn: "Seguir leyendo",
+  earlierUpdates: { one: "{n} aviso anterior", other: "{n} avisos anteriores" },
   pastLink: "Historial",
   calendar: "Calendario",
   badge: "Distintivo",

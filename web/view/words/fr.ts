@@ -147,6 +147,13 @@ export const fr: Words = {
   countingSilence: "Quand les nouvelles cessent, un composant devient inconnu : jamais opérationnel, jamais en panne.",
   frozen:
     "Les jours passés sont figés, et une correction montre ce qui s’y trouvait avant ; tous ceux jusqu’au {day} ont l’empreinte {hash}.",
+  subscribe: "S’abonner",
+  pastIncidents: "Incidents passés",
+  noIncidents: "Aucun incident",
+  allOfHistory: "Tout l’historique",
+  lasted: "durée {length}",
+  readOn: "Lire la suite",
+  earlierUpdates: { one: "{n} message précédent", other: "{n} messages précédents" },
   pastLink: "Historique",
   calendar: "Calendrier",
   badge: "Badge",

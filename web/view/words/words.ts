@@ -154,6 +154,13 @@ export interface Words {
   readonly countingOutside: string;
   readonly countingSilence: string;
   readonly frozen: string;
+  readonly subscribe: string;
+  readonly pastIncidents: string;
+  readonly noIncidents: string;
+  readonly allOfHistory: string;
+  readonly lasted: string;
+  readonly readOn: string;
+  readonly earlierUpdates: Forms;
   readonly pastLink: string;
   readonly calendar: string;
   readonly badge: string;

@@ -1,0 +1,85 @@
+/** The last two weeks below the components: what is over, day by day, and each run of quiet days as one line. */
+import type { PageIncident, PageMaintenance, PageSnapshot } from "../../protocol/page.ts";
+import { isUnresolved } from "../../protocol/page.ts";
+import { impactStatus } from "../../protocol/status.ts";
+import type { Millis } from "../../protocol/time.ts";
+import { DAY } from "../../protocol/time.ts";
+import { dayName, length, span } from "./format.ts";
+import { today } from "./history.ts";
+import type { Html } from "./html.ts";
+import { markup } from "./html.ts";
+import { markdownText } from "./markdown.ts";
+import { shape } from "./shape.ts";
+import { fill } from "./words/fill.ts";
+import type { Locale } from "./words/locale.ts";
+
+const DAYS = 14;
+/** Of what was said last: about three lines. Its own page has all of it. */
+const TEXT_CHARS_MAX = 240;
+
+interface Past {
+  readonly day: number;
+  readonly html: Html;
+}
+
+/** Null where nobody knows: a version before this one wrote down no incidents. */
+export function recentDays({ incidents, maintenances, page }: PageSnapshot, now: Millis, locale: Locale): Html | null {
+  if (incidents === undefined) return null;
+  const { timeZone, words } = locale;
+  const past = [
+    ...incidents.filter((one) => !isUnresolved(one)).map((one) => pastIncident(one, now, locale)),
+    ...maintenances.filter(({ status }) => status === "completed").map((one) => pastMaintenance(one, now, locale)),
+  ];
+  const last = today(now, timeZone);
+  // Before it began nobody looked.
+  const first = Math.max(last - DAYS + 1, today(page.createdAt, timeZone));
+  const lines: Html[] = [];
+  let quiet = 0;
+  const endRun = (day: number): void => {
+    if (quiet > 0) lines.push(line(daysTitle(day + quiet, day + 1, locale), markup`<p>${words.noIncidents}</p>`));
+    quiet = 0;
+  };
+  for (let day = last; day >= first; day--) {
+    const found = past.filter((one) => one.day === day);
+    if (found.length === 0) {
+      quiet++;
+      continue;
+    }
+    endRun(day);
+    lines.push(line(daysTitle(day, day, locale), markup`${found.map(({ html }) => html)}`));
+  }
+  endRun(first - 1);
+  return markup`<section id="past"><h2>${words.pastIncidents}</h2>${lines}<p><a href="${locale.base}/history">${words.allOfHistory}</a></p></section>`;
+}
+
+/** "Mon 23 Nov – Fri 20 Nov", newest first as everything here. */
+function daysTitle(newest: number, oldest: number, locale: Locale): string {
+  const title = (day: number): string => dayName(day * DAY, { ...locale, timeZone: "UTC" });
+  return newest === oldest ? title(newest) : `${title(newest)} – ${title(oldest)}`;
+}
+
+function line(days: string, told: Html): Html {
+  return markup`<div><h3>${days}</h3><div>${told}</div></div>`;
+}
+
+function pastIncident(incident: PageIncident, now: Millis, locale: Locale): Past {
+  const { id, name, impact, startedAt, resolvedAt, status, updates } = incident;
+  const { words, timeZone } = locale;
+  const times =
+    resolvedAt !== null &&
+    ` ${span(startedAt, resolvedAt, now, locale)} · ${fill(words.lasted, { length: length(resolvedAt - startedAt, locale) })}`;
+  const text = markdownText(updates[0]?.body ?? "");
+  const shown = text.length > TEXT_CHARS_MAX ? `${text.slice(0, TEXT_CHARS_MAX).trimEnd()}…` : text;
+  return {
+    day: today(startedAt, timeZone),
+    html: markup`<p>${shape(impactStatus(impact))}<a href="${locale.base}/incidents/${id}">${name}</a></p><p class="at"><b>${words.pages.stage[status]}</b>${times}</p><p>${shown}</p>`,
+  };
+}
+
+function pastMaintenance({ id, name, startsAt, endsAt }: PageMaintenance, now: Millis, locale: Locale): Past {
+  const { words, timeZone } = locale;
+  return {
+    day: today(startsAt, timeZone),
+    html: markup`<p>${shape("under_maintenance")}<a href="${locale.base}/maintenance/${id}">${name}</a></p><p class="at"><b>${words.pages.stage.completed}</b> ${span(startsAt, endsAt, now, locale)}</p>`,
+  };
+}
