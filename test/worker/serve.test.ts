@@ -165,6 +165,28 @@ it("browsers may show an old page while they ask for the next, but no longer tha
   expect((await get(`${site()}/api/v2/status.json`)).headers.get("cache-control")).toBe("public, max-age=5");
 });
 
+it("a badge counts down anew, and a browser that has an old one is sent it", async () => {
+  const [now, origin] = [Date.now(), site()];
+  await cli("PUT", "/cli/v1/components", {
+    components: [{ name: "Counting", services: ["counting-1/shop/checkout"] }],
+  });
+  await boardOf(bindings).hear({ ...tell(now, [told("operational")], "counting-1"), expiresAt: now + 60_500 });
+  const summary = JSON.parse((await get(`${origin}/api/v2/summary.json`)).text) as {
+    components: { name: string; id: string }[];
+  };
+  const badge = `${origin}/badge/${summary.components.find(({ name }) => name === "Counting")?.id}.svg`;
+  const countdown = (svg: string): number => Number(/animation:b 0s (\d+)s/.exec(svg)?.[1]);
+  await get(badge);
+  // By then it says that it waits for its archive, which is a change of its own.
+  vi.setSystemTime(now + 10 * SECOND);
+  const first = await get(badge);
+  expect(countdown(first.text)).toBe(50);
+  vi.setSystemTime(now + 20 * SECOND);
+  const headers = { "if-none-match": first.headers.get("etag") ?? "" };
+  const later = await get(badge, { headers });
+  expect([later.status, countdown(later.text)]).toEqual([200, 40]);
+});
+
 describe("a client that has what it would be sent", () => {
   it.each(["/", "/api/v2/status.json"])(
     "of %s gets no body, by GET and by HEAD, in a list and weakly",

@@ -60,7 +60,7 @@ export function updatesHtml(
 
 function updateHtml(update: PageUpdate<IncidentStatus | MaintenanceStatus>, timeZone: string): Html {
   const { date, time, zone } = wireMoment(update.displayAt, timeZone);
-  const head = markup`<p><small>${date}, ${time} ${zone}</small><br /><strong>${statusTitle(update.status)}</strong>`;
+  const head = markup`<p><small>${date}, ${time} ${zone}</small><br><strong>${statusTitle(update.status)}</strong>`;
   const body = renderMarkdown(update.body);
   // Paragraphs do not nest: the first of the body goes on where the status stands.
   return body.text.startsWith("<p>")
