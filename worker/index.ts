@@ -8,6 +8,7 @@ import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { announceRoutes } from "./routes/announce.ts";
 import { refuse } from "./routes/answer.ts";
+import { chartsCliRoute } from "./routes/charts-cli.ts";
 import { cliRoutes } from "./routes/cli.ts";
 import { discoveryRoutes } from "./routes/discovery.ts";
 import { copyRoute } from "./routes/copy.ts";
@@ -46,6 +47,7 @@ const routes: readonly Route[] = [
   ...topologyRoutes,
   ...adminRoutes,
   ...cliRoutes,
+  chartsCliRoute,
   ...importRoutes,
   ...announceRoutes,
 ];

@@ -47,6 +47,12 @@ describe("a Board with empty storage", () => {
     expect(restored(documents, newer, NOON).page.thresholds).toEqual({ p95Ms: 250 });
   });
 
+  it("has the charts that an operator chose", () => {
+    const metrics = [{ id: "responsetime", name: "", kind: "p95", component: null } as const];
+    const documents = [archived("page", { ...NEW_PAGE, id: "old", metrics })];
+    expect(restored(documents, EMPTY, NOON).page.metrics).toEqual(metrics);
+  });
+
   it("has nothing of what was removed, and no maintenance that no page shows any more", () => {
     const documents = [
       archived("component", { ...component(), removedAt: NOON }),

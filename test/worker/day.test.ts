@@ -43,3 +43,21 @@ it("a page that lost its memory draws what Postgres knows, and keeps it through 
   const [told] = (await board().snapshot()).metrics ?? [];
   expect(told?.values.slice(0, -1)).toEqual(metrics[0]?.values.slice(0, -1));
 });
+
+it("an operator chooses charts by what components are called, and what programs know of one keeps its id", async () => {
+  const choose = (charts: object | null) => cli("PUT", "/cli/v1/charts", { charts });
+  const kinds = async () => (await board().snapshot()).metrics?.map(({ id, kind, name }) => [id, kind, name]);
+  const wish = { kind: "request_rate", component: "Checkout", name: "Orders" };
+  expect((await choose([{ kind: "p95" }, wish])).status).toBe(200);
+  const first = await (await choose([wish, { kind: "p95" }])).json<{ charts: readonly { id: string }[] }>();
+  expect(first.charts[1]?.id).toBe("responsetime");
+  const again = await (await choose([{ kind: "p95" }, wish])).json<{ charts: readonly { id: string }[] }>();
+  expect(again.charts[1]?.id).toBe(first.charts[0]?.id);
+  // The component's own day begins with its first samples: until then the page shows what it knows.
+  await expect.poll(kinds, { timeout: 3_000 }).toEqual([["responsetime", "p95", ""]]);
+  const missing = await choose([{ kind: "p95", component: "Nobody" }]);
+  expect([missing.status, await missing.text()]).toEqual([400, expect.stringContaining('there is no \\"Nobody\\"')]);
+  expect((await choose(Array.from({ length: 7 }, () => ({ kind: "p95" })))).status).toBe(400);
+  expect((await choose(null)).status).toBe(200);
+  await expect.poll(async () => (await kinds())?.length, { timeout: 3_000 }).toBe(3);
+});

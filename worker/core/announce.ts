@@ -64,7 +64,7 @@ export interface AnnounceFacts {
 }
 
 /** A component by what an operator calls it. */
-function componentNamed(ref: string, components: readonly Component[]): Announcing<Component> {
+export function componentNamed(ref: string, components: readonly Component[]): Announcing<Component> {
   const isIt = ({ id, name, group }: Component): boolean => id === ref || name === ref || `${group} / ${name}` === ref;
   const [found, ...more] = components.filter(isIt);
   if (found === undefined) return failure({ code: "unknown_component", which: ref });

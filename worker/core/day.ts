@@ -10,6 +10,9 @@ import { mergeLatencies, quantileOf } from "../../protocol/latency.ts";
 import type { MetricKind, PageMetric } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
+import { success } from "../../protocol/result.ts";
+import type { Announcing } from "./announce.ts";
+import { componentNamed } from "./announce.ts";
 import type { Component, Evidence } from "./component.ts";
 import { latenciesOf } from "./component.ts";
 import { rateOf } from "./overview.ts";
@@ -26,7 +29,7 @@ const SAMPLE_SPAN_MS = MINUTE;
 /** Postgres may know more of a step that has holes, later: it is asked again after this. */
 const READ_AGAIN_MS = HOUR;
 /** Charts that an operator may choose: what fits a first view. */
-const METRICS_MAX = 6;
+export const METRICS_MAX = 6;
 /** Fewer values are no line. */
 const VALUES_MIN = 2;
 /** Bytes matter: more figures than a chart can show. */
@@ -40,6 +43,31 @@ export interface MetricChoice {
   readonly kind: MetricKind;
   /** Null: all components together. */
   readonly component: string | null;
+}
+
+/** What an operator asks for. `component` is an id, a name, or "group / name"; null for all of the page. */
+export interface MetricWish {
+  readonly name: string;
+  readonly kind: MetricKind;
+  readonly component: string | null;
+}
+
+/** Wishes as choices: a chart that is shown already keeps its id, which programs know. */
+export function chosenMetrics(
+  wishes: readonly MetricWish[],
+  held: readonly MetricChoice[],
+  components: readonly Component[],
+  freshId: () => string,
+): Announcing<readonly MetricChoice[]> {
+  const choices: MetricChoice[] = [];
+  for (const { name, kind, component: ref } of wishes) {
+    const named = ref === null ? null : componentNamed(ref, components);
+    if (named?.ok === false) return named;
+    const component = named?.value.id ?? null;
+    const same = held.find((one) => one.kind === kind && one.component === component);
+    choices.push({ id: same?.id ?? freshId(), name, kind, component });
+  }
+  return success(choices);
 }
 
 /** Where nobody chose. Ids are Statuspage's kind: 12 lower-case alphanumerics. */

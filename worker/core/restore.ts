@@ -76,10 +76,10 @@ function laterFields(component: Component): LaterFields {
   return Object.fromEntries(fields.filter(([, value]) => value !== undefined));
 }
 
-/** Name and zone are the deployment's; limits are an operator's, and none but another operator's take their place. */
-function pageBack({ id, createdAt, thresholds }: PageSettings, held: PageSettings): PageSettings {
-  const limits = thresholds === undefined ? {} : { thresholds };
-  return { ...limits, ...held, id, createdAt: Math.min(createdAt, held.createdAt) };
+/** Name and zone are the deployment's; the rest is an operator's, and none but another operator's takes its place. */
+function pageBack({ id, createdAt, thresholds, metrics }: PageSettings, held: PageSettings): PageSettings {
+  const set = { ...(thresholds !== undefined && { thresholds }), ...(metrics !== undefined && { metrics }) };
+  return { ...set, ...held, id, createdAt: Math.min(createdAt, held.createdAt) };
 }
 
 function namedAlike({ group, name }: Component, { components }: Held): Component | undefined {

@@ -5,8 +5,10 @@
 import { MINUTE, SECOND } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { PageMetric } from "../../protocol/page.ts";
-import type { Days, MetricChoice } from "../core/day.ts";
+import type { Announcing } from "../core/announce.ts";
+import type { Days, MetricChoice, MetricWish } from "../core/day.ts";
 import {
+  chosenMetrics,
   DAY_STEP_MS,
   DAY_STEPS,
   dayMetrics,
@@ -26,6 +28,7 @@ import { THRESHOLDS } from "../core/thresholds.ts";
 import { openDatabase } from "../store/database.ts";
 import { SERIES_SERVICES_MAX, seriesOver } from "../store/series.ts";
 import type { BoardMemory } from "./board-memory.ts";
+import { freshId } from "./crypto.ts";
 import type { Env } from "./env.ts";
 import type { Meter } from "./meter.ts";
 import type { TellMemory } from "./tell-memory.ts";
@@ -68,6 +71,21 @@ export class BoardDay {
   /** What the page's charts show now. */
   metrics(page: PageSettings, now: Millis): readonly PageMetric[] {
     return dayMetrics(this.#days, choicesOf(page), (component) => this.#limits(page, component), now);
+  }
+
+  /** Sets which charts the first view has; null for those that it has by itself. */
+  choose(wishes: readonly MetricWish[] | null, page: PageSettings, by: string): Announcing<readonly MetricChoice[]> {
+    const components = this.#memory.all("component");
+    const held = [...choicesOf(page), ...DEFAULT_METRICS];
+    const chosen = chosenMetrics(wishes ?? DEFAULT_METRICS, held, components, freshId);
+    if (!chosen.ok) return chosen;
+    const now = Date.now();
+    const { metrics: _, ...rest } = page;
+    const body: PageSettings = { ...rest, ...(wishes === null ? {} : { metrics: chosen.value }) };
+    this.#memory.put("page", "page", body);
+    this.#memory.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...body } });
+    this.#memory.audit("charts.change", "page", by, now);
+    return chosen;
   }
 
   /** Null if there is no such component; without one it is all of them. */

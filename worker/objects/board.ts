@@ -13,6 +13,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Scope } from "../core/access.ts";
 import type { Announcing } from "../core/announce.ts";
+import type { MetricChoice, MetricWish } from "../core/day.ts";
 import { clustersToWake } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
 import type { AmendRefusal } from "../core/freeze.ts";
@@ -326,6 +327,13 @@ export class Board extends DurableObject<Env> {
   async setLimits(limits: Partial<Thresholds> | null, by: string): Promise<void> {
     this.#policies.setLimits(limits, this.#books.page(), by);
     await this.#judgedAnew(this.#armIfNeeded());
+  }
+
+  /** Sets which charts the first view has; null for those that it has by itself. */
+  async chooseCharts(wishes: readonly MetricWish[] | null, by: string): Promise<Announcing<readonly MetricChoice[]>> {
+    const chosen = this.#day.choose(wishes, this.#books.page(), by);
+    await this.#armIfNeeded();
+    return chosen;
   }
 
   /** Takes a component off the page. False if there is none. */

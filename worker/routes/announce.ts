@@ -24,7 +24,7 @@ import type { AppContext, Route } from "./table.ts";
 const BODY_MAX = 262_144;
 
 /** What each refusal means, and what to do. */
-function refuseAnnouncement(c: AppContext, { code, which }: AnnounceRefusal): Response {
+export function refuseAnnouncement(c: AppContext, { code, which }: AnnounceRefusal): Response {
   switch (code) {
     case "unknown":
       return refuse(c, "not_found", `There is nothing announced with the id "${which}".`);
