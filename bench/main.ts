@@ -64,7 +64,7 @@ interface Connected {
 interface Ports {
   readonly database: number;
   readonly edge: number;
-  /** The edge once more, where each answer is made anew. */
+  /** The edge once more, where nothing is fresh: each answer asks the Board, and what has a new version is rendered. */
   readonly uncached: number;
   readonly insert: number;
   readonly page: number;
@@ -292,7 +292,7 @@ function printRates(results: Results): void {
   row("static Worker, same bytes (baseline)", "static", null);
   row("page, cached", "cached", "static", 0.9);
   row("one row read from an object (baseline)", "row", null);
-  row("page, made anew: Board, rendering", "uncached", "row", 0.5);
+  row("page, uncached: Board, a rendering a version", "uncached", "row", 0.5);
 }
 
 /** Median of the rounds' own ratios, with the lowest and the highest. */
