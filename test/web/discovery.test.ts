@@ -58,6 +58,8 @@ describe("a shared link", () => {
     const html = renderPage({ snapshot: shown, now: NOW, origin, isCopy: false, locale: localeOf("en", "Etc/UTC") });
     const [head = ""] = html.split("<style>");
     expect(head).toContain('<meta property="og:image" content="https://status.example.com/card/major_outage.png"/>');
+    // Where feed readers look when they are given the page's address.
+    expect(head).toContain('type="application/atom+xml" href="https://status.example.com/history.atom"/>');
     expect(head).toContain('<link rel="canonical" href="https://status.example.com/"/>');
     expect(head).toMatch(/<meta property="og:title" content="[^"]*&#60;script&#62;alert\(1\)[^"<>]*"\/>/);
     expect(head).not.toContain("<script>");

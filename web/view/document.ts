@@ -74,5 +74,5 @@ function known({ origin, path }: Address, title: string, status: ComponentStatus
   const spoken = LANGUAGES.map(
     (lang) => markup`<link rel="alternate" hreflang="${lang}" href="${behind(`/${lang}`)}"/>`,
   );
-  return markup`<link rel="canonical" href="${behind(base)}"/><link rel="alternate" hreflang="x-default" href="${behind("")}"/>${spoken}<meta property="og:title" content="${title}"/><meta property="og:image" content="${origin}/card/${status}.png"/><meta name="twitter:card" content="summary_large_image"/>`;
+  return markup`<link rel="canonical" href="${behind(base)}"/><link rel="alternate" hreflang="x-default" href="${behind("")}"/>${spoken}<link rel="alternate" type="application/atom+xml" href="${origin}/history.atom"/><meta property="og:title" content="${title}"/><meta property="og:image" content="${origin}/card/${status}.png"/><meta name="twitter:card" content="summary_large_image"/>`;
 }
