@@ -181,6 +181,16 @@ describe("a month", () => {
   });
 });
 
+describe("the head of every page", () => {
+  it("leads to the same page in the other languages, and home", () => {
+    const hrefs = (html: string | null) =>
+      [...(html ?? "").matchAll(/<a href="([^"]*)" lang/g)].map(([, href]) => href);
+    expect(hrefs(renderPast(view, null))).toEqual(["/de", "/fr", "/es", "/ja", "/ar"].map((lang) => `${lang}/history`));
+    expect(hrefs(renderPage(view))).toEqual(["/de", "/fr", "/es", "/ja", "/ar"]);
+    expect(renderPast(view, null)).toContain('<p><a href="/">Acme status</a></p>');
+  });
+});
+
 describe("an own view", () => {
   const chosen = { path: "/view/component000,gone00000000", ids: ["component000", "gone00000000"], gone: 1 };
 
@@ -188,8 +198,10 @@ describe("an own view", () => {
     const html = renderPage({ ...view, snapshot: snapshot([component(0)]), chosen });
     expect(frameFaults(html, chosen.path)).toEqual([]);
     expect(text(html)).toContain(
-      "This is your own view. 1 of the 2 that were chosen is shown no more. Change it · Whole page",
+      "This is your own view. 1 of the 2 that were chosen is shown no more. Change it · Whole page · Badge",
     );
+    for (const feed of ["history.rss", "history.atom", "maintenance.ics", "badge.svg"])
+      expect(html).toContain(`href="${chosen.path}/${feed}"`);
     expect(html).toContain('data-own="component000,gone00000000"');
     expect(text(renderPage(view))).not.toContain("This is your own view");
   });
@@ -226,10 +238,11 @@ describe.each(LANGUAGES.filter((lang) => lang !== "en"))("in %s", (lang) => {
   });
 
   it.each(Object.entries(documents))("the ways from the page of a %s stay in it", (_name, html) => {
-    const [, body = ""] = (html ?? "").split("</head>");
+    // Above it are the other languages, and feeds, which speak English.
+    const [, body = ""] = (html ?? "").split(/<\/header>|<main>/);
     const links = [...body.matchAll(/href="(\/[^"]*)"/g)].map(([, href = ""]) => href);
     expect(links.filter((href) => href.split("/")[1] !== lang && !href.endsWith(".ics"))).toEqual([]);
-    expect(links).toContain(`/${lang}`);
+    expect(html).toContain(`href="/${lang}"`);
   });
 
   it("a document is known by its address in that language, beside all others", () => {

@@ -5,6 +5,7 @@ import type { Millis } from "../../protocol/time.ts";
 import type { DocumentKind } from "./document.ts";
 import { document } from "./document.ts";
 import { moment } from "./format.ts";
+import { head } from "./head.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { fill } from "./words/fill.ts";
@@ -47,7 +48,7 @@ export function frame({ snapshot, origin, isCopy, locale }: FrameView, parts: Fr
     status,
     address: { origin, path },
     generatedAt,
-    body: markup`<header><p><a href="${home(locale)}">${page.name}</a></p></header><main${living}>${(isCopy || living) && markup`<p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p>`}${main}</main><footer>${living === undefined && markup`<p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>`}${ways(locale)}</footer>`,
+    body: markup`${head(snapshot, { path, own: "" }, locale)}<main${living}>${(isCopy || living) && markup`<p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p>`}${main}</main><footer>${living === undefined && markup`<p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>`}${ways(locale)}</footer>`,
   });
 }
 

@@ -3,7 +3,7 @@ import type { PageSnapshot } from "../../protocol/page.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import type { Language, Locale } from "./words/locale.ts";
-import { LANGUAGES } from "./words/locale.ts";
+import { home, LANGUAGES } from "./words/locale.ts";
 
 /** Each in its own words, because that is what its readers look for. */
 const NAMES: Readonly<Record<Language, string>> = {
@@ -21,9 +21,14 @@ export interface HeadParts {
   readonly own: string;
 }
 
-export function head({ page, brand }: PageSnapshot, { path, own }: HeadParts, { lang, words }: Locale): Html {
+export function head({ page, brand }: PageSnapshot, { path, own }: HeadParts, locale: Locale): Html {
+  const { lang, words } = locale;
+  // The page itself, and a view of it, are where this would lead.
+  const name = path === "/" || own !== "" ? page.name : markup`<a href="${home(locale)}">${page.name}</a>`;
   const languages = LANGUAGES.map((one) =>
-    one === lang ? null : markup`<a href="/${one}${path}" lang="${one}" hreflang="${one}">${NAMES[one]}</a>`,
+    one === lang
+      ? null
+      : markup`<a href="/${one}${path === "/" ? "" : path}" lang="${one}" hreflang="${one}">${NAMES[one]}</a>`,
   );
-  return markup`<header><p>${brand?.logo !== undefined && markup`<img src="${brand.logo}" alt=""/>`}${page.name}</p><details name="menu"><summary>${words.subscribe}</summary><nav><a href="${own}/history.atom">Atom</a><a href="${own}/history.rss">RSS</a><a href="${own}/maintenance.ics">${words.calendar}</a></nav></details><details name="menu"><summary>${NAMES[lang]}</summary><nav>${languages}</nav></details></header>`;
+  return markup`<header><p>${brand?.logo !== undefined && markup`<img src="${brand.logo}" alt=""/>`}${name}</p><details name="menu"><summary>${words.subscribe}</summary><nav><a href="${own}/history.atom">Atom</a><a href="${own}/history.rss">RSS</a><a href="${own}/maintenance.ics">${words.calendar}</a></nav></details><details name="menu"><summary>${NAMES[lang]}</summary><nav>${languages}</nav></details></header>`;
 }

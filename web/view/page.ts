@@ -66,7 +66,7 @@ export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: Pa
 function choice({ path, ids, gone }: Chosen, locale: Locale): Html {
   const { words } = locale;
   const lost = gone > 0 && ` ${counted(words.ownGone, gone, locale, { total: ids.length })}`;
-  return markup`<p class="late">${words.ownView}${lost} <a href="${locale.base}${path}/choose">${words.ownChange}</a> · <a href="${home(locale)}">${words.wholePage}</a> · <a href="${path}/history.rss">RSS</a> · <a href="${path}/history.atom">Atom</a> · <a href="${path}/maintenance.ics">${words.calendar}</a> · <a href="${path}/badge.svg">${words.badge}</a></p>`;
+  return markup`<p class="late">${words.ownView}${lost} <a href="${locale.base}${path}/choose">${words.ownChange}</a> · <a href="${home(locale)}">${words.wholePage}</a> · <a href="${path}/badge.svg">${words.badge}</a></p>`;
 }
 
 /** Six figures are more than anybody reads, and the other ten are what a page is heavy with. */
