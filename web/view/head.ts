@@ -21,7 +21,7 @@ export interface HeadParts {
   readonly own: string;
 }
 
-export function head({ page, brand }: PageSnapshot, { path, own }: HeadParts, locale: Locale): Html {
+export function head({ page }: Pick<PageSnapshot, "page">, { path, own }: HeadParts, locale: Locale): Html {
   const { lang, words } = locale;
   // The page itself, and a view of it, are where this would lead.
   const name = path === "/" || own !== "" ? page.name : markup`<a href="${home(locale)}">${page.name}</a>`;
@@ -30,5 +30,5 @@ export function head({ page, brand }: PageSnapshot, { path, own }: HeadParts, lo
       ? null
       : markup`<a href="/${one}${path === "/" ? "" : path}" lang="${one}" hreflang="${one}">${NAMES[one]}</a>`,
   );
-  return markup`<header><p>${brand?.logo !== undefined && markup`<img src="${brand.logo}" alt=""/>`}${name}</p><details name="menu"><summary>${words.subscribe}</summary><nav><a href="${own}/history.atom">Atom</a><a href="${own}/history.rss">RSS</a><a href="${own}/maintenance.ics">${words.calendar}</a></nav></details><details name="menu"><summary>${NAMES[lang]}</summary><nav>${languages}</nav></details></header>`;
+  return markup`<header><p>${name}</p><details name="menu"><summary>${words.subscribe}</summary><nav><a href="${own}/history.atom">Atom</a><a href="${own}/history.rss">RSS</a><a href="${own}/maintenance.ics">${words.calendar}</a></nav></details><details name="menu"><summary>${NAMES[lang]}</summary><nav>${languages}</nav></details></header>`;
 }

@@ -58,7 +58,7 @@ export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: Pa
     description: `${page.name}: ${sentence}`,
     status: shownStatus(pageVerdict(snapshot, now)),
     generatedAt: change.generatedAt,
-    body: markup`${head(snapshot, { path: address.path, own: chosen?.path ?? "" }, locale)}<main id="days" data-page='${json(change, figures)}' data-now="${now}"${chosen && markup` data-own="${chosen.ids.join()}"`} data-first="${today(now, locale.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(snapshot, now, locale)}</div>${components.length === 0 ? emptyPage(snapshot, locale) : markup`${scale(now, locale)}${groups({ snapshot, regions, now, locale })}`}${late(snapshot, now, locale)}${metricCharts(snapshot, now, locale)}${recentDays(snapshot, now, locale)}</main><p class="vh" role="status" id="say"></p>${footer(snapshot, origin, locale)}`,
+    body: markup`${head(snapshot, { path: address.path, own: chosen?.path ?? "" }, locale)}<main id="days" data-page='${json(change, figures)}' data-now="${now}"${chosen && markup` data-own="${chosen.ids.join()}"`} data-first="${today(now, locale.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(snapshot, now, locale)}</div>${components.length === 0 ? emptyPage(snapshot, locale) : markup`${scale(now, locale)}${groups({ snapshot, regions, now, locale })}`}${late(snapshot, now, locale)}${metricCharts(snapshot, now, locale)}${recentDays(snapshot, now, locale)}</main><p class="vh" role="status" id="say"></p>${footer(origin, locale)}`,
   });
 }
 
@@ -128,6 +128,6 @@ function row(component: PageComponent, regions: Regions, now: Millis, locale: Lo
 `;
 }
 
-function footer({ brand }: PageSnapshot, origin: string, { words, base }: Locale): Html {
-  return markup`<footer><nav>${(brand?.links ?? []).map(({ name, url }) => markup`<a href="${url}">${name}</a> `)}<a href="${base}/history">${words.pastLink}</a> <a href="${base}/history#counting">${words.counting}</a> <a href="${base}/view">${words.ownViewLink}</a> <a href="${origin}/api/v2/summary.json">${words.api}</a></nav></footer>`;
+function footer(origin: string, { words, base }: Locale): Html {
+  return markup`<footer><nav><a href="${base}/history">${words.pastLink}</a> <a href="${base}/history#counting">${words.counting}</a> <a href="${base}/view">${words.ownViewLink}</a> <a href="${origin}/api/v2/summary.json">${words.api}</a></nav></footer>`;
 }
