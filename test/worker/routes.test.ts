@@ -37,6 +37,7 @@ describe("every route without a credential", () => {
   it("public are these and no others", () =>
     expect(ROUTES.filter(({ policy }) => policy === "public").map(({ method, path }) => `${method} ${path}`)).toEqual([
       "GET /",
+      "GET /readout.js",
       "GET /live",
       "GET /health",
       "GET /api/v2/summary.json",
