@@ -30,5 +30,5 @@ export function head({ page }: Pick<PageSnapshot, "page">, { path, own }: HeadPa
       ? null
       : markup`<a href="/${one}${path === "/" ? "" : path}" lang="${one}" hreflang="${one}">${NAMES[one]}</a>`,
   );
-  return markup`<header><p>${name}</p><details name="menu"><summary>${words.subscribe}</summary><nav><a href="${own}/history.atom">Atom</a><a href="${own}/history.rss">RSS</a><a href="${own}/maintenance.ics">${words.calendar}</a></nav></details><details name="menu"><summary>${NAMES[lang]}</summary><nav>${languages}</nav></details></header>`;
+  return markup`<header><p>${name}</p><details name="menu"><summary>${words.subscribe}</summary><nav aria-label="${words.subscribe}"><a href="${own}/history.atom">Atom</a><a href="${own}/history.rss">RSS</a><a href="${own}/maintenance.ics">${words.calendar}</a></nav></details><details name="menu"><summary>${NAMES[lang]}</summary><nav aria-label="${NAMES[lang]}">${languages}</nav></details></header>`;
 }

@@ -39,7 +39,7 @@ export const fr: Words = {
     perSecond: "req/s",
     perMinute: "req/min",
     fromOutside: "de l’extérieur",
-    dataAge: "données vieilles de {age}",
+    dataAge: "vu il y a {age}",
     noData: "aucune donnée",
     noTrouble: "aucun incident",
     trouble: { x: "panne majeure", p: "panne partielle", d: "dégradé", m: "maintenance", u: "sans nouvelles" },
