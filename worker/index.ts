@@ -1,6 +1,5 @@
 /** The whole surface on one screen: routes, objects, cron. */
 import { Hono } from "hono";
-import { cors } from "hono/cors";
 import type { Env } from "./objects/env.ts";
 import { boardOf, clusterOf, isOverloaded } from "./objects/env.ts";
 import { probeOutside } from "./objects/prober.ts";
@@ -67,8 +66,6 @@ const visitors = appOf(routes.filter(({ method, policy }) => method === "GET" &&
 
 function appOf(routes: readonly Route[]): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  // Statuspage's clients run on every site: they may read what is there, and what is not.
-  app.use("/api/v2/*", cors({ origin: "*", allowMethods: ["GET", "HEAD", "POST", "DELETE"], maxAge: 86_400 }));
   mount(app, routes);
   app.notFound((c) => refuse(c, "not_found", "There is nothing at this address."));
   app.onError((error, c) => {

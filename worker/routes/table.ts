@@ -3,6 +3,7 @@
  * come the handlers, the caps on bodies, the 405s, /openapi.json, and the tests that try every route against every door.
  */
 import type { Context, Hono } from "hono";
+import { cors } from "hono/cors";
 import type * as v from "valibot";
 import type { Scope } from "../core/access.ts";
 import type { Env } from "../objects/env.ts";
@@ -54,6 +55,8 @@ export interface RouteRequest {
 
 /** Mounts every route, and an answer for each other method on the same paths. */
 export function mount(app: Hono<AppEnv>, routes: readonly Route[]): void {
+  // Statuspage's clients run on every site: they may read what is there, and what is not.
+  app.use("/api/v2/*", cors({ origin: "*", allowMethods: ["GET", "HEAD", "POST", "DELETE"], maxAge: 86_400 }));
   for (const route of routes) app.on(route.method, pathsOf(route), (c) => answer(c, route));
   for (const path of new Set(routes.flatMap(pathsOf))) {
     const allow = routes
