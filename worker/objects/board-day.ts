@@ -29,11 +29,11 @@ import { openDatabase } from "../store/database.ts";
 import { SERIES_SERVICES_MAX, seriesOver } from "../store/series.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import { freshId } from "./crypto.ts";
+import { DayMemory } from "./day-memory.ts";
 import type { Env } from "./env.ts";
 import type { Meter } from "./meter.ts";
 import type { TellMemory } from "./tell-memory.ts";
 
-const SLOT = 1;
 const WRITE_MS = 5 * MINUTE;
 /** Postgres is asked at most this often, for all charts, and only while agents are heard. */
 const READ_MS = 5 * MINUTE;
@@ -48,24 +48,20 @@ export interface Charted {
 
 export class BoardDay {
   readonly #env: Env;
-  readonly #sql: Meter;
+  readonly #written: DayMemory;
   readonly #memory: BoardMemory;
   readonly #tells: TellMemory;
-  #days: Days = {};
+  #days: Days;
   #sampledAt: Millis = 0;
   #writtenAt: Millis = 0;
   #readAt: Millis = 0;
 
   constructor(env: Env, held: { readonly meter: Meter; readonly memory: BoardMemory; readonly tells: TellMemory }) {
     this.#env = env;
-    this.#sql = held.meter;
     this.#memory = held.memory;
     this.#tells = held.tells;
-    // A table of its own: an earlier version stops at a document of a kind that it does not know.
-    this.#sql.exec("CREATE TABLE IF NOT EXISTS day (slot INTEGER PRIMARY KEY, body TEXT NOT NULL)");
-    for (const { body } of this.#sql.exec<{ body: string }>("SELECT body FROM day WHERE slot = ?", SLOT))
-      // Written by `#write` below.
-      this.#days = JSON.parse(body) as Days;
+    this.#written = new DayMemory(held.meter);
+    this.#days = this.#written.read();
   }
 
   /** What the page's charts show now. */
@@ -135,7 +131,7 @@ export class BoardDay {
 
   #write(now: Millis): void {
     this.#writtenAt = now;
-    this.#sql.exec("INSERT OR REPLACE INTO day (slot, body) VALUES (?, ?)", SLOT, JSON.stringify(this.#days));
+    this.#written.write(this.#days);
   }
 }
 
