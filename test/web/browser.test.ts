@@ -1,6 +1,6 @@
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { PageChange, PageComponent, PageSnapshot } from "../../protocol/page.ts";
+import type { PageSnapshot } from "../../protocol/page.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { renderAdminHome } from "../../web/view/admin/home.ts";
 import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
@@ -11,7 +11,7 @@ import { startBrowser } from "../support/browser.ts";
 import { FRAME, HOME, maintenance, NEW_MAINTENANCE } from "./admin-models.ts";
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
-import { component, everyState, healthy, NOW, said } from "./snapshots.ts";
+import { change, component, everyState, healthy, NOW, said } from "./snapshots.ts";
 import { localeOf, splitLanguage } from "../../web/view/words/locale.ts";
 
 let browser: Browser;
@@ -72,14 +72,6 @@ async function open(path: string, options: BrowserContextOptions = {}): Promise<
 
 async function connected(): Promise<void> {
   await expect.poll(() => server.sockets()).toBeGreaterThan(0);
-}
-
-/** A frame: components without their history. */
-function change(components: readonly PageComponent[], at: number): PageChange {
-  const live = components.map(({ id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond }) => {
-    return { id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond };
-  });
-  return { version: 8, generatedAt: at, components: live, maintenances: [] };
 }
 
 describe("the public page in a browser", () => {
@@ -335,6 +327,7 @@ describe("an admin page in a browser", () => {
   it("counts ages on its start page, which fits a phone", async () => {
     const page = await open("/admin", { viewport: { width: 360, height: 740 } });
     // 4 s old when it was rendered. The page catches up once when its socket opens, whenever that is, and counts on.
+    await page.clock.runFor(8 * SECOND);
     await expect
       .poll(async () => {
         await page.clock.runFor(SECOND);

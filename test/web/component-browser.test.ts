@@ -1,7 +1,6 @@
 /** A component's own page in a real browser: it lives, and its pictures are read out. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { PageChange } from "../../protocol/page.ts";
 import { MINUTE, SECOND } from "../../protocol/time.ts";
 import { renderComponent } from "../../web/view/component.ts";
 import { COMPONENT_POLICY } from "../../web/view/policy.ts";
@@ -10,7 +9,7 @@ import { startBrowser } from "../support/browser.ts";
 import { CHARTS } from "./component-charts.ts";
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
-import { healthy, NOW, said } from "./snapshots.ts";
+import { change, healthy, NOW, said } from "./snapshots.ts";
 
 const ID = "component001";
 let browser: Browser;
@@ -86,7 +85,7 @@ describe("a component's page in a browser", () => {
     const chart = await page.locator(".plot").first().elementHandle();
     const outlook = said("partial_outage", NOW, "About 3 in 10 requests fail.", NOW);
     const components = healthy().components.map((one) => (one.id === ID ? { ...one, outlook } : one));
-    server.send({ version: 8, generatedAt: NOW, components, maintenances: [] } satisfies PageChange);
+    server.send(change(components, NOW));
     await expect.poll(() => page.locator(`#s-${ID}`).innerText()).toContain("Partial outage");
     expect(await page.locator(`#w-${ID}`).innerText()).toBe("Since 14:02 UTC: About 3 in 10 requests fail.");
     expect(await page.locator("#say").textContent()).toBe("Payments: Partial outage");

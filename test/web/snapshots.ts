@@ -1,5 +1,5 @@
 /** Pages to test and to look at: every state there is, and full histories. */
-import type { DayTally, Outlook, PageComponent, PageMetric, PageSnapshot } from "../../protocol/page.ts";
+import type { DayTally, Outlook, PageChange, PageComponent, PageMetric, PageSnapshot } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
@@ -185,4 +185,12 @@ export function dayMetrics(): PageMetric[] {
       values: steps.map((step) => step && Number(step.rate.toPrecision(4))),
     },
   ];
+}
+
+/** A frame: components without their history. */
+export function change(components: readonly PageComponent[], at: number): PageChange {
+  const live = components.map(({ id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond }) => {
+    return { id, name, outlook, heardAt, p95, errorRatio, requestsPerSecond };
+  });
+  return { version: 8, generatedAt: at, components: live, maintenances: [] };
 }
