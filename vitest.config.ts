@@ -31,6 +31,9 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** A condition is waited for as long as a busy machine may need, not for a second. */
+const expectations = { poll: { timeout: 15_000 } };
+
 /** Slow projects start real programs; each file brings its own on ports of its own. */
 export default defineConfig({
   test: {
@@ -41,14 +44,31 @@ export default defineConfig({
       {
         test: {
           name: "rules",
+          expect: expectations,
           include: ["test/{core,protocol,web,walls}/**/*.test.ts"],
           testTimeout: MINUTES,
           hookTimeout: MINUTES,
         },
       },
       { test: { name: "simulator", include: ["test/simulator/**/*.test.ts"], testTimeout: 5 * MINUTES } },
-      { test: { name: "agent", include: ["test/agent/**/*.test.ts"], testTimeout: 2 * MINUTES, hookTimeout: MINUTES } },
-      { test: { name: "store", include: ["test/store/**/*.test.ts"], testTimeout: MINUTES, hookTimeout: 2 * MINUTES } },
+      {
+        test: {
+          name: "agent",
+          expect: expectations,
+          include: ["test/agent/**/*.test.ts"],
+          testTimeout: 2 * MINUTES,
+          hookTimeout: MINUTES,
+        },
+      },
+      {
+        test: {
+          name: "store",
+          expect: expectations,
+          include: ["test/store/**/*.test.ts"],
+          testTimeout: MINUTES,
+          hookTimeout: 2 * MINUTES,
+        },
+      },
       {
         plugins: [
           cloudflareTest({
@@ -70,6 +90,7 @@ export default defineConfig({
         ],
         test: {
           name: "worker",
+          expect: expectations,
           include: ["test/worker/**/*.test.ts"],
           globalSetup: ["test/support/worker-database.ts", "test/support/outside.ts"],
           testTimeout: 30_000,
@@ -77,11 +98,18 @@ export default defineConfig({
         },
       },
       {
-        test: { name: "edge", include: ["test/edge/**/*.test.ts"], testTimeout: 2 * MINUTES, hookTimeout: 2 * MINUTES },
+        test: {
+          name: "edge",
+          expect: expectations,
+          include: ["test/edge/**/*.test.ts"],
+          testTimeout: 2 * MINUTES,
+          hookTimeout: 2 * MINUTES,
+        },
       },
       {
         test: {
           name: "flow",
+          expect: expectations,
           include: ["test/flow/**/*.test.ts"],
           testTimeout: 20 * MINUTES,
           hookTimeout: 3 * MINUTES,
