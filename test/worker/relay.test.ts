@@ -2,6 +2,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
 import type { PageChange } from "../../protocol/page.ts";
 import { boardOf } from "../../worker/objects/env.ts";
+import { SESSION_HEADER } from "../../worker/objects/relay.ts";
 import { tell, told } from "../support/facts.ts";
 import { bindings } from "./agent.ts";
 
@@ -11,8 +12,8 @@ interface Reader {
 }
 
 /** A page that opens at a shard, from an address. */
-async function reader(shard: string, address: string): Promise<Reader | number> {
-  const headers = { upgrade: "websocket", "cf-connecting-ip": address };
+async function reader(shard: string, address: string, more: Record<string, string> = {}): Promise<Reader | number> {
+  const headers = { upgrade: "websocket", "cf-connecting-ip": address, ...more };
   const answer = await bindings.RELAY.getByName(shard).fetch("https://status.test/live", { headers });
   if (answer.webSocket === null) return answer.status;
   const messages: Reader["messages"] = [];
@@ -66,6 +67,8 @@ it("lets no single address take a shard from everybody else", async () => {
   const greedy = await readers("greedy", 501, () => "192.0.2.9");
   expect(greedy.length).toBe(500);
   expect(await reader("greedy", "192.0.2.9")).toBe(503);
+  // Nor does what only the operators' route may say.
+  expect(await reader("greedy", "192.0.2.9", { [SESSION_HEADER]: "mine" })).toBe(503);
   const [other] = await readers("greedy", 1, () => "192.0.2.10");
   expect(other).toBeDefined();
   close([...greedy, ...(other === undefined ? [] : [other])]);

@@ -47,7 +47,9 @@ export class Relay extends DurableObject<Env> {
   /** An upgrade. The route has checked who may listen. */
   override async fetch(request: Request): Promise<Response> {
     if (request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 426 });
-    const session = request.headers.get(SESSION_HEADER);
+    const isPublic = new URL(request.url).pathname === LIVE_PATH;
+    // Visitors have no session, whatever they say: the bounds are theirs.
+    const session = isPublic ? null : request.headers.get(SESSION_HEADER);
     const tag = session ?? this.#addressTag(request);
     const isFull =
       this.ctx.getWebSockets().length >= SOCKETS_MAX ||
@@ -58,7 +60,7 @@ export class Relay extends DurableObject<Env> {
     const attachment: Attachment = { endsAt: session === null ? null : Date.now() + SESSION_LIFETIME_MS };
     server.serializeAttachment(attachment);
     // The page was rendered some seconds ago, and what changed between then and now was sent before it listened.
-    if (new URL(request.url).pathname === LIVE_PATH) await this.#greet(server);
+    if (isPublic) await this.#greet(server);
     return new Response(null, { status: 101, webSocket: client });
   }
 
