@@ -7,7 +7,7 @@ import worker from "../../worker/index.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import { Board } from "../../worker/objects/board.ts";
 import type { Views } from "../../worker/objects/board-metrics.ts";
-import { matchKept, putKept } from "../../worker/routes/kept.ts";
+import { ENTRY_BYTES, matchKept, putKept, remembered } from "../../worker/routes/kept.ts";
 import { bindings, call, cli } from "./agent.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() }));
@@ -64,6 +64,18 @@ describe("visitors who come at the same moment", () => {
     const answers = await Promise.all(paths.map((path) => get(origin + path)));
     expect([answers.map(({ status }) => status), asked.length]).toEqual([[200, 200, 200], 1]);
   });
+});
+
+it("a document has one address: what is written with escapes leads there, or nowhere", async () => {
+  const origin = site();
+  const ways = ["/%68istory?x", "/%64e/history", "/view/aaaaaaaaaaaa%2Cbbbbbbbbbbbb/badge.svg", "/incidents/%5C..%5C"];
+  const answers = await Promise.all(ways.map((path) => get(origin + path)));
+  expect(answers.map(({ status, headers }) => [status, headers.get("location")])).toEqual([
+    [301, "/history"],
+    [301, "/de/history"],
+    [301, "/view/aaaaaaaaaaaa,bbbbbbbbbbbb/badge.svg"],
+    [404, null],
+  ]);
 });
 
 describe("a visitor's language", () => {
@@ -141,6 +153,15 @@ it("what another isolate made is sent as it was made, for as long as it is fresh
   expect(await matchKept(key)).toEqual(kept);
   vi.setSystemTime(now + 5 * SECOND);
   expect(await matchKept(key)).toBeNull();
+});
+
+it("what is remembered of a document is its bytes, and not all that people ever wrote", async () => {
+  const incident = { name: "Remembered", body: "What happened. ".repeat(1_000) };
+  expect((await cli("POST", "/cli/v1/incidents", incident)).status).toBe(201);
+  const origin = site();
+  await get(`${origin}/en/history`);
+  const { body, ...rest } = remembered(`${origin}/en/history`) ?? { body: null };
+  expect([body === null, JSON.stringify(rest).length < ENTRY_BYTES]).toEqual([false, true]);
 });
 
 it("what was made is fresh for 5 s, and what others are made of meanwhile is no older", async () => {

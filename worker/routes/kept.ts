@@ -4,7 +4,6 @@
  */
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
-import type { PublicView } from "./serve.ts";
 
 /** One answer, ready to be sent. */
 export interface Kept {
@@ -20,11 +19,11 @@ export interface Kept {
 /** An isolate has 128 MB for everything. */
 const MEMORY_BYTES_MAX = 16 * 1024 * 1024;
 /** Headers, keys and the map itself, about. */
-const ENTRY_BYTES = 2_048;
+export const ENTRY_BYTES = 2_048;
 
-/** `source` is what it was made from, if that was here. */
+/** `source` stands for what it was made from, if that was here: what people wrote in years would outweigh its bytes. */
 interface Remembered extends Kept {
-  readonly source: PublicView | null;
+  readonly source: string | null;
 }
 
 const memory = new Map<string, Remembered>();
@@ -40,7 +39,7 @@ export function remembered(key: string): Remembered | null {
 }
 
 /** Remembers an answer; the oldest make room for it. */
-export function remember(key: string, kept: Kept, source: PublicView | null): void {
+export function remember(key: string, kept: Kept, source: string | null): void {
   forget(key);
   memory.set(key, { ...kept, source });
   memoryBytes += sizeOf(kept);

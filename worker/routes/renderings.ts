@@ -32,7 +32,11 @@ export function jsonDocument(document: (view: PublicView) => object | null, need
   };
 }
 
-const JSON_HEADERS = { "content-type": "application/json; charset=utf-8", "access-control-allow-origin": "*" };
+const JSON_HEADERS = {
+  "content-type": "application/json; charset=utf-8",
+  "access-control-allow-origin": "*",
+  "x-content-type-options": "nosniff",
+};
 
 /** Opened by itself a picture is a document: nothing but its own style may run in it. */
 export const PICTURE_HEADERS = {

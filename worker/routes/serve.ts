@@ -79,6 +79,7 @@ const flights = new Map<string, Promise<Kept | Missing>>();
 /** Answers a visitor. The Board's outlook makes an old snapshot honest: evidence that has expired reads as unknown. */
 export async function serve(c: AppContext, render: Render): Promise<Response> {
   const { origin, pathname } = new URL(c.req.url);
+  if (pathname.includes("%")) return unescaped(c);
   const tongue = tongueOf(c, pathname, render.isSpoken === true);
   if (c.env.PAGE_COPY !== undefined) {
     const facts = await factsFor(c, origin, render, tongue);
@@ -92,6 +93,12 @@ export async function serve(c: AppContext, render: Render): Promise<Response> {
   if (kept === "unavailable") return unavailable(c);
   if (kept === "not_found") return notFound(c);
   return answer(c, kept, render.agesWell);
+}
+
+/** None of our addresses needs an escape: with some, each document would have as many as anybody likes, made one by one. */
+function unescaped(c: AppContext): Response {
+  const plain = encodeURI(c.req.path);
+  return plain.includes("%") ? notFound(c) : c.redirect(plain, 301);
 }
 
 function unavailable(c: AppContext): Response {
@@ -144,7 +151,7 @@ async function make(
   const view = { ...facts.view, now: Date.now() };
   const kept = madeBefore(key, view, facts.until) ?? rendered(render, view, facts.until, tongue.headers);
   if (kept === null) return "not_found";
-  remember(key, kept, view);
+  remember(key, kept, sourceOf(view));
   if (!view.isCopy && view.now < kept.freshUntil) c.executionCtx.waitUntil(putKept(key, kept, view.now));
   return kept;
 }
@@ -152,12 +159,14 @@ async function make(
 /** What was made of the very same facts, while time alone has changed nothing of what they say. */
 function madeBefore(key: string, view: PublicView, until: Millis): Kept | null {
   const last = remembered(key);
-  if (last === null || last.source === null || view.now >= last.holdsUntil) return null;
-  const { snapshot, log, isCopy, charts } = last.source;
-  const isSame = snapshot === view.snapshot && log.version === view.log.version && charts?.at === view.charts?.at;
-  if (!isSame || isCopy !== view.isCopy) return null;
+  if (last === null || last.source !== sourceOf(view) || view.now >= last.holdsUntil) return null;
   const { body, headers, holdsUntil: holds } = last;
   return { body, headers, holdsUntil: holds, freshUntil: Math.min(until, holds) };
+}
+
+/** The same for two views that are made from the same facts. */
+function sourceOf({ snapshot, log, charts, isCopy }: PublicView): string {
+  return [snapshot.version, snapshot.generatedAt, log.version, charts?.at, isCopy].join();
 }
 
 const encoder = new TextEncoder();

@@ -51,7 +51,8 @@ function under(rest: string, render: (ids: readonly string[]) => Render) {
     const asked = c.req.param("ids") ?? "";
     const ids = chosenIds(asked);
     if (ids === null) return refuse(c, "not_found", "An own view is the address of components: choose them at /view.");
-    return ids.join() === asked ? serve(c, render(ids)) : c.redirect(`${baseOf(c)}${pathOf(ids)}${rest}`, 301);
+    const address = `${baseOf(c)}${pathOf(ids)}${rest}`;
+    return new URL(c.req.url).pathname === address ? serve(c, render(ids)) : c.redirect(address, 301);
   };
 }
 
