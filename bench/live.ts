@@ -164,14 +164,7 @@ async function measureReturn(edge: Edge): Promise<void> {
   const sockets: { isOpen(): boolean }[] = [];
   const open = (): number => sockets.filter((socket) => socket.isOpen()).length;
   for (let opened = 0; opened < SOCKETS; opened += UNDER_WAY) {
-    for (let i = 0; i < UNDER_WAY; i++)
-      sockets.push(
-        openSocket(
-          "/live",
-          () => {},
-          () => {},
-        ),
-      );
+    for (let i = 0; i < UNDER_WAY; i++) sockets.push(openSocket("/live", () => {}));
     while (open() < opened + UNDER_WAY) await sleep(5);
   }
   say("killing and starting the edge");

@@ -8,6 +8,7 @@ import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { ADMIN_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
 import { startBrowser } from "../support/browser.ts";
+import { incident } from "./announcements.ts";
 import { FRAME, HOME, maintenance, NEW_MAINTENANCE } from "./admin-models.ts";
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
@@ -68,6 +69,12 @@ async function open(path: string, options: BrowserContextOptions = {}): Promise<
   await page.clock.pauseAt(NOW);
   await page.goto(server.url + path);
   return page;
+}
+
+/** Pages do not all ask in one moment for what a frame tells of, but within seconds. */
+async function soon<Seen>(page: Page, look: () => Promise<Seen>): Promise<Seen> {
+  await page.clock.runFor(4 * SECOND);
+  return look();
 }
 
 async function connected(): Promise<void> {
@@ -144,8 +151,8 @@ describe("the public page in a browser", () => {
       /\b(data|since|operational|requests|days)\b/,
     );
     server.drop();
-    await page.clock.runFor(45 * SECOND);
-    await expect.poll(() => server.requests.filter((line) => line === "GET /ar").length).toBeGreaterThan(1);
+    const asks = (): Promise<number> => Promise.resolve(server.requests.filter((line) => line === "GET /ar").length);
+    await expect.poll(() => soon(page, asks), { timeout: 10 * SECOND }).toBeGreaterThan(1);
     expect(server.requests).not.toContain("GET /");
     // Time runs to the right where words run to the left: the newest day stands under "today".
     const [today, bars] = await Promise.all([
@@ -183,7 +190,8 @@ describe("the public page in a browser", () => {
       const archive = { delayedSince, isRestoring: false };
       current = { ...current, generatedAt: at, archive };
       server.send({ ...change(components, at), archive });
-      await expect.poll(() => page.locator(".late").count()).toBe(delayedSince === null ? 0 : 1);
+      const late = (): Promise<number> => page.locator(".late").count();
+      await expect.poll(() => soon(page, late)).toBe(delayedSince === null ? 0 : 1);
     }
     expect(errors).toEqual([]);
   });
@@ -246,7 +254,7 @@ describe("the public page in a browser", () => {
     await expect.poll(() => server.requests.filter((line) => line === "GET /").length).toBe(2);
   });
 
-  it("asks again when its socket returns, for what was missed", async () => {
+  it("asks again when it learns at its socket's return that it missed something", async () => {
     const page = await open("/");
     await connected();
     current = { ...healthy(2), generatedAt: NOW };
@@ -254,8 +262,17 @@ describe("the public page in a browser", () => {
     await expect.poll(() => server.sockets()).toBe(0);
     await page.clock.runFor(3 * SECOND);
     await connected();
-    await page.clock.runFor(2 * SECOND);
-    await expect.poll(() => page.locator("main li").count()).toBe(2);
+    server.send(change(current.components, NOW));
+    await expect.poll(() => soon(page, () => page.locator("main li").count())).toBe(2);
+  });
+
+  it("asks for what was announced, which frames do not carry", async () => {
+    current = { ...healthy(), announced: "nothing" };
+    const page = await open("/");
+    await connected();
+    current = { ...healthy(), generatedAt: NOW + 1, incidents: [incident()], announced: "one" };
+    server.send({ ...change(current.components, NOW + 1), announced: "one" });
+    await expect.poll(() => soon(page, () => page.locator("#days").innerText())).toContain(incident().name);
   });
 
   it("reads a day out of the bars with the arrow keys", async () => {

@@ -17,7 +17,7 @@ export interface PageServer {
   sockets(): number;
   /** Cuts every open socket. */
   drop(): void;
-  /** Stops answering: sockets stay open and silent, requests are cut or, if it `hangs`, wait for ever. */
+  /** Stops answering: sockets stay open and silent, requests are cut or, if it `hangs`, wait for ever, sockets' too. */
   freeze(how?: "cuts" | "hangs"): void;
   stop(): void;
 }
@@ -59,6 +59,9 @@ export async function servePages(pages: (path: string) => Served | null): Promis
   });
   server.on("upgrade", (request, socket) => {
     requests.push(`UPGRADE ${request.url}`);
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket)).on("error", () => sockets.delete(socket));
+    if (frozen === "hangs") return;
     // RFC 6455 1.3: the key with this fixed text, hashed, proves that the server understood.
     const proof = createHash("sha1").update(
       `${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`,
@@ -66,8 +69,6 @@ export async function servePages(pages: (path: string) => Served | null): Promis
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${proof.digest("base64")}\r\n\r\n`,
     );
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket)).on("error", () => sockets.delete(socket));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {

@@ -40,13 +40,7 @@ function countAges(): void {
   }
 }
 
-function take(text: string): void {
-  let frame: AdminLiveFrame;
-  try {
-    frame = JSON.parse(text) as AdminLiveFrame;
-  } catch {
-    return;
-  }
+function take(frame: AdminLiveFrame): void {
   if (frame.type !== "maintenance") return;
   frames++;
   if (shownId() === undefined) void refresh();

@@ -16,7 +16,7 @@ import { openSocket } from "./socket.ts";
 import { locale, rendered } from "./words.ts";
 
 /** When what is shown is so old, the page is asked for again, and no sooner than so long after it was asked. */
-const QUIET_MS = 45_000;
+const QUIET_MS = 45_000 + Math.random() * 5_000;
 const ASK_MS = 20_000;
 /** An answer that takes longer is none. */
 const ANSWER_MS = 10_000;
@@ -33,7 +33,7 @@ document.addEventListener("visibilitychange", tick);
 tick();
 // It works. Where it does not, the style lets everything look old.
 document.body.className = "on";
-openSocket("/live", take, () => tick());
+openSocket("/live", take);
 
 function saying(): string {
   return change.components.map((one) => `${one.name}: ${locale.status[outlookAt(one, now()).status]}`).join();
@@ -53,8 +53,7 @@ function tick(): void {
 }
 
 /** What of a frame is of this page, if it is one and no older than what is shown. */
-function take(text: string): void {
-  const frame = JSON.parse(text) as PageChange;
+function take(frame: Pick<PageChange, "generatedAt" | "components">): void {
   if (!(frame.generatedAt >= change.generatedAt)) return;
   notBefore(frame.generatedAt);
   document.getElementById("copy")?.setAttribute("hidden", "");
@@ -70,7 +69,7 @@ async function ask(): Promise<void> {
     const answer = await fetch(location.pathname, { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
     learnTime(answer);
     const fresh = new DOMParser().parseFromString(trustedMarkup(await answer.text()), "text/html");
-    take(fresh.getElementById("days")?.dataset["page"] as string);
+    take(JSON.parse(fresh.getElementById("days")?.dataset["page"] as string) as Shown);
   } catch {
     // No answer, or none of ours, is no news: the evidence shown goes on ageing.
     document.getElementById("copy")?.removeAttribute("hidden");

@@ -19,9 +19,13 @@ import { locale, rendered } from "./words.ts";
 
 /** When what is shown is so old, the page is asked for: over an open socket, and without one. */
 const QUIET_OPEN_MS = 45_000;
-const QUIET_CLOSED_MS = 10_000;
+/** Pages that lost their sockets in one moment do not ask in one moment. */
+const QUIET_CLOSED_MS = 10_000 + Math.random() * 5_000;
 /** An answer that takes longer is none. */
 const ANSWER_MS = 10_000;
+/** Over how long the open pages spread their asking for the same news, and how rarely one asks that gets none. */
+const SPREAD_MS = 3_000;
+const PATIENCE_MAX_MS = 15_000;
 /** Not bundled: who imports it again gets the one that is there. */
 const READOUT = String("/readout.js");
 /** Bars are drawn by the Worker only: an open page fetches them anew after an hour. */
@@ -58,7 +62,7 @@ tick();
 // It works. Where it does not, the style lets everything look old.
 document.body.className = "on";
 // Last, because a page saved to a file has nobody to listen to, and fails here.
-live = openSocket("/live", take, (isReturn) => isReturn && (barsAt = 0));
+live = openSocket("/live", take);
 
 function tick(): void {
   announce();
@@ -75,13 +79,10 @@ function tick(): void {
 }
 
 /** A frame, if it is one and no older than what is shown. */
-function take(text: string): void {
-  const frame = JSON.parse(text) as PageChange;
-  // Also what is not a frame, should there ever be such: it has no time.
+function take(frame: PageChange): void {
+  // Also what is not a frame, as how to come back after a cut: it has no time.
   if (!(frame.generatedAt >= change.generatedAt)) return;
   notBefore(frame.generatedAt);
-  // Whatever it wants asked for is there by now.
-  patienceMs = 0;
   isKept = false;
   showCopyNote(false);
   const { generatedAt } = frame;
@@ -92,16 +93,26 @@ function take(text: string): void {
   const stillOf = (of: Known): string => JSON.stringify([of.archive, of.announced, idsOf(of)]);
   const next: Known = { ...frame, components };
   // What comes and goes with the whole page; until then what is shown goes on ageing.
-  if (stillOf(next) !== stillOf(change)) barsAt = 0;
+  if (stillOf(next) !== stillOf(change)) renew();
   if (idsOf(next) === idsOf(change)) change = { ...change, components, generatedAt };
   tick();
+}
+
+/** Wants the page soon; who waits for it already, or asked in vain for long, does so too. */
+function renew(): void {
+  if (barsAt > 0 || patienceMs > SPREAD_MS) {
+    barsAt = 0;
+    askedAt = Date.now();
+    patienceMs = Math.random() * SPREAD_MS;
+  }
 }
 
 /** The page again. The browser adds If-None-Match by itself, and what has not changed costs no body. */
 async function ask(): Promise<void> {
   askedAt = Date.now();
-  // Soon once more: an answer within the second of the page's own rendering does not tell the time.
-  patienceMs = patienceMs > 0 ? 10_000 + Math.random() * 10_000 : 2_000;
+  // Soon once more, as a cache may be some seconds behind, and an answer within the second of the page's own rendering
+  // does not tell the time; then ever more rarely.
+  patienceMs = Math.min(PATIENCE_MAX_MS, 2_000 + patienceMs * (1 + Math.random()));
   try {
     const answer = await fetch(location.pathname, { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
     learnTime(answer);

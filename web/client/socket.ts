@@ -5,23 +5,31 @@ export interface LiveSocket {
   isOpen(): boolean;
 }
 
-/** `onOpen` is told whether it was open before: what was sent meanwhile is missed. */
-export function openSocket(
+/** What was sent while it was not open is missed; the edge tells the whole state at each opening. */
+export function openSocket<Message>(
   path: string,
-  onMessage: (text: string) => void,
-  onOpen: (isReturn: boolean) => void,
+  onMessage: (message: Message) => void,
+  onOpen?: () => void,
 ): LiveSocket {
   let socket: WebSocket | null = null;
   let failures = 0;
+  /** The edge says over how long its readers should spread their return: only it knows how many there are. */
+  let spreadMs = 0;
   const connect = (): void => {
     socket = new WebSocket(location.origin.replace("http", "ws") + path);
     socket.onopen = () => {
-      onOpen(failures > 0);
       failures = 0;
+      onOpen?.();
     };
-    socket.onmessage = ({ data }) => onMessage(String(data));
+    socket.onmessage = ({ data }) => {
+      // Whatever the edge sends is an object.
+      const message = JSON.parse(String(data)) as Message & { readonly spreadMs?: number };
+      spreadMs = message.spreadMs ?? spreadMs;
+      onMessage(message);
+    };
     socket.onclose = () => {
-      setTimeout(connect, Math.min(DELAY_MAX_MS, 1_000 * 2 ** failures++) * (0.5 + Math.random()));
+      const delayMs = Math.min(DELAY_MAX_MS, 1_000 * 2 ** failures++);
+      setTimeout(connect, delayMs / 2 + (delayMs + spreadMs) * Math.random());
     };
   };
   connect();
