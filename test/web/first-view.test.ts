@@ -94,7 +94,13 @@ describe("the last two weeks", () => {
   it("tell each day on which something was, and runs of quiet days in one line", () => {
     const page = { ...healthy(3), incidents: [resolved(6)] };
     expect(main(page).slice(main(page).indexOf("Past incidents"))).toContain(
-      "Past incidents Mon 23 Nov – Wed 18 Nov No incidents Tue 17 Nov Search was slow Resolved Tue 17 Nov 12:02–13:02 UTC · lasted 60 min Searches are answered as fast as before. Mon 16 Nov – Tue 10 Nov No incidents",
+      "Past incidents Mon 23 Nov – Wed 18 Nov No incidents Tue 17 Nov Search was slow Resolved 12:02–13:02 UTC · lasted 60 min Searches are answered as fast as before. Mon 16 Nov – Tue 10 Nov No incidents",
+    );
+  });
+  it("name what is still open on the day on which it began, without its words: they stand above", () => {
+    const page = { ...healthy(3), incidents: [incident()] };
+    expect(main(page).slice(main(page).indexOf("Past incidents"))).toContain(
+      "Past incidents Mon 23 Nov Some payments fail Identified Sun 22 Nov – Tue 10 Nov No incidents",
     );
   });
   it("say nothing of days before the page was", () => {

@@ -184,13 +184,16 @@ function lineNames(lines: readonly ChartLine[], scale: number): readonly Html[] 
   });
 }
 
-/** What a shade is, in its upper corner. */
+/** What a shade is, at its upper corner. */
 function shadeWords({ shades, from, stepMs }: Chart, last: number, { chart }: Words): readonly Html[] {
   const shown = shades.filter((shade) => shade.to > from && shade.from < from + (last + 1) * stepMs);
   if (shown.length > SHADE_WORDS_MAX) return [];
   return shown.map(({ kind, from: begin }) => {
-    const share = Math.max(0, Math.min(0.9, (begin - from) / stepMs / last));
-    return markup`<text class="name" x="${Math.round(share * 1_000) / 10}%" y="1.3em">${chart[kind]}</text>`;
+    const share = Math.max(0, (begin - from) / stepMs / last);
+    // Where there is no room behind its beginning, it stands before it.
+    const isAhead = share > 0.85;
+    const x = `${Math.round(share * 1_000) / 10 - (isAhead ? 2 : 0)}%`;
+    return markup`<text class="name${isAhead && " ahead"}" x="${x}" y="1.3em">${chart[kind]}</text>`;
   });
 }
 

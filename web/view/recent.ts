@@ -1,4 +1,4 @@
-/** The last two weeks below the components: what is over, day by day, and each run of quiet days as one line. */
+/** The last two weeks below the components: what happened, day by day, and each run of quiet days as one line. */
 import type { PageIncident, PageMaintenance, PageSnapshot } from "../../protocol/page.ts";
 import { isUnresolved } from "../../protocol/page.ts";
 import { impactStatus } from "../../protocol/status.ts";
@@ -27,8 +27,8 @@ export function recentDays({ incidents, maintenances, page }: PageSnapshot, now:
   if (incidents === undefined) return null;
   const { timeZone, words } = locale;
   const past = [
-    ...incidents.filter((one) => !isUnresolved(one)).map((one) => pastIncident(one, now, locale)),
-    ...maintenances.filter(({ status }) => status === "completed").map((one) => pastMaintenance(one, now, locale)),
+    ...incidents.map((one) => pastIncident(one, locale)),
+    ...maintenances.filter(({ status }) => status === "completed").map((one) => pastMaintenance(one, locale)),
   ];
   const last = today(now, timeZone);
   // Before it began nobody looked.
@@ -62,24 +62,25 @@ function line(days: string, told: Html): Html {
   return markup`<div><h3>${days}</h3><div>${told}</div></div>`;
 }
 
-function pastIncident(incident: PageIncident, now: Millis, locale: Locale): Past {
+/** One that is open is told in full above; here it keeps its day from looking quiet. */
+function pastIncident(incident: PageIncident, locale: Locale): Past {
   const { id, name, impact, startedAt, resolvedAt, status, updates } = incident;
   const { words, timeZone } = locale;
   const times =
     resolvedAt !== null &&
-    ` ${span(startedAt, resolvedAt, now, locale)} · ${fill(words.lasted, { length: length(resolvedAt - startedAt, locale) })}`;
-  const text = markdownText(updates[0]?.body ?? "");
+    ` ${span(startedAt, resolvedAt, startedAt, locale)} · ${fill(words.lasted, { length: length(resolvedAt - startedAt, locale) })}`;
+  const text = isUnresolved(incident) ? "" : markdownText(updates[0]?.body ?? "");
   const shown = text.length > TEXT_CHARS_MAX ? `${text.slice(0, TEXT_CHARS_MAX).trimEnd()}…` : text;
   return {
     day: today(startedAt, timeZone),
-    html: markup`<p>${shape(impactStatus(impact))}<a href="${locale.base}/incidents/${id}">${name}</a></p><p class="at"><b>${words.pages.stage[status]}</b>${times}</p><p>${shown}</p>`,
+    html: markup`<p>${shape(impactStatus(impact))}<a href="${locale.base}/incidents/${id}">${name}</a></p><p class="at"><b>${words.pages.stage[status]}</b>${times}</p>${shown !== "" && markup`<p>${shown}</p>`}`,
   };
 }
 
-function pastMaintenance({ id, name, startsAt, endsAt }: PageMaintenance, now: Millis, locale: Locale): Past {
+function pastMaintenance({ id, name, startsAt, endsAt }: PageMaintenance, locale: Locale): Past {
   const { words, timeZone } = locale;
   return {
     day: today(startsAt, timeZone),
-    html: markup`<p>${shape("under_maintenance")}<a href="${locale.base}/maintenance/${id}">${name}</a></p><p class="at"><b>${words.pages.stage.completed}</b> ${span(startsAt, endsAt, now, locale)}</p>`,
+    html: markup`<p>${shape("under_maintenance")}<a href="${locale.base}/maintenance/${id}">${name}</a></p><p class="at"><b>${words.pages.stage.completed}</b> ${span(startsAt, endsAt, startsAt, locale)}</p>`,
   };
 }

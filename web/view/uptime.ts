@@ -32,7 +32,7 @@ export function counting(snapshot: PageSnapshot, now: Millis, locale: Locale): H
   const { frozen, components } = snapshot;
   const { words, timeZone } = locale;
   const isProbed = components.some(({ outside }) => outside !== undefined);
-  return markup`<section id="counting"><h2>${words.counting}</h2><p>${fill(words.countingRule, { zone: timeZone })}${frozenText(frozen, locale)}${sloRule(components, locale)} ${words.countingBars}</p><p>${words.countingP95}${isProbed && ` ${words.countingOutside}`} ${words.countingSilence}</p>${uptimeTable(snapshot, now, locale)}</section>`;
+  return markup`<section id="counting"><h2>${words.counting}</h2><p>${fill(words.countingRule, { zone: timeZone.replace(/^Etc\//, "") })}${frozenText(frozen, locale)}${sloRule(components, locale)} ${words.countingBars}</p><p>${words.countingP95}${isProbed && ` ${words.countingOutside}`} ${words.countingSilence}</p>${uptimeTable(snapshot, now, locale)}</section>`;
 }
 
 /** Thirty days, the month before and this one, each component a row; below it what was corrected. Folded. */

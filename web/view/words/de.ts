@@ -102,7 +102,7 @@ export const de: Words = {
   late: "Der Verlauf ist seit {at} verzögert: Das Archiv ist nicht erreichbar. Der aktuelle Stand ist davon nicht betroffen.",
   restoring: "Der Verlauf wird aus dem Archiv wiederhergestellt. Der aktuelle Stand ist davon nicht betroffen.",
   emptyRestoring: "Was hier steht, wird gerade aus dem Archiv wiederhergestellt; noch kann nichts grün sein.",
-  empty: "Hier wird noch keine Komponente gezeigt, also kann nichts grün sein.",
+  empty: "Wer diese Seite betreibt, hat noch nicht gewählt, was sie zeigt.",
   emptyNext:
     "Wenn das Ihre Seite ist: Führen Sie {command} aus, öffnen Sie den ausgegebenen Link und veröffentlichen Sie Ihre Dienste.",
   components: "Komponenten",

@@ -61,7 +61,7 @@ export const en: Words = {
   late: "History is delayed since {at}: the archive cannot be reached. Live status is not affected.",
   restoring: "History is being restored from the archive. Live status is not affected.",
   emptyRestoring: "What is shown here is being restored from the archive, so there is nothing to be green yet.",
-  empty: "No component is shown here yet, so there is nothing to be green.",
+  empty: "Whoever runs this page has not yet chosen what it shows.",
   emptyNext: "If this is your page: run {command}, open the link it prints, and publish your services.",
   components: "Components",
   otherGroup: "Other",

@@ -111,7 +111,7 @@ export const es: Words = {
   late: "El historial va con retraso desde {at}: no se llega al archivo. El estado actual no se ve afectado.",
   restoring: "El historial se está restaurando desde el archivo. El estado actual no se ve afectado.",
   emptyRestoring: "Lo que se muestra aquí se está restaurando desde el archivo, así que aún nada puede estar en verde.",
-  empty: "Aquí todavía no se muestra ningún componente, así que nada puede estar en verde.",
+  empty: "Quienes gestionan esta página aún no han elegido qué muestra.",
   emptyNext: "Si esta página es suya: ejecute {command}, abra el enlace que imprime y publique sus servicios.",
   components: "Componentes",
   otherGroup: "Otros",

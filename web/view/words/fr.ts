@@ -108,7 +108,7 @@ export const fr: Words = {
   late: "L’historique est en retard depuis {at} : l’archive est injoignable. L’état actuel n’est pas concerné.",
   restoring: "L’historique est en cours de restauration depuis l’archive. L’état actuel n’est pas concerné.",
   emptyRestoring: "Ce qui s’affiche ici est en cours de restauration depuis l’archive : rien ne peut encore être vert.",
-  empty: "Aucun composant n’est encore affiché ici, rien ne peut donc être vert.",
+  empty: "Les responsables de cette page n’ont pas encore choisi ce qu’elle montre.",
   emptyNext: "Si cette page est la vôtre : lancez {command}, ouvrez le lien affiché et publiez vos services.",
   components: "Composants",
   otherGroup: "Autres",
