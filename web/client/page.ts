@@ -89,7 +89,7 @@ function take(frame: PageChange): void {
   // A visitor's own view has some of them.
   const { own } = (document.getElementById("days") as HTMLElement).dataset;
   const components = frame.components.filter(({ id }) => own === undefined || own.includes(id));
-  const idsOf = (of: Known): string => of.components.map(({ id }) => id).join();
+  const idsOf = (of: Known): string => of.components.map(({ id, name }) => id + name).join();
   const stillOf = (of: Known): string => JSON.stringify([of.archive, of.announced, idsOf(of)]);
   const next: Known = { ...frame, components };
   // What comes and goes with the whole page; until then what is shown goes on ageing.

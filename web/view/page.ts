@@ -122,9 +122,9 @@ function scale(now: Millis, locale: Locale): Html {
 
 /** `data-until`: the row is not to be believed from then on. */
 function row(component: PageComponent, regions: Regions, now: Millis, locale: Locale): Html {
-  const { id } = component;
+  const { id, name } = component;
   const until = holdsUntil([component], now);
-  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><div class="s" id="s-${id}">${regions[`s-${id}`]}</div><p class="a" id="a-${id}">${regions[`a-${id}`]}</p></div><p class="w" id="w-${id}">${regions[`w-${id}`]}</p>${historyBars(component.days, now, locale, sloText(component.slo, locale))}<p class="n" id="n-${id}">${regions[`n-${id}`]}</p></li>
+  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><h3><a href="${locale.base}/components/${id}">${name}</a></h3><div class="s" id="s-${id}">${regions[`s-${id}`]}</div><p class="a" id="a-${id}">${regions[`a-${id}`]}</p></div><p class="w" id="w-${id}">${regions[`w-${id}`]}</p>${historyBars(component.days, now, locale, sloText(component.slo, locale))}<p class="n" id="n-${id}">${regions[`n-${id}`]}</p></li>
 `;
 }
 

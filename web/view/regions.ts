@@ -35,7 +35,7 @@ export function pageRegions(change: Shown, now: Millis, locale: LiveLocale): Reg
   };
   for (const component of components) {
     const { status } = outlookAt(component, now);
-    regions[`s-${component.id}`] = stateRegion(component.name, status, locale);
+    regions[`s-${component.id}`] = markup`${shape(status)}<p>${locale.status[status]}</p>`;
     regions[`w-${component.id}`] = markup`${reason(component, now, locale)}`;
     regions[`n-${component.id}`] = numbersRegion(component, status, now, locale);
     regions[`a-${component.id}`] = markup`${dataAge(component, now, locale)}`;
@@ -68,10 +68,6 @@ function groupRegion(components: readonly LiveComponent[], now: Millis, { status
   const status = pageStatus(components, now);
   const count = components.filter((one) => outlookAt(one, now).status === status).length;
   return markup`${shape(status)}${words[status]} <b>${count}/${components.length}</b>`;
-}
-
-function stateRegion(name: string, status: ComponentStatus, { status: words }: LiveLocale): Html {
-  return markup`${shape(status)}<h3>${name}</h3><p>${words[status]}</p>`;
 }
 
 /** What trouble it is, since when, and why; nothing for a component that is well. */
