@@ -108,7 +108,26 @@ describe("the last two weeks", () => {
     const young = { ...healthy(1), page: { ...page, createdAt: NOW - DAY }, incidents: [] };
     expect(main(young)).toContain("Past incidents Mon 23 Nov – Sun 22 Nov No incidents");
   });
+  it("call no day quiet that something reached into", () => {
+    const long = resolved(6, { resolvedAt: NOW - 4 * DAY });
+    const told = main({ ...healthy(3), incidents: [incident(), long] });
+    expect(told.slice(told.indexOf("Past incidents"))).toContain(
+      "Past incidents Mon 23 Nov Some payments fail Identified Sun 22 Nov – Fri 20 Nov No incidents Tue 17 Nov Search was slow",
+    );
+  });
+  it("tell what was taken over from before the page was", () => {
+    const { page } = healthy(1);
+    const young = { ...healthy(1), page: { ...page, createdAt: NOW }, incidents: [resolved(6)] };
+    expect(main(young)).toMatch(/Past incidents Mon 23 Nov No incidents Tue 17 Nov Search was slow .* All of history/);
+    expect(main(young).match(/No incidents/g)).toHaveLength(1);
+  });
   it("are left out where nobody wrote anything down", () => expect(main(healthy(1))).not.toContain("Past incidents"));
+});
+
+it("leads from each component to its own page, in the language that is read", () => {
+  const german = renderPage({ ...view, locale: localeOf("de", "Etc/UTC", "/de"), snapshot: healthy(1) });
+  expect(render(healthy(1))).toContain('<h3><a href="/components/component000">Checkout</a></h3>');
+  expect(german).toContain('<h3><a href="/de/components/component000">Checkout</a></h3>');
 });
 
 describe("groups", () => {

@@ -1,4 +1,7 @@
-/** The last two weeks below the components: what happened, day by day, and each run of quiet days as one line. */
+/**
+ * The last two weeks below the components, day by day, and each run of quiet days as one line. What is still open has
+ * its words at the top of the page, and its name here: its day was not without.
+ */
 import type { PageIncident, PageMaintenance, PageSnapshot } from "../../protocol/page.ts";
 import { isUnresolved } from "../../protocol/page.ts";
 import { impactStatus } from "../../protocol/status.ts";
@@ -19,6 +22,8 @@ const TEXT_CHARS_MAX = 240;
 
 interface Past {
   readonly day: number;
+  /** The last day that it reached into: no day between is called quiet. */
+  readonly until: number;
   readonly html: Html;
 }
 
@@ -27,28 +32,28 @@ export function recentDays({ incidents, maintenances, page }: PageSnapshot, now:
   if (incidents === undefined) return null;
   const { timeZone, words } = locale;
   const past = [
-    ...incidents.map((one) => pastIncident(one, locale)),
+    ...incidents.map((one) => pastIncident(one, now, locale)),
     ...maintenances.filter(({ status }) => status === "completed").map((one) => pastMaintenance(one, locale)),
   ];
   const last = today(now, timeZone);
-  // Before it began nobody looked.
-  const first = Math.max(last - DAYS + 1, today(page.createdAt, timeZone));
+  // Before it began nobody looked, but another page may have: what it told was taken over.
+  const began = today(page.createdAt, timeZone);
   const lines: Html[] = [];
   let quiet = 0;
   const endRun = (day: number): void => {
     if (quiet > 0) lines.push(line(daysTitle(day + quiet, day + 1, locale), markup`<p>${words.noIncidents}</p>`));
     quiet = 0;
   };
-  for (let day = last; day >= first; day--) {
+  for (let day = last; day > last - DAYS; day--) {
     const found = past.filter((one) => one.day === day);
-    if (found.length === 0) {
+    if (day >= began && !past.some((one) => one.day <= day && day <= one.until)) {
       quiet++;
       continue;
     }
     endRun(day);
-    lines.push(line(daysTitle(day, day, locale), markup`${found.map(({ html }) => html)}`));
+    if (found.length > 0) lines.push(line(daysTitle(day, day, locale), markup`${found.map(({ html }) => html)}`));
   }
-  endRun(first - 1);
+  endRun(last - DAYS);
   return markup`<section id="past"><h2>${words.pastIncidents}</h2>${lines}<p><a href="${locale.base}/history">${words.allOfHistory}</a></p></section>`;
 }
 
@@ -63,7 +68,7 @@ function line(days: string, told: Html): Html {
 }
 
 /** One that is open is told in full above; here it keeps its day from looking quiet. */
-function pastIncident(incident: PageIncident, locale: Locale): Past {
+function pastIncident(incident: PageIncident, now: Millis, locale: Locale): Past {
   const { id, name, impact, startedAt, resolvedAt, status, updates } = incident;
   const { words, timeZone } = locale;
   const times =
@@ -73,6 +78,7 @@ function pastIncident(incident: PageIncident, locale: Locale): Past {
   const shown = text.length > TEXT_CHARS_MAX ? `${text.slice(0, TEXT_CHARS_MAX).trimEnd()}…` : text;
   return {
     day: today(startedAt, timeZone),
+    until: today(resolvedAt ?? now, timeZone),
     html: markup`<p>${shape(impactStatus(impact))}<a href="${locale.base}/incidents/${id}">${name}</a></p><p class="at"><b>${words.pages.stage[status]}</b>${times}</p>${shown !== "" && markup`<p>${shown}</p>`}`,
   };
 }
@@ -81,6 +87,7 @@ function pastMaintenance({ id, name, startsAt, endsAt }: PageMaintenance, locale
   const { words, timeZone } = locale;
   return {
     day: today(startsAt, timeZone),
+    until: today(endsAt, timeZone),
     html: markup`<p>${shape("under_maintenance")}<a href="${locale.base}/maintenance/${id}">${name}</a></p><p class="at"><b>${words.pages.stage.completed}</b> ${span(startsAt, endsAt, startsAt, locale)}</p>`,
   };
 }
