@@ -1,9 +1,10 @@
 /** What is taken over of another page: at its moments, under its ids, and never over what somebody changed here. */
 import { describe, expect, it } from "vitest";
 import { HOUR, MINUTE } from "../../protocol/time.ts";
-import { importedIncident, importedMaintenance, isOvertaken } from "../../worker/core/import.ts";
+import { importedIncident, importedMaintenance, isOvertaken, renewedMaintenance } from "../../worker/core/import.ts";
 import type { ForeignIncident, ForeignMaintenance } from "../../worker/core/import.ts";
 import { incidentImpact, incidentStatus, resolvedAt } from "../../worker/core/incident.ts";
+import { cancelledMaintenance } from "../../worker/core/announce-maintenance.ts";
 import { maintenanceStatus } from "../../worker/core/maintenance.ts";
 import { NOON } from "../support/facts.ts";
 import { update } from "../web/announcements.ts";
@@ -77,5 +78,22 @@ describe("what comes again", () => {
       updates: first === undefined ? [] : [...known.updates, { ...first, by: "one-time link" }],
     };
     expect(isOvertaken(written, later)).toBe(false);
+  });
+
+  it("is left alone once somebody here gave it another time or called it off, which leaves no update", () => {
+    const cancelled = cancelledMaintenance(importedMaintenance({ ...planned, startsAt: NOON + MINUTE }, NOON), NOON);
+    if (!cancelled.ok) throw new Error("it could not be cancelled");
+    const known = { ...cancelled.value, writtenAt: NOON };
+    const later = importedMaintenance({ ...planned, updatedAt: NOON + HOUR }, NOON + 2 * HOUR);
+    expect(isOvertaken(known, later)).toBe(false);
+    expect(isOvertaken(importedMaintenance(planned, NOON), later)).toBe(true);
+  });
+
+  it("raises what calendars count if it is at another time there, and covers what it covered", () => {
+    const first = importedMaintenance(planned, NOON);
+    const moved = renewedMaintenance(first, importedMaintenance({ ...planned, endsAt: NOON + 2 * HOUR }, NOON + HOUR));
+    expect([moved.sequence, moved.endsAt, moved.enteredAt]).toEqual([1, NOON + 2 * HOUR, NOON]);
+    const told = renewedMaintenance(moved, { ...moved, writtenAt: NOON + 2 * HOUR });
+    expect(told.sequence).toBe(1);
   });
 });

@@ -66,9 +66,21 @@ function inOrder<Status>(updates: readonly PageUpdate<Status>[]): readonly Updat
 
 /** Whether what came now takes the place of what is known: nobody here has touched that, and the other page went on. */
 export function isOvertaken(
-  known: Pick<Announcement | Incident, "updatedAt" | "updates">,
+  known: Pick<Announcement | Incident, "updatedAt" | "updates" | "writtenAt">,
   imported: Pick<Announcement | Incident, "updatedAt">,
 ): boolean {
-  const isOurs = known.updates?.some(({ by }) => by !== IMPORTED_BY) === true;
+  // Another time and a cancellation leave no update. What is imported keeps the moment at which it changed there.
+  const isChangedHere = known.updatedAt === known.writtenAt;
+  const isOurs = isChangedHere || known.updates?.some(({ by }) => by !== IMPORTED_BY) === true;
   return !isOurs && imported.updatedAt > known.updatedAt;
+}
+
+/** What a calendar shows of a maintenance. */
+const IN_CALENDARS = ["name", "startsAt", "endsAt", "endedAt", "cancelledAt"] as const;
+
+/** The same maintenance, as the other page has it by now: calendars hear of the change, and it covers what it covered. */
+export function renewedMaintenance(known: Announcement, imported: Announcement): Announcement {
+  const isChanged = IN_CALENDARS.some((field) => known[field] !== imported[field]);
+  const sequence = (known.sequence ?? 0) + Number(isChanged);
+  return { ...imported, enteredAt: known.enteredAt, ...(sequence === 0 ? {} : { sequence }) };
 }

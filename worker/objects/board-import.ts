@@ -4,7 +4,7 @@ import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { isTooLong, OPEN_MAX } from "../core/announce.ts";
 import type { ForeignIncident, ForeignMaintenance } from "../core/import.ts";
-import { importedIncident, importedMaintenance, isOvertaken } from "../core/import.ts";
+import { importedIncident, importedMaintenance, isOvertaken, renewedMaintenance } from "../core/import.ts";
 import type { Incident } from "../core/incident.ts";
 import { isUnresolved } from "../core/incident.ts";
 import type { Announcement } from "../core/maintenance.ts";
@@ -67,7 +67,11 @@ export class BoardImport {
       incidents: incidents.map((one) => importedIncident(one, now)).filter((one) => this.#isNews("incident", one)),
       announcements: maintenances
         .map((one) => importedMaintenance(one, now))
-        .filter((one) => this.#isNews("announcement", one)),
+        .filter((one) => this.#isNews("announcement", one))
+        .map((one) => {
+          const known = this.#memory.get("announcement", one.id);
+          return known === null ? one : renewedMaintenance(known, one);
+        }),
     };
     const refused = this.#refusal(taken, now);
     if (refused !== null) return failure(refused);
