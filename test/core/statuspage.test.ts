@@ -233,6 +233,15 @@ describe("lists", () => {
   });
 });
 
+it("an incident that is told of afterwards is as old as what it tells: nobody counts a time below zero", () => {
+  const told = incident({ ...over, createdAt: NOW, updatedAt: NOW });
+  const { snapshot: shown, log } = page([], { incidents: [incident({ createdAt: NOW - HOUR }), told] });
+  const { incidents } = incidentsDocument(shown, ORIGIN, NOW, log);
+  expect(incidents.map(({ id }) => id)).toEqual(["incident0001", "incident0000"]);
+  for (const { created_at: from, resolved_at: to } of incidents)
+    if (to !== null) expect(Date.parse(to) - Date.parse(from)).toBe(2 * HOUR);
+});
+
 describe("a maintenance in a snapshot that grew old", () => {
   const listsAt = (now: number) => {
     const { snapshot: shown, log } = page(twoComponents("operational", null), { maintenances: [announced(), running] });

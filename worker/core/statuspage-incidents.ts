@@ -15,6 +15,11 @@ export interface Teller {
 
 type AnyUpdate = PageUpdate<PageIncident["status"] | PageMaintenance["status"]>;
 
+/** When it began there: one that is told of afterwards is as old as what it tells. Clients count from it until it is over. */
+export function beganAt({ createdAt, startedAt }: PageIncident): Millis {
+  return Math.min(createdAt, startedAt);
+}
+
 export function wireIncident(incident: PageIncident, teller: Teller) {
   const { page, components, origin } = teller;
   const at = (moment: Millis): string => rfc3339(moment, page.timeZone);
@@ -22,7 +27,7 @@ export function wireIncident(incident: PageIncident, teller: Teller) {
     id: incident.id,
     name: incident.name,
     status: incident.status,
-    created_at: at(incident.createdAt),
+    created_at: at(beganAt(incident)),
     updated_at: at(incident.updatedAt),
     monitoring_at: incident.monitoringAt === null ? null : at(incident.monitoringAt),
     resolved_at: incident.resolvedAt === null ? null : at(incident.resolvedAt),

@@ -10,7 +10,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { rfc3339 } from "./calendar.ts";
 import { wireComponents } from "./statuspage-components.ts";
 import type { Teller } from "./statuspage-incidents.ts";
-import { wireIncident, wireMaintenance } from "./statuspage-incidents.ts";
+import { beganAt, wireIncident, wireMaintenance } from "./statuspage-incidents.ts";
 
 /** As many as the origin lists of what reaches back. */
 const LISTED_MAX = 50;
@@ -59,7 +59,7 @@ export function componentsDocument(snapshot: PageSnapshot, origin: string, now: 
 
 /** `/api/v2/incidents.json`: the newest, over or not. */
 export function incidentsDocument(snapshot: PageSnapshot, origin: string, now: Millis, log: PageLog) {
-  const newest = newestFirst(log.incidents, ({ createdAt }) => createdAt).slice(0, LISTED_MAX);
+  const newest = newestFirst(log.incidents, beganAt).slice(0, LISTED_MAX);
   return listOfIncidents(newest, tellerOf(snapshot, origin, now), wirePage(snapshot, origin));
 }
 
