@@ -5,6 +5,7 @@ import { call, cli } from "./agent.ts";
 
 const NAME = "Checkout & <b>co</b>";
 let id: string;
+let maintenance: string;
 
 beforeAll(async () => {
   const components = [
@@ -28,6 +29,7 @@ beforeAll(async () => {
     ...said,
   });
   expect([opened.status, planned.status]).toEqual([201, 201]);
+  maintenance = (await planned.json<{ maintenance: { id: string } }>()).maintenance.id;
   const summary = await (await call("/api/v2/summary.json")).json<{ components: { id: string }[] }>();
   id = summary.components[0]?.id ?? "";
   expect([answer.status, id]).toEqual([200, expect.stringMatching(/^[a-z0-9]{12}$/)]);
@@ -48,6 +50,7 @@ describe.each([
   ["/sitemap.xml", "application/xml; charset=utf-8", "https://status.test/components/"],
   ["/robots.txt", "text/plain; charset=utf-8", "Sitemap: https://status.test/sitemap.xml"],
   ["/embed.js", "text/javascript; charset=utf-8", "/embed/frame"],
+  ["/embed/script.js", "text/javascript; charset=utf-8", "/embed/frame"],
   ["/embed/frame", "text/html; charset=utf-8", "<main"],
   ["/card/unknown.png", "image/png", "PNG"],
 ])("%s", (template, type, start) => {
@@ -75,6 +78,12 @@ it.each(["/history.rss", "/history.atom"])(
     expect(text).not.toMatch(/command line|eu-1|shop\/(?:checkout|ledger)/);
   },
 );
+
+it("a maintenance is found where Statuspage shows it too, and says what its own address is", async () => {
+  const text = await (await call(`/incidents/${maintenance}`)).text();
+  expect(text).toContain("New disks");
+  expect(text).toContain(`<link rel="canonical" href="https://status.test/maintenance/${maintenance}"/>`);
+});
 
 it("a component's feeds and calendar have what touches it alone", async () => {
   const text = await (await call(`/components/${id}/history.atom`)).text();

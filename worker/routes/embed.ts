@@ -13,12 +13,16 @@ const frame: Render = {
   render: (view) => ({ body: renderEmbedFrame(view), headers: documentHeaders("frame") }),
 };
 
+/** At its own address, and where Statuspage has it: sites that include that one need no change when the domain moves. */
+const script = (path: string): Route => ({
+  method: "GET",
+  path,
+  policy: "public",
+  handle: (c) => fixed(c, EMBED_SCRIPT, "text/javascript; charset=utf-8"),
+});
+
 export const embedRoutes: readonly Route[] = [
-  {
-    method: "GET",
-    path: "/embed.js",
-    policy: "public",
-    handle: (c) => fixed(c, EMBED_SCRIPT, "text/javascript; charset=utf-8"),
-  },
+  script("/embed.js"),
+  script("/embed/script.js"),
   { method: "GET", path: "/embed/frame", policy: "public", handle: (c) => serve(c, frame) },
 ];

@@ -37,8 +37,19 @@ function eventOf(id: string): Render {
 
 const latestMonth = documentOf((view) => renderPast(view, null));
 
+/** Statuspage shows maintenances there too: addresses that people kept of a page that was imported lead to them. */
+function incidentOrMaintenance(view: PublicView, id: string): string | null {
+  return renderIncident(view, id) ?? renderMaintenancePage(view, id);
+}
+
 export const pagesRoutes: readonly Route[] = [
-  { method: "GET", path: "/incidents/:id", policy: "public", isSpoken: true, handle: named("id", renderIncident) },
+  {
+    method: "GET",
+    path: "/incidents/:id",
+    policy: "public",
+    isSpoken: true,
+    handle: named("id", incidentOrMaintenance),
+  },
   {
     method: "GET",
     path: "/maintenance/:id",
