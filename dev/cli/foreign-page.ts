@@ -85,7 +85,7 @@ const Affected = v.object({ code: v.string(), name: v.string(), old_status: Stat
 
 function updateOf<const Statuses extends readonly string[]>(statuses: Statuses) {
   return v.object({
-    id: v.string(),
+    id: v.fallback(v.nullable(v.string()), null),
     status: v.picklist(statuses),
     body: v.fallback(v.string(), ""),
     created_at: Moment,
@@ -118,9 +118,17 @@ const MaintenanceRow = v.object({
 });
 type Update = v.InferOutput<ReturnType<typeof updateOf>>;
 
-const Components = v.object({ page: Page, components: v.array(ComponentRow) });
-const Incidents = v.object({ incidents: v.array(IncidentRow) });
-const Maintenances = v.object({ scheduled_maintenances: v.array(MaintenanceRow) });
+/** Some pages that speak this API write null for a list with nothing in it. */
+function listOf<Row extends v.GenericSchema>(row: Row) {
+  return v.pipe(
+    v.nullable(v.array(row)),
+    v.transform((rows) => rows ?? []),
+  );
+}
+
+const Components = v.object({ page: Page, components: listOf(ComponentRow) });
+const Incidents = v.object({ incidents: listOf(IncidentRow) });
+const Maintenances = v.object({ scheduled_maintenances: listOf(MaintenanceRow) });
 
 /** Its origin, if it may be asked: over https, or on this machine. */
 export function originOf(address: string): string {
@@ -134,8 +142,8 @@ export function originOf(address: string): string {
 /** Reads it all. @param say is told what is read */
 export async function readForeignPage(origin: string, say: (line: string) => void): Promise<ForeignPage> {
   const { page, components } = await read(origin, "components", Components, say);
-  const { incidents } = await read(origin, "incidents", Incidents, say);
-  const { scheduled_maintenances: maintenances } = await read(origin, "scheduled-maintenances", Maintenances, say);
+  const { incidents } = await readList(origin, "incidents", Incidents, say);
+  const { scheduled_maintenances: maintenances } = await readList(origin, "scheduled-maintenances", Maintenances, say);
   const groups = new Map(components.filter(({ group }) => group).map(({ id, name }) => [id, lineOf(name, NAME_MAX)]));
   return {
     name: page.name,
@@ -193,8 +201,10 @@ const STATUS_OF = {
 } as const satisfies Record<(typeof INDICATORS)[number], (typeof COMPONENT_STATUSES)[number]>;
 
 /** Oldest first. */
-function updatesOf({ incident_updates: updates }: Row): readonly ForeignUpdate[] {
-  return updates.map(updateFrom).toSorted((a, b) => Date.parse(a.displayAt) - Date.parse(b.displayAt));
+function updatesOf({ id, incident_updates: updates }: Row): readonly ForeignUpdate[] {
+  return updates
+    .map((update) => updateFrom(update, id))
+    .toSorted((a, b) => Date.parse(a.displayAt) - Date.parse(b.displayAt));
 }
 
 /** The last update of an incident says what it is; where a page says more than its updates do, that is said last. */
@@ -232,9 +242,9 @@ function withUnsaid(
   return updates.map((update, i) => (i === 0 ? { ...update, affected: [...update.affected, ...rest] } : update));
 }
 
-function updateFrom(update: Update): ForeignUpdate {
+function updateFrom(update: Update, of: string): ForeignUpdate {
   return {
-    id: idOf(update.id),
+    id: idOf(update.id ?? `${of} ${update.status} ${update.created_at}`),
     status: update.status,
     body: printable(update.body.replaceAll("\r\n", "\n")),
     createdAt: update.created_at,
@@ -287,6 +297,25 @@ async function read<Schema extends v.GenericSchema>(
   );
 }
 
+/** A page without such a list may have what is open in its summary. */
+async function readList<Schema extends v.GenericSchema>(
+  origin: string,
+  name: string,
+  schema: Schema,
+  say: (line: string) => void,
+): Promise<v.InferOutput<Schema>> {
+  try {
+    return await read(origin, name, schema, say);
+  } catch (error) {
+    if (!(error instanceof NotThere)) throw error;
+    say(`${error.message}: only what is open, which the summary has, can be taken over`);
+    return read(origin, "summary", schema, say);
+  }
+}
+
+/** It answers 404. */
+class NotThere extends Refusal {}
+
 async function textOf(url: string): Promise<string> {
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
@@ -294,7 +323,7 @@ async function textOf(url: string): Promise<string> {
     const location = response.headers.get("location");
     if (location !== null && response.status < 400)
       throw new Refusal(`${url} leads to ${new URL(location, url).origin}: read the page from there, if that is it`);
-    if (!response.ok) throw new Refusal(`${url} answered ${response.status}`);
+    if (!response.ok) throw new (response.status === 404 ? NotThere : Refusal)(`${url} answered ${response.status}`);
     return await bounded(response, url);
   } catch (error) {
     if (error instanceof Refusal) throw error;

@@ -276,6 +276,28 @@ describe("npm run import", () => {
     expect(after.incidents.find(({ id }) => id === told?.id)?.incident_updates[0]?.body).toBe("Over.");
   });
 
+  it("reads a page that serves only a part of the API: no ids of updates, null for nothing, a list that is not there", async () => {
+    const moment = "2026-11-23T10:00:00Z";
+    const page = { id: "x", name: "Part", url: "https://part.example" };
+    const update = { status: "investigating", body: "Hm", created_at: moment };
+    const incident = { id: "part1", name: "Open", status: "investigating", created_at: moment };
+    const documents: Record<string, object> = {
+      "/api/v2/components.json": { page, components: null },
+      "/api/v2/scheduled-maintenances.json": { page, scheduled_maintenances: null },
+      "/api/v2/summary.json": { page, components: [], incidents: [{ ...incident, incident_updates: [update] }] },
+    };
+    const url = await serving((path, response) => {
+      response.statusCode = documents[path] === undefined ? 404 : 200;
+      response.end(JSON.stringify(documents[path] ?? {}));
+    });
+    const said: string[] = [];
+    const read = await readForeignPage(url, (line) => said.push(line));
+    expect([read.components, read.maintenances]).toEqual([[], []]);
+    expect(read.incidents.map(({ name, updates }) => [name, updates.length])).toEqual([["Open", 1]]);
+    expect(read.incidents[0]?.updates[0]?.id).toMatch(/^[0-9a-z]{12}$/);
+    expect(said.join("\n")).toContain("/api/v2/incidents.json answered 404: only what is open");
+  });
+
   it("has the bounds that hold for what is announced here", async () => {
     const [, to] = running();
     const open = (n: number, bodies: readonly string[]) => ({
