@@ -42,7 +42,7 @@ export function oneLine(text: string): string {
 export function line(max: number) {
   return v.pipe(
     v.string(),
-    v.maxLength(max),
+    v.maxLength(max, `must be at most ${max} characters`),
     v.check((text) => !UNPRINTABLE.test(text) && text.isWellFormed(), "has control characters"),
   );
 }

@@ -113,6 +113,7 @@ describe("an incident", () => {
     ],
     ["of tomorrow", { name: "x", body: "x", at: iso(Date.now() + DAY) }, 400, "at: must not be in the future"],
     ["in a state of its own", { name: "x", body: "x", status: "fixed" }, 400, "status: must be one of investigating"],
+    ["with a name that is a text", { name: "x".repeat(256), body: "x" }, 400, "name: must be at most 255 characters"],
     ["with a name on two lines", { name: "a\nb", body: "x" }, 400, "name: has control characters"],
     ["with a text that turns around", { name: "x", body: "\u202Egpj" }, 400, "body: has control characters"],
     ["with a book", { name: "x", body: "x".repeat(25_001) }, 400, "body: must be at most 25000"],
