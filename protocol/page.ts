@@ -161,14 +161,21 @@ export interface PageMetric {
   readonly limit?: number;
 }
 
-/** How an operator made the page theirs. Everything absent is ours. */
+/** A colour on light paper and on dark, each as #rrggbb. */
+export interface BrandColours {
+  readonly light: string;
+  readonly dark: string;
+}
+
+/** How an operator made the page theirs, checked when it was set. Everything absent is ours. */
 export interface PageBrand {
-  /** A data: URL of an image, checked when it was set; at most 8 KiB. */
+  /** A data: URL of an image, at most 8 KiB. */
   readonly logo?: string;
-  readonly accent?: string;
+  readonly accent?: BrandColours;
+  /** At most six, https only. */
   readonly links?: readonly { readonly name: string; readonly url: string }[];
-  /** Values of the style's custom properties by name, without the dashes in front. */
-  readonly variables?: Readonly<Record<string, string>>;
+  /** Colours of the style's custom properties, by name without the dashes in front. */
+  readonly variables?: Readonly<Record<string, Partial<BrandColours>>>;
   /** The page's own address, https and without a slash at its end, where it has another than it is asked by. */
   readonly origin?: string;
 }
@@ -205,6 +212,7 @@ export interface PageSnapshot {
   readonly incidents?: readonly PageIncident[];
   /** Absent in what an earlier version wrote, and while there are none. */
   readonly metrics?: readonly PageMetric[];
+  /** Absent in what an earlier version wrote, and while the page is ours. */
   readonly brand?: PageBrand;
   /** As of `PageChange`. Absent in what an earlier version wrote. */
   readonly announced?: string;

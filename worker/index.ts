@@ -17,6 +17,7 @@ import { feedRoutes } from "./routes/feeds.ts";
 import { importRoutes } from "./routes/import.ts";
 import { openApiRoute } from "./routes/openapi.ts";
 import { operatorRoutes } from "./routes/operator.ts";
+import { pageCliRoutes } from "./routes/page-cli.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { pagesRoutes } from "./routes/pages.ts";
 import { statuspageRoutes } from "./routes/statuspage.ts";
@@ -47,6 +48,7 @@ const routes: readonly Route[] = [
   ...adminRoutes,
   ...cliRoutes,
   chartsCliRoute,
+  ...pageCliRoutes,
   ...importRoutes,
   ...announceRoutes,
 ];

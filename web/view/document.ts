@@ -1,4 +1,5 @@
 /** The frame of public documents: each is one request, with its style, its shapes and its script in it. */
+import type { PageBrand } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import {
@@ -9,6 +10,7 @@ import {
   PAGE_SCRIPT,
   PAGE_STYLE,
 } from "./assets.generated.ts";
+import { brandStyleElement } from "./brand.ts";
 import type { Html } from "./html.ts";
 import { json, markup, trusted } from "./html.ts";
 import { isoText } from "./iso.ts";
@@ -46,6 +48,8 @@ export interface DocumentParts {
   readonly address: Address | null;
   /** When what it says was put together, if that matters. */
   readonly generatedAt?: Millis;
+  /** How the operator made it theirs. */
+  readonly brand?: PageBrand | undefined;
   readonly body: Html;
 }
 
@@ -57,11 +61,12 @@ export function document({
   status,
   address,
   generatedAt,
+  brand,
   body,
 }: DocumentParts): string {
   const { lang, dir, words, timeZone } = locale;
   const { style, script } = ASSETS[kind];
-  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, title, status, locale)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style></head><body data-words='${json({ ...words.live, timeZone } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
+  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, title, status, locale)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style>${brandStyleElement(brand)}</head><body data-words='${json({ ...words.live, timeZone } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
     .text;
 }
 

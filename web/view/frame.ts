@@ -1,7 +1,8 @@
 /** What the public documents besides the live page have in common: where they belong to, and the ways on. */
-import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
+import type { PageBrand, PageLog, PageSnapshot } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { brandLinks } from "./brand.ts";
 import type { DocumentKind } from "./document.ts";
 import { document } from "./document.ts";
 import { moment } from "./format.ts";
@@ -38,7 +39,7 @@ interface FrameParts {
 
 export function frame({ snapshot, origin, isCopy, locale }: FrameView, parts: FrameParts): string {
   const { kind = "pages", title, description, status, path, main, living } = parts;
-  const { page, generatedAt } = snapshot;
+  const { page, generatedAt, brand } = snapshot;
   const { words } = locale;
   return document({
     kind,
@@ -48,12 +49,13 @@ export function frame({ snapshot, origin, isCopy, locale }: FrameView, parts: Fr
     status,
     address: { origin, path },
     generatedAt,
-    body: markup`${head(snapshot, { path, own: "" }, locale)}<main${living}>${(isCopy || living) && markup`<p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p>`}${main}</main><footer>${living === undefined && markup`<p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>`}${ways(locale)}</footer>`,
+    brand,
+    body: markup`${head(snapshot, { path, own: "" }, locale)}<main${living}>${(isCopy || living) && markup`<p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p>`}${main}</main><footer>${living === undefined && markup`<p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>`}${ways(locale, brand)}</footer>`,
   });
 }
 
 /** From where nothing else leads on. */
-export function ways(locale: Locale): Html {
+export function ways(locale: Locale, brand?: PageBrand): Html {
   const { base, words } = locale;
-  return markup`<nav><a href="${home(locale)}">${words.pages.statusNow}</a> <a href="${base}/history">${words.pastLink}</a> <a href="${base}/view">${words.ownViewLink}</a></nav>`;
+  return markup`<nav><a href="${home(locale)}">${words.pages.statusNow}</a> <a href="${base}/history">${words.pastLink}</a> <a href="${base}/view">${words.ownViewLink}</a>${brandLinks(brand)}</nav>`;
 }

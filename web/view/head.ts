@@ -1,5 +1,6 @@
 /** The page's top line: whose it is, how to hear of what changes, and in which other languages it can be read. */
 import type { PageSnapshot } from "../../protocol/page.ts";
+import { brandName } from "./brand.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import type { Language, Locale } from "./words/locale.ts";
@@ -21,10 +22,11 @@ export interface HeadParts {
   readonly own: string;
 }
 
-export function head({ page }: Pick<PageSnapshot, "page">, { path, own }: HeadParts, locale: Locale): Html {
+export function head(snapshot: Pick<PageSnapshot, "page" | "brand">, { path, own }: HeadParts, locale: Locale): Html {
   const { lang, words } = locale;
   // The page itself, and a view of it, are where this would lead.
-  const name = path === "/" || own !== "" ? page.name : markup`<a href="${home(locale)}">${page.name}</a>`;
+  const whose = brandName(snapshot);
+  const name = path === "/" || own !== "" ? whose : markup`<a href="${home(locale)}">${whose}</a>`;
   const languages = LANGUAGES.map((one) =>
     one === lang
       ? null

@@ -1,6 +1,7 @@
-import type { PageComponent, PageSnapshot } from "../../protocol/page.ts";
+import type { PageBrand, PageComponent, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil, pageVerdict, shownStatus } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { brandLinks } from "./brand.ts";
 import { document } from "./document.ts";
 import { moment, shortDay } from "./format.ts";
 import type { Group } from "./groups.ts";
@@ -44,7 +45,7 @@ interface Chosen {
 
 /** The whole public page as one document: it needs nothing else to be read. */
 export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: PageView): string {
-  const { page, components } = snapshot;
+  const { page, components, brand } = snapshot;
   const { words } = locale;
   const address = { origin, path: chosen?.path ?? "/" };
   const change = shownFirst(snapshot, now);
@@ -58,7 +59,8 @@ export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: Pa
     description: `${page.name}: ${sentence}`,
     status: shownStatus(pageVerdict(snapshot, now)),
     generatedAt: change.generatedAt,
-    body: markup`${head(snapshot, { path: address.path, own: chosen?.path ?? "" }, locale)}<main id="days" data-page='${json(change, figures)}' data-now="${now}"${chosen && markup` data-own="${chosen.ids.join()}"`} data-first="${today(now, locale.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(snapshot, now, locale)}</div>${components.length === 0 ? emptyPage(snapshot, locale) : markup`${scale(now, locale)}${groups({ snapshot, regions, now, locale })}`}${late(snapshot, now, locale)}${metricCharts(snapshot, now, locale)}${recentDays(snapshot, now, locale)}</main><p class="vh" role="status" id="say"></p>${footer(origin, locale)}`,
+    brand,
+    body: markup`${head(snapshot, { path: address.path, own: chosen?.path ?? "" }, locale)}<main id="days" data-page='${json(change, figures)}' data-now="${now}"${chosen && markup` data-own="${chosen.ids.join()}"`} data-first="${today(now, locale.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(snapshot, now, locale)}</div>${components.length === 0 ? emptyPage(snapshot, locale) : markup`${scale(now, locale)}${groups({ snapshot, regions, now, locale })}`}${late(snapshot, now, locale)}${metricCharts(snapshot, now, locale)}${recentDays(snapshot, now, locale)}</main><p class="vh" role="status" id="say"></p>${footer(origin, brand, locale)}`,
   });
 }
 
@@ -128,6 +130,6 @@ function row(component: PageComponent, regions: Regions, now: Millis, locale: Lo
 `;
 }
 
-function footer(origin: string, { words, base }: Locale): Html {
-  return markup`<footer><nav><a href="${base}/history">${words.pastLink}</a> <a href="${base}/history#counting">${words.counting}</a> <a href="${base}/view">${words.ownViewLink}</a> <a href="${origin}/api/v2/summary.json">${words.api}</a></nav></footer>`;
+function footer(origin: string, brand: PageBrand | undefined, { words, base }: Locale): Html {
+  return markup`<footer><nav><a href="${base}/history">${words.pastLink}</a> <a href="${base}/history#counting">${words.counting}</a> <a href="${base}/view">${words.ownViewLink}</a> <a href="${origin}/api/v2/summary.json">${words.api}</a>${brandLinks(brand)}</nav></footer>`;
 }

@@ -30,6 +30,11 @@ function policy(styleHash: string, scriptHash: string, formAction: string, frame
   ].join("; ");
 }
 
+/** A policy under which a brand's style applies as well. */
+export function withStyle(policy: string, hash: string): string {
+  return policy.replace("style-src ", `style-src '${hash}' `);
+}
+
 /** The Content-Security-Policy of `renderPage`, whose script asks for `/readout.js`. */
 export const PAGE_POLICY = policy(PAGE_STYLE_HASH, `${PAGE_SCRIPT_HASH}' 'self`, "'none'");
 

@@ -77,8 +77,12 @@ function laterFields(component: Component): LaterFields {
 }
 
 /** Name and zone are the deployment's; the rest is an operator's, and none but another operator's takes its place. */
-function pageBack({ id, createdAt, thresholds, metrics }: PageSettings, held: PageSettings): PageSettings {
-  const set = { ...(thresholds !== undefined && { thresholds }), ...(metrics !== undefined && { metrics }) };
+function pageBack({ id, createdAt, thresholds, metrics, brand }: PageSettings, held: PageSettings): PageSettings {
+  const set = {
+    ...(thresholds !== undefined && { thresholds }),
+    ...(metrics !== undefined && { metrics }),
+    ...(brand !== undefined && { brand }),
+  };
   return { ...set, ...held, id, createdAt: Math.min(createdAt, held.createdAt) };
 }
 

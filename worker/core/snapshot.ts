@@ -19,6 +19,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { announcedMark, judgedBy, publicIncident, publicMaintenances, shownMaintenances } from "./announced.ts";
 import { causeSentences, isTrouble, likelyCauses } from "./cause.ts";
+import type { Brand } from "./brand.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
 import {
   OUTLOOK_MAX,
@@ -47,6 +48,8 @@ export interface PageSettings {
   readonly thresholds?: Partial<Thresholds>;
   /** The charts of the first view, at most `METRICS_MAX`. Absent: three of the whole page, and in what an earlier version wrote. */
   readonly metrics?: readonly MetricChoice[];
+  /** How an operator made the page theirs. Absent: not at all, and in what an earlier version wrote. */
+  readonly brand?: Brand;
 }
 
 /** All that a Board holds that can reach the page. */
@@ -81,6 +84,22 @@ export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
     archive: { delayedSince: facts.archive.delayedSince, isRestoring: facts.archive.isRestoring },
     ...frozenMark(facts),
     ...publicMetrics(facts),
+    ...publicBrand(page),
+  };
+}
+
+/** Without the name, which is the page's. */
+function publicBrand({ brand }: PageSettings): Pick<PageSnapshot, "brand"> {
+  if (brand === undefined) return {};
+  const { logo, accent, links, variables, origin } = brand;
+  return {
+    brand: {
+      ...(logo !== undefined && { logo }),
+      ...(accent !== undefined && { accent: { light: accent.light, dark: accent.dark } }),
+      ...(links !== undefined && { links: links.map(({ name, url }) => ({ name, url })) }),
+      ...(variables !== undefined && { variables }),
+      ...(origin !== undefined && { origin }),
+    },
   };
 }
 

@@ -10,6 +10,7 @@ import { delaysOf } from "../core/archive.ts";
 import type { Delay } from "../core/archive.ts";
 import { isTimeZone } from "../core/calendar.ts";
 import { judgedBy } from "../core/announced.ts";
+import type { Brand } from "../core/brand.ts";
 import type { Component, Evidence, StatusChange } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
 import type { PageFacts } from "../core/snapshot.ts";
@@ -169,19 +170,31 @@ export class BoardBooks {
     return { delayedSince: this.delays(now)[0]?.since ?? null, isRestoring };
   }
 
-  /** Name and zone are the deployment's; the rest was made once. */
+  /** Name and zone are the deployment's, unless an operator named the page; the rest was made once. */
   page(): PageFacts["page"] {
     const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
     // Made by the archive before anybody can ask.
-    const { id = "", createdAt = 0, thresholds, metrics } = this.#memory.get("page", "page") ?? {};
+    const { id = "", createdAt = 0, thresholds, metrics, brand } = this.#memory.get("page", "page") ?? {};
     return {
       id,
       createdAt,
-      name: this.#env.PAGE_NAME,
+      name: brand?.name ?? this.#env.PAGE_NAME,
       timeZone,
       ...(thresholds !== undefined && { thresholds }),
       ...(metrics !== undefined && { metrics }),
+      ...(brand !== undefined && { brand }),
     };
+  }
+
+  /** Takes a brand into use: what visitors get from now on is another page, also to whoever holds its ETag. */
+  brand(brand: Brand, by: string, now: Millis): void {
+    this.change(now, null, () => {
+      const { brand: _, ...rest } = this.page();
+      const name = brand.name ?? this.#env.PAGE_NAME;
+      const isOurs = Object.keys(brand).length === 0;
+      this.#memory.putPage({ ...rest, name, ...(isOurs ? {} : { brand }) }, "page.change", by, now);
+      this.mark();
+    });
   }
 
   /** Passes a frame on to one shard of open pages. */

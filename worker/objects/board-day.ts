@@ -75,12 +75,9 @@ export class BoardDay {
     const held = [...choicesOf(page), ...DEFAULT_METRICS];
     const chosen = chosenMetrics(wishes ?? DEFAULT_METRICS, held, components, freshId);
     if (!chosen.ok) return chosen;
-    const now = Date.now();
     const { metrics: _, ...rest } = page;
-    const body: PageSettings = { ...rest, ...(wishes === null ? {} : { metrics: chosen.value }) };
-    this.#memory.put("page", "page", body);
-    this.#memory.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...body } });
-    this.#memory.audit("charts.change", "page", by, now);
+    const changed = { ...rest, ...(wishes === null ? {} : { metrics: chosen.value }) };
+    this.#memory.putPage(changed, "charts.change", by, Date.now());
     return chosen;
   }
 

@@ -241,6 +241,13 @@ export class BoardMemory {
     this.#queued.set(`${kind}:${key}`, since);
   }
 
+  /** Keeps and archives the page's settings as `by` has just changed them. */
+  putPage(page: PageSettings, act: string, by: string, now: Millis): void {
+    this.put("page", "page", page);
+    this.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...page } });
+    this.audit(act, "page", by, now);
+  }
+
   /** Writes down who did what. */
   audit(act: string, subject: string, by: string, at: Millis): void {
     this.queue({ kind: "audit", key: freshId(), revision: 1, at, body: { act, subject, by } });

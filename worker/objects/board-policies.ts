@@ -34,12 +34,9 @@ export class BoardPolicies {
 
   /** Sets the limits of all components that have none of their own; null for the runbook's. */
   setLimits(limits: Partial<Thresholds> | null, page: PageSettings, by: string): void {
-    const now = Date.now();
     const { thresholds: _, ...rest } = page;
-    const body: PageSettings = { ...rest, ...(limits === null ? {} : { thresholds: limits }) };
-    this.#memory.put("page", "page", body);
-    this.#memory.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...body } });
-    this.#memory.audit("limits.change", "page", by, now);
+    const changed = { ...rest, ...(limits === null ? {} : { thresholds: limits }) };
+    this.#memory.putPage(changed, "limits.change", by, Date.now());
   }
 
   #otherwise(cluster: string, hash: string): Policies | undefined {

@@ -9,10 +9,13 @@ import { DurableObject } from "cloudflare:workers";
 import type { ChainEntry, Correction } from "../../protocol/chain.ts";
 import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
+import { success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Scope } from "../core/access.ts";
 import type { Announcing } from "../core/announce.ts";
+import type { Brand, BrandFault, BrandWish } from "../core/brand.ts";
+import { brandFrom } from "../core/brand.ts";
 import type { MetricChoice, MetricWish } from "../core/day.ts";
 import { clustersToWake } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
@@ -334,6 +337,22 @@ export class Board extends DurableObject<Env> {
     const chosen = this.#day.choose(wishes, this.#books.page(), by);
     await this.#armIfNeeded();
     return chosen;
+  }
+
+  /** Sets how the page looks and where it stands; null asks what it is now. A fault changes nothing. */
+  async brand(
+    wish: BrandWish | null,
+    by: string,
+  ): Promise<Result<{ readonly name: string; readonly brand: Brand }, BrandFault>> {
+    const held = this.#books.page().brand ?? {};
+    if (wish !== null) {
+      const made = brandFrom(wish, held);
+      if (!made.ok) return made;
+      this.#books.brand(made.value, by, Date.now());
+      await this.#armIfNeeded();
+    }
+    const { name, brand = {} } = this.#books.page();
+    return success({ name, brand });
   }
 
   /** Takes a component off the page. False if there is none. */

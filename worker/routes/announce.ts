@@ -9,6 +9,7 @@ import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import { maintenanceStatus } from "../core/maintenance.ts";
 import type { AnnounceAct, Announces } from "../objects/board-announcements.ts";
 import { boardOf } from "../objects/env.ts";
+import type { OperatorView } from "../objects/operator-view.ts";
 import {
   IncidentSchema,
   IncidentUpdateSchema,
@@ -55,15 +56,20 @@ export function refuseAnnouncement(c: AppContext, { code, which }: AnnounceRefus
   }
 }
 
+/** Where visitors read it. */
+function publicOrigin(c: AppContext, view: Pick<OperatorView, "page"> | null): string {
+  return view?.page.brand?.origin ?? new URL(c.req.url).origin;
+}
+
 const iso = (at: Millis): string => new Date(at).toISOString();
 
-function incidentAnswer(c: AppContext, incident: Incident) {
+function incidentAnswer(origin: string, incident: Incident) {
   const { id, name, status, impact, startedAt, updates } = publicIncident(incident, []);
-  const url = `${new URL(c.req.url).origin}/incidents/${id}`;
+  const url = `${origin}/incidents/${id}`;
   return { id, name, status, impact, startedAt: iso(startedAt), updates: updates.length, url };
 }
 
-function maintenanceAnswer(c: AppContext, maintenance: Announcement | Maintenance, now: Millis) {
+function maintenanceAnswer(origin: string, maintenance: Announcement | Maintenance, now: Millis) {
   const { id, name, startsAt, endsAt, cancelledAt, updates = [] } = maintenance;
   return {
     id,
@@ -73,16 +79,21 @@ function maintenanceAnswer(c: AppContext, maintenance: Announcement | Maintenanc
     endsAt: iso(endsAt),
     cancelledAt: cancelledAt === undefined ? null : iso(cancelledAt),
     updates: updates.length,
-    url: `${new URL(c.req.url).origin}/maintenance/${id}`,
+    url: `${origin}/maintenance/${id}`,
   };
 }
 
 async function announced(c: AppContext, act: AnnounceAct, by: string, status: 200 | 201): Promise<Response> {
   const done = await boardOf(c.env).announce(act, by);
   if (!done.ok) return refuseAnnouncement(c, done.failure);
+  // It stands already: an address is nothing that its answer may fail for.
+  const view = await boardOf(c.env)
+    .operatorView([])
+    .catch(() => null);
+  const origin = publicOrigin(c, view);
   const answer = isIncident(done.value)
-    ? { incident: incidentAnswer(c, done.value) }
-    : { maintenance: maintenanceAnswer(c, done.value, Date.now()) };
+    ? { incident: incidentAnswer(origin, done.value) }
+    : { maintenance: maintenanceAnswer(origin, done.value, Date.now()) };
   return c.json(answer, status);
 }
 
@@ -117,15 +128,18 @@ const cancelMaintenance = withJson(Empty, (c, _, by) =>
 
 /** All that the Board keeps, newest first. */
 async function listIncidents(c: AppContext): Promise<Response> {
-  const { incidents = [] } = await boardOf(c.env).operatorView([]);
-  return c.json({ incidents: newestFirst(incidents).map((one) => incidentAnswer(c, one)) });
+  const view = await boardOf(c.env).operatorView([]);
+  const origin = publicOrigin(c, view);
+  return c.json({ incidents: newestFirst(view.incidents ?? []).map((one) => incidentAnswer(origin, one)) });
 }
 
 async function listMaintenances(c: AppContext): Promise<Response> {
-  const { announcements = [], maintenances } = await boardOf(c.env).operatorView([]);
+  const view = await boardOf(c.env).operatorView([]);
+  const { announcements = [], maintenances } = view;
+  const origin = publicOrigin(c, view);
   const now = Date.now();
   const all = [...announcements, ...maintenances].toSorted((a, b) => b.startsAt - a.startsAt);
-  return c.json({ maintenances: all.map((one) => maintenanceAnswer(c, one, now)) });
+  return c.json({ maintenances: all.map((one) => maintenanceAnswer(origin, one, now)) });
 }
 
 const written = { policy: "cli", bodyMaxBytes: BODY_MAX } as const;

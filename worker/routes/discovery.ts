@@ -12,6 +12,7 @@ import { shortHash } from "../core/hash.ts";
 import { fromBase64 } from "../objects/crypto.ts";
 import { refuse } from "./answer.ts";
 import { fixed } from "./fixed.ts";
+import { latestSnapshot } from "./latest.ts";
 import { PICTURE_HEADERS } from "./renderings.ts";
 import type { Render } from "./serve.ts";
 import { serve } from "./serve.ts";
@@ -83,8 +84,10 @@ const sitemap: Render = {
 };
 
 /** Own views are as many as there are choices: nobody gains by an index of them. */
-function robots(c: AppContext): Response {
-  const { origin } = new URL(c.req.url);
+async function robots(c: AppContext): Promise<Response> {
+  const asked = new URL(c.req.url).origin;
+  // Crawlers take an error for "keep out": while nobody knows the page's own address, the one that they asked will do.
+  const origin = (await latestSnapshot(c, asked))?.value.brand?.origin ?? asked;
   const lines = ["User-agent: *", "Disallow: /admin", "Disallow: /view", "", `Sitemap: ${origin}/sitemap.xml`, ""];
   return fixed(c, lines.join("\n"), "text/plain; charset=utf-8");
 }

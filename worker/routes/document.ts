@@ -1,6 +1,13 @@
 /** Headers of HTML documents: one strict policy each for the page, the other public documents, and the admin. */
 import type { DocumentKind } from "../../web/view/document.ts";
-import { ADMIN_POLICY, COMPONENT_POLICY, FRAME_POLICY, PAGES_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
+import {
+  ADMIN_POLICY,
+  COMPONENT_POLICY,
+  FRAME_POLICY,
+  PAGES_POLICY,
+  PAGE_POLICY,
+  withStyle,
+} from "../../web/view/policy.ts";
 
 const POLICIES = {
   page: PAGE_POLICY,
@@ -10,11 +17,18 @@ const POLICIES = {
   admin: ADMIN_POLICY,
 } as const;
 
-/** What is public may be kept; everything for operators is neither. `frame` is what other sites show inside theirs. */
-export function documentHeaders(kind: DocumentKind | "frame" | "admin"): Record<string, string> {
+/**
+ * What is public may be kept; everything for operators is neither. `frame` is what other sites show inside theirs.
+ *
+ * @param brandHash of the brand's style, where the document has one
+ */
+export function documentHeaders(
+  kind: DocumentKind | "frame" | "admin",
+  brandHash: string | null = null,
+): Record<string, string> {
   return {
     "content-type": "text/html; charset=utf-8",
-    "content-security-policy": POLICIES[kind],
+    "content-security-policy": brandHash === null ? POLICIES[kind] : withStyle(POLICIES[kind], brandHash),
     "x-content-type-options": "nosniff",
     "referrer-policy": kind === "admin" ? "same-origin" : "strict-origin-when-cross-origin",
     "cross-origin-opener-policy": "same-origin",

@@ -10,7 +10,7 @@ import type { Route } from "./table.ts";
 /** It asks again by itself, and turns to "cannot be read" when what it says expires: no cache may hold it for longer. */
 const frame: Render = {
   agesWell: false,
-  render: (view) => ({ body: renderEmbedFrame(view), headers: documentHeaders("frame") }),
+  render: (view) => ({ body: renderEmbedFrame(view), headers: documentHeaders("frame", view.brandHash) }),
 };
 
 /** At its own address, and where Statuspage has it: sites that include that one need no change when the domain moves. */

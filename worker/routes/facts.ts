@@ -1,7 +1,9 @@
 /** What public documents are made from, gathered for one of them. */
 import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { brandStyle } from "../../web/view/brand.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
+import { base64, sha256 } from "../objects/crypto.ts";
 import { chartsOf } from "./charts.ts";
 import { latestLog, latestSnapshot } from "./latest.ts";
 import type { PublicView, Render } from "./serve.ts";
@@ -30,7 +32,26 @@ export async function factsFor(
   const charts = charted === null ? null : await chartsOf(c, origin, charted);
   const isCopy = latest.isCopy || log?.isCopy === true;
   const locale = localeOf(lang, snapshot.page.timeZone, base);
-  return { view: { snapshot, log: log?.value ?? shownLog(snapshot), origin, isCopy, charts, locale }, until };
+  const view = {
+    snapshot,
+    log: log?.value ?? shownLog(snapshot),
+    origin: snapshot.brand?.origin ?? origin,
+    isCopy,
+    charts,
+    brandHash: await brandHash(snapshot),
+    locale,
+  };
+  return { view, until };
+}
+
+/** The style that was hashed last: it is the same for every document, and changes with an operator's hand. */
+let hashed = { style: "", hash: "" };
+
+async function brandHash({ brand }: PageSnapshot): Promise<string | null> {
+  const style = brand === undefined ? "" : brandStyle(brand);
+  if (style === "") return null;
+  if (hashed.style !== style) hashed = { style, hash: `sha256-${base64(await sha256(style))}` };
+  return hashed.hash;
 }
 
 /** What the page itself shows of it: all there is where nobody needs more, or nothing more is known. */

@@ -15,7 +15,7 @@ export function htmlPage(
     isSpoken: true,
     render: (view) => {
       const body = html(view);
-      return body === null ? null : { body, headers: documentHeaders(kind) };
+      return body === null ? null : { body, headers: documentHeaders(kind, view.brandHash) };
     },
   };
 }

@@ -29,13 +29,15 @@ export interface PublicView {
   readonly snapshot: PageSnapshot;
   /** What people announced: as far back as it is kept if the document needs it, else what the page shows. */
   readonly log: PageLog;
-  /** The page's own address without a slash at its end. */
+  /** The page's own address without a slash at its end: the operator's, else the one it was asked by. */
   readonly origin: string;
   readonly now: Millis;
   /** Whether the Board cannot answer, and the snapshot is the last one known. */
   readonly isCopy: boolean;
   /** Numbers over time from the archive, if the document needs them and they can be had. */
   readonly charts: ComponentCharts | null;
+  /** Of the brand's style, for the policy; null where it has none. */
+  readonly brandHash: string | null;
   /** English, unless the document is spoken. */
   readonly locale: Locale;
 }
