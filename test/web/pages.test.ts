@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { PageLog } from "../../protocol/page.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { renderChoose } from "../../web/view/choose.ts";
+import type { FrameView } from "../../web/view/frame.ts";
 import { renderIncident } from "../../web/view/incident.ts";
 import { renderMaintenancePage } from "../../web/view/maintenance.ts";
 import { monthAt } from "../../web/view/months.ts";
@@ -11,7 +12,7 @@ import { renderPast } from "../../web/view/past.ts";
 import { renderNothing } from "../../web/view/problem.ts";
 import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } from "./announcements.ts";
 import { LANGUAGES, localeOf } from "../../web/view/words/locale.ts";
-import { component, healthy, NOW, snapshot } from "./snapshots.ts";
+import { component, healthy, NOW, said, snapshot } from "./snapshots.ts";
 
 const log: PageLog = { version: 7, incidents: [incident(), resolved(3), resolved(40)], maintenances: [announced()] };
 const locale = localeOf("en", "Etc/UTC");
@@ -39,6 +40,19 @@ function frameFaults(html: string, path: string): readonly string[] {
   return Object.entries(faults).flatMap(([name, isFault]) => (isFault ? [name] : []));
 }
 
+it.each([
+  ["a month", (now: FrameView) => renderPast(now, null)],
+  ["what is over", (now: FrameView) => renderIncident(now, "resolved0003")],
+  ["the form of an own view", (now: FrameView) => renderChoose(now, [])],
+])("%s is shared with the card of what is now, and never as well by itself", (_name, render) => {
+  const down = snapshot([component(1, { outlook: said("major_outage", NOW - HOUR, null, NOW) })]);
+  const silent = snapshot([component(1, { outlook: said("unknown", NOW - HOUR, null, NOW) })]);
+  const cards = [healthy(), down, silent].map(
+    (one) => /\/card\/(\w+)\.png/.exec(render({ ...view, snapshot: one }) ?? "")?.[1],
+  );
+  expect(cards).toEqual(["operational", "major_outage", "unknown"]);
+});
+
 describe("an incident's page", () => {
   const html = renderIncident(view, "incident0001") ?? "";
 
@@ -62,8 +76,8 @@ describe("an incident's page", () => {
   });
 
   it("says what was written afterwards, and what was changed", () => {
-    const said = update("update000003", "investigating" as const, "It was slow.", NOW);
-    const late = { ...said, displayAt: NOW - HOUR };
+    const words = update("update000003", "investigating" as const, "It was slow.", NOW);
+    const late = { ...words, displayAt: NOW - HOUR };
     const incidents = [incident({ updates: [{ ...late, updatedAt: NOW + 5 * MINUTE }] })];
     expect(text(renderIncident({ ...view, log: { ...log, incidents } }, "incident0001"))).toContain(
       "13:02 UTC · written Mon, 23 Nov 2026, 14:02 UTC · changed Mon, 23 Nov 2026, 14:07 UTC",

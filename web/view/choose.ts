@@ -20,7 +20,7 @@ export function renderChoose(view: FrameView, chosen: readonly string[]): string
   );
   const form = markup`<form action="${base}/view">${boxes}<button>${viewShow}</button></form>`;
   const main = markup`<div class="top"><h1>${words.ownViewLink}</h1><p class="lead">${viewLead}</p></div>${components.length === 0 ? markup`<p class="empty">${words.empty}</p>` : form}`;
-  return frame(view, { title: words.ownViewLink, description: viewAbout, status: "unknown", path: "/view", main });
+  return frame(view, { title: words.ownViewLink, description: viewAbout, status: null, path: "/view", main });
 }
 
 function fields(legend: string, components: readonly PageComponent[], chosen: readonly string[]): Html {

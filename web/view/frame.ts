@@ -1,5 +1,6 @@
 /** What the public documents besides the live page have in common: where they belong to, and the ways on. */
 import type { PageBrand, PageLog, PageSnapshot } from "../../protocol/page.ts";
+import { pageVerdict, shownStatus } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { brandLinks } from "./brand.ts";
@@ -28,8 +29,8 @@ interface FrameParts {
   readonly kind?: DocumentKind;
   readonly title: string;
   readonly description: string;
-  /** What the tab shows. */
-  readonly status: ComponentStatus;
+  /** What the tab and the card of a shared link show; null for what the page says now. */
+  readonly status: ComponentStatus | null;
   /** Where it stands, from its slash on. */
   readonly path: string;
   readonly main: Html;
@@ -37,8 +38,9 @@ interface FrameParts {
   readonly living?: Html;
 }
 
-export function frame({ snapshot, origin, isCopy, locale }: FrameView, parts: FrameParts): string {
-  const { kind = "pages", title, description, status, path, main, living } = parts;
+export function frame({ snapshot, now, origin, isCopy, locale }: FrameView, parts: FrameParts): string {
+  const { kind = "pages", title, description, path, main, living } = parts;
+  const status = parts.status ?? shownStatus(pageVerdict(snapshot, now));
   const { page, generatedAt, brand } = snapshot;
   const { words } = locale;
   return document({

@@ -28,7 +28,7 @@ export function renderIncident(view: FrameView, id: string): string | null {
   return frame(view, {
     title: name,
     description: `${pages.stage[status]}. ${markdownText(updates[0]?.body ?? "").slice(0, DESCRIPTION_CHARS)}`.trim(),
-    status: state,
+    status: isUnresolved(incident) ? state : null,
     path: `/incidents/${id}`,
     main,
   });

@@ -29,7 +29,7 @@ export function renderMaintenancePage(view: FrameView, id: string): string | nul
   return frame(view, {
     title: name,
     description: `${word}. ${markdownText(updates[0]?.body ?? "").slice(0, DESCRIPTION_CHARS)}`.trim(),
-    status: isOver(maintenance) ? "operational" : "under_maintenance",
+    status: isOver(maintenance) ? null : "under_maintenance",
     path: `/maintenance/${id}`,
     main,
   });

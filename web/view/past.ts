@@ -33,7 +33,7 @@ export function renderPast(view: FrameView, asked: string | null): string | null
   return frame(view, {
     title: name,
     description: fill(words.pages.pastOf, { page: page.name, month: name }),
-    status: "operational",
+    status: null,
     path: asked === null ? "/history" : `/history/${found.month}`,
     main,
   });
