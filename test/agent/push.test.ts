@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createClock } from "../../agent/clock.ts";
 import { sessionRest } from "../../agent/core/rest.ts";
 import { loadIdentity, type Identity } from "../../agent/identity.ts";
@@ -85,7 +85,7 @@ async function openSession(opened = OPENED): Promise<Session> {
   edge.takeSessions(opened);
   const started = startSession({ ...shared(), observedGeneration: () => 0 });
   session = started;
-  await vi.waitFor(() => expect(started.isOpen()).toBe(true));
+  await expect.poll(() => started.isOpen()).toBe(true);
   return started;
 }
 
@@ -631,7 +631,7 @@ describe("over the session", () => {
     edge.answer(() => "hang up", receipt(1));
     const push = pusher();
     await push.pushOnce();
-    await vi.waitFor(() => expect(opened.isOpen()).toBe(true), { timeout: 5_000 });
+    await expect.poll(() => opened.isOpen()).toBe(true);
     await push.pushOnce();
     expect(ways()).toEqual(["session", "post", "post"]);
   });
@@ -640,7 +640,7 @@ describe("over the session", () => {
     const opened = await openSession();
     edge.answer(receipt(1));
     edge.sessions[0]?.close(code);
-    await vi.waitFor(() => expect(opened.isOpen()).toBe(false));
+    await expect.poll(() => opened.isOpen()).toBe(false);
     expect(await pusher().pushOnce()).toMatchObject({ accepted: true });
     expect(ways()).toEqual(["post"]);
   });

@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createClock, type Clock } from "../../agent/clock.ts";
 import { loadIdentity, type Identity } from "../../agent/identity.ts";
 import { startSession, type Session } from "../../agent/session.ts";
@@ -77,7 +77,7 @@ const opened = JSON.stringify({ type: "opened", serverTime: NOW });
 describe("the session", () => {
   it("opens with a proof that this edge can check and another cannot use", async () => {
     const edge = start();
-    await vi.waitFor(() => expect(heard).toHaveLength(1));
+    await expect.poll(() => heard).toHaveLength(1);
     expect(peers.map(({ path }) => path)).toEqual(["/agent/v1/session?cluster=demo"]);
     const open = parse(SessionOpenSchema, JSON.parse(heard[0] ?? ""));
     expect(open).toMatchObject({ cluster: "demo", keyId: identity.keyId, sentAt: NOW, observedGeneration: 12 });
@@ -104,7 +104,7 @@ describe("the session", () => {
         peer.send(text);
     };
     start();
-    await vi.waitFor(() => expect(desired).toEqual([state]));
+    await expect.poll(() => desired).toEqual([state]);
     expect(session?.isOpen()).toBe(true);
   });
 
@@ -115,19 +115,19 @@ describe("the session", () => {
       else if (text === "ping" && !isDead) peer.send("pong");
     };
     start(20, 60);
-    await vi.waitFor(() => expect(heard.filter((text) => text === "ping").length).toBeGreaterThan(5));
+    await expect.poll(() => heard.filter((text) => text === "ping").length).toBeGreaterThan(5);
     expect(peers).toHaveLength(1);
     isDead = true;
-    await vi.waitFor(() => expect(peers.length).toBeGreaterThan(1), { timeout: 5_000 });
+    await expect.poll(() => peers.length).toBeGreaterThan(1);
   });
 
   it("connects again when the edge goes away", async () => {
     onHeard = (_text, peer) => peer.send(opened);
     start();
-    await vi.waitFor(() => expect(session?.isOpen()).toBe(true));
+    await expect.poll(() => session?.isOpen()).toBe(true);
     peers[0]?.destroy();
-    await vi.waitFor(() => expect(peers).toHaveLength(2), { timeout: 5_000 });
-    await vi.waitFor(() => expect(session?.isOpen()).toBe(true));
+    await expect.poll(() => peers).toHaveLength(2);
+    await expect.poll(() => session?.isOpen()).toBe(true);
   });
 
   it.each(Object.entries(SESSION_CLOSE))("does not come back at once after %s", async (_name, code) => {
@@ -135,7 +135,7 @@ describe("the session", () => {
       if (!text.startsWith("close")) peer.close(code);
     };
     start();
-    await vi.waitFor(() => expect(logged).toContain("the session ended; pushes go on"));
+    await expect.poll(() => logged).toContain("the session ended; pushes go on");
     // Without the longer wait it would be back after 100 ms.
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(peers).toHaveLength(1);
@@ -146,10 +146,10 @@ describe("the session", () => {
       if (!text.startsWith("close")) peer.close(SESSION_CLOSE.unauthenticated);
     };
     start();
-    await vi.waitFor(() => expect(logged).toContain("the session ended; pushes go on"));
+    await expect.poll(() => logged).toContain("the session ended; pushes go on");
     clock.learn(NOW, NOW, NOW - 3_600_000);
     const proofs = (): string[] => heard.filter((text) => text.startsWith("{"));
-    await vi.waitFor(() => expect(proofs()).toHaveLength(2), { timeout: 2_000 });
+    await expect.poll(() => proofs()).toHaveLength(2);
     expect(proofs().map((text) => parse(SessionOpenSchema, JSON.parse(text)).sentAt)).toEqual([NOW, NOW - 3_600_000]);
     await new Promise((resolve) => setTimeout(resolve, 1_200));
     expect(peers).toHaveLength(2);
@@ -161,7 +161,7 @@ describe("the session", () => {
       else peer.send(opened);
     };
     start();
-    await vi.waitFor(() => expect(session?.isOpen()).toBe(true));
+    await expect.poll(() => session?.isOpen()).toBe(true);
     await session?.stop();
     expect(heard.at(-1)).toBe("close 1000");
   });

@@ -9,7 +9,7 @@ import { eventually } from "../support/process.ts";
 import { EdgeAgent, SERVICE } from "./agent.ts";
 import { openArchive } from "./archive.ts";
 
-const WITHIN_MS = 40_000;
+const WITHIN_MS = 60_000;
 
 let database: RunningDatabase;
 let edge: Edge;
@@ -30,7 +30,7 @@ beforeAll(async () => {
   });
   agent.close(1);
   await agent.push();
-}, 60_000);
+});
 
 afterAll(async () => {
   await agent?.remove();
@@ -93,7 +93,7 @@ it("what is announced while Postgres is down is shown at once, archived later, a
   } finally {
     await archive.close();
   }
-}, 120_000);
+});
 
 it("the demo's announcements are taken, and the one that is over says nothing of what is now", async () => {
   const names = ["Product catalog", "Payments", "Orders", "Ledger"];

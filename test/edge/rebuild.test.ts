@@ -8,7 +8,7 @@ import { eventually } from "../support/process.ts";
 import { EdgeAgent, SERVICE } from "./agent.ts";
 import { expectPersisted, openArchive } from "./archive.ts";
 
-const WITHIN_MS = 40_000;
+const WITHIN_MS = 60_000;
 
 interface Summary {
   readonly page: { readonly id: string };

@@ -10,7 +10,7 @@ import { eventually, ROOT } from "../support/process.ts";
 import { EdgeAgent, SERVICE } from "./agent.ts";
 import { expectPersisted, openArchive } from "./archive.ts";
 
-const WITHIN_MS = 30_000;
+const WITHIN_MS = 60_000;
 
 it("an operator's command brings back events, components, maintenances, the journal and the audit", async ({
   onTestFinished,

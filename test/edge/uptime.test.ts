@@ -13,7 +13,7 @@ import { Edge } from "../support/miniflare.ts";
 import { eventually, ROOT } from "../support/process.ts";
 import { openArchive } from "./archive.ts";
 
-const WITHIN_MS = 30_000;
+const WITHIN_MS = 60_000;
 const TODAY = Math.floor(Date.now() / DAY) * DAY;
 
 function hashed(entry: ChainEntry): ChainEntry {

@@ -205,7 +205,7 @@ describe("a maintenance", () => {
     await expect.poll(leases).toMatchObject([held]);
     // Null until a new Board has looked into the archive.
     const kept = async () => (await board.leasesOf(agent.cluster))?.map(({ id }) => id);
-    await expect.poll(kept, { timeout: 10_000 }).toEqual([maintenance?.id]);
+    await expect.poll(kept).toEqual([maintenance?.id]);
     expect(await ask("POST", "maintenances", wish)).toMatchObject({ status: 409 });
     const change = await ask("POST", `maintenances/${maintenance?.id}/change`, { endsAt: iso(Date.now() + 9 * HOUR) });
     expect(change.error?.message).toContain("it has a target");

@@ -20,11 +20,11 @@ const board = boardOf(bindings);
 /** Sends what waits, as the alarm does. */
 async function flush(): Promise<void> {
   await runDurableObjectAlarm(board);
-  await expect.poll(async () => (await board.operatorView()).archive.waiting, { timeout: 10_000 }).toBe(0);
+  await expect.poll(async () => (await board.operatorView()).archive.waiting).toBe(0);
 }
 
 async function done(): Promise<unknown> {
-  await expect.poll(async () => (await board.reflushed())?.finishedAt, { timeout: 10_000 }).toBeGreaterThan(0);
+  await expect.poll(async () => (await board.reflushed())?.finishedAt).toBeGreaterThan(0);
   return board.reflushed();
 }
 

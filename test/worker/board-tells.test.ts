@@ -123,7 +123,7 @@ describe("a tell", () => {
     // The alarm settles too, so it must have nothing left to come for.
     await runDurableObjectAlarm(one);
     const idle = () => runInDurableObject(one, (_, { storage }) => storage.getAlarm());
-    await expect.poll(idle, { timeout: 10_000 }).toBeNull();
+    await expect.poll(idle).toBeNull();
     const now = Date.now();
     const expiresAt = now + 300;
     await one.hear({ ...tell(now, [told("operational")], "quiet"), expiresAt });

@@ -332,11 +332,11 @@ it("a page whose facts do not reach Postgres says since when, until they do", as
   expect((await board.snapshot()).archive).toEqual({ delayedSince: since, isRestoring: false });
   expect((await board.operatorView()).archive.delays).toEqual([{ cluster: null, waiting: 1, since }]);
   await runDurableObjectAlarm(board);
-  await expect.poll(async () => (await board.snapshot()).archive?.delayedSince, { timeout: 5_000 }).toBeNull();
+  await expect.poll(async () => (await board.snapshot()).archive?.delayedSince).toBeNull();
   // What a Cluster says of its own counts too.
   await board.hear({ ...tell(now + 1, [told("operational")], "late-1"), backlog: { waiting: 9, since } });
   const lateSince = async () => (await board.snapshot()).archive?.delayedSince;
-  await expect.poll(lateSince, { timeout: 5_000 }).toBe(since);
+  await expect.poll(lateSince).toBe(since);
 });
 
 it("what is true for long waits no longer than it has waited, over a wake too", async () => {
@@ -359,7 +359,7 @@ it("a page that everybody asks for is made once a second, and anew at once when 
   const now = Date.now();
   await board.hear({ ...tell(now, [told("major_outage")], "asked-1"), expiresAt: now + 300 });
   expect((await shown())?.outlook[0]?.status).toBe("major_outage");
-  await expect.poll(async () => (await shown())?.outlook[0]?.status, { timeout: 5_000 }).toBe("unknown");
+  await expect.poll(async () => (await shown())?.outlook[0]?.status).toBe("unknown");
 });
 
 it("says what it cost: calls by method, rows, alarms, and how many components it judged", async () => {

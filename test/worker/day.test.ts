@@ -54,10 +54,10 @@ it("an operator chooses charts by what components are called, and what programs 
   const again = await (await choose([{ kind: "p95" }, wish])).json<{ charts: readonly { id: string }[] }>();
   expect(again.charts[1]?.id).toBe(first.charts[0]?.id);
   // The component's own day begins with its first samples: until then the page shows what it knows.
-  await expect.poll(kinds, { timeout: 3_000 }).toEqual([["responsetime", "p95", ""]]);
+  await expect.poll(kinds).toEqual([["responsetime", "p95", ""]]);
   const missing = await choose([{ kind: "p95", component: "Nobody" }]);
   expect([missing.status, await missing.text()]).toEqual([400, expect.stringContaining('there is no \\"Nobody\\"')]);
   expect((await choose(Array.from({ length: 7 }, () => ({ kind: "p95" })))).status).toBe(400);
   expect((await choose(null)).status).toBe(200);
-  await expect.poll(async () => (await kinds())?.length, { timeout: 3_000 }).toBe(3);
+  await expect.poll(async () => (await kinds())?.length).toBe(3);
 });

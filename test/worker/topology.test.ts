@@ -86,7 +86,7 @@ it("is in what operators are told that visitors read", async () => {
     return components.flatMap(({ group, name, why }) => (group === "Causes" ? [`${name}: ${why}`] : []));
   };
   await expect
-    .poll(whys, { timeout: 5_000 })
+    .poll(whys)
     .toEqual([
       "Caller: About 3 of 10 requests fail. Likely because of Callee.",
       "Callee: About 3 of 10 requests fail. Likely the cause of trouble in Caller.",

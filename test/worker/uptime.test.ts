@@ -38,7 +38,7 @@ async function uptime(): Promise<Answer> {
 
 async function chain(): Promise<{ readonly entries: readonly ChainEntry[]; readonly head: ChainHead }> {
   await runDurableObjectAlarm(board);
-  await expect.poll(async () => (await board.operatorView()).archive.waiting, { timeout: 10_000 }).toBe(0);
+  await expect.poll(async () => (await board.operatorView()).archive.waiting).toBe(0);
   return (await cli("GET", "/cli/v1/uptime/chain")).json();
 }
 
@@ -54,7 +54,7 @@ async function frozen(): Promise<void> {
   await board.tick();
   // Yesterday waits for its grace until a quarter past.
   const last = dayOf(Date.now() - DAY - HOUR / 4);
-  await expect.poll(frozenDay, { timeout: 10_000 }).toBe(last);
+  await expect.poll(frozenDay).toBe(last);
 }
 
 /** The Board without what it keeps of frozen days, as a life before this version or after a loss. */
