@@ -1,8 +1,10 @@
 /** The lease as annotations of a deployment's metadata (never its pod template), and the two patches that write them. */
+import * as v from "valibot";
 import { plainLine } from "./core/text.ts";
 import type { Rivals } from "./core/lease.ts";
 import type { LeaseMark, Step, TargetView } from "./core/lease-step.ts";
-import { FIELD_MANAGER, type Autoscaler, type Deployment } from "./kubernetes.ts";
+import { DEPLOYMENTS, type Autoscaler, type Deployment, type Resource } from "./kubernetes/objects.ts";
+import { FIELD_MANAGER } from "./kubernetes/transport.ts";
 
 /** The runbook's own annotation. */
 const MAINTENANCE = "maintenance";
@@ -38,9 +40,25 @@ function kindOf(manager: string): "agent" | "controller" | "other" {
   return CONTROLLERS.test(manager) ? "controller" : "other";
 }
 
-/** A mark is there while any of its annotations is: half a mark must not pass for none. A damaged end has come. */
+/** Deployments, and of each only whether it carries a mark. */
+export const MARKED: Resource<{ readonly name: string; readonly isMarked: boolean }> = {
+  ...DEPLOYMENTS,
+  schema: v.pipe(
+    v.object({
+      metadata: v.object({ name: v.string(), annotations: v.optional(v.record(v.string(), v.string()), {}) }),
+    }),
+    v.transform(({ metadata: { name, annotations } }) => ({ name, isMarked: isMarked(annotations) })),
+  ),
+};
+
+/** A mark is there while any of its annotations is: half a mark must not pass for none. */
+function isMarked(annotations: Readonly<Record<string, string>>): boolean {
+  return [PRIOR, APPLIED, EXPIRES].some((key) => key in annotations);
+}
+
+/** A damaged end has come. */
 function markOf(annotations: Readonly<Record<string, string>>): LeaseMark | null {
-  if (![PRIOR, APPLIED, EXPIRES].some((key) => key in annotations)) return null;
+  if (!isMarked(annotations)) return null;
   const expiresAt = Date.parse(annotations[EXPIRES] ?? "");
   const prior = countOf(annotations[PRIOR]);
   return {
@@ -66,9 +84,7 @@ function replicasManager(managed: Deployment["metadata"]["managedFields"]): stri
 /** Who else moves the replicas, each owner with the switch that stops it. */
 export function rivalsOf({ metadata }: Deployment, autoscalers: readonly Autoscaler[]): Rivals {
   const { annotations, name } = metadata;
-  const targets = autoscalers.filter(
-    ({ spec }) => spec.scaleTargetRef.kind === "Deployment" && spec.scaleTargetRef.name === name,
-  );
+  const targets = autoscalers.filter(({ target }) => target.kind === "Deployment" && target.name === name);
   const manager = replicasManager(metadata.managedFields) ?? "";
   const owners: string[] = [];
   if (
@@ -80,8 +96,11 @@ export function rivalsOf({ metadata }: Deployment, autoscalers: readonly Autosca
   if (/^argo-?cd/.test(manager) || "argocd.argoproj.io/tracking-id" in annotations) {
     owners.push('Argo CD (its switch: argocd.argoproj.io/skip-reconcile: "true" on the Application)');
   }
+  if (targets.some(({ isKeda }) => isKeda) || manager.startsWith("keda")) {
+    owners.push('KEDA (its switch: autoscaling.keda.sh/paused-replicas: "0" on the ScaledObject)');
+  }
   return {
-    autoscalers: targets.map((target) => target.metadata.name),
+    autoscalers: targets.map((autoscaler) => autoscaler.name),
     rollout: "rollout.argoproj.io/workload-generation" in annotations,
     owners,
   };

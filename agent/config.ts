@@ -7,7 +7,7 @@ import { ClusterName } from "../protocol/name.ts";
 import { LeasesConfigSchema } from "./core/lease.ts";
 import { REPORTERS } from "./core/mesh.ts";
 import { failure, success, type Result } from "../protocol/result.ts";
-import { KubernetesConfigSchema } from "./kubernetes.ts";
+import { KubernetesConfigSchema } from "./kubernetes/config.ts";
 import { CertificatesConfigSchema } from "./source/certificates.ts";
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;

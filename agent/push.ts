@@ -46,6 +46,8 @@ export interface PushOptions extends PostOptions {
   /** Who called whom when that was looked at last. */
   readonly topology?: () => Topology | null;
   readonly onDesired: (desired: SignedDesired) => void;
+  /** What the edge's newest receipt says that it takes. */
+  readonly onAccepts?: (accepts: readonly string[]) => void;
   /** The session, once there is one. */
   readonly session?: () => PushCarrier | null;
   /** In [0, 1); jitter. */
@@ -202,6 +204,7 @@ export class Pusher {
       this.#liveHeldUntil = clock.now() + LIVE_HELD_MS;
     }
     this.#accepts = receipt.accepts ?? [];
+    this.#options.onAccepts?.(this.#accepts);
     this.#topologyAt = sent.topologyAt ?? this.#topologyAt;
     this.#failures = 0;
     this.#setAside = 0;

@@ -9,9 +9,10 @@ import { openAudit } from "./audit.ts";
 import { createClock, type Clock } from "./clock.ts";
 import type { AgentConfig } from "./config.ts";
 import { liveServices, remember, type ReadingHistory } from "./core/readings.ts";
+import { EventDoor } from "./door.ts";
 import { ensureEnrolled } from "./enrol.ts";
 import type { Identity } from "./identity.ts";
-import { createKubernetesClient } from "./kubernetes.ts";
+import { createKubernetesClient } from "./kubernetes/client.ts";
 import { onChange, type Log } from "./log.ts";
 import { Pusher, PushLoop, type PushOutcome } from "./push.ts";
 import { startSession, type Session } from "./session.ts";
@@ -64,10 +65,11 @@ export function startAgent(options: RunOptions): Agent {
   const sink = windowSink(config.dataDir, { spool, audit, surely, say });
   let loop: PushLoop | null = null;
   const changed = (): void => loop?.request();
-  const onEvent = (event: EventRecord): void => {
+  const door = new EventDoor((event) => {
     spool.append([event], surely());
     changed();
-  };
+  });
+  const onEvent = (event: EventRecord): void => door.offer(event);
   const sources = startSources(options, clock, sink, onEvent, changed);
   const { actuator } = sources;
   const readings = createReadings(config, clock, sources, say);
@@ -76,7 +78,9 @@ export function startAgent(options: RunOptions): Agent {
   let session: Session | null = null;
   const overSession = (): Session | null => session;
   const topology = (): Topology | null => sources.mesh?.topology() ?? null;
-  const push = { spool, intervalMs: config.interval, live: readings.live, topology, onDesired, session: overSession };
+  const onAccepts = (accepts: readonly string[]): void => door.hear(accepts);
+  const carried = { live: readings.live, topology, onDesired, onAccepts, session: overSession };
+  const push = { spool, intervalMs: config.interval, ...carried };
   const pusher = new Pusher({ ...shared, ...push });
   let isStopping = false;
   let stopTicks = (): void => {};

@@ -81,8 +81,9 @@ export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
  *   compact       services of `live`, and windows, as tuples (compact.ts)
  *   exponential   exponential histograms, in `live` and in records (exponential.ts)
  *   topology      `live.topology`; said before a push that the Board will be told of, so that no Cluster needs to keep it
+ *   workloads     events of WORKLOAD_KINDS (record.ts)
  */
-export const EXTRAS = ["compact", "exponential", "topology"] as const;
+export const EXTRAS = ["compact", "exponential", "topology", "workloads"] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 /**

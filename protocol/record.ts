@@ -27,6 +27,19 @@ export const WindowSchema = v.pipe(
   v.check((window) => errorsAmongRequests(window), "more errors than requests"),
 );
 
+/** What workloads say is wrong with them, beyond what the first agents told. Sent only to an edge that knows them (`EXTRAS`). */
+export const WORKLOAD_KINDS = [
+  "pod.image_pull_failed",
+  "pod.start_failed",
+  "pod.killed",
+  "pod.unschedulable",
+  "pod.evicted",
+  "deployment.rollout_stuck",
+  "deployment.replica_failure",
+  "autoscaler.at_limit",
+  "autoscaler.blind",
+] as const;
+
 /**
  * What an event can be about. Kinds end up in Postgres and in the operator's list of events. The subject of an anomaly is
  * its service; `raised` in the body of `anomaly.closed` is the id of what it closes. No agent sends these two yet.
@@ -39,8 +52,11 @@ export const EVENT_KINDS = [
   "lease.result",
   "anomaly.raised",
   "anomaly.closed",
+  ...WORKLOAD_KINDS,
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
+/** What the agent's kubernetes source tells. */
+export type WorkloadKind = "pod.crash_loop" | "pod.oom_killed" | (typeof WORKLOAD_KINDS)[number];
 
 const EventId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, "must be 32 hex digits"));
 const BODY_KEYS_MAX = 24;

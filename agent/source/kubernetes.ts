@@ -1,23 +1,19 @@
-/** What the cluster knows of its services: ready and desired replicas, crash loops, kills for want of memory. */
+/** What the cluster knows of its services: ready and desired replicas, and what its workloads say is wrong with them. */
 import { createHash } from "node:crypto";
 import type { SourceState } from "../../protocol/push.ts";
 import type { EventRecord } from "../../protocol/record.ts";
 import { SECOND, type Millis } from "../../protocol/time.ts";
+import { Signals } from "../core/signals.ts";
 import { plainLine } from "../core/text.ts";
-import { follow, type Follower } from "../follow.ts";
-import {
-  DEPLOYMENTS,
-  PODS,
-  type ContainerStatus,
-  type Deployment,
-  type KubernetesClient,
-  type Pod,
-} from "../kubernetes.ts";
+import type { AutoscalerState, DeploymentState, PodState, Trouble, Warning } from "../core/workload.ts";
+import type { KubernetesClient } from "../kubernetes/client.ts";
+import { follow, PACE, type Follower, type FollowOptions, type Pace } from "../kubernetes/follow.ts";
+import { AUTOSCALERS, DEPLOYMENT_STATES, PODS, WARNINGS, type Resource } from "../kubernetes/objects.ts";
 
 /** Beyond this without a word of the API server its replicas are no longer evidence, ms. */
 const DOWN_AFTER_MS = 90 * SECOND;
-/** Ids of reported events kept, so that a pod which is seen again and again is reported once. */
-const REPORTED_MAX = 10_000;
+/** Objects of which the last Warning is kept, a namespace. */
+const WARNINGS_MAX = 500;
 
 export interface KubernetesSourceOptions {
   readonly client: KubernetesClient;
@@ -27,6 +23,7 @@ export interface KubernetesSourceOptions {
   readonly onEvent: (event: EventRecord) => void;
   /** Replicas or the source's state have changed. */
   readonly onChange: () => void;
+  readonly pace?: Pace;
 }
 
 interface Replicas {
@@ -34,38 +31,68 @@ interface Replicas {
   readonly desired: number;
 }
 
+/** What is kept of a cluster: by `namespace/name`, without what is wrong with each, which is told as events. */
+interface ClusterState {
+  readonly pods: ReadonlyMap<string, Omit<PodState, "troubles">>;
+  readonly autoscalers: ReadonlyMap<string, Omit<AutoscalerState, "troubles">>;
+  /** Changes that a watch had kept back and a list brought: there should be none. */
+  readonly missed: number;
+}
+
 export interface KubernetesSource {
   state(): SourceState;
   /** By service (`namespace/name`); empty while the source is down: old numbers are no evidence. */
   replicas(): ReadonlyMap<string, Replicas>;
+  cluster(): ClusterState;
   stop(): Promise<void>;
 }
 
 export function startKubernetesSource(options: KubernetesSourceOptions): KubernetesSource {
   const replicas = new Map<string, Replicas>();
-  const reported = new Set<string>();
-  const followers = options.namespaces.flatMap((namespace) => [
-    followDeployments(options, namespace, replicas),
-    followPods(options, namespace, reported),
-  ]);
+  const pods = new Map<string, Omit<PodState, "troubles">>();
+  const autoscalers = new Map<string, Omit<AutoscalerState, "troubles">>();
+  const signals = new Signals();
+  const followers = options.namespaces.flatMap((namespace) => {
+    const warnings = new Map<string, string>();
+    const tell = teller(options, namespace, signals, warnings);
+    return [
+      followWarnings(options, namespace, warnings),
+      followDeployments(options, namespace, replicas, tell),
+      followPods(options, namespace, pods, tell),
+      followAutoscalers(options, namespace, autoscalers, tell),
+    ];
+  });
   const state = (): SourceState => stateOf(followers, options.now());
   return {
     state,
     replicas: () => (state().state === "down" ? new Map<string, Replicas>() : replicas),
+    cluster: () => {
+      const missed = followers.reduce((sum, follower) => sum + follower.state().missed, 0);
+      return { pods, autoscalers, missed };
+    },
     stop: async () => {
       await Promise.all(followers.map((follower) => follower.stop()));
     },
   };
 }
 
+/** What is the same for every kind: whose objects, from where, how patiently. */
+function common<T>(options: KubernetesSourceOptions, namespace: string, resource: Resource<T>) {
+  const { client, now, pace = PACE } = options;
+  return { client, namespace, now, pace, isNeeded: true, resource: async () => resource } satisfies Partial<
+    FollowOptions<T>
+  >;
+}
+
 function followDeployments(
   options: KubernetesSourceOptions,
   namespace: string,
   replicas: Map<string, Replicas>,
+  tell: Teller,
 ): Follower {
-  const take = (deployment: Deployment): boolean => {
-    const ref = `${namespace}/${deployment.metadata.name}`;
-    const now = replicasOf(deployment);
+  const take = ({ name, uid, replicas: now, troubles }: DeploymentState): boolean => {
+    const ref = `${namespace}/${name}`;
+    tell(name, `Deployment/${name}`, uid, troubles, {});
     const former = replicas.get(ref);
     // The status still speaks of an older spec: what was known stays, until the controller has looked.
     if (now === null || (former?.ready === now.ready && former.desired === now.desired)) return false;
@@ -73,123 +100,157 @@ function followDeployments(
     return true;
   };
   return follow({
-    client: options.client,
-    resource: DEPLOYMENTS,
-    namespace,
-    now: options.now,
+    ...common(options, namespace, DEPLOYMENT_STATES),
     onList: (deployments) => {
-      const present = new Set(deployments.map((deployment) => `${namespace}/${deployment.metadata.name}`));
-      const gone = [...replicas.keys()].filter((ref) => ref.startsWith(`${namespace}/`) && !present.has(ref));
-      for (const ref of gone) replicas.delete(ref);
+      const isGone = keepOnly(replicas, namespace, deployments);
       const changed = deployments.filter(take);
-      if (gone.length > 0 || changed.length > 0) options.onChange();
+      if (isGone || changed.length > 0) options.onChange();
     },
     onObject: (deployment) => {
       if (take(deployment)) options.onChange();
     },
-    onDelete: (deployment) => {
-      if (replicas.delete(`${namespace}/${deployment.metadata.name}`)) options.onChange();
+    onDelete: ({ name }) => {
+      if (replicas.delete(`${namespace}/${name}`)) options.onChange();
     },
   });
 }
 
-function replicasOf({ metadata, spec, status }: Deployment): Replicas | null {
-  if ((status.observedGeneration ?? 0) < metadata.generation) return null;
-  return { ready: status.readyReplicas ?? 0, desired: spec.replicas };
+/** Takes out what a namespace has no longer; whether there was any. */
+function keepOnly(
+  held: Map<string, unknown>,
+  namespace: string,
+  present: readonly { readonly name: string }[],
+): boolean {
+  const refs = new Set(present.map(({ name }) => `${namespace}/${name}`));
+  const gone = [...held.keys()].filter((ref) => ref.startsWith(`${namespace}/`) && !refs.has(ref));
+  for (const ref of gone) held.delete(ref);
+  return gone.length > 0;
 }
 
-function followPods(options: KubernetesSourceOptions, namespace: string, reported: Set<string>): Follower {
-  const take = (pod: Pod): void => {
-    for (const event of eventsOf(options.cluster, namespace, pod, options.now())) {
-      if (reported.has(event.id)) continue;
-      reported.add(event.id);
-      const [oldest] = reported;
-      if (reported.size > REPORTED_MAX && oldest !== undefined) reported.delete(oldest);
-      options.onEvent(event);
-    }
+function followPods(
+  options: KubernetesSourceOptions,
+  namespace: string,
+  pods: Map<string, Omit<PodState, "troubles">>,
+  tell: Teller,
+): Follower {
+  const take = ({ troubles, ...pod }: PodState): void => {
+    pods.set(`${namespace}/${pod.name}`, pod);
+    tell(pod.owner, `Pod/${pod.name}`, pod.uid, troubles, { pod: pod.name, restarts: pod.restarts });
   };
   return follow({
-    client: options.client,
-    resource: PODS,
-    namespace,
-    now: options.now,
-    onList: (pods) => pods.forEach(take),
+    ...common(options, namespace, PODS),
+    onList: (list) => {
+      keepOnly(pods, namespace, list);
+      list.forEach(take);
+    },
     onObject: take,
+    onDelete: ({ name }) => void pods.delete(`${namespace}/${name}`),
+  });
+}
+
+/** Their group has been renamed between releases and may be missing: which version there is, is asked at each list. */
+function followAutoscalers(
+  options: KubernetesSourceOptions,
+  namespace: string,
+  autoscalers: Map<string, Omit<AutoscalerState, "troubles">>,
+  tell: Teller,
+): Follower {
+  const { client } = options;
+  const take = ({ troubles, ...autoscaler }: AutoscalerState): void => {
+    const { name, uid, target, current, desired, max } = autoscaler;
+    autoscalers.set(`${namespace}/${name}`, autoscaler);
+    const facts = { autoscaler: name, current, desired, max };
+    tell(target.name, `HorizontalPodAutoscaler/${name}`, uid, troubles, facts);
+  };
+  return follow<AutoscalerState>({
+    ...common(options, namespace, AUTOSCALERS.of("v2")),
+    isNeeded: false,
+    resource: async () => {
+      const version = await client.groupVersion(AUTOSCALERS.group, AUTOSCALERS.versions);
+      if (!version.ok) return version.failure;
+      return version.value === null ? null : AUTOSCALERS.of(version.value);
+    },
+    onList: (list) => {
+      keepOnly(autoscalers, namespace, list);
+      list.forEach(take);
+    },
+    onObject: take,
+    onDelete: ({ name }) => void autoscalers.delete(`${namespace}/${name}`),
+  });
+}
+
+/** The last Warning of each object, for as many as there is room for. */
+function followWarnings(options: KubernetesSourceOptions, namespace: string, warnings: Map<string, string>): Follower {
+  const take = ({ about, text }: Warning): void => {
+    warnings.delete(about);
+    warnings.set(about, text);
+    const [oldest] = warnings.keys();
+    if (warnings.size > WARNINGS_MAX && oldest !== undefined) warnings.delete(oldest);
+  };
+  return follow({
+    ...common(options, namespace, WARNINGS),
+    isNeeded: false,
+    onList: (list) => list.forEach(take),
+    onObject: take,
+    // The server forgets an event after an hour; what it said of an object that still fails stays true.
     onDelete: () => {},
   });
 }
 
-/** What a pod says of itself now. Seen again, also by an agent started anew, each event keeps its id. */
-function eventsOf(cluster: string, namespace: string, pod: Pod, now: Millis): readonly EventRecord[] {
-  // A terminating pod is not a failing one.
-  if (pod.metadata.deletionTimestamp !== null) return [];
-  const statuses = [...(pod.status.initContainerStatuses ?? []), ...(pod.status.containerStatuses ?? [])];
-  const subject = `${namespace}/${ownerOf(pod)}`;
-  return statuses.flatMap((container) => {
-    const events: EventRecord[] = [];
-    const killed = [container.state.terminated, container.lastState.terminated].find(
-      (one) => one?.reason === "OOMKilled",
-    );
-    if (killed !== undefined) events.push(event("pod.oom_killed", cluster, subject, pod, container, killed, now));
-    if (container.state.waiting?.reason === "CrashLoopBackOff") {
-      const last = container.lastState.terminated;
-      events.push(event("pod.crash_loop", cluster, subject, pod, container, last, now));
+/** Tells what is wrong with one object of a workload, each occurrence once. */
+type Teller = (
+  workload: string,
+  object: string,
+  uid: string,
+  troubles: readonly Trouble[],
+  facts: EventRecord["body"],
+) => void;
+
+function teller(
+  options: KubernetesSourceOptions,
+  namespace: string,
+  signals: Signals,
+  warnings: ReadonlyMap<string, string>,
+): Teller {
+  return (workload, object, uid, troubles, facts) => {
+    const now = options.now();
+    const subject = plainLine(`${namespace}/${workload}`, 256);
+    for (const trouble of troubles) {
+      const { kind, key, container } = trouble;
+      // Seen again, also by an agent started anew, an occurrence keeps its id.
+      const id = createHash("sha256").update([options.cluster, kind, key].join("\0")).digest("hex").slice(0, 32);
+      const told = signals.take({ id, kind, subject, place: `${uid}/${container ?? ""}` }, now);
+      if (told === null) continue;
+      const body = { ...facts, ...bodyOf(trouble), warning: warnings.get(object) ?? null };
+      const unsaid = told.unsaid === 0 ? {} : { unsaid: told.unsaid };
+      options.onEvent({ kind, id, at: momentOf(trouble, now), subject, body: { ...body, ...unsaid } });
     }
-    return events;
-  });
-}
-
-/** The deployment of a pod, read from its ReplicaSet's name, so that no ReplicaSet need be asked for. */
-function ownerOf(pod: Pod): string {
-  const owner = pod.metadata.ownerReferences.find(({ kind }) => kind === "ReplicaSet");
-  const hash = pod.metadata.labels["pod-template-hash"];
-  if (owner === undefined || hash === undefined || !owner.name.endsWith(`-${hash}`))
-    return owner?.name ?? pod.metadata.name;
-  return owner.name.slice(0, -hash.length - 1);
-}
-
-type Terminated = NonNullable<ContainerStatus["state"]["terminated"]>;
-
-/** `lastState` persists for ever, so an event is the death it speaks of: the container's id and `finishedAt`. */
-function event(
-  kind: "pod.oom_killed" | "pod.crash_loop",
-  cluster: string,
-  subject: string,
-  pod: Pod,
-  container: ContainerStatus,
-  death: Terminated | undefined,
-  now: Millis,
-): EventRecord {
-  const finishedAt = Date.parse(death?.finishedAt ?? "");
-  const containerID = death?.containerID || container.containerID;
-  const parts = [
-    cluster,
-    kind,
-    containerID === "" ? `${pod.metadata.uid}/${container.name}` : containerID,
-    death?.finishedAt ?? "",
-  ];
-  return {
-    kind,
-    id: createHash("sha256").update(parts.join("\0")).digest("hex").slice(0, 32),
-    at: Number.isFinite(finishedAt) && finishedAt >= 0 ? Math.min(finishedAt, now) : now,
-    subject: plainLine(subject, 256),
-    body: {
-      pod: plainLine(pod.metadata.name, 256),
-      container: plainLine(container.name, 256),
-      restarts: container.restartCount,
-      exitCode: death?.exitCode ?? null,
-      reason: plainLine(kind === "pod.oom_killed" ? "OOMKilled" : "CrashLoopBackOff", 100),
-    },
   };
+}
+
+function bodyOf({ container, exitCode, reason, message }: Trouble): EventRecord["body"] {
+  return {
+    reason,
+    ...(container === null ? {} : { container, exitCode }),
+    ...(message === "" ? {} : { message }),
+  };
+}
+
+function momentOf({ at }: Trouble, now: Millis): Millis {
+  const moment = Date.parse(at ?? "");
+  return Number.isFinite(moment) && moment >= 0 ? Math.min(moment, now) : now;
 }
 
 /** One follower that is not heard is said; `down` when one of them was never heard, or not for too long. */
 function stateOf(followers: readonly Follower[], now: Millis): SourceState {
-  const states = followers.map((follower) => follower.state());
+  const all = followers.map((follower) => follower.state());
+  // What may not be seen is said, but it is no reason to distrust the rest.
+  const states = all.filter(({ hidden }) => hidden === null);
   const heard = states.map(({ heardAt }) => heardAt);
   const okAt = heard.includes(null) ? null : Math.min(...heard.filter((at) => at !== null));
   const fault = states.find((state) => state.fault !== null)?.fault ?? null;
-  const detail = fault === null ? null : plainLine(fault, 300);
+  const said = fault ?? all.find(({ hidden }) => hidden !== null)?.hidden ?? null;
+  const detail = said === null ? null : plainLine(said, 300);
   if (okAt === null) return { state: "down", detail, okAt };
   if (now - okAt > DOWN_AFTER_MS) return { state: "down", detail: detail ?? "API server: silent", okAt };
   return { state: fault === null ? "ok" : "stale", detail, okAt };

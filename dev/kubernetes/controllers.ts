@@ -121,9 +121,11 @@ export class Controllers {
     for (let n = pods.length; n < wanted; n++) this.#startPod(object);
     const now = podsOf(this.#objects, namespace, name);
     const ready = now.filter(isReady).length;
+    const { conditions } = object.status;
     this.#objects.put("deployments", {
       ...object,
       status: {
+        ...(conditions === undefined ? {} : { conditions }),
         observedGeneration: object.metadata.generation ?? 1,
         replicas: now.length,
         updatedReplicas: now.length,

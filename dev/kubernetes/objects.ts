@@ -37,6 +37,17 @@ export interface KubernetesObject {
   metadata: Meta;
   spec: JsonObject;
   status: JsonObject;
+  /** What stands beside metadata, spec and status: an Event has only that. */
+  more?: JsonObject;
+}
+
+/** The object as it is served: an Event has neither spec nor status, a Lease no status. */
+export function shown({ spec, status, more, ...rest }: KubernetesObject): JsonObject {
+  const parts = {
+    ...(more === undefined ? { spec } : more),
+    ...(rest.kind === "Lease" || more !== undefined ? {} : { status }),
+  };
+  return { ...(rest as unknown as JsonObject), ...parts };
 }
 
 /** A kind as the server serves it. */
@@ -47,11 +58,28 @@ export interface Kind {
   readonly plural: string;
 }
 
-export const KINDS: readonly Kind[] = [
+const KINDS: readonly Kind[] = [
   { group: "apps", version: "v1", kind: "Deployment", plural: "deployments" },
+  { group: "apps", version: "v1", kind: "ReplicaSet", plural: "replicasets" },
   { group: "", version: "v1", kind: "Pod", plural: "pods" },
-  { group: "autoscaling", version: "v2", kind: "HorizontalPodAutoscaler", plural: "horizontalpodautoscalers" },
+  { group: "", version: "v1", kind: "Event", plural: "events" },
+  { group: "", version: "v1", kind: "Secret", plural: "secrets" },
+  { group: "coordination.k8s.io", version: "v1", kind: "Lease", plural: "leases" },
 ];
+const AUTOSCALER = { group: "autoscaling", kind: "HorizontalPodAutoscaler", plural: "horizontalpodautoscalers" };
+
+/** `autoscaling`: the versions served of that group, the preferred one first; it has been renamed between releases. */
+export function kindOf(group: string, version: string, plural: string, autoscaling: readonly string[]): Kind | null {
+  if (group === AUTOSCALER.group && plural === AUTOSCALER.plural && autoscaling.includes(version))
+    return { ...AUTOSCALER, version };
+  return KINDS.find((one) => one.group === group && one.version === version && one.plural === plural) ?? null;
+}
+
+/** The versions served of a group; none where it is not installed. */
+export function groupVersions(group: string, autoscaling: readonly string[]): readonly string[] {
+  if (group === AUTOSCALER.group) return autoscaling;
+  return [...new Set(KINDS.filter((one) => one.group === group && group !== "").map(({ version }) => version))];
+}
 
 export interface Change {
   readonly version: number;
@@ -95,6 +123,10 @@ export class Objects {
       .filter(([key]) => key.startsWith(prefix))
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([, object]) => object);
+  }
+
+  namespaces(): readonly string[] {
+    return [...new Set([...this.#objects.values()].map(({ metadata }) => metadata.namespace))];
   }
 
   /** Stores what differs from what is there; a write that changes nothing keeps its version. */

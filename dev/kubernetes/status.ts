@@ -1,4 +1,5 @@
 /** Refusals in the API server's own words, as a real one (1.20) wrote them. */
+import type { Target } from "./access.ts";
 import type { JsonObject, Kind } from "./objects.ts";
 
 export interface Refusal {
@@ -24,14 +25,7 @@ export function unauthorized(): Refusal {
   return status(401, "Unauthorized", "Unauthorized");
 }
 
-export function forbidden(
-  user: string,
-  verb: string,
-  kind: Kind,
-  subresource: string,
-  namespace: string,
-  name: string,
-): Refusal {
+export function forbidden(user: string, verb: string, { kind, subresource, namespace, name }: Target): Refusal {
   const what = name === "" ? qualified(kind) : `${qualified(kind)} "${name}"`;
   const resource = subresource === "" ? kind.plural : `${kind.plural}/${subresource}`;
   const where = namespace === "" ? "at the cluster scope" : `in the namespace "${namespace}"`;
@@ -54,6 +48,10 @@ export function methodNotAllowed(): Refusal {
 export function conflict(kind: Kind, name: string): Refusal {
   const message = `Operation cannot be fulfilled on ${qualified(kind)} "${name}": the object has been modified; please apply your changes to the latest version and try again`;
   return status(409, "Conflict", message, detailsOf(kind, name));
+}
+
+export function alreadyExists(kind: Kind, name: string): Refusal {
+  return status(409, "AlreadyExists", `${qualified(kind)} "${name}" already exists`, detailsOf(kind, name));
 }
 
 export function invalid(kind: Kind, name: string, field: string, value: string, problem: string): Refusal {

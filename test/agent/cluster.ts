@@ -6,7 +6,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { startActuator, type Actuator } from "../../agent/actuator.ts";
 import { LeasesConfigSchema, type LeasesConfig } from "../../agent/core/lease.ts";
-import { createKubernetesClient, type KubernetesClient } from "../../agent/kubernetes.ts";
+import { createKubernetesClient, type KubernetesClient } from "../../agent/kubernetes/client.ts";
 import {
   startKubernetesServer,
   type KubernetesServer,
@@ -30,7 +30,7 @@ export const READ: Rule = {
   user: USER,
   verbs: ["get", "list", "watch"],
   groups: ["apps", "", "autoscaling"],
-  resources: ["deployments", "pods", "horizontalpodautoscalers"],
+  resources: ["deployments", "pods", "events", "horizontalpodautoscalers"],
   namespaces: ["shop"],
 };
 export const PATCH: Rule = {
@@ -213,6 +213,10 @@ export function dyingClient(
       deployment: (namespace, name) => through(() => client.deployment(namespace, name)),
       patchDeployment: (namespace, name, patch) => through(() => client.patchDeployment(namespace, name, patch)),
       autoscalers: (namespace) => through(() => client.autoscalers(namespace)),
+      groupVersion: (group, versions) => through(() => client.groupVersion(group, versions)),
+      lease: (namespace, name) => through(() => client.lease(namespace, name)),
+      putLease: (namespace, name, lease) => through(() => client.putLease(namespace, name, lease)),
+      mayI: (access) => through(() => client.mayI(access)),
       close: () => {},
     },
   };

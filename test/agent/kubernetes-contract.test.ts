@@ -12,14 +12,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import {
-  createKubernetesClient,
-  DEPLOYMENTS,
-  PODS,
-  type Deployment,
-  type KubernetesClient,
-  type WatchType,
-} from "../../agent/kubernetes.ts";
+import { createKubernetesClient, type KubernetesClient } from "../../agent/kubernetes/client.ts";
+import { DEPLOYMENTS, PODS, type Deployment } from "../../agent/kubernetes/objects.ts";
+import type { WatchType } from "../../agent/kubernetes/watch.ts";
 import { startKubernetesServer, type KubernetesServer } from "../../dev/kubernetes/server.ts";
 import { until } from "./cluster.ts";
 

@@ -237,7 +237,7 @@ describe("the cluster's owner wins", () => {
   });
 
   it("when an autoscaler that cannot be seen puts replicas back twice: conflict, and no fight", async () => {
-    cluster.server.addAutoscaler("shop", "checkout", 2, true);
+    cluster.server.addAutoscaler("shop", "checkout", 2, { hidden: true });
     const agent = cluster.agent();
     agent.offer(desired(1, [lease()]));
     const result = await untilState(agent, "conflict");

@@ -99,6 +99,15 @@ const EVENT_WORDS: Record<EventKind, string> = {
   "lease.result": "Lease result",
   "anomaly.raised": "Anomaly",
   "anomaly.closed": "Anomaly over",
+  "pod.image_pull_failed": "Image not pulled",
+  "pod.start_failed": "Cannot start",
+  "pod.killed": "Killed",
+  "pod.unschedulable": "No node takes it",
+  "pod.evicted": "Evicted",
+  "deployment.rollout_stuck": "Rollout stuck",
+  "deployment.replica_failure": "Pods cannot be made",
+  "autoscaler.at_limit": "Autoscaler at its limit",
+  "autoscaler.blind": "Autoscaler is blind",
 };
 
 function events(list: readonly EventModel[] | null, frame: AdminFrame): Html {
