@@ -250,6 +250,24 @@ describe("a Board that cannot answer", () => {
     expect(asked.length).toBe(2);
   });
 
+  it("has told of an incident after its history was last asked for: it is there all the same", async () => {
+    const origin = site();
+    expect((await get(`${origin}/history`)).status).toBe(200);
+    const opened = await cli("POST", "/cli/v1/incidents", { name: "Opened after", body: "We look." });
+    const { incident } = (await opened.json()) as { incident: { id: string } };
+    vi.setSystemTime(Date.now() + 6 * SECOND);
+    expect((await get(`${origin}/`)).text).toContain(incident.id);
+    onSnapshot(() => Promise.reject(new Error("the machine is gone")));
+    const own = Reflect.get(Board.prototype, "log") as Board["log"];
+    onTestFinished(() => void (Board.prototype.log = own));
+    Board.prototype.log = () => Promise.reject(new Error("the machine is gone"));
+    vi.setSystemTime(Date.now() + 6 * SECOND);
+    for (const path of [`/incidents/${incident.id}`, "/history", "/history.atom"]) {
+      const { status, text } = await get(origin + path);
+      expect([path, status, text.includes("Opened after")]).toEqual([path, 200, true]);
+    }
+  });
+
   it("and hangs is waited for no longer than 2 s", async () => {
     const origin = site();
     await get(`${origin}/`);

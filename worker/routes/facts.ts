@@ -1,5 +1,5 @@
 /** What public documents are made from, gathered for one of them. */
-import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
+import type { PageIncident, PageLog, PageMaintenance, PageSnapshot } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { brandStyle } from "../../web/view/brand.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
@@ -34,7 +34,7 @@ export async function factsFor(
   const locale = localeOf(lang, snapshot.page.timeZone, base);
   const view = {
     snapshot,
-    log: log?.value ?? shownLog(snapshot),
+    log: atLeastShown(log?.value ?? null, snapshot),
     origin: snapshot.brand?.origin ?? origin,
     isCopy,
     charts,
@@ -54,7 +54,25 @@ async function brandHash({ brand }: PageSnapshot): Promise<string | null> {
   return hashed.hash;
 }
 
-/** What the page itself shows of it: all there is where nobody needs more, or nothing more is known. */
-function shownLog({ version, incidents, maintenances }: PageSnapshot): PageLog {
-  return { version, incidents: incidents ?? [], maintenances };
+/**
+ * What the page itself shows of it: all there is where nobody needs more, or nothing more is known. And what a copy
+ * from before lacks of that, or knows in an older state: the page leads to it.
+ */
+function atLeastShown(log: PageLog | null, { version, incidents = [], maintenances }: PageSnapshot): PageLog {
+  if (log === null) return { version, incidents, maintenances };
+  if (log.version >= version) return log;
+  const [shownIncidents, shownMaintenances] = [idsOf(incidents), idsOf(maintenances)];
+  return {
+    version,
+    incidents: [...incidents, ...log.incidents.filter(({ id }) => !shownIncidents.has(id))].toSorted(
+      (a, b) => b.startedAt - a.startedAt,
+    ),
+    maintenances: [...maintenances, ...log.maintenances.filter(({ id }) => !shownMaintenances.has(id))].toSorted(
+      (a, b) => b.startsAt - a.startsAt,
+    ),
+  };
+}
+
+function idsOf(announced: readonly (PageIncident | PageMaintenance)[]): ReadonlySet<string> {
+  return new Set(announced.map(({ id }) => id));
 }
