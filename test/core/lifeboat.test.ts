@@ -24,6 +24,21 @@ it.each([
     [said([0, "operational"], [NOW + 30, "unknown"], [NOW + HOUR, "under_maintenance"])],
     NOW + 30,
   ],
+  [
+    "and nothing is known of how it answers from outside",
+    [{ ...said([0, "operational"], [NOW + 30, "unknown"]), outside: { until: NOW + 40, words: "9 ms" } }],
+    NOW + 40,
+  ],
+  [
+    "and neither is well before that, when a maintenance is over",
+    [
+      {
+        ...said([0, "under_maintenance"], [NOW + 10, "operational"], [NOW + 90, "unknown"]),
+        outside: { until: NOW + 40, words: "9 ms" },
+      },
+    ],
+    NOW + 90,
+  ],
   ["at once where nothing is well", [said([0, "major_outage"], [NOW + 30, "unknown"])], NOW],
   ["at once where there is nothing", [], NOW],
 ])("a copy is of the moment at which nothing is well any more: %s", (_name, components, at) =>

@@ -144,7 +144,7 @@ describe("the lifeboat", () => {
     expect(files.filter((file) => file.startsWith("api/v2/"))).toHaveLength(8);
     expect(files.filter((file) => /^incidents\/\w+\/index\.html$/.test(file))).toHaveLength(1);
     for (const file of files.filter((name) => name.endsWith(".html"))) {
-      expect([file, text(file).includes("This is a copy of")]).toEqual([file, true]);
+      expect([file, text(file).includes('<aside class="boat">')]).toEqual([file, true]);
       expect(text(file)).not.toContain("<script");
     }
   });

@@ -104,6 +104,13 @@ describe("the first view's charts", () => {
     expect(paths(text, "band")).toHaveLength(1);
   });
 
+  it("say nothing of now once what they show is over: a copy may be hours old", () => {
+    const read = (at: number): string => metricCharts(page, at, ENGLISH)?.text.replaceAll(/<[^>]*>/g, "") ?? "";
+    expect(read(NOW + 14 * MINUTE)).toMatch(/\d ms now, highest/);
+    const later = read(NOW + 3 * HOUR);
+    expect([later.includes("no data now, highest"), /\d ms now/.test(later)]).toEqual([true, false]);
+  });
+
   it("weigh less than 2,000 bytes", () => expect(gzipSync(text, { level: 6 }).length).toBeLessThan(2_000));
 
   it("are not there while there is nothing to draw", () => {

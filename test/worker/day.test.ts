@@ -3,7 +3,7 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { expect, it } from "vitest";
 import { MINUTE } from "../../protocol/time.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
-import { bindings, cli, enrolledAgent, liveService, windowOf } from "./agent.ts";
+import { bindings, call, cli, enrolledAgent, liveService, windowOf } from "./agent.ts";
 
 const CLUSTER = "day-1";
 const board = () => boardOf(bindings);
@@ -38,6 +38,14 @@ it("a page that lost its memory draws what Postgres knows, and keeps it through 
     Math.floor((Date.now() - minutesAgo * MINUTE - (rates?.from ?? 0)) / (rates?.stepMs ?? 1));
   // The first of them may be the end of its step only: its rate is by what was seen of it.
   expect([80, 65, 50, 35].map((ago) => rates?.values[step(ago)])).toEqual([1, 1, 1, 1]);
+
+  const read = async (asked: Promise<Response>): Promise<string> =>
+    (await (await asked).text()).replaceAll(/<[^>]*>/g, "");
+  expect(await read(call("/"))).toMatch(/\d req\/s now, highest/);
+  // Which nobody can say who reads a copy.
+  const copy = await read(cli("GET", "/cli/v1/copy?path=/"));
+  expect(copy).not.toMatch(/\d (ms|%|req\/s) now/);
+  expect(copy.match(/no data now, highest/g)).toHaveLength(3);
 
   await evictDurableObject(board());
   const [told] = (await board().snapshot()).metrics ?? [];

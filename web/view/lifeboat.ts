@@ -17,6 +17,13 @@ export interface CopyFacts {
 const STYLE =
   ".boat{margin-block-end:2rem;padding:.75rem 1rem;border:1px solid var(--unknown);border-radius:.5rem;background:var(--raised)}";
 
+/** What a copy speaks: of its newest numbers it must not say that they are of now. */
+export function copyLocale(locale: Locale): Locale {
+  const { chart } = locale.words;
+  const { noneHighest: nowHighest, noneHighestAt: nowHighestAt } = chart;
+  return { ...locale, words: { ...locale.words, chart: { ...chart, nowHighest, nowHighestAt } } };
+}
+
 /** Takes a whole document of ours. The script would renew the page from a host that knows no more than the page does. */
 export function asCopy(html: string, { origin, path, madeAt, locale }: CopyFacts): string {
   const { boatMade, boat } = locale.words;

@@ -46,14 +46,14 @@ function figure(metric: PageMetric, shades: readonly Shade[], now: Millis, local
     ...(limit !== undefined && { limit }),
   };
   const label = `${name}: ${summary(chart, now, locale)}`;
-  return markup`<div class="h" data-steps="${values.length}"><h3>${name}</h3>${plot(chart, label, locale)}<p>${caption(chart, locale)}</p></div>`;
+  return markup`<div class="h" data-steps="${values.length}"><h3>${name}</h3>${plot(chart, label, locale)}<p>${caption(chart, now, locale)}</p></div>`;
 }
 
 /** "<b>184 ms</b> now, highest 620 ms". The step that is under way may be too young to have a value. */
-function caption({ lines, unit }: Chart, locale: Locale): Html {
+function caption({ lines, unit, from, stepMs }: Chart, now: Millis, locale: Locale): Html {
   const { chart, noDataYet } = locale.words;
   const values = lines[0]?.values ?? [];
-  const newest = newestOf(values);
+  const newest = valueNow(values, (now - from) / stepMs);
   const top = highestOf(values);
   if (top === null) return markup`${noDataYet}`;
   const highest = valueText(top.value, unit, locale);
@@ -67,7 +67,7 @@ export function summary({ lines, unit, from, stepMs }: Chart, now: Millis, local
   const told = lines.map(({ name, values }) => {
     const top = highestOf(values);
     if (top === null) return `${name} ${locale.noData}`.trim();
-    const newest = newestOf(values);
+    const newest = valueNow(values, (now - from) / stepMs);
     const at = stepText(from + top.index * stepMs, stepMs, now, locale);
     const highest = valueText(top.value, unit, locale);
     const value = newest === null ? "" : valueText(newest, unit, locale);
@@ -79,9 +79,9 @@ export function summary({ lines, unit, from, stepMs }: Chart, now: Millis, local
   return told.join("; ");
 }
 
-/** The value of the last step, or while that is too young of the one before it. */
-function newestOf(values: Values): number | null {
-  return values.at(-1) ?? values.at(-2) ?? null;
+/** The value of the step under way, or while that is too young of the one before it; what is older is not of now. */
+function valueNow(values: Values, steps: number): number | null {
+  return values[Math.floor(steps)] ?? values[Math.floor(steps) - 1] ?? null;
 }
 
 function highestOf(values: Values): { readonly value: number; readonly index: number } | null {

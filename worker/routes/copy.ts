@@ -1,6 +1,6 @@
 /** Public documents as a copy is made of them, one by one: what `npm run -s lifeboat` writes down. */
 import * as v from "valibot";
-import { asCopy } from "../../web/view/lifeboat.ts";
+import { asCopy, copyLocale } from "../../web/view/lifeboat.ts";
 import { fadedAt } from "../core/lifeboat.ts";
 import type { Env } from "../objects/env.ts";
 import { refuse } from "./answer.ts";
@@ -32,7 +32,12 @@ export function copyRoute(dispatch: Dispatch): Route {
 export function copied({ view }: Facts, path: string, render: Render): Response | null {
   const { components, generatedAt } = view.snapshot;
   // That it is a copy is said by the note that `asCopy` puts on top.
-  const rendering = render.render({ ...view, now: fadedAt(components, generatedAt), isCopy: false });
+  const rendering = render.render({
+    ...view,
+    now: fadedAt(components, generatedAt),
+    isCopy: false,
+    locale: copyLocale(view.locale),
+  });
   if (rendering === null) return null;
   const { body, headers } = rendering;
   const isPage = typeof body === "string" && headers["content-type"]?.startsWith("text/html") === true;
