@@ -117,7 +117,8 @@ async function ask(): Promise<void> {
     const answer = await fetch(location.pathname, { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
     learnTime(answer);
     const fresh = new DOMParser()
-      .parseFromString(trustedMarkup(await answer.text()), "text/html")
+      // Without its head: this page's policy does not know the style of another version, and would say so.
+      .parseFromString(trustedMarkup((await answer.text()).replace(/.*<main/s, "<main")), "text/html")
       .getElementById("days") as HTMLElement;
     // Whatever is not our page ends here: a sign-in of the network, somebody's archive, an error.
     const next = JSON.parse(fresh.dataset["page"] as string) as Shown;

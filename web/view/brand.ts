@@ -9,9 +9,9 @@ import { markup, trusted } from "./html.ts";
 const COLOUR = /^#(?:[0-9a-f]{6}|[0-9a-f]{8})$/;
 const NAME = /^[a-z]+$/;
 
-/** The logo is as high as two lines of the head, and never pushes the menus out of a phone. */
+/** As high as the menus beside it; on a phone they have a line of their own, together. */
 const LOGO_STYLE =
-  "header img{height:1.75rem;max-width:9rem;object-fit:contain;vertical-align:middle;margin-inline-end:.5rem}";
+  "header img{height:1.75rem;max-width:9rem;object-fit:contain;vertical-align:middle;margin-inline-end:.5rem}@media(max-width:30rem){header p{flex-basis:100%}}";
 
 /** The style of a brand, after the page's own; empty where there is nothing to change. The policy names its hash. */
 export function brandStyle({ accent, variables, logo }: PageBrand): string {
