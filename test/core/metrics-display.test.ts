@@ -62,6 +62,13 @@ describe("/metrics-display", () => {
     expect(told?.metrics[0]?.metric).toMatchObject({ id: metric.id, name: "Requests", metrics_provider_id: null });
   });
 
+  it("adds up no percentiles", () => {
+    const p95 = { ...metric, id: "responsetime", kind: "p95" } as PageMetric;
+    const values = { ...charts, p95: charts.perSecond };
+    const shown = displayDocument({ ...snapshot, metrics: [p95] }, p95.id, "day", values, NOW);
+    expect([shown?.metrics[0]?.data.length, shown?.summary]).toEqual([17, { sum: null, mean: null, last: 95 }]);
+  });
+
   it("is empty, and not an error, while the archive is away", () => {
     const empty = displayDocument(snapshot, metric.id, "week", null, NOW);
     expect([empty?.metrics[0]?.data, empty?.summary]).toEqual([[], { sum: 0, mean: null, last: null }]);

@@ -1,6 +1,7 @@
 /**
  * Statuspage's `/metrics-display/ID/PERIOD.json`: what its page script draws charts from. A period has the steps that
- * its readers count on; where ours are longer, a value stands in each step that it is of.
+ * its readers count on; where ours are longer, a value stands in each step that it is of. Sum and mean are null of a
+ * percentile: percentiles are never averaged.
  */
 import type { PageMetric, PageSnapshot } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -45,8 +46,8 @@ export function displayDocument(
     const value = values[Math.floor((timestamp * SECOND - from) / stepMs)] ?? null;
     return value === null ? [] : [{ timestamp, value }];
   });
-  const sum = data.reduce((total, { value }) => total + value, 0);
-  const mean = data.length === 0 ? null : sum / data.length;
+  const sum = metric.kind === "p95" ? null : data.reduce((total, { value }) => total + value, 0);
+  const mean = sum === null || data.length === 0 ? null : sum / data.length;
   const newest = data.at(-1);
   const at = (moment: Millis): string => rfc3339(moment, page.timeZone);
   return {
