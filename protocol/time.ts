@@ -10,3 +10,11 @@ export const DAY = 86_400_000;
 export function minuteOf(at: Millis): Millis {
   return Math.floor(at / MINUTE) * MINUTE;
 }
+
+/** Whether the day that an RFC 3339 moment begins with exists: `Date.parse` takes 31 February for 3 March. */
+export function namesDay(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.slice(0, "YYYY-MM-DD".length).split("-").map(Number);
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const days = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1] ?? 0;
+  return day >= 1 && day <= days;
+}

@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import * as v from "valibot";
 import { INCIDENT_STATUSES, MAINTENANCE_STATUSES } from "../../protocol/page.ts";
 import { COMPONENT_STATUSES, INDICATORS } from "../../protocol/status.ts";
+import { namesDay } from "../../protocol/time.ts";
 import { Usage } from "./command.ts";
 import type { Operator } from "./edge.ts";
 import { ask } from "./edge.ts";
@@ -81,8 +82,9 @@ export function momentOf(option: string, told: string | undefined): string | und
   if (told === undefined) return undefined;
   const ahead = /^\+(\d{1,6})$/.exec(told)?.[1];
   const at = ahead === undefined ? Date.parse(told) : Date.now() + Number(ahead) * 60_000;
-  if (Number.isNaN(at) || (ahead === undefined && !/(Z|[+-]\d\d:\d\d)$/.test(told)))
+  if (Number.isNaN(at) || (ahead === undefined && !/^\d{4}-\d\d-\d\d[T ].*(Z|[+-]\d\d:\d\d)$/.test(told)))
     throw new Usage(`--${option} is a moment such as 2026-11-28T02:00:00Z, or +60 for in an hour`);
+  if (ahead === undefined && !namesDay(told)) throw new Usage(`--${option}: there is no ${told.slice(0, 10)}`);
   return new Date(at).toISOString();
 }
 

@@ -124,6 +124,7 @@ it.each([
     2,
     "--from is a moment",
   ],
+  ["incident", ["open", "x", "--message", "x", "--at", "2026-02-30T02:00:00Z"], 2, "there is no 2026-02-30"],
   ["announce", ["plan", "x", "--from", "+60", "--to", "+30", "--component", "Search"], 1, "it ends before it begins"],
   ["announce", ["cancel"], 2, "say which one"],
 ] as const)("%s %j is refused in one line", async (name, args, code, problem) => {

@@ -112,6 +112,8 @@ describe("an incident", () => {
       'there is no "Nope"',
     ],
     ["of tomorrow", { name: "x", body: "x", at: iso(Date.now() + DAY) }, 400, "at: must not be in the future"],
+    ["of a day that is not", { name: "x", body: "x", at: "2026-02-31T02:00:00Z" }, 400, "at: there is no such day"],
+    ["of another age", { name: "x", body: "x", at: "0026-11-23T02:00:00Z" }, 400, "at: must be between 1970 and 2096"],
     ["in a state of its own", { name: "x", body: "x", status: "fixed" }, 400, "status: must be one of investigating"],
     ["with a name that is a text", { name: "x".repeat(256), body: "x" }, 400, "name: must be at most 255 characters"],
     ["with a name on two lines", { name: "a\nb", body: "x" }, 400, "name: has control characters"],

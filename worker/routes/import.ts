@@ -16,10 +16,6 @@ import type { AppContext, Route } from "./table.ts";
 const BODY_MAX = 2_097_152;
 
 const Id = v.pipe(v.string(), v.regex(/^[0-9a-z]{12}$/, "must be 12 lower-case letters and digits"));
-const Moment = v.pipe(
-  MomentRequest,
-  v.check((at) => at > 0 && at < 4e12, "must be a moment of this time"),
-);
 const Status = v.picklist(COMPONENT_STATUSES);
 
 const Components = v.strictObject({
@@ -30,7 +26,7 @@ const Components = v.strictObject({
         name: Name,
         group: v.nullable(Name),
         description: v.nullable(line(1_000)),
-        createdAt: Moment,
+        createdAt: MomentRequest,
       }),
     ),
     v.maxLength(1_000),
@@ -42,9 +38,9 @@ function updatesOf<const Statuses extends readonly string[]>(statuses: Statuses)
     id: Id,
     status: v.picklist(statuses),
     body: MarkdownText,
-    createdAt: Moment,
-    updatedAt: Moment,
-    displayAt: Moment,
+    createdAt: MomentRequest,
+    updatedAt: MomentRequest,
+    displayAt: MomentRequest,
     affected: v.pipe(
       v.array(v.strictObject({ component: line(255), name: line(255), from: Status, to: Status })),
       v.maxLength(1_000),
@@ -60,9 +56,9 @@ const Announced = v.strictObject({
         id: Id,
         name: Name,
         impact: v.picklist(INDICATORS),
-        createdAt: Moment,
-        updatedAt: Moment,
-        startedAt: Moment,
+        createdAt: MomentRequest,
+        updatedAt: MomentRequest,
+        startedAt: MomentRequest,
         updates: v.pipe(updatesOf(INCIDENT_STATUSES), v.minLength(1)),
       }),
     ),
@@ -74,11 +70,11 @@ const Announced = v.strictObject({
         v.strictObject({
           id: Id,
           name: Name,
-          createdAt: Moment,
-          updatedAt: Moment,
-          startsAt: Moment,
-          endsAt: Moment,
-          endedAt: v.nullable(Moment),
+          createdAt: MomentRequest,
+          updatedAt: MomentRequest,
+          startsAt: MomentRequest,
+          endsAt: MomentRequest,
+          endedAt: v.nullable(MomentRequest),
           components: v.pipe(v.array(line(255)), v.maxLength(1_000)),
           updates: updatesOf(MAINTENANCE_STATUSES),
         }),
