@@ -125,6 +125,34 @@ describe("the embed on another site", () => {
     await expect.poll(() => shown(page)).toBe(false);
   });
 
+  it("shows an incident over green parts", async () => {
+    current = { ...healthy(3), incidents: [incident({ name: "Mails are late", impact: "none" })] };
+    const page = await open(site.url);
+    await expect.poll(() => shown(page)).toBe(true);
+    expect(await frameText(page)).toContain("Mails are late");
+  });
+
+  it("asks nothing in a tab that nobody looks at, and once somebody does", async () => {
+    const page = await open(site.url);
+    expect(await shown(page)).toBe(false);
+    const hide = (isHidden: boolean) =>
+      page
+        .frameLocator("iframe")
+        .locator("main")
+        .evaluate((_, hidden) => {
+          Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }, isHidden);
+    await hide(true);
+    const asked = status.requests.length;
+    await page.clock.runFor(95 * SECOND);
+    expect(status.requests.length).toBe(asked);
+    await hide(false);
+    await expect.poll(() => status.requests.length).toBe(asked + 1);
+    await hide(false);
+    expect(status.requests.length).toBe(asked + 1);
+  });
+
   it("stays closed once it is closed, until something else is said", async () => {
     current = { ...healthy(3), incidents: [incident()] };
     const page = await open(site.url);

@@ -9,6 +9,7 @@ const ASK_TIMEOUT_MS = 10_000;
 
 /** What `data-key` was when it was closed; "" is nothing to say. */
 let closed = "";
+let askedAt = Date.now();
 
 function main(): HTMLElement | null {
   return document.querySelector("main");
@@ -28,6 +29,7 @@ function lose(): void {
 }
 
 async function ask(): Promise<void> {
+  askedAt = Date.now();
   try {
     const answer = await fetch(location.pathname, { cache: "no-cache", signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
     const text = trustedMarkup(await answer.text());
@@ -46,5 +48,13 @@ document.addEventListener("click", ({ target }) => {
   closed = main()?.dataset["key"] ?? "";
   tell();
 });
-setInterval(() => void ask(), ASK_EVERY_MS);
+
+/** Nobody looks at a tab in the background: it asks once somebody does. */
+function askIfSeen(): void {
+  if (!document.hidden) void ask();
+}
+setInterval(askIfSeen, ASK_EVERY_MS);
+document.addEventListener("visibilitychange", () => {
+  if (Date.now() - askedAt >= ASK_EVERY_MS) askIfSeen();
+});
 tell();
