@@ -113,8 +113,8 @@ describe("the public page in a browser", () => {
     expect(await page.locator("#headline").innerText()).toContain("All systems operational");
     await page.clock.runFor(3 * SECOND);
     expect(await page.locator("#headline").innerText()).toContain("No news since 14:02 UTC");
-    expect(await page.locator("#s-component000").innerText()).toMatch(/Unknown/);
-    expect(await page.locator("#w-component000").innerText()).toBe("No report since 14:02 UTC");
+    expect(await page.locator("#s-0").innerText()).toMatch(/Unknown/);
+    expect(await page.locator("#w-0").innerText()).toBe("No report since 14:02 UTC");
     expect(await page.locator("main .m.operational").count()).toBe(0);
     expect(await page.locator("#say").textContent()).toContain("No news since 14:02 UTC");
     expect(await page.title()).toContain("No news since 14:02 UTC");
@@ -135,6 +135,9 @@ describe("the public page in a browser", () => {
   it("speaks its language when it is live, too, and asks for itself in it", async () => {
     const page = await open("/ar");
     await connected();
+    // Reasons in its language come with the first of them, and the page itself needs none.
+    server.send(change(healthy().components, NOW + 1));
+    expect(server.requests.filter((line) => line.startsWith("GET"))).toEqual(["GET /ar"]);
     const outlook = said("partial_outage", NOW, "About 3 of 10 requests fail. Likely because of Ledger.", NOW);
     server.send(
       change(
@@ -142,8 +145,8 @@ describe("the public page in a browser", () => {
         NOW + 1,
       ),
     );
-    await expect.poll(() => page.locator("#w-component001").innerText()).toContain("يفشل نحو 3 من كل 10 طلب.");
-    expect(await page.locator("#w-component001").innerText()).toContain("السبب على الأرجح: Ledger.");
+    await expect.poll(() => page.locator("#w-1").innerText()).toContain("يفشل نحو 3 من كل 10 طلب.");
+    expect(await page.locator("#w-1").innerText()).toContain("السبب على الأرجح: Ledger.");
     await page.locator(".bars").first().focus();
     await page.keyboard.press("ArrowLeft");
     const seen = await page.locator("main").innerText();
@@ -171,7 +174,7 @@ describe("the public page in a browser", () => {
     const bars = await page.locator(".bars").first().elementHandle();
     server.send(change(components, NOW + 1));
     await expect.poll(() => page.locator("#headline").innerText()).toContain("Payments is failing for some requests");
-    expect(await page.locator("#w-component001").innerText()).toBe("Since 14:02 UTC: About 3 in 10 requests fail.");
+    expect(await page.locator("#w-1").innerText()).toBe("Since 14:02 UTC: About 3 in 10 requests fail.");
     expect(await page.locator("#say").textContent()).toBe(
       "Payments is failing for some requests. Payments: Partial outage.",
     );
@@ -212,7 +215,7 @@ describe("the public page in a browser", () => {
         NOW + 1,
       ),
     );
-    await expect.poll(() => page.locator("#n-component000").innerText()).toContain("7 ms");
+    await expect.poll(() => page.locator("#n-0").innerText()).toContain("7 ms");
     expect(await page.locator("#headline").innerText()).toContain("All systems operational");
     // Had the old frame been shown, both it and its correction would have been said.
     expect(await page.locator("#say").textContent()).toBe("");

@@ -91,19 +91,19 @@ const GREEN = /class="m operational"/;
 
 /** The markup of one row of the page. */
 function rowOf(page: string, id: string): string {
-  return page.split("<li").find((row) => row.includes(`id="s-${id}"`)) ?? "";
+  return page.split("<li").find((row) => row.includes(`/components/${id}"`)) ?? "";
 }
 
 /** Everything that is said at `now`, by whether it is green: of each component, and of the page as a whole. */
 function greens(snapshot: PageSnapshot, now: Millis) {
   const page = renderPage({ snapshot, now, origin: ORIGIN, isCopy: false, locale }).replace(/<script>.*/s, "");
-  const live = pageRegions(shownFirst(snapshot, now), now, locale);
+  const live = pageRegions(shownFirst(snapshot, now, locale), now, locale);
   const summary = summaryDocument(snapshot, ORIGIN, now);
   return {
-    rows: snapshot.components.map(({ id }) => [
+    rows: snapshot.components.map(({ id }, i) => [
       GREEN.test(rowOf(page, id)),
       /Operational/.test(rowOf(page, id)),
-      GREEN.test(live[`s-${id}`]?.text ?? ""),
+      GREEN.test(live[`s-${i}`]?.text ?? ""),
       summary.components.find((row) => row.id === id)?.status === "operational",
     ]),
     whole: [
@@ -219,5 +219,5 @@ it.each([
   const facts = { ...factsOf({ clusters: [null, null, null], components: [], window: null, laterMs: 0 }) };
   const snapshot = publicSnapshot({ ...facts, archive: { delayedSince: null, isRestoring } }, NOON);
   expect(statusDocument(snapshot, ORIGIN, NOON).status).toEqual({ indicator: "minor", description });
-  expect(GREEN.test(pageRegions(shownFirst(snapshot, NOON), NOON, locale)["headline"]?.text ?? "")).toBe(false);
+  expect(GREEN.test(pageRegions(shownFirst(snapshot, NOON, locale), NOON, locale)["headline"]?.text ?? "")).toBe(false);
 });

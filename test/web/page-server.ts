@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { READOUT_SCRIPT } from "../../web/view/assets.generated.ts";
+import { LANGUAGES, messagesOf } from "../../web/view/words/locale.ts";
 import { NOW } from "./snapshots.ts";
 
 export interface PageServer {
@@ -29,11 +30,16 @@ export interface Served {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What a page asks for by itself once somebody reaches for one of its pictures. */
-const READOUT: Served = {
-  policy: "default-src 'none'",
-  body: READOUT_SCRIPT,
-  headers: { "content-type": "text/javascript; charset=utf-8" },
+const script = (body: string): Served => {
+  return { policy: "default-src 'none'", body, headers: { "content-type": "text/javascript; charset=utf-8" } };
+};
+
+/** What a page asks for by itself: once somebody reaches for one of its pictures, and at the first trouble. */
+const SCRIPTS: Readonly<Record<string, Served>> = {
+  "/readout.js": script(READOUT_SCRIPT),
+  ...Object.fromEntries(
+    LANGUAGES.map((lang) => [`/words/${lang}.js`, script(`export const messages=${JSON.stringify(messagesOf(lang))}`)]),
+  ),
 };
 
 /** `pages` answers a path, or null for a 404. */
@@ -45,7 +51,7 @@ export async function servePages(pages: (path: string) => Served | null): Promis
     requests.push(`${request.method} ${request.url}`);
     if (frozen === "cuts") return void request.socket.destroy();
     if (frozen === "hangs") return;
-    const served = request.url === "/readout.js" ? READOUT : pages(request.url ?? "/");
+    const served = SCRIPTS[request.url ?? "/"] ?? pages(request.url ?? "/");
     if (served === null) return void response.writeHead(404).end();
     const body = gzipSync(served.body);
     response.writeHead(200, {

@@ -171,9 +171,9 @@ describe("numbers and moments", () => {
   });
 
   it("take the plural's form of their language", () =>
-    expect([1, 2].map((n) => counted(english.words.troubleOn, n, english, { what: "x", length: "y" }))).toEqual([
-      "x on 1 day, y in all",
-      "x on 2 days, y in all",
+    expect([1, 2].map((n) => counted(english.words.earlierUpdates, n, english))).toEqual([
+      "1 earlier update",
+      "2 earlier updates",
     ]));
 });
 

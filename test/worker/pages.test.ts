@@ -51,7 +51,7 @@ describe("an own view", () => {
 
   it("shows what was chosen and nothing else", async () => {
     const { text } = await get(`/view/${ids[0]}`);
-    expect([text.includes(`id="s-${ids[0]}"`), text.includes(ids[1])]).toEqual([true, false]);
+    expect([text.includes(`/components/${ids[0]}"`), text.includes(ids[1])]).toEqual([true, false]);
   });
 
   it.each([

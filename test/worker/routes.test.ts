@@ -38,6 +38,11 @@ describe("every route without a credential", () => {
     expect(ROUTES.filter(({ policy }) => policy === "public").map(({ method, path }) => `${method} ${path}`)).toEqual([
       "GET /",
       "GET /readout.js",
+      "GET /words/de.js",
+      "GET /words/fr.js",
+      "GET /words/es.js",
+      "GET /words/ja.js",
+      "GET /words/ar.js",
       "GET /live",
       "GET /health",
       "GET /api/v2/summary.json",

@@ -15,7 +15,7 @@ import { patch, trustedMarkup } from "./patch.ts";
 import { say } from "./say.ts";
 import type { LiveSocket } from "./socket.ts";
 import { openSocket } from "./socket.ts";
-import { locale, rendered } from "./words.ts";
+import { learnMessages, locale, rendered } from "./words.ts";
 
 /** When what is shown is so old, the page is asked for: over an open socket, and without one. */
 const QUIET_OPEN_MS = 45_000;
@@ -62,7 +62,7 @@ tick();
 // It works. Where it does not, the style lets everything look old.
 document.body.className = "on";
 // Last, because a page saved to a file has nobody to listen to, and fails here.
-live = openSocket("/live", take);
+live = openSocket<PageChange>("/live", hear);
 
 function tick(): void {
   announce();
@@ -76,6 +76,12 @@ function tick(): void {
     since(barsAt) > BARS_MS ||
     now() >= (change.turnsAt ?? Infinity);
   if (isWanted && since(askedAt) >= patienceMs) void ask();
+}
+
+/** What frames say of trouble is English; in other languages the first that says any waits for its words. */
+async function hear(frame: PageChange): Promise<void> {
+  if (!locale.messages && /"(why|words)":"/.test(JSON.stringify(frame))) await learnMessages();
+  take(frame);
 }
 
 /** A frame, if it is one and no older than what is shown. */

@@ -73,16 +73,16 @@ export function renderComponent(view: ComponentView): string | null {
     description: description ?? fill(words.chart.about, { name: `${name} · ${snapshot.page.name}` }),
     status: outlookAt(component, now).status,
     path: componentPath(id, range),
-    living: markup` id="days" data-page='${json(shownFirst({ ...snapshot, components: [component] }, now), figures)}' data-now="${now}" data-first="${today(now, timeZone) - HISTORY_DAYS + 1}"`,
+    living: markup` id="days" data-page='${json(shownFirst({ ...snapshot, components: [component] }, now, locale), figures)}' data-now="${now}" data-first="${today(now, timeZone) - HISTORY_DAYS + 1}"`,
     main: markup`${state(component, view)}${uptime(component, view)}${numbers(component, view)}${announcements(component, view)}<p class="vh" role="status" id="say"></p>`,
   });
 }
 
 function state(component: PageComponent, { snapshot, now, locale }: ComponentView): Html {
-  const { id, name, group, description } = component;
+  const { name, group, description } = component;
   const { words } = locale;
-  const regions = stillRegions(shownFirst({ ...snapshot, components: [component] }, now), now, locale);
-  return markup`<div class="top">${group !== null && markup`<p class="crumb">${group}</p>`}<h1>${name}</h1>${description !== null && markup`<p>${description}</p>`}<div class="one" id="s-${id}">${regions[`s-${id}`]}</div><p class="why" id="w-${id}">${regions[`w-${id}`]}</p><p class="n" id="n-${id}">${regions[`n-${id}`]}</p><p id="asof">${regions["asof"]}</p><noscript><p>${words.noScript}</p></noscript></div>`;
+  const regions = stillRegions(shownFirst({ ...snapshot, components: [component] }, now, locale), now, locale);
+  return markup`<div class="top">${group !== null && markup`<p class="crumb">${group}</p>`}<h1>${name}</h1>${description !== null && markup`<p>${description}</p>`}<div class="one" id="s-0">${regions["s-0"]}</div><p class="why" id="w-0">${regions["w-0"]}</p><p class="n" id="n-0">${regions["n-0"]}</p><p id="asof">${regions["asof"]}</p><noscript><p>${words.noScript}</p></noscript></div>`;
 }
 
 function uptime(component: PageComponent, { now, locale }: ComponentView): Html {

@@ -66,7 +66,10 @@ export function document({
 }: DocumentParts): string {
   const { lang, dir, words, timeZone } = locale;
   const { style, script } = ASSETS[kind];
-  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, title, status, locale)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style>${brandStyleElement(brand)}</head><body data-words='${json({ ...words.live, timeZone } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
+  // They are half of the words, and most readers never need them: the live page's script asks for them when it does.
+  const { messages = [], ...spoken } = words.live;
+  const isAsked = kind === "page" && messages.length > 0;
+  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, title, status, locale)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style>${brandStyleElement(brand)}</head><body data-words='${json({ ...spoken, timeZone, ...(!isAsked && { messages }) } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
     .text;
 }
 

@@ -14,7 +14,7 @@ import { uptimeRatio } from "../../protocol/uptime.ts";
 import { dateText, length, shortDay, uptimeText } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
-import { counted, fill } from "./words/fill.ts";
+import { fill } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
 import type { LiveWords } from "./words/words.ts";
 
@@ -155,7 +155,7 @@ function caption(tallies: readonly DayTally[], begin: number, first: number, loc
   return markup`<b>${uptimeText(ratio, locale)}</b> ${since}`;
 }
 
-/** The picture in words: how many days had what. */
+/** The picture in words: how long it was what. */
 function summary(days: ReadonlyMap<number, DayTally["ms"]>, begin: number, first: number, locale: Locale): string {
   const { words } = locale;
   const all = fill(words.history, { n: HISTORY_DAYS });
@@ -163,10 +163,8 @@ function summary(days: ReadonlyMap<number, DayTally["ms"]>, begin: number, first
   const told = TROUBLE.flatMap(([status, letter]) => {
     const hit = [...days.values()].filter((ms) => (ms[status] ?? 0) > 0);
     const total = hit.reduce((sum, ms) => sum + (ms[status] ?? 0), 0);
-    return hit.length === 0
-      ? []
-      : [counted(words.troubleOn, hit.length, locale, { what: locale.trouble[letter], length: length(total, locale) })];
+    return hit.length === 0 ? [] : [`${length(total, locale)} ${locale.trouble[letter]}`];
   });
   const start = begin > 0 ? fill(words.historyStarts, { day: shortDay(first + begin, locale, locale.day) }) : all;
-  return `${start}: ${told.length === 0 ? locale.noTrouble : told.join("; ")}`;
+  return `${start}: ${told.length === 0 ? locale.noTrouble : told.join(", ")}`;
 }

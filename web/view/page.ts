@@ -48,7 +48,7 @@ export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: Pa
   const { page, components, brand } = snapshot;
   const { words } = locale;
   const address = { origin, path: chosen?.path ?? "/" };
-  const change = shownFirst(snapshot, now);
+  const change = shownFirst(snapshot, now, locale);
   const regions = stillRegions(change, now, locale);
   const sentence = headline(change, change.incident, now, locale);
   return document({
@@ -109,8 +109,11 @@ function section(group: Group, order: readonly Group[], context: Context): Html 
   const { words } = locale;
   const index = order.indexOf(group);
   const name = group.name ?? (group.all.length < components.length ? words.otherGroup : words.components);
-  const rows = group.own.flatMap((i) => components[i] ?? []);
-  return markup`<details class="g" id="d-${index}"${isOpen(group, components, now) && markup` open`}><summary><h2>${name}</h2><span id="g-${index}">${regions[`g-${index}`]}</span></summary>${rows.length > 0 && markup`<ul>${rows.map((component) => row(component, regions, now, locale))}</ul>`}${group.groups.map((one) => section(one, order, context))}</details>
+  const rows = group.own.flatMap((i) => {
+    const component = components[i];
+    return component === undefined ? [] : [row(component, i, regions, now, locale)];
+  });
+  return markup`<details class="g" id="d-${index}"${isOpen(group, components, now) && markup` open`}><summary><h2>${name}</h2><span id="g-${index}">${regions[`g-${index}`]}</span></summary>${rows.length > 0 && markup`<ul>${rows}</ul>`}${group.groups.map((one) => section(one, order, context))}</details>
 `;
 }
 
@@ -123,10 +126,10 @@ function scale(now: Millis, locale: Locale): Html {
 }
 
 /** `data-until`: the row is not to be believed from then on. */
-function row(component: PageComponent, regions: Regions, now: Millis, locale: Locale): Html {
+function row(component: PageComponent, i: number, regions: Regions, now: Millis, locale: Locale): Html {
   const { id, name } = component;
   const until = holdsUntil([component], now);
-  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><h3><a href="${locale.base}/components/${id}">${name}</a></h3><div class="s" id="s-${id}">${regions[`s-${id}`]}</div><p class="a" id="a-${id}">${regions[`a-${id}`]}</p></div><p class="w" id="w-${id}">${regions[`w-${id}`]}</p>${historyBars(component.days, now, locale, sloText(component.slo, locale))}<p class="n" id="n-${id}">${regions[`n-${id}`]}</p></li>
+  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><h3><a href="${locale.base}/components/${id}">${name}</a></h3><div class="s" id="s-${i}">${regions[`s-${i}`]}</div><p class="a" id="a-${i}">${regions[`a-${i}`]}</p></div><p class="w" id="w-${i}">${regions[`w-${i}`]}</p>${historyBars(component.days, now, locale, sloText(component.slo, locale))}<p class="n" id="n-${i}">${regions[`n-${i}`]}</p></li>
 `;
 }
 

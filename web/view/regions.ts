@@ -1,5 +1,6 @@
 /**
- * Everything on the page that can change while it is open, by the id of its element. The Worker renders these into
+ * Everything on the page that can change while it is open, by the id of its element: components are known by their
+ * place, which costs fewer bytes than their names. The Worker renders these into
  * the page and the browser renders them again each second, so both say the same at the same moment by construction.
  */
 import type { HeadIncident, LiveComponent, PageChange } from "../../protocol/page.ts";
@@ -33,12 +34,12 @@ export function pageRegions(change: Shown, now: Millis, locale: LiveLocale): Reg
     headline: markup`${shape(worseIncident(incident, worst)?.status ?? worst)}${headline(change, incident, now, locale)}`,
     asof: markup`${fill(locale.asOfAgo, { at: moment(generatedAt, now, locale, true), age: length(now - generatedAt, locale) })}${tally(components, now, locale)}`,
   };
-  for (const component of components) {
+  for (const [i, component] of components.entries()) {
     const { status } = outlookAt(component, now);
-    regions[`s-${component.id}`] = markup`${shape(status)}<p>${locale.status[status]}</p>`;
-    regions[`w-${component.id}`] = markup`${reason(component, now, locale)}`;
-    regions[`n-${component.id}`] = numbersRegion(component, status, now, locale);
-    regions[`a-${component.id}`] = markup`${dataAge(component, now, locale)}`;
+    regions[`s-${i}`] = markup`${shape(status)}<p>${locale.status[status]}</p>`;
+    regions[`w-${i}`] = markup`${reason(component, now, locale)}`;
+    regions[`n-${i}`] = numbersRegion(component, status, now, locale);
+    regions[`a-${i}`] = markup`${dataAge(component, now, locale)}`;
   }
   for (const [i, group] of groups.entries()) {
     const members = components.filter((_, index) => group.includes(index));
@@ -52,8 +53,8 @@ export function pageRegions(change: Shown, now: Millis, locale: LiveLocale): Reg
  * not how long ago, and names its day.
  */
 export function stillRegions(change: Shown, now: Millis, locale: Locale): Regions {
-  const ages = change.components.map(({ id, heardAt }) => [
-    `a-${id}`,
+  const ages = change.components.map(({ heardAt }, i) => [
+    `a-${i}`,
     markup`${heardAt !== null && fill(locale.words.dataOf, { at: moment(heardAt, now, locale) })}`,
   ]);
   return {
@@ -95,7 +96,8 @@ function numbersRegion(
   now: Millis,
   locale: LiveLocale,
 ): Html {
-  const answer = outside && translated(now < outside.until ? outside.words : "unknown", locale);
+  const answer =
+    outside && (now < outside.until ? translated(outside.words, locale) : locale.status.unknown.toLowerCase());
   const seen = outside && markup` <span>${locale.fromOutside} <b>${answer}</b></span>`;
   // Old numbers beside "unknown" would read as news.
   return status === "unknown" || requestsPerSecond === null

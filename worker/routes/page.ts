@@ -1,6 +1,7 @@
 /** What visitors get: the page and its live socket. */
 import { READOUT_SCRIPT } from "../../web/view/assets.generated.ts";
 import { renderPage } from "../../web/view/page.ts";
+import { LANGUAGES, messagesOf } from "../../web/view/words/locale.ts";
 import { boardOf } from "../objects/env.ts";
 import { LIVE_PATH, RELAY_SHARDS } from "../objects/relay.ts";
 import { refuse } from "./answer.ts";
@@ -28,6 +29,16 @@ export const pageRoutes: readonly Route[] = [
     policy: "public",
     handle: (c) => fixed(c, READOUT_SCRIPT, "text/javascript; charset=utf-8"),
   },
+  // Frames speak the first of the languages.
+  ...LANGUAGES.slice(1).map((lang): Route => {
+    const text = `export const messages=${JSON.stringify(messagesOf(lang))}`;
+    return {
+      method: "GET",
+      path: `/words/${lang}.js`,
+      policy: "public",
+      handle: (c) => fixed(c, text, "text/javascript; charset=utf-8"),
+    };
+  }),
   { method: "GET", path: LIVE_PATH, policy: "public", handle: live },
   {
     method: "GET",

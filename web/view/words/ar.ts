@@ -105,7 +105,6 @@ export const ar: Words = {
   inDays: "خلال {n} يومًا",
   historyStarts: "يبدأ السجل في {day}",
   history: "سجل {n} يومًا",
-  troubleOn: "{what}: عدد الأيام {n}، والمجموع {length}",
   maintenance: "صيانة: {name}",
   scheduledMaintenance: "صيانة مجدولة: {name}",
   overdue: "انقضى موعد انتهائها المقرر.",

@@ -114,7 +114,6 @@ export const de: Words = {
   inDays: "in {n} Tagen",
   historyStarts: "Verlauf ab {day}",
   history: "{n} Tage Verlauf",
-  troubleOn: { one: "{what} an {n} Tag, zusammen {length}", other: "{what} an {n} Tagen, zusammen {length}" },
   maintenance: "Wartung: {name}",
   scheduledMaintenance: "Geplante Wartung: {name}",
   overdue: "Das geplante Ende ist überschritten.",

@@ -72,7 +72,6 @@ export const en: Words = {
   inDays: "in {n} days",
   historyStarts: "history starts {day}",
   history: "{n} days of history",
-  troubleOn: { one: "{what} on {n} day, {length} in all", other: "{what} on {n} days, {length} in all" },
   maintenance: "Maintenance: {name}",
   scheduledMaintenance: "Scheduled maintenance: {name}",
   overdue: "Its planned end has passed.",

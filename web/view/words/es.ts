@@ -122,7 +122,6 @@ export const es: Words = {
   inDays: "en {n} días",
   historyStarts: "historial desde el {day}",
   history: "{n} días de historial",
-  troubleOn: { one: "{what} en {n} día, {length} en total", other: "{what} en {n} días, {length} en total" },
   maintenance: "Mantenimiento: {name}",
   scheduledMaintenance: "Mantenimiento programado: {name}",
   overdue: "Su fin previsto ya ha pasado.",

@@ -29,7 +29,7 @@ export function filled(text: string, values: Readonly<Record<string, Part>>): Ht
  * A public reason, or an answer from outside, in the page's language. What an operator wrote matches no pattern and
  * stays as it is; a sentence may stand behind another's comma, and begins with a small letter there.
  */
-export function translated(text: string, { messages }: LiveWords): string {
+export function translated(text: string, { messages = [] }: LiveWords): string {
   return messages.reduce(
     (said, [english, words]) => said.replace(new RegExp(`(?<=^|[.,] |。)${english}`, "i"), words),
     text,

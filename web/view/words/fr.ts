@@ -119,7 +119,6 @@ export const fr: Words = {
   inDays: "en {n} jours",
   historyStarts: "historique depuis le {day}",
   history: "{n} jours d’historique",
-  troubleOn: { one: "{what} sur {n} jour, {length} en tout", other: "{what} sur {n} jours, {length} en tout" },
   maintenance: "Maintenance : {name}",
   scheduledMaintenance: "Maintenance prévue : {name}",
   overdue: "La fin prévue est dépassée.",

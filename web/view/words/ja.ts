@@ -113,7 +113,6 @@ export const ja: Words = {
   inDays: "({n} 日間)",
   historyStarts: "履歴は {day} から",
   history: "{n} 日間の履歴",
-  troubleOn: "{what} {n} 日、合計 {length}",
   maintenance: "メンテナンス: {name}",
   scheduledMaintenance: "予定されたメンテナンス: {name}",
   overdue: "予定の終了時刻を過ぎています。",

@@ -31,6 +31,11 @@ export function localeOf(lang: Language, timeZone: string, base = ""): Locale {
   return { ...words.live, lang, dir: lang === "ar" ? "rtl" : "ltr", words, timeZone, base };
 }
 
+/** What the live page's script asks for when the first trouble is said in another language than English. */
+export function messagesOf(lang: Language): NonNullable<LiveWords["messages"]> {
+  return WORDS[lang].live.messages ?? [];
+}
+
 /** Where the page itself stands. */
 export function home({ base }: Pick<Locale, "base">): string {
   return base === "" ? "/" : base;

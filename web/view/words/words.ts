@@ -57,9 +57,10 @@ export interface LiveWords {
   readonly yourTime: string;
   /**
    * What worker/core says of trouble, which is English: patterns of its sentences and what they are in this language,
-   * sentences first and what begins with another's beginning before that. None in English.
+   * sentences first and what begins with another's beginning before that. None in English. The live page's script asks
+   * for them once there is trouble.
    */
-  readonly messages: readonly (readonly [english: string, words: string])[];
+  readonly messages?: readonly (readonly [english: string, words: string])[];
 }
 
 /** Of charts, and of a component's own page. */
@@ -130,7 +131,6 @@ export interface Words {
   readonly inDays: string;
   readonly historyStarts: string;
   readonly history: string;
-  readonly troubleOn: Forms;
   readonly maintenance: string;
   readonly scheduledMaintenance: string;
   readonly overdue: string;
