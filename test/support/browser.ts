@@ -1,6 +1,7 @@
 /** A real browser, as Debian ships it. */
 import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
+import type { PinnedFonts } from "./fonts.ts";
 import { program } from "./programs.ts";
 
 const FLAGS = [
@@ -18,6 +19,12 @@ const FLAGS = [
 export async function startBrowser(keepsPages = false): Promise<Browser> {
   const ignoreDefaultArgs = keepsPages ? ["--disable-back-forward-cache"] : [];
   return chromium.launch({ executablePath: program("chromium"), args: FLAGS, ignoreDefaultArgs });
+}
+
+/** One that draws the same everywhere: with `fonts` alone, in grey and without the screen's colours. */
+export async function startPainter({ env }: PinnedFonts): Promise<Browser> {
+  const args = [...FLAGS, "--disable-lcd-text", "--font-render-hinting=none", "--force-color-profile=srgb"];
+  return chromium.launch({ executablePath: program("chromium"), args, env: { ...process.env, ...env } });
 }
 
 /** A page that keeps every error it prints: a test ends by looking at them. */
