@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import * as v from "valibot";
 import { DOCUMENTS, fileOf, linksOf, relinked } from "../lifeboat/links.ts";
 import { command, Usage } from "./command.ts";
 import type { CopiedDocument, Operator } from "./edge.ts";
-import { findOperator, readCopy, Refusal } from "./edge.ts";
+import { findOperator, parseJson, readCopy, Refusal } from "./edge.ts";
 
 const HELP = `
 npm run -s lifeboat -- DIRECTORY   writes a copy of the page as files, for a host that shares nothing with this one
@@ -23,6 +24,8 @@ const UNDER_WAY = 4;
 /** What a folder has that is a copy. */
 const MANIFEST = "copy.json";
 
+const Status = v.object({ page: v.object({ url: v.string() }) });
+
 await command(HELP, {}, async ({ positionals }) => {
   const [directory, ...others] = positionals;
   if (directory === undefined || others.length > 0) throw new Usage("name one directory to write to");
@@ -30,13 +33,21 @@ await command(HELP, {}, async ({ positionals }) => {
   if (existsSync(target) && readdirSync(target).length > 0 && !existsSync(join(target, MANIFEST)))
     throw new Refusal(`${directory} holds something that is no copy of the page: name another directory`);
   const operator = findOperator();
-  const documents = await collect(operator);
-  write(target, operator.url, documents);
-  console.log(`${documents.size} files in ${directory}: a copy of ${operator.url}`);
+  const origin = await originOf(operator);
+  const documents = await collect(operator, origin);
+  write(target, origin, documents);
+  console.log(`${documents.size} files in ${directory}: a copy of ${origin}`);
 });
 
+/** The address that the page says it has, which its links begin with: it may be asked by another. */
+async function originOf(operator: Operator): Promise<string> {
+  const answer = await readCopy(operator, "/api/v2/status.json");
+  const status = v.safeParse(Status, answer === null ? null : parseJson(new TextDecoder().decode(answer.bytes)));
+  return status.success ? status.output.page.url : operator.url;
+}
+
 /** From the page along its links. What is linked but not there is left out, as the page would. */
-async function collect(operator: Operator): Promise<ReadonlyMap<string, CopiedDocument>> {
+async function collect(operator: Operator, origin: string): Promise<ReadonlyMap<string, CopiedDocument>> {
   const taken = new Map<string, CopiedDocument>();
   const seen = new Set<string>(["/", ...DOCUMENTS]);
   let next = [...seen];
@@ -47,7 +58,7 @@ async function collect(operator: Operator): Promise<ReadonlyMap<string, CopiedDo
       if (answer === null) continue;
       taken.set(batch[i] ?? "", answer);
       if (!answer.isPage) continue;
-      const links = linksOf(new TextDecoder().decode(answer.bytes), operator.url).filter((path) => !seen.has(path));
+      const links = linksOf(new TextDecoder().decode(answer.bytes), origin).filter((path) => !seen.has(path));
       for (const path of links) seen.add(path);
       next.push(...links);
     }

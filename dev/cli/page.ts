@@ -91,11 +91,14 @@ function wishOf(values: Values): Wish {
     const [name, url] = pairOf("link", text);
     return { name, url };
   });
+  const accent = values.accent === undefined ? undefined : coloursOf(values.accent);
+  if (accent !== undefined && accent.light === undefined)
+    throw new Usage("--accent needs the colour for light paper: the one for the dark can be made from it");
   const all = { ...taken.variables, ...Object.fromEntries(variables) };
   const set: Wish = {
     ...(values.name !== undefined && { name: values.name }),
     ...(values.logo !== undefined && { logo: logoUrl(values.logo) }),
-    ...(values.accent !== undefined && { accent: coloursOf(values.accent) }),
+    ...(accent !== undefined && { accent }),
     ...(links !== undefined && { links }),
     ...(Object.keys(all).length > 0 && { variables: all }),
     ...(values.origin !== undefined && { origin: values.origin }),

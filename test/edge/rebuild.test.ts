@@ -3,6 +3,7 @@ import pg from "pg";
 import { expect, it } from "vitest";
 import { startDatabase } from "../../dev/database/database.ts";
 import { DAY, HOUR } from "../../protocol/time.ts";
+import { runCommand } from "../support/command.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually } from "../support/process.ts";
 import { EdgeAgent, SERVICE } from "./agent.ts";
@@ -40,6 +41,10 @@ it("a Board with empty storage is what it was, with what was done while Postgres
   await operator.post(`/admin/components/${gone}/remove`, {});
   const form = { target: `eu-1/${SERVICE}`, mode: "announce", reason: "disks", name: "Upgrade", hours: "1" };
   expect((await operator.post("/admin/maintenance", form)).status).toBe(303);
+  const asked = ["--name", "Acme status", "--accent", "#1e40af", "--link", "Help=https://help.acme.example"];
+  const branded = await runCommand("page", asked, edge);
+  expect(branded).toMatchObject({ code: 0, problem: "" });
+  expect(branded.out).toContain("accent    #507cf0 in the dark, made from it: 4.9 to 1");
   agent.close(1);
   await agent.push();
   await expectPersisted(agent);
@@ -50,6 +55,11 @@ it("a Board with empty storage is what it was, with what was done while Postgres
     async () => (await archive.board("maintenance")).some((body) => Number(body["generation"]) > 0),
     WITHIN_MS,
     "the maintenance with its generation in Postgres",
+  );
+  await eventually(
+    async () => (await archive.board("page")).some((body) => "brand" in body),
+    WITHIN_MS,
+    "the brand in Postgres",
   );
   // An hour's outage of forty days ago, and a beginning before the journal that a page shows.
   const noon = Math.floor(Date.now() / DAY) * DAY - 40 * DAY + DAY / 2;
@@ -80,7 +90,10 @@ it("a Board with empty storage is what it was, with what was done while Postgres
   database.heal();
   await eventually(async () => (await named("Checkout"))?.id === checkout, WITHIN_MS, "the component under its old id");
   const after = await summary();
-  expect(after.page.id).toBe(before.page.id);
+  expect(after.page).toMatchObject({ id: before.page.id, name: "Acme status" });
+  // What stands is told without what was asked for.
+  const standing = await runCommand("page", [], edge);
+  expect(standing.out).toBe(branded.out.replace(", made from it", ""));
   expect(after.components.map(({ name }) => name).toSorted()).toEqual(["Checkout", "Meanwhile", "Shop"]);
   expect(after.scheduled_maintenances.map(({ id, status }) => [id, status])).toEqual(
     before.scheduled_maintenances.map(({ id, status }) => [id, status]),

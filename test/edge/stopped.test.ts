@@ -126,6 +126,7 @@ describe("the lifeboat", () => {
   const parent = mkdtempSync(join(tmpdir(), "observatory-lifeboat-"));
   const out = join(parent, "out");
   const text = (file: string): string => readFileSync(join(out, file), "utf8");
+  const OWN = "https://status.acme.example";
   const incident = { name: "Checkout was slow", status: "resolved", body: "It is *over*.", components: [] };
 
   beforeAll(async () => {
@@ -133,6 +134,8 @@ describe("the lifeboat", () => {
     await until("search", "Operational");
     const { code, problem } = await runCommand("incident", ["open", incident.name, "--message", incident.body], edge);
     expect([code, problem]).toEqual([0, ""]);
+    // Its links begin with another address than the one that it is asked by.
+    expect(await runCommand("page", ["--origin", OWN], edge)).toMatchObject({ code: 0, problem: "" });
     expect(await runCommand("lifeboat", [out], edge)).toMatchObject({ code: 0, problem: "" });
   });
   afterAll(() => rmSync(parent, { recursive: true, force: true }));
@@ -143,6 +146,8 @@ describe("the lifeboat", () => {
       expect(files).toContain(file);
     expect(files.filter((file) => file.startsWith("api/v2/"))).toHaveLength(8);
     expect(files.filter((file) => /^incidents\/\w+\/index\.html$/.test(file))).toHaveLength(1);
+    expect(text("index.html")).toContain('<a href="api/v2/summary.json">');
+    expect(text("index.html")).toContain(`<a href="${OWN}/" data-live>`);
     for (const file of files.filter((name) => name.endsWith(".html"))) {
       expect([file, text(file).includes('<aside class="boat">')]).toEqual([file, true]);
       expect(text(file)).not.toContain("<script");
