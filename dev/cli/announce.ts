@@ -95,5 +95,6 @@ function leaseOf({ target, mode, replicas, reason }: LeaseValues) {
 
 function tell({ id, status, startsAt, endsAt, cancelledAt, name, url }: MaintenanceLine): void {
   const state = cancelledAt === null ? status : "cancelled";
-  console.log([id, state.padEnd(11), startsAt, endsAt, name, url].join("  "));
+  const where = url ?? "not on the page: no component stands on its target";
+  console.log([id, state.padEnd(11), startsAt, endsAt, name, where].join("  "));
 }

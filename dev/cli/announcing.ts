@@ -25,7 +25,8 @@ const MaintenanceAnswer = v.object({
   startsAt: v.string(),
   endsAt: v.string(),
   cancelledAt: v.nullable(v.string()),
-  url: v.string(),
+  /** Null of one that visitors cannot see. */
+  url: v.nullable(v.string()),
 });
 export type MaintenanceLine = v.InferOutput<typeof MaintenanceAnswer>;
 

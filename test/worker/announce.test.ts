@@ -217,6 +217,17 @@ describe("a maintenance", () => {
     expect(JSON.stringify(await found(maintenance?.id))).not.toMatch(/announce-5|shop\/|broken/);
   });
 
+  it("with a target that no component stands on has no address, because visitors cannot see it", async () => {
+    const lease = { service: "announce-6/shop/typo", reason: "broken disks" };
+    const { maintenance } = await ask("POST", "maintenances", plan("", { components: [], lease }));
+    expect(maintenance).toMatchObject({ status: "scheduled", url: null });
+    const { maintenances } = await (
+      await cli("GET", "/cli/v1/maintenances")
+    ).json<{ maintenances: { id: string }[] }>();
+    expect(maintenances.find(({ id }) => id === maintenance?.id)).toMatchObject({ url: null });
+    expect(maintenances).toContainEqual(expect.objectContaining({ url: expect.stringContaining("/maintenance/") }));
+  });
+
   it.each([
     ["that ends before it begins", { endsAt: iso(Date.now()) }, 409, "it ends before it begins"],
     ["of yesterday", { startsAt: iso(Date.now() - DAY) }, 409, "it begins in the past"],

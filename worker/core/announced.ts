@@ -77,6 +77,11 @@ export function shownMaintenances(facts: Facts, now: Millis): readonly PageMaint
   );
 }
 
+/** Whether visitors may see it at all. */
+export function isShown(one: Announcement | Maintenance, components: readonly Component[]): boolean {
+  return !("service" in one) || targetOf(one, components).length > 0;
+}
+
 function targetOf({ cluster, service }: Maintenance, components: readonly Component[]): readonly string[] {
   return components.filter(({ services }) => services.includes(`${cluster}/${service}`)).map(({ id }) => id);
 }

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { Millis } from "../../protocol/time.ts";
 import type { AnnounceRefusal } from "../core/announce.ts";
-import { publicIncident } from "../core/announced.ts";
+import { isShown, publicIncident } from "../core/announced.ts";
 import type { Incident } from "../core/incident.ts";
 import { newestFirst } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
@@ -69,7 +69,13 @@ function incidentAnswer(origin: string, incident: Incident) {
   return { id, name, status, impact, startedAt: iso(startedAt), updates: updates.length, url };
 }
 
-function maintenanceAnswer(origin: string, maintenance: Announcement | Maintenance, now: Millis) {
+/** `url` is null of one that visitors cannot see: no component stands on its target. */
+function maintenanceAnswer(
+  origin: string,
+  maintenance: Announcement | Maintenance,
+  view: Pick<OperatorView, "components"> | null,
+  now: Millis,
+) {
   const { id, name, startsAt, endsAt, cancelledAt, updates = [] } = maintenance;
   return {
     id,
@@ -79,7 +85,7 @@ function maintenanceAnswer(origin: string, maintenance: Announcement | Maintenan
     endsAt: iso(endsAt),
     cancelledAt: cancelledAt === undefined ? null : iso(cancelledAt),
     updates: updates.length,
-    url: `${origin}/maintenance/${id}`,
+    url: view === null || isShown(maintenance, view.components) ? `${origin}/maintenance/${id}` : null,
   };
 }
 
@@ -93,7 +99,7 @@ async function announced(c: AppContext, act: AnnounceAct, by: string, status: 20
   const origin = publicOrigin(c, view);
   const answer = isIncident(done.value)
     ? { incident: incidentAnswer(origin, done.value) }
-    : { maintenance: maintenanceAnswer(origin, done.value, Date.now()) };
+    : { maintenance: maintenanceAnswer(origin, done.value, view, Date.now()) };
   return c.json(answer, status);
 }
 
@@ -139,7 +145,7 @@ async function listMaintenances(c: AppContext): Promise<Response> {
   const origin = publicOrigin(c, view);
   const now = Date.now();
   const all = [...announcements, ...maintenances].toSorted((a, b) => b.startsAt - a.startsAt);
-  return c.json({ maintenances: all.map((one) => maintenanceAnswer(origin, one, now)) });
+  return c.json({ maintenances: all.map((one) => maintenanceAnswer(origin, one, view, now)) });
 }
 
 const written = { policy: "cli", bodyMaxBytes: BODY_MAX } as const;
