@@ -65,9 +65,13 @@ export interface ForeignPage {
   readonly maintenances: readonly ForeignMaintenance[];
 }
 
+/** As the edge wants them; other products write them without seconds, or with a space and a word for the zone. */
+const RFC_3339 = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+/** Also none: the year 1, which is how some say that something has no moment. */
 const Moment = v.pipe(
   v.string(),
-  v.check((text) => !Number.isNaN(Date.parse(text)), "is no moment"),
+  v.check((text) => Date.parse(text) > 0 && Date.parse(text) < 4e12, "is no moment"),
+  v.transform((text) => (RFC_3339.test(text) ? text : new Date(text).toISOString())),
 );
 const Status = v.picklist(COMPONENT_STATUSES.filter((status) => status !== "unknown"));
 const Page = v.object({ name: v.string(), time_zone: v.fallback(v.nullable(v.string()), null) });

@@ -277,9 +277,9 @@ describe("npm run import", () => {
   });
 
   it("reads a page that serves only a part of the API: no ids of updates, null for nothing, a list that is not there", async () => {
-    const moment = "2026-11-23T10:00:00Z";
+    const moment = "2026-11-23 10:00 UTC";
     const page = { id: "x", name: "Part", url: "https://part.example" };
-    const update = { status: "investigating", body: "Hm", created_at: moment };
+    const update = { status: "investigating", body: "Hm", created_at: moment, display_at: "0001-01-01T00:00:00Z" };
     const incident = { id: "part1", name: "Open", status: "investigating", created_at: moment };
     const documents: Record<string, object> = {
       "/api/v2/components.json": { page, components: null },
@@ -295,6 +295,7 @@ describe("npm run import", () => {
     expect([read.components, read.maintenances]).toEqual([[], []]);
     expect(read.incidents.map(({ name, updates }) => [name, updates.length])).toEqual([["Open", 1]]);
     expect(read.incidents[0]?.updates[0]?.id).toMatch(/^[0-9a-z]{12}$/);
+    expect(read.incidents[0]?.updates[0]?.displayAt).toBe("2026-11-23T10:00:00.000Z");
     expect(said.join("\n")).toContain("/api/v2/incidents.json answered 404: only what is open");
   });
 
