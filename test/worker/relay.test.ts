@@ -64,11 +64,12 @@ it("tells the pages that stay when they have become so many that a second is too
 
 it("lets no single address take a shard from everybody else", async () => {
   await boardOf(bindings).hear(tell(Date.now(), [told("operational")], "relay-1"));
-  const greedy = await readers("greedy", 501, () => "192.0.2.9");
+  // Nor does a machine with all the addresses of its network.
+  const greedy = await readers("greedy", 501, (i) => `2001:db8:1:2::${i}`);
   expect(greedy.length).toBe(500);
-  expect(await reader("greedy", "192.0.2.9")).toBe(503);
+  expect(await reader("greedy", "2001:db8:1:2::9")).toBe(503);
   // Nor does what only the operators' route may say.
-  expect(await reader("greedy", "192.0.2.9", { [SESSION_HEADER]: "mine" })).toBe(503);
+  expect(await reader("greedy", "2001:db8:1:2::9", { [SESSION_HEADER]: "mine" })).toBe(503);
   const [other] = await readers("greedy", 1, () => "192.0.2.10");
   expect(other).toBeDefined();
   close([...greedy, ...(other === undefined ? [] : [other])]);

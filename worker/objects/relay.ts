@@ -5,7 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Millis } from "../../protocol/time.ts";
 import { SESSION_LIFETIME_MS } from "../core/access.ts";
-import { returnSpread } from "../core/crowd.ts";
+import { networkOf, returnSpread } from "../core/crowd.ts";
 import { shortHash } from "../core/hash.ts";
 import type { Env } from "./env.ts";
 import { boardOf } from "./env.ts";
@@ -66,7 +66,8 @@ export class Relay extends DurableObject<Env> {
 
   /** No address is kept: what is kept tells two of them apart, in this shard only. */
   #addressTag(request: Request): string {
-    return `address:${shortHash(`${this.ctx.id.toString()} ${request.headers.get("cf-connecting-ip") ?? ""}`)}`;
+    const network = networkOf(request.headers.get("cf-connecting-ip") ?? "");
+    return `address:${shortHash(`${this.ctx.id.toString()} ${network}`)}`;
   }
 
   async #greet(socket: WebSocket): Promise<void> {

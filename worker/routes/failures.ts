@@ -2,6 +2,7 @@
  * Counts failed attempts at a door, by where they come from. Only failures count, and only after the door has judged:
  * who holds the right secret is never kept out by who does not.
  */
+import { networkOf } from "../core/crowd.ts";
 import { base64, sha256 } from "../objects/crypto.ts";
 import { attemptAllowed } from "../objects/throttle.ts";
 import { DAY, MINUTE } from "../../protocol/time.ts";
@@ -19,6 +20,6 @@ export async function failedTooOften(c: AppContext, door: string): Promise<Respo
 
 /** No address is kept: the key is a hash of it with a secret and the day, so tomorrow it is another. */
 async function addressKey(c: AppContext): Promise<string> {
-  const address = c.req.header("cf-connecting-ip") ?? "local";
-  return base64(await sha256(`${c.env.OPERATOR_KEY}:${Math.floor(Date.now() / DAY)}:${address}`));
+  const network = networkOf(c.req.header("cf-connecting-ip") ?? "local");
+  return base64(await sha256(`${c.env.OPERATOR_KEY}:${Math.floor(Date.now() / DAY)}:${network}`));
 }
