@@ -74,6 +74,7 @@ describe("every route without a credential", () => {
       "GET /view/:ids/maintenance.ics",
       "GET /view/:ids/badge.svg",
       "GET /embed.js",
+      "GET /embed/script.js",
       "GET /embed/frame",
       "GET /favicon.svg",
       "GET /favicon.ico",
