@@ -124,7 +124,7 @@ async function ask(): Promise<void> {
     learnTime(answer);
     const fresh = new DOMParser()
       // Without its head: this page's policy does not know the style of another version, and would say so.
-      .parseFromString(trustedMarkup((await answer.text()).replace(/.*<main/s, "<main")), "text/html")
+      .parseFromString(trustedMarkup((await answer.text()).replace(/.*?<main/s, "<main")), "text/html")
       .getElementById("days") as HTMLElement;
     // Whatever is not our page ends here: a sign-in of the network, somebody's archive, an error.
     const next = JSON.parse(fresh.dataset["page"] as string) as Shown;
