@@ -24,7 +24,7 @@ const REQUESTS_KEPT = 10_000;
 
 /** The next `times` requests that match are answered so instead. `hang` never answers; `drop` cuts the connection. */
 export interface Fault {
-  readonly fault: "429" | "500" | "503" | "hang" | "drop";
+  readonly fault: "403" | "429" | "500" | "503" | "hang" | "drop";
   readonly times: number;
   readonly retryAfterSeconds?: number;
   readonly method?: string;
@@ -36,7 +36,7 @@ export interface Fault {
 export type Interceptor = (call: string, when: "before" | "after") => "go" | "cut";
 
 export interface World {
-  readonly tokens: Readonly<Record<string, string>>;
+  tokens: Readonly<Record<string, string>>;
   readonly rbac: readonly Rule[];
   /** Versions of the autoscaling group that are served. */
   readonly autoscaling: readonly string[];
@@ -142,6 +142,8 @@ function applyFault(fault: Fault, response: ServerResponse): void {
   switch (fault.fault) {
     case "429":
       return refused(response, refuse.tooManyRequests(fault.retryAfterSeconds ?? 1));
+    case "403":
+      return refused(response, refuse.forbiddenByPolicy());
     case "500":
       return refused(response, refuse.internalError());
     case "503":

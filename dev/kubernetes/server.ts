@@ -73,6 +73,7 @@ export interface KubernetesServer {
   /** Everything before now can no longer be watched or continued. */
   compact(): void;
   readonly watches: WatchFaults;
+  openWatches(): number;
   /** Watches that are open now go silent, without a word to either side. */
   stall(): void;
   /** Cuts every connection. */
@@ -83,6 +84,8 @@ export interface KubernetesServer {
   intercept(interceptor: Interceptor): void;
   /** Hears of every change of `spec.replicas` of a deployment, its first number included. */
   onReplicas(heard: (ref: string, replicas: number) => void): void;
+  /** From now on these tokens are good, and no others. */
+  tokens(tokens: Readonly<Record<string, string>>): void;
   /** Every request so far, as `METHOD path?query`; the newest 10,000. */
   requests(): readonly string[];
 }
@@ -220,7 +223,16 @@ function handles(world: World, controllers: Controllers): Handles {
   };
 }
 
-type Faults = "fail" | "heal" | "compact" | "watches" | "stall" | "setControllers" | "intercept";
+type Faults =
+  | "fail"
+  | "heal"
+  | "compact"
+  | "watches"
+  | "stall"
+  | "setControllers"
+  | "intercept"
+  | "tokens"
+  | "openWatches";
 
 function faults(world: World, controllers: Controllers): Pick<Handles, Faults> {
   return {
@@ -231,11 +243,13 @@ function faults(world: World, controllers: Controllers): Pick<Handles, Faults> {
       world.snapshots.clear();
     },
     watches: world.watches,
+    openWatches: () => world.watches.open.size,
     stall: () => void (world.watches.stalledBefore = performance.now()),
     setControllers: (running) => {
       controllers.running = running;
       if (running) controllers.wakeAll(world.objects.namespaces());
     },
+    tokens: (tokens) => void (world.tokens = tokens),
     intercept: (interceptor) => void (world.intercept = interceptor),
   };
 }

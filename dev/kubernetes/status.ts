@@ -33,6 +33,11 @@ export function forbidden(user: string, verb: string, { kind, subresource, names
   return status(403, "Forbidden", message, detailsOf(kind, name));
 }
 
+/** By an admission policy or a proxy in front: no rule names it. */
+export function forbiddenByPolicy(): Refusal {
+  return status(403, "Forbidden", "forbidden: by a policy of this cluster");
+}
+
 export function notFound(kind: Kind, name: string): Refusal {
   return status(404, "NotFound", `${qualified(kind)} "${name}" not found`, detailsOf(kind, name));
 }

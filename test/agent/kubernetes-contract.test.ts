@@ -90,6 +90,7 @@ const inProcess: World = {
           namespaces: ["contract"],
         },
       ],
+      leases: ["contract/observatory-contract"],
       deployments: [
         { namespace: "contract", name: "one", replicas: 1 },
         { namespace: "contract", name: "two", replicas: 0 },
@@ -166,6 +167,13 @@ function realServer(kubeconfig: string): World {
         const spec = { replicas, selector: { matchLabels: { app: name } }, template };
         await call(access, "POST", path, { apiVersion: "apps/v1", kind: "Deployment", metadata: { name }, spec });
       }
+      const leases = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
+      await call(access, "DELETE", `${leases}/observatory-contract`);
+      await call(access, "POST", leases, {
+        apiVersion: "coordination.k8s.io/v1",
+        kind: "Lease",
+        metadata: { name: "observatory-contract" },
+      });
       if (access.token !== null) writeFileSync(join(folder, "token"), access.token);
       const config = {
         url: access.url,
@@ -389,6 +397,70 @@ describe.each(worlds)("$name", (world) => {
     expect(again.length).toBeGreaterThanOrEqual(2);
   });
 
+  it("tells which versions of a group it serves, and 404 for one that is not installed", async () => {
+    const autoscaling = await call(it_.access, "GET", "/apis/autoscaling");
+    expect(autoscaling.body).toMatchObject({ kind: "APIGroup", name: "autoscaling" });
+    const versions = (autoscaling.body["versions"] as { version: string }[]).map(({ version }) => version);
+    expect(versions.some((version) => ["v2", "v2beta2"].includes(version))).toBe(true);
+    expect((await call(it_.access, "GET", "/apis/nothing.invalid")).status).toBe(404);
+  });
+
+  it("lists warnings alone where asked to, and a watch of them knows the same choice", async () => {
+    const path = `/api/v1/namespaces/${it_.namespace}/events?fieldSelector=${encodeURIComponent("type=Warning")}`;
+    const { status, body } = await call(it_.access, "GET", path);
+    expect([status, body["kind"]]).toEqual([200, "EventList"]);
+    for (const event of body["items"] as { type: string }[]) expect(event.type).toBe("Warning");
+  });
+
+  it("says of its own caller what that may do", async () => {
+    const path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    const resourceAttributes = { namespace: it_.namespace, verb: "list", group: "apps", resource: "deployments" };
+    const { status, body } = await call(it_.access, "POST", path, {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SelfSubjectAccessReview",
+      spec: { resourceAttributes },
+    });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ spec: { resourceAttributes }, status: { allowed: true } });
+  });
+
+  describe("a Lease", () => {
+    const spec = (second: string) => ({
+      holderIdentity: "one",
+      leaseDurationSeconds: 15,
+      renewTime: `2026-11-23T01:00:${second}`,
+    });
+    const leases = (): string => `/apis/coordination.k8s.io/v1/namespaces/${it_.namespace}/leases`;
+    const put = async (metadata: object, written: object): Promise<Answer> =>
+      call(it_.access, "PUT", `${leases()}/observatory-contract`, {
+        apiVersion: "coordination.k8s.io/v1",
+        kind: "Lease",
+        metadata: { name: "observatory-contract", namespace: it_.namespace, ...metadata },
+        spec: written,
+      });
+
+    it("is written once a version: the second writer is told 409 Conflict", async () => {
+      const read = await call(it_.access, "GET", `${leases()}/observatory-contract`);
+      const { resourceVersion } = meta(read);
+      const first = await put({ resourceVersion }, spec("05.123000Z"));
+      expect([first.status, first.body["spec"]]).toMatchObject([200, { holderIdentity: "one" }]);
+      expect(meta(first).resourceVersion).not.toBe(resourceVersion);
+      expect((await put({ resourceVersion }, spec("06.123000Z"))).body).toMatchObject({
+        code: 409,
+        reason: "Conflict",
+      });
+    });
+
+    it("wants six digits of a second, and is made once", async () => {
+      expect((await put({}, spec("05.123Z"))).status).toBe(400);
+      const body = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "observatory-contract" } };
+      expect((await call(it_.access, "POST", leases(), body)).body).toMatchObject({
+        code: 409,
+        reason: "AlreadyExists",
+      });
+    });
+  });
+
   it("ends a watch from a version that is too old with 410, as a status or as an event", async (context) => {
     const { client, namespace } = it_;
     if (client === null) return context.skip("a user with a client certificate has no token for the agent's client");
@@ -529,6 +601,60 @@ describe("the client", () => {
     client.close();
     endless.closeAllConnections();
     endless.close();
+  });
+
+  it("reads the token again when it is refused, though a minute has not passed", async () => {
+    const { server, client } = await start();
+    expect(await client.list(PODS, "shop")).toMatchObject({ ok: true });
+    writeFileSync(join(folder, "agent-token"), "rotated");
+    server.tokens({ rotated: "agent" });
+    expect(await client.list(PODS, "shop")).toMatchObject({ ok: false, failure: { code: 401 } });
+    expect(await client.list(PODS, "shop")).toMatchObject({ ok: true });
+    client.close();
+    await server.stop();
+  });
+
+  it("has connections for calls however many watches are open", async () => {
+    const { server, client } = await start();
+    const stop = new AbortController();
+    let open = 0;
+    const options = { resourceVersion: "0", timeoutSeconds: 60, silenceMs: 60_000, onChange: () => {} };
+    const watching = Array.from({ length: 200 }, () =>
+      client.watch(PODS, "shop", { ...options, onSign: () => void (open += 1), signal: stop.signal }),
+    );
+    await until(() => open >= 200);
+    expect(await client.deployment("shop", "checkout")).toMatchObject({ ok: true });
+    stop.abort();
+    await Promise.all(watching);
+    client.close();
+    await server.stop();
+  });
+
+  it("asks for the version of a group, and tells one that is not installed from one without objects", async () => {
+    for (const [autoscaling, version] of [
+      [["v2", "v1"], "v2"],
+      [["v1", "v2beta1", "v2beta2"], "v2beta2"],
+      [["v1"], null],
+      [[], null],
+    ] as const) {
+      const server = await startKubernetesServer({
+        tokens: { t: "agent" },
+        rbac: [{ user: "agent", verbs: ["*"], groups: ["*"], resources: ["*"], namespaces: ["shop"] }],
+        deployments: [{ namespace: "shop", name: "checkout", replicas: 1 }],
+        autoscaling,
+      });
+      server.addAutoscaler("shop", "checkout", 1);
+      const client = createKubernetesClient({
+        url: server.url,
+        tokenFile: join(folder, "agent-token"),
+        namespaces: ["shop"],
+      });
+      expect(await client.groupVersion("autoscaling", ["v2", "v2beta2"])).toEqual({ ok: true, value: version });
+      const found = await client.autoscalers("shop");
+      expect(found.ok && found.value.map(({ target }) => target.name)).toEqual(version === null ? [] : ["checkout"]);
+      client.close();
+      await server.stop();
+    }
   });
 
   it("tells a token file that is not there, and takes none for an autoscaler group that is not installed", async () => {
