@@ -36,6 +36,8 @@ export interface ActuatorOptions extends ReporterOptions {
   readonly dataDir: string;
   /** Whether `now` may be acted on; must be so at last, also without the edge. */
   readonly isTimeKnown: () => boolean;
+  /** What `leases.dryRun` keeps from being written; for the log. */
+  readonly onDryRun?: (ref: string, patch: string) => void;
   /** A desired state was not taken in; for the log. */
   readonly onRefusal?: (reason: DesiredRefusal | "not_stored") => void;
 }
@@ -194,6 +196,7 @@ class LeaseActuator implements Actuator {
       watch.failures = 0;
       return this.#reportStep(ref, step, view, now);
     }
+    if (config.dryRun) return this.#dryRun(ref, step, patch, view);
     if (!this.#memory.remember(ref, step, now)) {
       this.#reporter.tell(ref, generationOf(step), "pending", "dataDir cannot be written, so nothing is applied", view);
       return RETRY_MAX_MS;
@@ -212,6 +215,15 @@ class LeaseActuator implements Actuator {
     const reason = step.act === "restore" ? step.reason : "written, waiting for the cluster to show it";
     this.#reporter.tell(ref, generation, "pending", reason, viewOf(patched.value));
     return SETTLING_POLL_MS / 5;
+  }
+
+  #dryRun(ref: string, step: Step, patch: object, view: TargetView): number {
+    // Without the version, which changes with every look.
+    const shown = JSON.stringify(patch, (key, value: unknown) => (key === "resourceVersion" ? undefined : value));
+    this.#options.onDryRun?.(ref, shown);
+    const state = view.mark === null ? "forbidden" : "unverified";
+    this.#reporter.tell(ref, generationOf(step), state, `leases.dryRun is true: would patch ${shown}`, view);
+    return CONFLICT_POLL_MS;
   }
 
   #reportStep(ref: string, step: Step, view: TargetView, now: Millis): number | null {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { LineCounter, parseDocument, type Document } from "yaml";
-import { ClusterName } from "../protocol/name.ts";
+import { ClusterName, ServiceName } from "../protocol/name.ts";
 import { LeasesConfigSchema } from "./core/lease.ts";
 import { REPORTERS } from "./core/mesh.ts";
 import { failure, success, type Result } from "../protocol/result.ts";
@@ -56,6 +56,11 @@ const TargetUrl = v.pipe(
     "must be an http:// or https:// URL",
   ),
 );
+const Listen = v.pipe(
+  v.string("must be host:port"),
+  v.regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):([1-9]\d{0,4})$/, "must be host:port, such as 0.0.0.0:8080"),
+  v.check((text) => Number(text.slice(text.lastIndexOf(":") + 1)) <= 65_535, "must be host:port, such as 0.0.0.0:8080"),
+);
 const Path = v.pipe(v.string("must be a path"), v.minLength(1, "must be a path"));
 const Code = v.pipe(
   v.string(),
@@ -79,6 +84,10 @@ const ConfigSchema = v.strictObject({
   dataDir: v.optional(Path, "./agent-data"),
   interval: v.optional(duration(INTERVAL_MIN_MS, INTERVAL_MAX_MS), "10s"),
   audit: v.optional(v.boolean("must be true or false"), false),
+  /** Where the agent answers for itself: /healthz and /metrics. Without it, nowhere. */
+  health: v.optional(v.strictObject({ listen: Listen })),
+  /** Of several agents of one cluster the one that holds this Lease works, and the others stand by. */
+  leader: v.optional(v.strictObject({ lease: ServiceName })),
   sources: v.pipe(
     v.optional(
       v.strictObject({
@@ -114,6 +123,16 @@ const ConfigSchema = v.strictObject({
   ),
   leases: v.optional(LeasesConfigSchema, {}),
 });
+const CheckedSchema = v.pipe(
+  ConfigSchema,
+  v.forward(
+    v.check(
+      ({ leader, sources }) => leader === undefined || sources.kubernetes !== undefined,
+      "needs sources.kubernetes: the Lease is an object of that API server",
+    ),
+    ["leader"],
+  ),
+);
 export type AgentConfig = Readonly<v.InferOutput<typeof ConfigSchema>>;
 
 /** One thing that is wrong with the file. `path` is empty for the file as a whole; `line` counts from 1. */
@@ -156,7 +175,7 @@ export function parseConfig(text: string, folder: string): Result<AgentConfig, r
   } catch (error) {
     return failure([{ path: "", line: null, message: error instanceof Error ? error.message : String(error) }]);
   }
-  const parsed = v.safeParse(ConfigSchema, values);
+  const parsed = v.safeParse(CheckedSchema, values);
   if (!parsed.success) return failure(flatten(parsed.issues).map((issue) => faultOf(issue, document, lines)));
   return success(absolute(parsed.output, folder));
 }

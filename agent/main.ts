@@ -1,17 +1,26 @@
 /** The agent's command line. */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { checkConfig } from "./check.ts";
 import { describeFaults, loadConfig, type AgentConfig } from "./config.ts";
 import { readCode } from "./enrol.ts";
 import { loadEnrolment, loadIdentity } from "./identity.ts";
 import { lockDataDir, unlockDataDir } from "./lock.ts";
-import { log } from "./log.ts";
+import { startHealth, type Health } from "./health.ts";
+import { createKubernetesClient } from "./kubernetes/client.ts";
+import { startElection } from "./leader.ts";
+import { log, onChange } from "./log.ts";
 import { AGENT_VERSION } from "./push.ts";
 import { diskFault } from "./disk.ts";
-import { EXIT_DISK, EXIT_FAULT, EXIT_NOT_ENROLLED, startAgent } from "./run.ts";
+import { EXIT_DISK, EXIT_FAULT, EXIT_NOT_ENROLLED, startAgent, type Agent } from "./run.ts";
 
 const EXIT_UNREACHABLE = 1;
 const EXIT_CONFIG = 2;
+/** sysexits.h: EX_TEMPFAIL. Started again it stands by. */
+const EXIT_NOT_LEADING = 75;
+/** Giving the Lease back is a courtesy, ms. */
+const LAST_WRITE_MS = 1_000;
 
 const HELP = `The agent of Observatory Edge: reads one cluster's mesh and reports it to the edge.
 
@@ -35,7 +44,7 @@ the smallest agent.yaml:
     prometheus: { url: http://prometheus.monitoring:9090, scrapeInterval: 15s }
 
 exit codes: 0 stopped or all reachable, 1 --check could not reach something, 2 the command or the configuration is wrong,
-            70 a fault of its own, 74 the disk failed or is full, 77 the edge refused the enrolment, 78 another agent took this cluster over`;
+            70 a fault of its own, 74 the disk failed or is full, 75 another agent leads this cluster now, 77 the edge refused the enrolment, 78 another agent took this cluster over`;
 
 async function main(): Promise<void> {
   const options = readArguments();
@@ -53,11 +62,65 @@ async function main(): Promise<void> {
   run(config.value, options.takeOver);
 }
 
+/** Works at once, or where several agents share a cluster, as soon as this one holds the Lease. */
+function run(config: AgentConfig, takeOver: boolean): void {
+  dataDir = config.dataDir;
+  const onFault = (message: string): void => log("error", message);
+  const health = config.health === undefined ? null : startHealth({ ...config.health, onFault });
+  const { leader } = config;
+  const { kubernetes } = config.sources;
+  if (leader === undefined || kubernetes === undefined) {
+    const agent = work(config, takeOver, health, undefined);
+    return stopOnSignal(async () => {
+      await agent.stop();
+      unlockDataDir(config.dataDir);
+    });
+  }
+  let agent: Agent | null = null;
+  const say = onChange(log);
+  const election = startElection({
+    client: createKubernetesClient(kubernetes),
+    lease: leader.lease,
+    // Unlike that of a process that ran under this name before, and may still write.
+    identity: `${hostname()}_${randomUUID()}`,
+    onLead: () => (agent = work(config, takeOver, health, () => election.isLeading())),
+    onLost: (reason) => {
+      log("error", `no longer the leader: ${reason}`);
+      process.exit(EXIT_NOT_LEADING);
+    },
+    onState: (state) => {
+      health?.beat();
+      say("election", "info", state);
+    },
+  });
+  stopOnSignal(async () => {
+    await agent?.stop();
+    if (agent !== null) unlockDataDir(config.dataDir);
+    await Promise.race([election.stop(), new Promise((resolve) => setTimeout(resolve, LAST_WRITE_MS))]);
+  });
+}
+
+function stopOnSignal(end: () => Promise<void>): void {
+  let isStopping = false;
+  const stop = (): void => {
+    if (isStopping) return;
+    isStopping = true;
+    log("info", "agent stops");
+    void end().finally(() => process.exit(0));
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
 /** Known from the configuration on; for what the agent says when the disk under it fails. */
 let dataDir = "the data folder";
 
-function run(config: AgentConfig, takeOver: boolean): void {
-  dataDir = config.dataDir;
+function work(
+  config: AgentConfig,
+  takeOver: boolean,
+  health: Health | null,
+  isLeading: (() => boolean) | undefined,
+): Agent {
   const holder = lockDataDir(config.dataDir);
   if (holder !== null)
     return end(
@@ -74,28 +137,18 @@ function run(config: AgentConfig, takeOver: boolean): void {
     key: identity.keyId,
     version: AGENT_VERSION,
   });
-  const agent = startAgent({
+  return startAgent({
     config,
     identity,
     log,
     takeOver,
+    health,
+    ...(isLeading === undefined ? {} : { isLeading }),
     exit: (exitCode, message) => {
       log("error", message);
       process.exit(exitCode);
     },
   });
-  let isStopping = false;
-  const stop = (): void => {
-    if (isStopping) return;
-    isStopping = true;
-    log("info", "agent stops");
-    void agent.stop().finally(() => {
-      unlockDataDir(config.dataDir);
-      process.exit(0);
-    });
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
 }
 
 function readArguments() {

@@ -36,6 +36,8 @@ const ENVELOPE_BYTES = 2_048;
 const DRAIN_PAUSE_MS = 250;
 /** A `live` that the edge refused is held back this long, ms. */
 const LIVE_HELD_MS = 60_000;
+/** The spool was restored from a copy. Under numbers that are known already new facts would look old and be lost. */
+const UNKNOWN_NUMBERS = "the edge knows numbers that this spool never gave: opening a new spool and numbering anew";
 /** After so many records were refused alone without one success between, it is not the records, and they are kept. */
 const SET_ASIDE_MAX = 10;
 
@@ -46,6 +48,8 @@ export interface PushOptions extends PostOptions {
   /** Who called whom when that was looked at last. */
   readonly topology?: () => Topology | null;
   readonly onDesired: (desired: SignedDesired) => void;
+  /** Where another agent had this cluster, it may be taken over: this one holds the Lease. */
+  readonly mayTakeOver?: () => boolean;
   /** What the edge's newest receipt says that it takes. */
   readonly onAccepts?: (accepts: readonly string[]) => void;
   /** The session, once there is one. */
@@ -186,6 +190,10 @@ export class Pusher {
       case "retry":
         return this.#retry(reaction.reason + reason);
       case "exit":
+        if (this.#options.mayTakeOver?.() === true) {
+          this.#renew("this agent leads now: it takes the cluster over");
+          return this.#retry(reaction.reason);
+        }
         return outcome(0, { held: true, fenced: true, reason: reaction.reason });
     }
   }
@@ -218,7 +226,7 @@ export class Pusher {
       spool.adopt(receipt.epoch, receipt.received);
       this.#from = spool.base;
     } else if (Math.max(receipt.received, receipt.persisted) > spool.next) {
-      this.#renew();
+      this.#renew(UNKNOWN_NUMBERS);
     } else {
       spool.adopt(receipt.epoch, receipt.received);
       spool.acknowledge(receipt.persisted);
@@ -274,17 +282,16 @@ export class Pusher {
 
   #resend(from: number, reason: string): PushOutcome {
     const { spool } = this.#options;
-    if (from > spool.next) this.#renew();
+    if (from > spool.next) this.#renew(UNKNOWN_NUMBERS);
     else this.#from = Math.max(from, spool.base);
     this.#failures++;
     const waitMs = this.#failures === 1 ? 0 : retryDelay(this.#failures, this.#options.random());
     return outcome(waitMs, { held: true, reason });
   }
 
-  /** The edge knows numbers that this spool never gave: it was restored from a copy. Under them new facts would look old and be lost. */
-  #renew(): void {
+  #renew(why: string): void {
     const { spool, log } = this.#options;
-    log("warn", "the edge knows numbers that this spool never gave: opening a new spool and numbering anew");
+    log("warn", why);
     spool.renew();
     this.#from = spool.base;
   }

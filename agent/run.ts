@@ -8,13 +8,15 @@ import { startActuator, type Actuator } from "./actuator.ts";
 import { openAudit } from "./audit.ts";
 import { createClock, type Clock } from "./clock.ts";
 import type { AgentConfig } from "./config.ts";
+import type { OwnFacts } from "./core/own-metrics.ts";
 import { liveServices, remember, type ReadingHistory } from "./core/readings.ts";
 import { EventDoor } from "./door.ts";
 import { ensureEnrolled } from "./enrol.ts";
+import type { Health } from "./health.ts";
 import type { Identity } from "./identity.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
 import { onChange, type Log } from "./log.ts";
-import { Pusher, PushLoop, type PushOutcome } from "./push.ts";
+import { AGENT_VERSION, Pusher, PushLoop, type PushOutcome } from "./push.ts";
 import { startSession, type Session } from "./session.ts";
 import { startCertificatesSource } from "./source/certificates.ts";
 import { startKubernetesSource, type KubernetesSource } from "./source/kubernetes.ts";
@@ -48,6 +50,9 @@ export interface RunOptions {
   /** Take the cluster over from another agent that fenced this one. */
   readonly takeOver: boolean;
   readonly exit: (code: number, message: string) => never;
+  readonly health?: Health | null;
+  /** Whether this agent holds the Lease of several; absent where it is the only one. */
+  readonly isLeading?: () => boolean;
 }
 
 export interface Agent {
@@ -70,7 +75,7 @@ export function startAgent(options: RunOptions): Agent {
     changed();
   });
   const onEvent = (event: EventRecord): void => door.offer(event);
-  const sources = startSources(options, clock, sink, onEvent, changed);
+  const sources = startSources(options, clock, { sink, onEvent, changed, say });
   const { actuator } = sources;
   const readings = createReadings(config, clock, sources, say);
   const shared = { edge: config.edge, cluster: config.cluster, identity, clock, random: Math.random, log };
@@ -80,8 +85,11 @@ export function startAgent(options: RunOptions): Agent {
   const topology = (): Topology | null => sources.mesh?.topology() ?? null;
   const onAccepts = (accepts: readonly string[]): void => door.hear(accepts);
   const carried = { live: readings.live, topology, onDesired, onAccepts, session: overSession };
-  const push = { spool, intervalMs: config.interval, ...carried };
+  const mayTakeOver = options.isLeading === undefined ? {} : { mayTakeOver: options.isLeading };
+  const push = { spool, intervalMs: config.interval, ...carried, ...mayTakeOver };
   const pusher = new Pusher({ ...shared, ...push });
+  const pushes = countPushes(clock);
+  options.health?.tellBy(() => ownFacts(options, sources, spool, pushes.counts()));
   let isStopping = false;
   let stopTicks = (): void => {};
   const begin = async (): Promise<void> => {
@@ -92,7 +100,10 @@ export function startAgent(options: RunOptions): Agent {
     session = startSession({ ...shared, onDesired, observedGeneration: () => actuator.report().observedGeneration });
     await ready;
     if (isStopping) return;
-    loop = new PushLoop(pusher, config.interval, (outcome) => reportOutcome(options, say, outcome));
+    loop = new PushLoop(pusher, config.interval, (outcome) => {
+      pushes.count(outcome);
+      reportOutcome(options, say, outcome);
+    });
     loop.tick();
   };
   // Before the first readings a push would replace the last evidence that the edge has by nothing.
@@ -101,6 +112,7 @@ export function startAgent(options: RunOptions): Agent {
     stopTicks = everyInterval(config.interval, async () => {
       await Promise.race([readings.collect(), sleep(Math.min(COLLECT_WITHIN_MS, config.interval / 2))]);
       loop?.tick();
+      options.health?.beat();
     });
   });
   void begin();
@@ -204,13 +216,14 @@ interface Sources {
   stop(): Promise<unknown>;
 }
 
-function startSources(
-  { config }: RunOptions,
-  clock: Clock,
-  sink: WindowSink,
-  onEvent: (event: EventRecord) => void,
-  changed: () => void,
-): Sources {
+interface Told {
+  readonly sink: WindowSink;
+  readonly onEvent: (event: EventRecord) => void;
+  readonly changed: () => void;
+  readonly say: ReturnType<typeof onChange>;
+}
+
+function startSources({ config }: RunOptions, clock: Clock, { sink, onEvent, changed, say }: Told): Sources {
   const { cluster, dataDir, interval: intervalMs, sources, leases } = config;
   const now = (): Millis => clock.now();
   const isTimeKnown = (): boolean => clock.isConfirmed(LEASE_PATIENCE_MS);
@@ -232,9 +245,43 @@ function startSources(
   if (sources.certificates !== undefined) {
     all.push(named("certificates", startCertificatesSource({ ...sources.certificates, cluster, now, onEvent })));
   }
-  const actuator = startActuator({ client, leases, cluster, dataDir, now, isTimeKnown, onChange: changed, onEvent });
+  const onDryRun = (ref: string, patch: string): void => say(`dry run ${ref}`, "info", `would patch ${ref}: ${patch}`);
+  const told = { onChange: changed, onEvent, onDryRun };
+  const actuator = startActuator({ client, leases, cluster, dataDir, now, isTimeKnown, ...told });
   const stop = (): Promise<unknown> => Promise.all([actuator.stop(), ...all.map((source) => source.stop())]);
   return { mesh, kubernetes, all, actuator, stop };
+}
+
+interface PushCounts {
+  readonly accepted: number;
+  readonly failed: number;
+  readonly acceptedAt: Millis | null;
+}
+
+function countPushes(clock: Clock): { count(outcome: PushOutcome): void; counts(): PushCounts } {
+  let counts: PushCounts = { accepted: 0, failed: 0, acceptedAt: null };
+  return {
+    count: ({ accepted }) => {
+      counts = accepted
+        ? { ...counts, accepted: counts.accepted + 1, acceptedAt: clock.now() }
+        : { ...counts, failed: counts.failed + 1 };
+    },
+    counts: () => counts,
+  };
+}
+
+function ownFacts({ config, isLeading }: RunOptions, sources: Sources, spool: Spool, pushes: PushCounts): OwnFacts {
+  const { kubernetes, all, actuator } = sources;
+  return {
+    isLeading: isLeading?.() ?? true,
+    version: AGENT_VERSION,
+    cluster: config.cluster,
+    sources: all.map((source) => ({ name: source.name, state: source.state() })),
+    pushes,
+    spooled: spool.waiting + spool.next - spool.base,
+    leases: actuator.report().targets,
+    ...kubernetes?.cluster(),
+  };
 }
 
 function named(name: NamedSource["name"], source: Omit<NamedSource, "name">): NamedSource {

@@ -33,6 +33,8 @@ const BudgetSchema = v.strictObject({
 /** `leases` of agent.yaml: owned by the cluster's people and stronger than anything the edge says. No targets: none. */
 export const LeasesConfigSchema = v.strictObject({
   killSwitch: v.optional(v.boolean(), false),
+  /** Nothing is written to the cluster, not even to restore: what would be is logged and reported. */
+  dryRun: v.optional(v.boolean(), false),
   /** Raw Ed25519 public keys of the edge, base64. */
   edgeKeys: v.optional(v.pipe(v.array(v.pipe(v.string(), v.base64(), v.length(44))), v.maxLength(8)), []),
   budget: v.optional(BudgetSchema, {}),

@@ -90,6 +90,8 @@ export interface TestCluster {
   readonly client: KubernetesClient;
   readonly dataDir: string;
   readonly events: EventRecord[];
+  /** What dry runs would have patched: `ref patch`. */
+  readonly dryRuns: string[];
   agent(config?: LeasesConfig, client?: KubernetesClient | null): Actuator;
   /** What the agents take for the time, and whether they know it. */
   readonly clock: { aheadMs: number; isKnown: boolean };
@@ -117,6 +119,7 @@ export async function startCluster(options: Partial<KubernetesServerOptions> = {
   const client = createKubernetesClient({ url: server.url, tokenFile, namespaces: ["shop"] });
   const actuators: Actuator[] = [];
   const events: EventRecord[] = [];
+  const dryRuns: string[] = [];
   const clock = { aheadMs: 0, isKnown: true };
   await until(() => server.deployment("shop", "checkout").status["readyReplicas"] === 3);
   return {
@@ -124,6 +127,7 @@ export async function startCluster(options: Partial<KubernetesServerOptions> = {
     client,
     dataDir,
     events,
+    dryRuns,
     clock,
     agent: (config = leasesConfig(), own: KubernetesClient | null = client) => {
       const onEvent = (event: EventRecord): void => void events.push(event);
@@ -137,6 +141,7 @@ export async function startCluster(options: Partial<KubernetesServerOptions> = {
         isTimeKnown: () => clock.isKnown,
         onChange: () => {},
         onEvent,
+        onDryRun: (ref, patch) => void dryRuns.push(`${ref} ${patch}`),
       });
       actuators.push(actuator);
       return actuator;

@@ -258,6 +258,27 @@ describe("the cluster's owner wins", () => {
   });
 });
 
+describe("a dry run", () => {
+  it("says what it would patch and patches nothing, neither to apply nor to restore", async () => {
+    const first = cluster.agent();
+    first.offer(desired(1, [lease({ target: "shop/reports", mode: "announce", replicas: null })]));
+    await untilState(first, "applied", "shop/reports");
+    await first.stop();
+    const before = patches().length;
+    const dry = cluster.agent(leasesConfig({ dryRun: true }));
+    dry.offer(desired(2, [lease({ generation: 2 })]));
+    expect(await untilState(dry, "forbidden")).toMatchObject({
+      reason: expect.stringMatching(/leases\.dryRun is true: would patch .*"spec":\{"replicas":1\}/),
+    });
+    expect(await untilState(dry, "unverified", "shop/reports")).toMatchObject({
+      reason: expect.stringContaining('"maintenance":null'),
+    });
+    expect(cluster.dryRuns).toEqual(expect.arrayContaining([expect.stringMatching(/^shop\/checkout \{/)]));
+    expect(patches()).toHaveLength(before);
+    expect(cluster.shows().replicas).toBe(3);
+  });
+});
+
 describe("the API server", () => {
   it("answers 409: read and decided again, at most five times", async () => {
     let stale = 0;

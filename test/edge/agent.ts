@@ -258,6 +258,7 @@ export class EdgeAgent {
       client: null,
       leases: {
         killSwitch: false,
+        dryRun: false,
         edgeKeys: [this.#edge.publicKey],
         budget: { perTargetPerHour: 3, maxShareOfTargets: 1 },
         targets: [{ ref: SERVICE, modes: ["announce"], floor: 1, maxHours: 4, onExpiry: "restore" }],
