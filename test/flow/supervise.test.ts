@@ -52,7 +52,7 @@ function lives(pid: number | undefined): boolean {
   }
 }
 
-const soon = { timeout: 8_000, interval: 20 };
+const soon = { interval: 20 };
 
 describe("a child of the supervisor", () => {
   it("is started again when it is killed, after what it left behind is gone", async () => {

@@ -15,7 +15,8 @@ it("a page that lost its memory draws what Postgres knows, and keeps it through 
   expect((await agent.push({ epoch: agent.epoch, records: { first: 1, items } }, null)).status).toBe(200);
   await runDurableObjectAlarm(clusterOf(bindings, CLUSTER));
   const component = {
-    name: "Checkout",
+    // Components of other tests may have the name of its service, and a chart is chosen by the name.
+    name: "Charted",
     group: null,
     description: null,
     services: [`${CLUSTER}/shop/checkout`],
@@ -55,7 +56,7 @@ it("a page that lost its memory draws what Postgres knows, and keeps it through 
 it("an operator chooses charts by what components are called, and what programs know of one keeps its id", async () => {
   const choose = (charts: object | null) => cli("PUT", "/cli/v1/charts", { charts });
   const kinds = async () => (await board().snapshot()).metrics?.map(({ id, kind, name }) => [id, kind, name]);
-  const wish = { kind: "request_rate", component: "Checkout", name: "Orders" };
+  const wish = { kind: "request_rate", component: "Charted", name: "Orders" };
   expect((await choose([{ kind: "p95" }, wish])).status).toBe(200);
   const first = await (await choose([wish, { kind: "p95" }])).json<{ charts: readonly { id: string }[] }>();
   expect(first.charts[1]?.id).toBe("responsetime");

@@ -30,8 +30,8 @@ beforeAll(async () => {
   });
   expect([opened.status, planned.status]).toEqual([201, 201]);
   maintenance = (await planned.json<{ maintenance: { id: string } }>()).maintenance.id;
-  const summary = await (await call("/api/v2/summary.json")).json<{ components: { id: string }[] }>();
-  id = summary.components[0]?.id ?? "";
+  const summary = await (await call("/api/v2/summary.json")).json<{ components: { id: string; name: string }[] }>();
+  id = summary.components.find(({ name }) => name === NAME)?.id ?? "";
   expect([answer.status, id]).toEqual([200, expect.stringMatching(/^[a-z0-9]{12}$/)]);
 });
 

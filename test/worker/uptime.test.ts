@@ -188,7 +188,7 @@ describe("a component's uptime", () => {
     await cli("PUT", "/cli/v1/components", { components: [{ ...wish, slo: null }] });
     expect((await uptime()).slo).toBeNull();
     await cli("PUT", "/cli/v1/components", { components: [{ ...wish, slo: { target: 0.99, isPublic: true } }] });
-    const [shown] = (await board.snapshot()).components;
+    const shown = (await board.snapshot()).components.find((one) => one.id === id);
     expect(shown?.slo).toMatchObject({ target: 0.99, lostMs: HOUR });
   });
 
@@ -230,7 +230,7 @@ describe("a correction", () => {
     const { days, amendments } = await uptime();
     expect(days[1]).toMatchObject({ time: { ratio: 1, majorMs: 0 }, was: { majorMs: HOUR } });
     expect(amendments).toMatchObject([{ status: "operational", reason: "the probe was wrong", by: "command line" }]);
-    const [shown] = (await board.snapshot()).components;
+    const shown = (await board.snapshot()).components.find((one) => one.id === id);
     expect(shown?.days[1]).toMatchObject({ ms: { operational: DAY }, was: { major_outage: HOUR } });
     expect(JSON.stringify(shown)).not.toContain("the probe was wrong");
     const after = await chain();
