@@ -22,8 +22,10 @@ const signingKey = generateKeyPairSync("ed25519")
   .privateKey.export({ type: "pkcs8", format: "der" })
   .toString("base64");
 
-/** Of those that wait for minutes of real time, the ones that do so longest, longest first. */
-const LONGEST = ["flow/kill", "flow/outage", "flow/prometheus", "flow/topology", "flow/silence", "edge/versions"];
+/** What waits for a minute and more, longest first. */
+const LONGEST = ["flow/outage", "flow/kill", "flow/prometheus", "flow/native", "flow/topology", "flow/silence"];
+/** What takes half a minute and more, and calculates too. */
+const LONG = ["web/stale", "agent/disk", "worker/archive", "worker/faults", "store/overlap", "web/golden"];
 
 /**
  * Whatever waits begins first, and together: begun last it would be all that is left to wait for, and its limits of real
@@ -32,10 +34,10 @@ const LONGEST = ["flow/kill", "flow/outage", "flow/prometheus", "flow/topology",
 class PatientFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ project, moduleId }: TestSpecification): number => {
-      const place = LONGEST.findIndex((file) => moduleId.endsWith(`/test/${file}.test.ts`));
-      if (place >= 0) return place;
-      const patient = ["flow", "edge", "agent"].indexOf(project.name);
-      return LONGEST.length + (patient < 0 ? 3 : patient);
+      const isOf = (file: string): boolean => moduleId.endsWith(`/test/${file}.test.ts`);
+      if (LONGEST.some(isOf)) return LONGEST.findIndex(isOf);
+      if (project.name === "flow" || project.name === "edge") return LONGEST.length;
+      return LONGEST.length + (LONG.some(isOf) ? 1 : 2);
     };
     return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
   }

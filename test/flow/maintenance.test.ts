@@ -135,38 +135,38 @@ it("scales a deployment down for a maintenance and back to exactly what it was, 
   expect(deployment("checkout")).toEqual({ replicas: 3, annotations: {} });
   await startMaintenance("shop/checkout", "scale", "1", "1");
   const since = Date.now();
-  await eventually(() => deployment("checkout").replicas === 1, 20 * SECOND, "Kubernetes to have 1 replica");
+  await eventually(() => deployment("checkout").replicas === 1, 45 * SECOND, "Kubernetes to have 1 replica");
   expect(deployment("checkout").annotations).toMatchObject({
     maintenance: "true",
     "observatory.edge/prior-replicas": "3",
   });
-  await eventually(async () => /\bapplied\b/i.test(await textOf(admin)), 20 * SECOND, "the admin page to say applied");
+  await eventually(async () => /\bapplied\b/i.test(await textOf(admin)), 45 * SECOND, "the admin page to say applied");
   await eventually(
     async () => (await textOf(visitor)).includes("nder maintenance"),
-    20 * SECOND,
+    45 * SECOND,
     "the public page to say it",
   );
   console.log(`applied and shown ${Date.now() - since} ms after the click`);
   await untilStatus(system, "Checkout", "under_maintenance", 10 * SECOND);
   await endMaintenance();
-  await eventually(() => deployment("checkout").replicas === 3, 20 * SECOND, "Kubernetes to have 3 replicas again");
+  await eventually(() => deployment("checkout").replicas === 3, 45 * SECOND, "Kubernetes to have 3 replicas again");
   expect(deployment("checkout").annotations).not.toHaveProperty("maintenance");
   expect(deployment("checkout").annotations).not.toHaveProperty(["observatory.edge/prior-replicas"]);
   await eventually(
     async () => /restored|released/i.test(await textOf(admin)),
-    20 * SECOND,
+    45 * SECOND,
     "the admin page to say restored",
   );
   await eventually(
     async () => (await textOf(visitor)).includes("All systems operational"),
-    20 * SECOND,
+    45 * SECOND,
     "the public page to be well again",
   );
 });
 
 it("a target that the agent's configuration does not allow is refused, shown as refused, and untouched", async () => {
   await startMaintenance("shop/payments", "announce", "", "1");
-  await eventually(async () => /refused/i.test(await textOf(admin)), 20 * SECOND, "the admin page to say refused");
+  await eventually(async () => /refused/i.test(await textOf(admin)), 45 * SECOND, "the admin page to say refused");
   expect(await textOf(admin)).toContain("leases.targets");
   expect(deployment("payments")).toEqual({ replicas: 3, annotations: {} });
 });
@@ -188,7 +188,7 @@ it("restores by itself at the lease's expiry while the edge is gone", async () =
   const headers = { origin: system.url, "sec-fetch-site": "same-origin" };
   const since = Date.now();
   expect((await context.request.post(`${system.url}/admin/maintenance`, { headers, form })).status()).toBe(200);
-  await eventually(() => deployment("cart").replicas === 1, 20 * SECOND, "Kubernetes to have 1 replica");
+  await eventually(() => deployment("cart").replicas === 1, 45 * SECOND, "Kubernetes to have 1 replica");
   await system.edge.kill9();
   const took = await eventually(() => deployment("cart").replicas === 3, 66 * SECOND, "the agent to restore alone");
   expect(deployment("cart").annotations).not.toHaveProperty("maintenance");
