@@ -38,7 +38,10 @@ async function read(path: string): Promise<{ readonly text: string; readonly hea
 async function styles(path: string): Promise<readonly string[]> {
   const { text, headers } = await read(path);
   const policy = headers.get("content-security-policy") ?? "";
-  const found = [...text.matchAll(/<style>(.*?)<\/style>/gs)].map(([, style = ""]) => style);
+  // Not those of the icon, which is a picture of its own in an attribute.
+  const found = [...text.replaceAll(/="[^"]*"/g, "").matchAll(/<style>(.*?)<\/style>/gs)].map(
+    ([, style = ""]) => style,
+  );
   for (const style of found) expect(policy).toContain(`'sha256-${base64(await sha256(style))}'`);
   expect(policy).not.toContain("unsafe");
   expect(text).not.toMatch(/<[^<>]* style=/);
@@ -89,6 +92,27 @@ describe("a brand", () => {
       expect(text).toMatch(/<img src="data:image\/svg\+xml,[^"<>]*" alt=""\/>Acme &#38; Sons/);
       expect(text).toContain('<a href="https://help.acme.example/">Help &#60;b&#62;</a>');
     }
+  });
+
+  it("is on what is not there, and not on what is the operators' own", async () => {
+    await put(BRAND);
+    site = `https://${crypto.randomUUID()}.test`;
+    await read("/");
+    const missing = async (path: string) => {
+      const answer = await call(site + path, { headers: { accept: "text/html" } });
+      return {
+        status: answer.status,
+        policy: answer.headers.get("content-security-policy") ?? "",
+        text: await answer.text(),
+      };
+    };
+    const { status, policy, text } = await missing("/nothing");
+    const style = /<style>(@media not[^<]*)<\/style>/.exec(text)?.[1] ?? "";
+    expect([status, style.includes("--accent:#1e40af")]).toEqual([404, true]);
+    expect(policy).toContain(`'sha256-${base64(await sha256(style))}'`);
+    expect(text).toMatch(/<header><p><a href="\/"><img [^<>]*>Acme &#38; Sons<\/a>/);
+    const own = await missing("/admin/nothing");
+    expect([own.text.includes("--accent:#"), own.policy.match(/sha256/g)?.length]).toEqual([false, 2]);
   });
 
   it("reaches who has the page already: it is another page, though nothing happened", async () => {

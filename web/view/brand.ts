@@ -6,6 +6,9 @@ import type { PageBrand, PageSnapshot } from "../../protocol/page.ts";
 import type { Html } from "./html.ts";
 import { markup, trusted } from "./html.ts";
 
+/** Whose page it is. */
+export type Whose = Pick<PageSnapshot, "page" | "brand">;
+
 const COLOUR = /^#(?:[0-9a-f]{6}|[0-9a-f]{8})$/;
 const NAME = /^[a-z]+$/;
 
@@ -37,7 +40,7 @@ export function brandStyleElement(brand: PageBrand | undefined): Html | null {
 }
 
 /** The page's name with its logo before it. The name says it all, so the picture says nothing to who cannot see it. */
-export function brandName({ page, brand }: Pick<PageSnapshot, "page" | "brand">): Html {
+export function brandName({ page, brand }: Whose): Html {
   const logo = brand?.logo?.startsWith("data:image/") === true ? brand.logo : null;
   return markup`${logo !== null && markup`<img src="${logo}" alt=""/>`}${page.name}`;
 }

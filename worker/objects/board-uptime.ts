@@ -27,6 +27,8 @@ import type { UptimeMemory } from "./uptime-memory.ts";
 /** What is known of a component's uptime without Postgres. */
 export interface UptimeView {
   readonly component: Component;
+  /** Absent in what an earlier version sent. */
+  readonly pageName?: string;
   readonly timeZone: string;
   /** The last 90, as far as anything was observed; oldest first. */
   readonly days: readonly DayTally[];
@@ -99,6 +101,7 @@ export class BoardUptime {
     const { slo } = component;
     return {
       component,
+      pageName: this.#books.page().name,
       timeZone,
       days,
       frozenDay: frozen.days.at(-1)?.day ?? null,

@@ -27,7 +27,7 @@ async function uptimePage(c: AppContext, form: UptimePageModel["form"], status: 
   const view = await boardOf(c.env).uptimeOf(c.req.param("id") ?? "");
   if (view === null) return refuse(c, "not_found", "There is no such component any more.");
   const now = Date.now();
-  const { component, timeZone, days, frozenDay, head } = view;
+  const { component, timeZone, days, frozenDay, head, pageName = c.env.PAGE_NAME } = view;
   const database = openDatabase({
     url: c.env.DATABASE_URL,
     fetchEndpoint: c.env.NEON_FETCH_ENDPOINT,
@@ -44,7 +44,7 @@ async function uptimePage(c: AppContext, form: UptimePageModel["form"], status: 
     amendments: amendmentModels(view),
     form,
   };
-  return adminPage(c, renderUptime(model, { pageName: c.env.PAGE_NAME, timeZone, now }), status);
+  return adminPage(c, renderUptime(model, { pageName, timeZone, now }), status);
 }
 
 export function sloModel({ component, slo }: UptimeView): SloModel | null {

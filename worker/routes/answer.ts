@@ -2,9 +2,11 @@
 import type { Context } from "hono";
 import type { ApiError, ApiErrorCode } from "../../protocol/error.ts";
 import { REFUSAL_STATUS, RETRY_AFTER_S } from "../core/refusal.ts";
+import type { Whose } from "../../web/view/brand.ts";
 import { renderNothing, renderProblem } from "../../web/view/problem.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
 import { documentHeaders } from "./document.ts";
+import { lastSeen } from "./seen.ts";
 import { tongueOf } from "./tongue.ts";
 
 /** Answers a refusal: as a page to a browser that asked for one, as JSON to everything else. */
@@ -19,8 +21,10 @@ export function refuse(
   if (retryAfterS !== undefined) c.header("retry-after", String(retryAfterS));
   c.header("cache-control", "no-store");
   if (wantsPage(c)) {
-    return c.html(problemPage(c, code, message), status, {
-      ...documentHeaders("pages"),
+    const isOurs = new URL(c.req.url).pathname.startsWith("/admin");
+    const seen = isOurs ? null : lastSeen();
+    return c.html(problemPage(c, code, message, seen?.whose), status, {
+      ...documentHeaders("pages", seen?.hash ?? null),
       "cache-control": "no-store",
     });
   }
@@ -28,15 +32,15 @@ export function refuse(
 }
 
 /** What is not there is said in the visitor's language; what is refused is said in the operator's. */
-function problemPage(c: Context, code: ApiErrorCode, message: string): string {
+function problemPage(c: Context, code: ApiErrorCode, message: string, whose?: Whose): string {
   const { pathname } = new URL(c.req.url);
   if (code === "not_found" && !pathname.startsWith("/admin")) {
     const { lang, base } = tongueOf(c, pathname, true);
-    return renderNothing(localeOf(lang, "Etc/UTC", base));
+    return renderNothing(localeOf(lang, "Etc/UTC", base), whose);
   }
   const status = REFUSAL_STATUS[code];
   const title = TITLES[status] ?? "Something went wrong";
-  return renderProblem({ status, title, message }, localeOf("en", "Etc/UTC"));
+  return renderProblem({ status, title, message }, localeOf("en", "Etc/UTC"), whose);
 }
 
 const TITLES: Partial<Record<number, string>> = {

@@ -1,11 +1,10 @@
 /** What public documents are made from, gathered for one of them. */
 import type { PageIncident, PageLog, PageMaintenance, PageSnapshot } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { brandStyle } from "../../web/view/brand.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
-import { base64, sha256 } from "../objects/crypto.ts";
 import { chartsOf } from "./charts.ts";
 import { latestLog, latestSnapshot } from "./latest.ts";
+import { see } from "./seen.ts";
 import type { PublicView, Render } from "./serve.ts";
 import type { AppContext } from "./table.ts";
 import type { Tongue } from "./tongue.ts";
@@ -38,20 +37,10 @@ export async function factsFor(
     origin: snapshot.brand?.origin ?? origin,
     isCopy,
     charts,
-    brandHash: await brandHash(snapshot),
+    brandHash: await see(snapshot),
     locale,
   };
   return { view, until };
-}
-
-/** The style that was hashed last: it is the same for every document, and changes with an operator's hand. */
-let hashed = { style: "", hash: "" };
-
-async function brandHash({ brand }: PageSnapshot): Promise<string | null> {
-  const style = brand === undefined ? "" : brandStyle(brand);
-  if (style === "") return null;
-  if (hashed.style !== style) hashed = { style, hash: `sha256-${base64(await sha256(style))}` };
-  return hashed.hash;
 }
 
 /**
