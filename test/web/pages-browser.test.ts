@@ -1,6 +1,7 @@
 /** The public documents besides the live page, in a real browser. */
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { PageChange, PageSnapshot } from "../../protocol/page.ts";
 import { renderChoose } from "../../web/view/choose.ts";
 import { renderIncident } from "../../web/view/incident.ts";
 import { renderMaintenancePage } from "../../web/view/maintenance.ts";
@@ -14,7 +15,7 @@ import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } fro
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
-import { healthy, NOW } from "./snapshots.ts";
+import { healthy, NOW, said } from "./snapshots.ts";
 
 const hostile = incident({
   id: "hostile00001",
@@ -22,6 +23,19 @@ const hostile = incident({
   updates: [update("update000009", "investigating" as const, HOSTILE_BODY, NOW)],
 });
 const log = { version: 7, incidents: [incident(), hostile, resolved(3)], maintenances: [announced()] };
+
+/** The first view of a page on which whoever could type something has meant ill. */
+const hostilePage: PageSnapshot = {
+  ...healthy(3),
+  components: healthy(3).components.map((one) => ({
+    ...one,
+    name: HOSTILE_NAME,
+    group: HOSTILE_NAME,
+    outlook: said("major_outage", NOW, HOSTILE_BODY, NOW),
+  })),
+  incidents: [hostile, resolved(3, { name: HOSTILE_NAME, updates: hostile.updates })],
+  maintenances: [announced({ name: HOSTILE_NAME, updates: [update("mupdate00009", "scheduled", HOSTILE_BODY, NOW)] })],
+};
 
 /** The page as `/view/:id` shows it. */
 function ownView(view: PageView, id: string): string {
@@ -53,6 +67,7 @@ beforeAll(async () => {
       view: () => renderChoose(view, []),
       nothing: () => renderNothing(view.locale),
     };
+    if (path === "/hostile") return { policy: PAGE_POLICY, body: renderPage({ ...view, snapshot: hostilePage }) };
     if (path.startsWith("/view/")) return { policy: PAGE_POLICY, body: ownView(view, id) };
     const body = render[kind]?.() ?? null;
     return body === null ? null : { policy: PAGES_POLICY, body };
@@ -98,6 +113,29 @@ describe.each(PATHS)("%s", (path) => {
     expect(marks).toBe(0);
     await page.context().close();
   });
+});
+
+it("the first view runs nothing that people wrote, as it came and as its script renders it anew", async () => {
+  const page = await open("/hostile");
+  await expect.poll(() => server.sockets()).toBe(1);
+  const made =
+    "main :is(script, img, iframe, form, input, base, object), [onerror], [onload], [onmouseover], [onclick]";
+  const look = async (): Promise<void> => {
+    await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
+    expect(await page.locator(made).count()).toBe(0);
+    const links = await page.locator("main a").evaluateAll((all) => all.map((a) => (a as HTMLAnchorElement).protocol));
+    expect(new Set(links)).toEqual(new Set(["http:", "https:"]));
+    expect(errors).toEqual([]);
+  };
+  expect(await page.locator("h3").first().innerText()).toContain("<script>alert(1)</script>");
+  await look();
+  const outlook = [{ from: NOW, status: "partial_outage" as const, since: NOW, why: `${HOSTILE_BODY} news` }];
+  const components = hostilePage.components.map((one) => ({ ...one, days: [], outlook }));
+  server.send({ version: 8, generatedAt: NOW + 1, components, maintenances: [] } satisfies PageChange);
+  await expect.poll(() => page.locator(".w").first().innerText()).toMatch(/news$/);
+  await look();
+  await page.context().close();
+  server.drop();
 });
 
 describe("a moment", () => {
