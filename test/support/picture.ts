@@ -83,38 +83,30 @@ interface Compared {
 
 /** Runs in the browser. `marked` is a PNG in base64, if more than `squaresMax` differ. */
 async function compared({ urls, side, shadeMax, squaresMax }: Compared) {
-  const decode = async (url: string) => {
-    const bitmap = await createImageBitmap(await (await fetch(url)).blob());
-    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
-    if (context === null) throw new Error("no canvas");
-    context.drawImage(bitmap, 0, 0);
-    const { width, height } = bitmap;
-    return { context, width, height };
-  };
-  /** Three sums a square. */
-  const sums = ({ context, width, height }: Awaited<ReturnType<typeof decode>>): Float64Array => {
-    const across = Math.ceil(width / side);
-    const found = new Float64Array(across * Math.ceil(height / side) * 3);
-    const { data } = context.getImageData(0, 0, width, height);
-    for (let y = 0, at = 0; y < height; y++) {
-      const row = Math.floor(y / side) * across;
-      for (let x = 0; x < width; x++, at += 4) {
-        const square = (row + Math.floor(x / side)) * 3;
-        for (let i = 0; i < 3; i++) found[square + i] = (found[square + i] ?? 0) + (data[at + i] ?? 0);
-      }
-    }
-    return found;
-  };
-  const [one, other] = await Promise.all([decode(urls[0]), decode(urls[1])]);
-  const sizes = [one, other].map(({ width, height }) => `${width} × ${height}`);
+  const decoded = urls.map(async (url) => createImageBitmap(await (await fetch(url)).blob()));
+  const [one, other] = (await Promise.all(decoded)) as [ImageBitmap, ImageBitmap];
+  const { width, height } = one;
+  const sizes = [one, other].map((bitmap) => `${bitmap.width} × ${bitmap.height}`);
   if (sizes[0] !== sizes[1]) return { sizes, squares: 0, marked: null };
-  const [a, b] = [sums(one), sums(other)];
-  const across = Math.ceil(one.width / side);
-  const wrong = [...Array(a.length / 3).keys()].filter((square) =>
-    [0, 1, 2].some((i) => Math.abs((a[square * 3 + i] ?? 0) - (b[square * 3 + i] ?? 0)) > shadeMax * side * side),
+  const [across, down] = [Math.ceil(width / side), Math.ceil(height / side)];
+  const canvasOf = (wide: number, high: number): OffscreenCanvasRenderingContext2D => {
+    const context = new OffscreenCanvas(wide, high).getContext("2d", { willReadFrequently: true });
+    if (context === null) throw new Error("no canvas");
+    context.imageSmoothingQuality = "high";
+    return context;
+  };
+  // Made so much smaller, a pixel is the mean of a square.
+  const [a, b] = [one, other].map((bitmap) => {
+    const context = canvasOf(across, down);
+    context.drawImage(bitmap, 0, 0, width / side, height / side);
+    return context.getImageData(0, 0, across, down).data;
+  });
+  const wrong = [...Array(across * down).keys()].filter((square) =>
+    [0, 1, 2].some((i) => Math.abs((a?.[square * 4 + i] ?? 0) - (b?.[square * 4 + i] ?? 0)) > shadeMax),
   );
   if (wrong.length <= squaresMax) return { sizes, squares: wrong.length, marked: null };
-  const { context, width, height } = one;
+  const context = canvasOf(width, height);
+  context.drawImage(one, 0, 0);
   context.fillStyle = "rgb(255 255 255 / 0.6)";
   context.fillRect(0, 0, width, height);
   context.fillStyle = "rgb(255 0 0 / 0.7)";
