@@ -50,6 +50,22 @@ describe("what people typed", () => {
     expect(html(`${marker.repeat(3)}a`)).toContain(tag);
   });
 
+  it.each(["é*", "a\n===\n", "[a](b)", "> a\n>> b\n", "- a\n  - b\n", "*a _b* c_ "])(
+    "spends no time on a text of nothing but %j, and shows it as it was typed",
+    (mark) => {
+      const before = process.cpuUsage();
+      const shown = html(mark.repeat(25_000 / mark.length));
+      const { user, system } = process.cpuUsage(before);
+      expect((user + system) / 1_000).toBeLessThan(2_000);
+      expect(shown).toContain(mark.trim().replaceAll(">", "&gt;").split("\n")[0]);
+    },
+  );
+
+  it("takes a long text of a person's for what it is", () => {
+    const text = "- **Done**: [see](https://a.example/x) _this_.\n> quoted\n\n".repeat(150);
+    expect(html(text).match(/<strong>Done<\/strong>: <a href="https:\/\/a.example\/x">see<\/a>/g)).toHaveLength(150);
+  });
+
   it("is read aloud without its marks", () =>
     expect(markdownText('# Down\n\n**Some** <b> & "more" [fail](https://a.example)')).toBe(
       'Down\nSome <b> & "more" fail',

@@ -5,10 +5,23 @@
 import { micromark } from "micromark";
 import { Html } from "./html.ts";
 
-/** More is cut off: 64 KiB take a tenth of a second at most. An update may have 25,000 characters. */
+/** More is cut off. An update may have 25,000 characters. */
 export const MARKDOWN_CHARS_MAX = 65_536;
 /** Quotes and lists within each other on one line. Each level costs the parser the rest of the line once more. */
 const NESTED_MAX = 8;
+
+/**
+ * Marks of one kind in one text. Each costs the parser all the others once more: 12,000 stars would take it 8 s. Texts
+ * with more are no person's, and show these marks as they were typed.
+ */
+const MARKS_MAX = 1_000;
+const COSTLY: readonly (readonly [marks: RegExp, constructs: readonly string[]])[] = [
+  [/[*_]+/g, ["attention"]],
+  [/[[\]]/g, ["labelStartLink", "labelEnd", "definition"]],
+  [/^[ \t>]*(?:=+|-+)[ \t]*$/gm, ["setextUnderline"]],
+  [/^[ \t]*>/gm, ["blockQuote"]],
+  [/^[ \t>]*(?:[-+*]|\d{1,9}[.)])[ \t]/gm, ["list"]],
+];
 
 /** The markers of quotes and lists that a line begins with. */
 const MARKERS = /^(?:[ \t]*(?:>|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])))+/;
@@ -16,10 +29,11 @@ const MARKER = />|[-+*](?=[ \t])|\d{1,9}[.)](?=[ \t])/g;
 
 /** Markdown as markup that is safe to send. The only way in which it becomes that. */
 export function renderMarkdown(text: string): Html {
+  const typed = bounded(text);
   return new Html(
-    micromark(bounded(text), {
+    micromark(typed, {
       // Neither is a construct of ours: what looks like one is shown as it was typed.
-      extensions: [{ disable: { null: ["htmlFlow", "htmlText", "labelStartImage"] } }],
+      extensions: [{ disable: { null: ["htmlFlow", "htmlText", "labelStartImage", ...tooCostly(typed)] } }],
       htmlExtensions: [
         {
           enter: {
@@ -58,6 +72,10 @@ export function markdownText(text: string): string {
     .replaceAll("&quot;", '"')
     .replaceAll("&amp;", "&")
     .trim();
+}
+
+function tooCostly(text: string): readonly string[] {
+  return COSTLY.flatMap(([marks, constructs]) => ((text.match(marks)?.length ?? 0) > MARKS_MAX ? constructs : []));
 }
 
 function bounded(text: string): string {
