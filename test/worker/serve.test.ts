@@ -1,6 +1,7 @@
 /** How visitors are answered: what costs the Board a question, what costs a rendering, and what costs nothing. */
 import { createExecutionContext } from "cloudflare:test";
 import { beforeEach, afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import type { PageSnapshot } from "../../protocol/page.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { tell, told } from "../support/facts.ts";
 import worker from "../../worker/index.ts";
@@ -206,6 +207,25 @@ it("a badge counts down anew, and a browser that has an old one is sent it", asy
   const headers = { "if-none-match": first.headers.get("etag") ?? "" };
   const later = await get(badge, { headers });
   expect([later.status, countdown(later.text)]).toEqual([200, 40]);
+});
+
+it("a chart that moved on and a day that was corrected are sent to who has the page of before", async () => {
+  const origin = site();
+  const chart = { id: "m", name: "", kind: "p95", component: null, from: 0, stepMs: 900_000, values: [1, 2] } as const;
+  let more: Partial<PageSnapshot> = { metrics: [chart], frozen: { day: "2026-11-22", hash: "a" } };
+  onSnapshot(async (own) => ({ ...(await own()), version: 7, generatedAt: Date.now(), ...more }));
+  let tag = "";
+  const again = async () => {
+    vi.setSystemTime(Date.now() + 6 * SECOND);
+    const { status, headers } = await get(`${origin}/`, { headers: { "if-none-match": tag } });
+    tag = headers.get("etag") ?? "";
+    return status;
+  };
+  expect([await again(), await again()]).toEqual([200, 304]);
+  more = { ...more, metrics: [{ ...chart, from: chart.stepMs }] };
+  expect([await again(), await again()]).toEqual([200, 304]);
+  more = { ...more, frozen: { day: "2026-11-22", hash: "b" } };
+  expect([await again(), await again()]).toEqual([200, 304]);
 });
 
 describe("a client that has what it would be sent", () => {

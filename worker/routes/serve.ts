@@ -192,15 +192,19 @@ function rendered(render: Render, view: PublicView, until: Millis, spoken: Tongu
 }
 
 /**
- * The version of what is said, what is said (evidence expires and facts grow late without a new version), the day up
- * to which bars are drawn, and the policy, which names script and style: a 304 after a deploy must not put a new policy
- * on an old page. And the language: one address has a page in each.
+ * The version of what is said, what is said (evidence expires, facts grow late, days freeze and charts move on without
+ * a new version), the day up to which bars are drawn, and the policy, which names script and style: a 304 after a deploy
+ * must not put a new policy on an old page. And the language: one address has a page in each.
  */
 function etagOf({ snapshot, log, charts, now, locale }: PublicView, { headers, keepUntil }: Rendering): string {
-  const { page, components, maintenances, archive } = snapshot;
+  const { page, components, maintenances, archive, frozen, metrics = [] } = snapshot;
+  // Steps that are over do not change any more.
+  const charted = metrics.map(({ id, name, from, limit, values }) => [id, name, from, limit, values.slice(-2)]);
   const statuses = components.map((one) => outlookAt(one, now).status);
   const window = nextWindowAt(log.maintenances, now);
-  const said = shortHash(JSON.stringify([statuses, maintenances, window, archive, keepUntil, charts?.at]));
+  const said = shortHash(
+    JSON.stringify([statuses, maintenances, window, archive, frozen, charted, keepUntil, charts?.at]),
+  );
   const version = Math.max(snapshot.version, log.version);
   const policy = shortHash(headers["content-security-policy"] ?? "");
   return `"${version}.${said}.${dayOf(now, page.timeZone)}.${policy}.${locale.lang}"`;
