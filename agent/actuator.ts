@@ -20,10 +20,13 @@ import { LeaseReporter, type ReporterOptions } from "./lease-report.ts";
 
 /** Reads and decides again after a 409 at most this often. */
 const CONFLICTS_MAX = 5;
-/** Between two looks while the cluster follows a patch, ms. */
-const SETTLING_POLL_MS = 250;
-/** Between two looks at a lease in force: how soon a hand's change is seen, ms. */
-const IN_FORCE_POLL_MS = 2 * SECOND;
+export interface LeasePace {
+  /** Between two looks while the cluster follows a patch, ms. */
+  readonly settlingMs: number;
+  /** Between two looks at a lease in force: how soon a hand's change is seen, ms. */
+  readonly inForceMs: number;
+}
+const PACE: LeasePace = { settlingMs: 250, inForceMs: 2 * SECOND };
 /** Failures are tried again at least this often: an expiry must be met within 30 s, ms. */
 const RETRY_MAX_MS = 10 * SECOND;
 /** After `conflict`, ms. */
@@ -36,6 +39,7 @@ export interface ActuatorOptions extends ReporterOptions {
   readonly dataDir: string;
   /** Whether `now` may be acted on; must be so at last, also without the edge. */
   readonly isTimeKnown: () => boolean;
+  readonly pace?: LeasePace;
   /** What `leases.dryRun` keeps from being written; for the log. */
   readonly onDryRun?: (ref: string, patch: string) => void;
   /** A desired state was not taken in; for the log. */
@@ -67,6 +71,7 @@ interface Watch {
 
 class LeaseActuator implements Actuator {
   readonly #options: ActuatorOptions;
+  readonly #pace: LeasePace;
   readonly #memory: LeaseMemory;
   readonly #reporter: LeaseReporter;
   readonly #watches = new Map<string, Watch>();
@@ -78,6 +83,7 @@ class LeaseActuator implements Actuator {
   constructor(options: ActuatorOptions) {
     const { leases, dataDir, cluster, now } = options;
     this.#options = options;
+    this.#pace = options.pace ?? PACE;
     this.#memory = new LeaseMemory({ dataDir, keys: edgeKeys(leases.edgeKeys), cluster, now });
     this.#reporter = new LeaseReporter(options, this.#memory);
   }
@@ -214,7 +220,7 @@ class LeaseActuator implements Actuator {
       this.#memory.put(ref, { ...this.#memory.target(ref), inForce: { generation, at: now, settled: false } });
     const reason = step.act === "restore" ? step.reason : "written, waiting for the cluster to show it";
     this.#reporter.tell(ref, generation, "pending", reason, viewOf(patched.value));
-    return SETTLING_POLL_MS / 5;
+    return this.#pace.settlingMs / 5;
   }
 
   #dryRun(ref: string, step: Step, patch: object, view: TargetView): number {
@@ -233,7 +239,7 @@ class LeaseActuator implements Actuator {
     this.#reporter.tell(ref, step.generation, step.state, step.reason, view);
     if (mark !== null) this.#reporter.warnOfHold(ref, mark.generation, mark.expiresAt, now);
     if (step.lookAt === null) return null;
-    return Math.max(SETTLING_POLL_MS, Math.min(IN_FORCE_POLL_MS, step.lookAt - now));
+    return Math.max(this.#pace.settlingMs, Math.min(this.#pace.inForceMs, step.lookAt - now));
   }
 
   /** Autoscalers matter only for a lease that would scale. Where they may not be seen there are none. */
@@ -285,7 +291,7 @@ class LeaseActuator implements Actuator {
     const isForbidden = isStatus(refusal, 403);
     if (isForbidden && step.act === "apply" && step.lease.mode === "announce") {
       this.#memory.put(ref, { ...this.#memory.target(ref), acknowledged: step.lease });
-      return SETTLING_POLL_MS;
+      return this.#pace.settlingMs;
     }
     const isRefused = isStatus(refusal, 400, 403, 422);
     const state = isRefused ? "forbidden" : view.mark === null ? "pending" : "unverified";
@@ -311,7 +317,7 @@ class LeaseActuator implements Actuator {
     }
     if (!this.#options.isTimeKnown()) {
       this.#reporter.tell(ref, lease.generation, "pending", NO_TIME, null);
-      return IN_FORCE_POLL_MS;
+      return this.#pace.inForceMs;
     }
     const facts = {
       config: this.#options.leases,
@@ -327,7 +333,7 @@ class LeaseActuator implements Actuator {
       this.#reporter.tell(ref, lease.generation, verdict.state, verdict.reason, null);
       return verdict.retryAt === null
         ? null
-        : Math.max(SETTLING_POLL_MS, Math.min(IN_FORCE_POLL_MS, verdict.retryAt - now));
+        : Math.max(this.#pace.settlingMs, Math.min(this.#pace.inForceMs, verdict.retryAt - now));
     }
     if (lease.mode === "scale") {
       this.#reporter.tell(
@@ -347,7 +353,7 @@ class LeaseActuator implements Actuator {
       "acknowledged only: sources.kubernetes is not configured",
       null,
     );
-    return Math.max(SETTLING_POLL_MS, Math.min(IN_FORCE_POLL_MS, lease.expiresAt - now));
+    return Math.max(this.#pace.settlingMs, Math.min(this.#pace.inForceMs, lease.expiresAt - now));
   }
 }
 

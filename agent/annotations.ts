@@ -1,7 +1,7 @@
 /** The lease as annotations of a deployment's metadata (never its pod template), and the two patches that write them. */
 import * as v from "valibot";
 import { plainLine } from "./core/text.ts";
-import type { Rivals } from "./core/lease.ts";
+import { ownerOf, type Rivals } from "./core/lease.ts";
 import type { LeaseMark, Step, TargetView } from "./core/lease-step.ts";
 import { DEPLOYMENTS, type Autoscaler, type Deployment, type Resource } from "./kubernetes/objects.ts";
 import { FIELD_MANAGER } from "./kubernetes/transport.ts";
@@ -86,23 +86,16 @@ export function rivalsOf({ metadata }: Deployment, autoscalers: readonly Autosca
   const { annotations, name } = metadata;
   const targets = autoscalers.filter(({ target }) => target.kind === "Deployment" && target.name === name);
   const manager = replicasManager(metadata.managedFields) ?? "";
-  const owners: string[] = [];
-  if (
-    /^(kustomize-controller|helm-controller|flux)/.test(manager) &&
-    annotations["kustomize.toolkit.fluxcd.io/reconcile"] !== "disabled"
-  ) {
-    owners.push("Flux (its switch: kustomize.toolkit.fluxcd.io/reconcile: disabled)");
-  }
-  if (/^argo-?cd/.test(manager) || "argocd.argoproj.io/tracking-id" in annotations) {
-    owners.push('Argo CD (its switch: argocd.argoproj.io/skip-reconcile: "true" on the Application)');
-  }
-  if (targets.some(({ isKeda }) => isKeda) || manager.startsWith("keda")) {
-    owners.push('KEDA (its switch: autoscaling.keda.sh/paused-replicas: "0" on the ScaledObject)');
-  }
+  const isSwitchedOff = annotations["kustomize.toolkit.fluxcd.io/reconcile"] === "disabled";
+  const owners = new Set([
+    isSwitchedOff ? null : ownerOf(manager),
+    "argocd.argoproj.io/tracking-id" in annotations ? ownerOf("argocd") : null,
+    targets.some(({ isKeda }) => isKeda) ? ownerOf("keda") : null,
+  ]);
   return {
     autoscalers: targets.map((autoscaler) => autoscaler.name),
     rollout: "rollout.argoproj.io/workload-generation" in annotations,
-    owners,
+    owners: [...owners].filter((owner) => owner !== null),
   };
 }
 

@@ -98,7 +98,8 @@ export class LeaseMemory {
     switch (step.act) {
       case "apply": {
         const changes = this.#changesWith(step.lease, step.spends, now);
-        const next = { ...former, lease: step.lease, acknowledged: null, ending: null, reverts: 0, inForce: null };
+        const { lease, note } = step;
+        const next = { ...former, lease, note, acknowledged: null, ending: null, reverts: 0, inForce: null };
         return this.#save({ changes, targets: { ...this.#store.targets, [ref]: next } });
       }
       case "reapply": {

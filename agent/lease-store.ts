@@ -25,6 +25,8 @@ const MemorySchema = v.strictObject({
     }),
   ),
   acknowledged: v.nullable(LeaseSchema),
+  /** Absent in what an earlier version wrote. */
+  note: v.optional(v.nullable(v.string()), null),
   lease: v.nullable(LeaseSchema),
   result: v.nullable(LeaseReportSchema.entries.targets.pipe[0].item),
 });

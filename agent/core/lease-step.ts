@@ -12,6 +12,8 @@ import { MINUTE, SECOND, type Millis } from "../../protocol/time.ts";
 import {
   checkPermission,
   decideLease,
+  noteOf,
+  ownerOf,
   targetOf,
   type LeaseChange,
   type LeasesConfig,
@@ -69,9 +71,11 @@ export interface TargetMemory {
   readonly ending: Ending | null;
   /** An announcement that was taken note of without a right to write it. */
   readonly acknowledged: Lease | null;
+  /** What was seen before the lease was put into force and is said as long as it is: who else sets the replicas. */
+  readonly note: string | null;
 }
 
-export const NO_MEMORY: TargetMemory = { inForce: null, reverts: 0, ending: null, acknowledged: null };
+export const NO_MEMORY: TargetMemory = { inForce: null, reverts: 0, ending: null, acknowledged: null, note: null };
 
 /** `lease` is null where the newest desired state releases the target. */
 export interface Wish {
@@ -102,6 +106,7 @@ export type Step =
       readonly replicas: number | null;
       readonly prior: number | null;
       readonly spends: boolean;
+      readonly note: string | null;
     }
   | { readonly act: "reapply"; readonly generation: number; readonly replicas: number; readonly reason: string }
   | {
@@ -154,6 +159,7 @@ function stepWithout(facts: StepFacts, now: Millis): Step {
     replicas: scales ? lease.replicas : null,
     prior: scales ? view.replicas : null,
     spends: true,
+    note: noteOf(facts.rivals),
   };
 }
 
@@ -243,6 +249,7 @@ function stepReplaced(facts: StepFacts, mark: LeaseMark, lease: Lease, desiredGe
       replicas: mark.appliedReplicas === null ? null : mark.priorReplicas,
       prior: null,
       spends: false,
+      note: null,
     };
   const scales = prior > 0;
   return {
@@ -251,6 +258,7 @@ function stepReplaced(facts: StepFacts, mark: LeaseMark, lease: Lease, desiredGe
     replicas: scales ? lease.replicas : null,
     prior: scales ? prior : null,
     spends: !isSame,
+    note: noteOf(facts.rivals),
   };
 }
 
@@ -275,7 +283,7 @@ function stepChanged({ view, memory }: StepFacts, mark: LeaseMark): Step {
     generation: mark.generation,
     replicas: null,
     state: "conflict",
-    reason: `${what}, ${reverts} times`,
+    reason: [`${what}, ${reverts} times`, ownerOf(who)].filter((part) => part !== null).join("; "),
   };
 }
 
@@ -298,7 +306,8 @@ function restore(mark: LeaseMark, view: TargetView, state: LeaseState, reason: s
 }
 
 /** `applied` is said when the cluster shows it. Once said, a pod that fails later is the service's news, not the lease's. */
-function observe({ view, memory }: StepFacts, mark: LeaseMark, reason: string, now: Millis): Step {
+function observe({ view, memory }: StepFacts, mark: LeaseMark, why: string, now: Millis): Step {
+  const reason = memory.note === null ? why : `${why}; ${memory.note}`;
   const { generation, appliedReplicas } = mark;
   const inForce = memory.inForce?.generation === generation ? memory.inForce : null;
   const lookAt = mark.expiresAt > now ? mark.expiresAt : now + LATER_MS;

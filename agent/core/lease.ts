@@ -69,6 +69,21 @@ export interface Rivals {
   readonly owners: readonly string[];
 }
 
+/** Those who put replicas back by nature, by the name under which they write, each with the switch that stops it. */
+const OWNERS: readonly (readonly [manager: RegExp, owner: string])[] = [
+  [
+    /^(kustomize-controller|helm-controller|flux)/,
+    "Flux (its switch: kustomize.toolkit.fluxcd.io/reconcile: disabled)",
+  ],
+  [/^argo-?cd/, 'Argo CD (its switch: argocd.argoproj.io/skip-reconcile: "true" on the Application)'],
+  [/^keda/, 'KEDA (its switch: autoscaling.keda.sh/paused-replicas: "0" on the ScaledObject)'],
+];
+
+/** Who writes under this name, with the switch that stops it; null for anybody else. */
+export function ownerOf(manager: string): string | null {
+  return OWNERS.find(([pattern]) => pattern.test(manager))?.[1] ?? null;
+}
+
 export interface LeaseFacts {
   readonly config: LeasesConfig;
   readonly signature: "valid" | "invalid";
@@ -124,11 +139,13 @@ export function decideLease(facts: LeaseFacts, now: Millis): LeaseVerdict {
     const refusal = check(facts, now);
     if (refusal !== null) return refusal;
   }
-  const { owners } = facts.rivals;
-  return {
-    allow: true,
-    reason: owners.length === 0 ? "allowed" : `allowed; replicas are also set by ${owners.join(", ")}`,
-  };
+  const note = noteOf(facts.rivals);
+  return { allow: true, reason: note === null ? "allowed" : `allowed; ${note}` };
+}
+
+/** What a person should know of the others who set the replicas; null where nobody else does. */
+export function noteOf({ owners }: Rivals): string | null {
+  return owners.length === 0 ? null : `replicas are also set by ${owners.join(", ")}`;
 }
 
 /** The checks that need no look at the cluster: a lease that fails here costs no call, and ends if it is in force. */

@@ -82,7 +82,7 @@ export interface KubernetesServer {
   setControllers(running: boolean): void;
   /** Hears of every call before it is carried out and before it is answered, and may cut it there. */
   intercept(interceptor: Interceptor): void;
-  /** Hears of every change of `spec.replicas` of a deployment, its first number included. */
+  /** Hears of every `spec.replicas` of a deployment that changes. */
   onReplicas(heard: (ref: string, replicas: number) => void): void;
   /** From now on these tokens are good, and no others. */
   tokens(tokens: Readonly<Record<string, string>>): void;

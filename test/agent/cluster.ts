@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
-import { startActuator, type Actuator } from "../../agent/actuator.ts";
+import { startActuator, type Actuator, type LeasePace } from "../../agent/actuator.ts";
 import { LeasesConfigSchema, type LeasesConfig } from "../../agent/core/lease.ts";
 import { createKubernetesClient, type KubernetesClient } from "../../agent/kubernetes/client.ts";
 import {
@@ -92,7 +92,8 @@ export interface TestCluster {
   readonly events: EventRecord[];
   /** What dry runs would have patched: `ref patch`. */
   readonly dryRuns: string[];
-  agent(config?: LeasesConfig, client?: KubernetesClient | null): Actuator;
+  /** `disk`: of an agent on another machine; without it, the folder that all agents of one machine follow one another in. */
+  agent(config?: LeasesConfig, client?: KubernetesClient | null, disk?: string): Actuator;
   /** What the agents take for the time, and whether they know it. */
   readonly clock: { aheadMs: number; isKnown: boolean };
   /** The deployment in the words of the tests: replicas and the lease's annotations. */
@@ -100,7 +101,10 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-export async function startCluster(options: Partial<KubernetesServerOptions> = {}): Promise<TestCluster> {
+export async function startCluster(
+  options: Partial<KubernetesServerOptions> = {},
+  pace?: LeasePace,
+): Promise<TestCluster> {
   const dataDir = mkdtempSync(join(tmpdir(), "actuator-"));
   const tokenFile = join(dataDir, "token");
   writeFileSync(tokenFile, `${TOKEN}\n`);
@@ -129,15 +133,16 @@ export async function startCluster(options: Partial<KubernetesServerOptions> = {
     events,
     dryRuns,
     clock,
-    agent: (config = leasesConfig(), own: KubernetesClient | null = client) => {
+    agent: (config = leasesConfig(), own: KubernetesClient | null = client, disk = ".") => {
       const onEvent = (event: EventRecord): void => void events.push(event);
       const now = (): number => Date.now() + clock.aheadMs;
       const actuator = startActuator({
         client: own,
         leases: config,
         cluster: "eu-1",
-        dataDir,
+        dataDir: join(dataDir, disk),
         now,
+        ...(pace === undefined ? {} : { pace }),
         isTimeKnown: () => clock.isKnown,
         onChange: () => {},
         onEvent,
