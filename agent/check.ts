@@ -1,6 +1,7 @@
 /** `--check`: tries everything that the configuration names and says in plain words what can be reached. */
 import * as v from "valibot";
 import { failure, success, type Result } from "../protocol/result.ts";
+import { checkAccess } from "./check-access.ts";
 import type { AgentConfig } from "./config.ts";
 import { readCode } from "./enrol.ts";
 import { parseJson, request } from "./http.ts";
@@ -15,10 +16,11 @@ const TRY_MS = 5_000;
 const HEALTH_BYTES_MAX = 65_536;
 const DAY_MS = 86_400_000;
 
-/** One thing that was tried: what it brought, or why nothing. */
+/** One thing that was tried: what it brought, or why nothing. `isNote`: worth knowing, and no failure. */
 interface Finding {
   readonly subject: string;
   readonly result: Result<string, string>;
+  readonly isNote?: true;
 }
 
 /** Tries everything; prints a line for each. True if all of it could be reached. */
@@ -31,8 +33,10 @@ export async function checkConfig(config: AgentConfig, now: number, print: (line
     checkCertificates(config, now),
   ]);
   const findings = [checkEnrolment(config), ...tries.flat()];
-  for (const { subject, result } of findings)
-    print(result.ok ? `ok    ${subject}: ${result.value}` : `FAIL  ${subject}: ${result.failure}`);
+  for (const { subject, result, isNote } of findings)
+    print(
+      result.ok ? `ok    ${subject}: ${result.value}` : `${isNote ? "note" : "FAIL"}  ${subject}: ${result.failure}`,
+    );
   if (config.sources.prometheus === undefined && config.sources.scrape === undefined) {
     print(
       "note  no mesh metrics: configure sources.prometheus or sources.scrape to report requests, errors and latency",
@@ -40,7 +44,9 @@ export async function checkConfig(config: AgentConfig, now: number, print: (line
   }
   if (config.leases.targets.length === 0)
     print("note  leases.targets is empty: the edge can change nothing in this cluster");
-  return findings.every(({ result }) => result.ok);
+  if (config.leases.dryRun) print("note  leases.dryRun is true: what would be patched is logged, and nothing is");
+  if (config.leases.killSwitch) print("note  leases.killSwitch is true: targets are announced only, never scaled");
+  return findings.every(({ result, isNote }) => result.ok || isNote === true);
 }
 
 function checkEnrolment(config: AgentConfig): Finding {
@@ -110,8 +116,10 @@ async function checkKubernetes(config: AgentConfig): Promise<Finding[]> {
       return { subject: `kubernetes namespace ${namespace}`, result };
     }),
   );
+  const reached = findings.some(({ result }) => result.ok);
+  const access = reached ? await checkAccess(client, config) : [];
   client.close();
-  return findings;
+  return [...findings, ...access];
 }
 
 function checkCertificates(config: AgentConfig, now: number): Promise<Finding[]> {

@@ -27,7 +27,8 @@ const HELP = `The agent of Observatory Edge: reads one cluster's mesh and report
 usage: node agent/main.ts --config FILE [--check] [--take-over]
 
   --config FILE   the configuration, YAML
-  --check         validate the configuration, try each source and the edge, and say what can be reached
+  --check         validate the configuration, try each source and the edge, and say what can be reached, and what this
+                  agent may and may not do in the cluster
   --take-over     have the cluster back after another agent took it over (which then stops)
   --version       print the version
   --help          print this

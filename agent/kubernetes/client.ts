@@ -33,7 +33,7 @@ export interface Listed<T> {
 }
 
 /** One question to the server's own authorizer: may this account do so? `name` empty: whatever the name. */
-interface Access {
+export interface Access {
   readonly verb: string;
   readonly group: string;
   readonly resource: string;

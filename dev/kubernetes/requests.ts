@@ -47,6 +47,8 @@ export interface World {
   intercept: Interceptor;
   faults: Fault[];
   log: string[];
+  /** Requests that no rule allows. */
+  readonly refused: string[];
 }
 
 interface Call {
@@ -82,7 +84,10 @@ function answerTarget(call: Call, target: Target): void | Promise<void> {
   const { kind, namespace, name } = target;
   const verb = verbOf(request.method ?? "", target, query);
   if (verb === null) return answer(call, refuse.methodNotAllowed());
-  if (!allowed(world.rbac, user, verb, askedOf(target))) return answer(call, refuse.forbidden(user, verb, target));
+  if (!allowed(world.rbac, user, verb, askedOf(target))) {
+    world.refused.push(call.line);
+    return answer(call, refuse.forbidden(user, verb, target));
+  }
   if (verb === "watch") return watch(world.objects, kind, namespace, query, response, world.watches, world.bookmarkMs);
   if (verb === "list") return answerList(call, target);
   if (verb === "create") return answerCreate(call, target);

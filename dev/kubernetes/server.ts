@@ -88,6 +88,8 @@ export interface KubernetesServer {
   tokens(tokens: Readonly<Record<string, string>>): void;
   /** Every request so far, as `METHOD path?query`; the newest 10,000. */
   requests(): readonly string[];
+  /** Those that no rule of `rbac` allowed. */
+  refused(): readonly string[];
 }
 
 interface AutoscalerOptions {
@@ -148,6 +150,7 @@ function worldOf(options: KubernetesServerOptions, objects: Objects): World {
     intercept: () => "go",
     faults: [],
     log: [],
+    refused: [],
   };
 }
 
@@ -220,6 +223,7 @@ function handles(world: World, controllers: Controllers): Handles {
       });
     },
     requests: () => world.log,
+    refused: () => world.refused,
   };
 }
 

@@ -1,9 +1,11 @@
 /** The cluster that the demo's services run in: their deployments, and an account for the agent as narrow as a real one. */
 import { setTimeout as pause } from "node:timers/promises";
+import { manifestsOf, renderChart } from "../chart/chart.ts";
+import { rulesOf } from "../kubernetes/rbac.ts";
 import { startKubernetesServer, type KubernetesServer, type Rule } from "../kubernetes/server.ts";
 import { ENTRANCE, REPLICAS, SERVICES } from "./topology.ts";
 
-/** The agent's service account. */
+/** The agent's service account, under the chart's own names. */
 const ACCOUNT = "system:serviceaccount:observatory:observatory-agent";
 const READY_TIMEOUT_MS = 5_000;
 const READY_POLL_MS = 20;
@@ -38,15 +40,12 @@ export async function startCluster(options: {
   return { server, readyPods };
 }
 
-/** What `agent/deploy` grants: reading in the services' namespaces, and patching named deployments. */
+/** What the chart grants: reading in the services' namespaces, and patching all of them but the entrance. */
 function accountRules(): Rule[] {
   const namespaces = [...new Set(SERVICES.map((spec) => spec.namespace))];
-  const reading = { user: ACCOUNT, verbs: ["get", "list", "watch"], namespaces };
-  const names = SERVICES.map((spec) => spec.name).filter((name) => name !== ENTRANCE);
-  return [
-    { ...reading, groups: ["apps"], resources: ["deployments", "replicasets"] },
-    { ...reading, groups: [""], resources: ["pods", "events"] },
-    { ...reading, groups: ["autoscaling"], resources: ["horizontalpodautoscalers"] },
-    { user: ACCOUNT, verbs: ["patch"], groups: ["apps"], resources: ["deployments"], namespaces, names },
-  ];
+  const targets = SERVICES.filter(({ name }) => name !== ENTRANCE).map(({ namespace, name }) => {
+    return { ref: `${namespace}/${name}`, modes: ["announce", "scale"] };
+  });
+  const sources = { kubernetes: { inCluster: true, namespaces } };
+  return rulesOf(manifestsOf(renderChart({ edge: "-", cluster: "demo", sources, leases: { targets } })));
 }

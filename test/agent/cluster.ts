@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import { manifestsOf, renderChart } from "../../dev/chart/chart.ts";
+import { rulesOf } from "../../dev/kubernetes/rbac.ts";
 import { startActuator, type Actuator, type LeasePace } from "../../agent/actuator.ts";
 import { LeasesConfigSchema, type LeasesConfig } from "../../agent/core/lease.ts";
 import { createKubernetesClient, type KubernetesClient } from "../../agent/kubernetes/client.ts";
@@ -26,21 +28,19 @@ import { HOUR } from "../../protocol/time.ts";
 const USER = "system:serviceaccount:observatory:observatory-agent";
 const TOKEN = "agent-token";
 
-export const READ: Rule = {
-  user: USER,
-  verbs: ["get", "list", "watch"],
-  groups: ["apps", "", "autoscaling"],
-  resources: ["deployments", "pods", "events", "horizontalpodautoscalers"],
-  namespaces: ["shop"],
-};
-export const PATCH: Rule = {
-  user: USER,
-  verbs: ["patch"],
-  groups: ["apps"],
-  resources: ["deployments"],
-  namespaces: ["shop"],
-  names: ["checkout", "reports"],
-};
+/** What the chart grants to an agent of this configuration: more than that fails the test. */
+const GRANTED = rulesOf(
+  manifestsOf(
+    renderChart({
+      edge: "https://status.example.com",
+      cluster: "eu-1",
+      sources: { kubernetes: { inCluster: true, namespaces: ["shop"] } },
+      leases: { targets: ["shop/checkout", "shop/reports"].map((ref) => ({ ref, modes: ["announce", "scale"] })) },
+    }),
+  ),
+);
+export const READ: readonly Rule[] = GRANTED.filter(({ verbs }) => !verbs.includes("patch"));
+export const PATCH: readonly Rule[] = GRANTED.filter(({ verbs }) => verbs.includes("patch"));
 
 const edge = generateKeyPairSync("ed25519");
 const rawKey = Buffer.from(edge.publicKey.export({ format: "jwk" }).x ?? "", "base64url");
@@ -110,7 +110,7 @@ export async function startCluster(
   writeFileSync(tokenFile, `${TOKEN}\n`);
   const server = await startKubernetesServer({
     tokens: { [TOKEN]: USER },
-    rbac: [READ, PATCH],
+    rbac: [...READ, ...PATCH],
     deployments: [
       { namespace: "shop", name: "checkout", replicas: 3 },
       { namespace: "shop", name: "reports", replicas: 2 },
@@ -163,6 +163,8 @@ export async function startCluster(
       ]);
       client.close();
       await server.stop();
+      if (options.rbac === undefined && server.refused().length > 0)
+        throw new Error(`the chart does not grant ${server.refused().join(", ")}`);
       rmSync(dataDir, { recursive: true });
     },
   };
