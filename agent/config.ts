@@ -6,6 +6,7 @@ import { LineCounter, parseDocument, type Document } from "yaml";
 import { ClusterName, ServiceName } from "../protocol/name.ts";
 import { LeasesConfigSchema } from "./core/lease.ts";
 import { REPORTERS } from "./core/mesh.ts";
+import { THRESHOLD } from "./core/raise.ts";
 import { failure, success, type Result } from "../protocol/result.ts";
 import { KubernetesConfigSchema } from "./kubernetes/config.ts";
 import { CertificatesConfigSchema } from "./source/certificates.ts";
@@ -68,6 +69,9 @@ const Code = v.pipe(
 );
 const ReporterName = v.optional(v.picklist(REPORTERS, `must be one of ${REPORTERS.join(", ")}`), "destination");
 
+/** Half of all hours would hold an anomaly of some service. */
+const SCORE_MIN = 0.6;
+const SCORE = "must be a score from 0.6 to 1";
 const NO_SOURCE = "add at least one of prometheus, scrape, kubernetes, certificates";
 const ConfigSchema = v.strictObject({
   edge: Url,
@@ -122,6 +126,13 @@ const ConfigSchema = v.strictObject({
     ),
   ),
   leases: v.optional(LeasesConfigSchema, {}),
+  anomalies: v.optional(
+    v.strictObject({
+      enabled: v.optional(v.boolean("must be true or false"), true),
+      threshold: v.optional(v.pipe(v.number(SCORE), v.minValue(SCORE_MIN, SCORE), v.maxValue(1, SCORE)), THRESHOLD),
+    }),
+    {},
+  ),
 });
 const CheckedSchema = v.pipe(
   ConfigSchema,

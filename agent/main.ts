@@ -13,6 +13,7 @@ import { startElection } from "./leader.ts";
 import { log, onChange } from "./log.ts";
 import { AGENT_VERSION } from "./push.ts";
 import { diskFault } from "./disk.ts";
+import { parseLeftOut, retrainBaseline, rollBackBaseline } from "./retrain.ts";
 import { EXIT_DISK, EXIT_FAULT, EXIT_NOT_ENROLLED, startAgent, type Agent } from "./run.ts";
 
 const EXIT_UNREACHABLE = 1;
@@ -25,6 +26,7 @@ const LAST_WRITE_MS = 1_000;
 const HELP = `The agent of Observatory Edge: reads one cluster's mesh and reports it to the edge.
 
 usage: node agent/main.ts --config FILE [--check] [--take-over]
+       node agent/main.ts retrain-baseline --config FILE [--without FROM/TO[=NAMESPACE/SERVICE]]... [--roll-back]
 
   --config FILE   the configuration, YAML
   --check         validate the configuration, try each source and the edge, and say what can be reached, and what this
@@ -33,9 +35,14 @@ usage: node agent/main.ts --config FILE [--check] [--take-over]
   --version       print the version
   --help          print this
 
+  retrain-baseline   learn what is usual from Prometheus' last 7 days; a running agent takes it up, and does so daily by itself
+  --without FROM/TO  leave out a time that was not usual, such as a confirmed incident; maintenance is left out by itself
+  --roll-back        put the baseline before the last one back instead
+
 examples:
   node agent/main.ts --config agent.yaml --check
   node agent/main.ts --config /etc/observatory/agent.yaml
+  node agent/main.ts retrain-baseline --config agent.yaml --without 2026-11-20T10:00:00Z/2026-11-20T12:00:00Z=shop/cart
 
 the smallest agent.yaml:
   edge: https://status.example.com
@@ -44,7 +51,7 @@ the smallest agent.yaml:
   sources:
     prometheus: { url: http://prometheus.monitoring:9090, scrapeInterval: 15s }
 
-exit codes: 0 stopped or all reachable, 1 --check could not reach something, 2 the command or the configuration is wrong,
+exit codes: 0 stopped or all reachable, 1 --check could not reach something or no baseline was learnt, 2 the command or the configuration is wrong,
             70 a fault of its own, 74 the disk failed or is full, 75 another agent leads this cluster now, 77 the edge refused the enrolment, 78 another agent took this cluster over`;
 
 async function main(): Promise<void> {
@@ -55,6 +62,7 @@ async function main(): Promise<void> {
     return end(EXIT_CONFIG, "which configuration? Give --config agent.yaml, or --help for more.");
   const config = loadConfig(options.config);
   if (!config.ok) return end(EXIT_CONFIG, describeFaults(options.config, config.failure));
+  if (options.command === "retrain-baseline") return retrainByHand(config.value, options);
   if (options.check) {
     const isFine = await checkConfig(config.value, Date.now(), (line) => process.stdout.write(`${line}\n`));
     process.exitCode = isFine ? 0 : EXIT_UNREACHABLE;
@@ -113,6 +121,17 @@ function stopOnSignal(end: () => Promise<void>): void {
   process.on("SIGINT", stop);
 }
 
+async function retrainByHand(config: AgentConfig, options: ReturnType<typeof readArguments>): Promise<void> {
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  const given = options.without.map(parseLeftOut);
+  for (const one of given) if (!one.ok) return end(EXIT_CONFIG, one.failure);
+  const without = given.flatMap((one) => (one.ok ? [one.value] : []));
+  const isDone = options["roll-back"]
+    ? rollBackBaseline(config, print)
+    : await retrainBaseline(config, without, Date.now(), print);
+  process.exitCode = isDone ? 0 : EXIT_UNREACHABLE;
+}
+
 /** Known from the configuration on; for what the agent says when the disk under it fails. */
 let dataDir = "the data folder";
 
@@ -154,8 +173,11 @@ function work(
 
 function readArguments() {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
       options: {
+        without: { type: "string", multiple: true, default: [] },
+        "roll-back": { type: "boolean", default: false },
         config: { type: "string" },
         check: { type: "boolean", default: false },
         "take-over": { type: "boolean", default: false },
@@ -163,7 +185,10 @@ function readArguments() {
         help: { type: "boolean", short: "h", default: false },
       },
     });
-    return { ...values, takeOver: values["take-over"] };
+    const [command = null, ...more] = positionals;
+    if ((command !== null && command !== "retrain-baseline") || more.length > 0)
+      throw new Error(`"${positionals.join(" ")}" is no command of the agent`);
+    return { ...values, command, takeOver: values["take-over"] };
   } catch (error) {
     return end(EXIT_CONFIG, `${error instanceof Error ? error.message : String(error)}\nTry --help.`);
   }

@@ -5,6 +5,7 @@ import type { EventRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
 import type { Topology } from "../protocol/topology.ts";
 import { startActuator, type Actuator } from "./actuator.ts";
+import { startAnomalies, type Anomalies } from "./anomalies.ts";
 import { openAudit } from "./audit.ts";
 import { createClock, type Clock } from "./clock.ts";
 import type { AgentConfig } from "./config.ts";
@@ -223,7 +224,8 @@ interface Told {
   readonly say: ReturnType<typeof onChange>;
 }
 
-function startSources({ config }: RunOptions, clock: Clock, { sink, onEvent, changed, say }: Told): Sources {
+function startSources(options: RunOptions, clock: Clock, { sink, onEvent, changed, say }: Told): Sources {
+  const { config } = options;
   const { cluster, dataDir, interval: intervalMs, sources, leases } = config;
   const now = (): Millis => clock.now();
   const isTimeKnown = (): boolean => clock.isConfirmed(LEASE_PATIENCE_MS);
@@ -248,8 +250,28 @@ function startSources({ config }: RunOptions, clock: Clock, { sink, onEvent, cha
   const onDryRun = (ref: string, patch: string): void => say(`dry run ${ref}`, "info", `would patch ${ref}: ${patch}`);
   const told = { onChange: changed, onEvent, onDryRun };
   const actuator = startActuator({ client, leases, cluster, dataDir, now, isTimeKnown, ...told });
-  const stop = (): Promise<unknown> => Promise.all([actuator.stop(), ...all.map((source) => source.stop())]);
+  const anomalies = startDetector(options, clock, actuator, onEvent);
+  const stop = (): Promise<unknown> =>
+    Promise.all([actuator.stop(), anomalies?.stop(), ...all.map((source) => source.stop())]);
   return { mesh, kubernetes, all, actuator, stop };
+}
+
+/** Null where nothing can be learnt from. */
+function startDetector(
+  { config, log }: RunOptions,
+  clock: Clock,
+  actuator: Actuator,
+  onEvent: (event: EventRecord) => void,
+): Anomalies | null {
+  const { cluster, dataDir, interval: intervalMs } = config;
+  const { prometheus } = config.sources;
+  const { enabled, threshold } = config.anomalies;
+  if (!enabled || prometheus === undefined) return null;
+  const time = { now: () => clock.now(), isConfirmed: () => clock.isConfirmed() };
+  // In maintenance is what a lease of ours has changed.
+  const maintained = (): ReadonlySet<string> =>
+    new Set(actuator.report().targets.flatMap(({ target, state }) => (state === "applied" ? [target] : [])));
+  return startAnomalies({ prometheus, threshold, cluster, dataDir, intervalMs, ...time, maintained, onEvent, log });
 }
 
 interface PushCounts {

@@ -42,7 +42,7 @@ export const WORKLOAD_KINDS = [
 
 /**
  * What an event can be about. Kinds end up in Postgres and in the operator's list of events. The subject of an anomaly is
- * its service; `raised` in the body of `anomaly.closed` is the id of what it closes. No agent sends these two yet.
+ * its service, or `mesh`; `raised` in the body of `anomaly.closed` is the id of what it closes.
  */
 export const EVENT_KINDS = [
   "certificate.seen",

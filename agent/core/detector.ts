@@ -26,7 +26,7 @@ const SMALL_SURPRISE_MAX = Math.log10(20);
 export type DeviationKind = "hour" | "extreme" | "shift";
 
 /** One way in which a point can be unusual. `expected` ± `spread` is what it was compared with, `observed` what was. */
-interface Deviation {
+export interface Deviation {
   readonly kind: DeviationKind;
   readonly observed: number;
   readonly expected: number;

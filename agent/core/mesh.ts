@@ -15,8 +15,11 @@ export const DURATION_METRIC = "istio_request_duration_milliseconds";
 export const REPORTERS = ["destination", "source", "waypoint"] as const;
 export type Reporter = (typeof REPORTERS)[number];
 
+/** What of `response_code` is an error, as a regular expression. */
+export const ERROR_CODES = "5[0-9][0-9]";
+const ERRORS = new RegExp(`^(?:${ERROR_CODES})$`);
 /** gRPC answers 200 and puts failures here: OpenTelemetry's list of codes that are a server's fault. */
-const GRPC_ERRORS: ReadonlySet<string> = new Set(["2", "4", "12", "13", "14", "15"]);
+export const GRPC_ERRORS: ReadonlySet<string> = new Set(["2", "4", "12", "13", "14", "15"]);
 
 /**
  * Counts of one service over one span, while they are summed up. `buckets` is cumulative, by upper bound in ms; `sum` in
@@ -49,7 +52,7 @@ export function serviceOf(labels: Labels): string | null {
 }
 
 export function isError(labels: Labels): boolean {
-  return /^5\d\d$/.test(labels["response_code"] ?? "") || GRPC_ERRORS.has(labels["grpc_response_status"] ?? "");
+  return ERRORS.test(labels["response_code"] ?? "") || GRPC_ERRORS.has(labels["grpc_response_status"] ?? "");
 }
 
 /** Whether a relabelling rule has taken the codes away ("xx"): then nobody can say how many requests failed. */

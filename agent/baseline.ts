@@ -1,0 +1,170 @@
+/**
+ * Learning what is usual from Prometheus' last seven days: three queries a day of them, so that no answer is large.
+ *
+ * What is learnt replaces what was there in one step, and only once it is complete; what was there is kept beside it.
+ *
+ *   baseline.json            the model in use, with the SHA-256 of its text
+ *   baseline.previous.json   the one before it, for `--roll-back`
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { failure, success, type Result } from "../protocol/result.ts";
+import { DAY, type Millis } from "../protocol/time.ts";
+import { POINT_MS } from "./core/golden.ts";
+import {
+  LEARNT_MS,
+  learnService,
+  wouldRaise,
+  type GoldenSeries,
+  type LeftOut,
+  type Model,
+  type SignalModels,
+} from "./core/model.ts";
+import { THRESHOLD } from "./core/raise.ts";
+import { replaceFile } from "./frames.ts";
+import { parseJson } from "./http.ts";
+import { queryGolden } from "./source/golden.ts";
+import type { PrometheusConfig } from "./source/prometheus.ts";
+
+const FILE = "baseline.json";
+const PREVIOUS = "baseline.previous.json";
+/** A query over a day may take this long, ms. */
+const QUERY_TIMEOUT_MS = 30_000;
+/** Rises with the form of the file: another form is learnt anew, not guessed at. */
+const FORM = 1;
+
+export interface LearnOptions {
+  readonly prometheus: PrometheusConfig;
+  readonly dataDir: string;
+  readonly now: Millis;
+  readonly leftOut: readonly LeftOut[];
+  readonly threshold?: number;
+  /** Told after each day that was read, how many of how many. */
+  readonly progress: (done: number, of: number) => void;
+  /** Waited before each query, and after each service, which takes a core for 10 ms. */
+  readonly pause?: () => Promise<void>;
+  readonly rest?: () => Promise<void>;
+}
+
+export interface Learnt {
+  readonly model: Model;
+  readonly services: number;
+  /** What both models would have raised in the last 24 hours; null of the former one if there was none. */
+  readonly shadow: { readonly now: number; readonly before: number | null };
+}
+
+/** Learns, compares with what is in use, and switches. Why nothing was changed, otherwise. */
+export async function retrain(options: LearnOptions): Promise<Result<Learnt, string>> {
+  const { dataDir, now, leftOut, threshold = THRESHOLD } = options;
+  const to = Math.floor(now / POINT_MS) * POINT_MS;
+  const from = to - LEARNT_MS + POINT_MS;
+  const read = await readDays(options, from, to);
+  if (!read.ok) return read;
+  const former = readModel(dataDir);
+  const kept = mergeLeftOut(leftOut, former?.leftOut ?? [], from);
+  const shadow: { now: number; before: number | null } = { now: 0, before: former === null ? null : 0 };
+  const learnt: [string, SignalModels][] = [];
+  let points = 0;
+  for (const [service, series] of read.value) {
+    const one = learnService(service, series, from, kept);
+    const old = former?.services[service];
+    points += one.points;
+    if (one.points > 0) learnt.push([service, one.signals]);
+    shadow.now += wouldRaise(one.signals, service, series, from, to - DAY, threshold);
+    if (old !== undefined)
+      shadow.before = (shadow.before ?? 0) + wouldRaise(old, service, series, from, to - DAY, threshold);
+    await options.rest?.();
+  }
+  if (learnt.length === 0)
+    return failure(
+      `Prometheus holds less than a day of every service (${read.value.size} seen since ${new Date(from).toISOString()})`,
+    );
+  const version = (former?.version ?? 0) + 1;
+  const model: Model = { version, from, to, leftOut: kept, points, services: Object.fromEntries(learnt) };
+  writeModel(dataDir, model);
+  return success({ model, services: learnt.length, shadow });
+}
+
+/** What was left out before and still lies in the week is left out again. */
+function mergeLeftOut(given: readonly LeftOut[], former: readonly LeftOut[], from: Millis): readonly LeftOut[] {
+  const all = [...given, ...former].filter(({ to }) => to > from);
+  return [...new Map(all.map((one) => [`${one.from} ${one.to} ${one.service}`, one])).values()];
+}
+
+async function readDays(
+  { prometheus, progress, pause }: LearnOptions,
+  from: Millis,
+  to: Millis,
+): Promise<Result<ReadonlyMap<string, GoldenSeries>, string>> {
+  const points = Math.round((to - from) / POINT_MS) + 1;
+  const services = new Map<string, GoldenSeries>();
+  const days = Math.ceil((points * POINT_MS) / DAY);
+  for (let day = 0; day < days; day++) {
+    const dayFrom = from + day * DAY;
+    const dayTo = Math.min(to, dayFrom + DAY - POINT_MS);
+    await pause?.();
+    const read = await queryGolden(prometheus, dayFrom, dayTo, QUERY_TIMEOUT_MS, pause);
+    if (!read.ok) return failure(`${new Date(dayFrom).toISOString().slice(0, 10)}: ${read.failure}`);
+    const offset = Math.round((dayFrom - from) / POINT_MS);
+    for (const [service, part] of read.value.services) {
+      const empty = (): Float32Array => new Float32Array(points).fill(Number.NaN);
+      const whole = services.get(service) ?? { rate: empty(), errors: empty(), p95Ms: empty() };
+      services.set(service, whole);
+      whole.rate.set(part.rate, offset);
+      whole.errors.set(part.errors, offset);
+      whole.p95Ms.set(part.p95Ms, offset);
+    }
+    progress(day + 1, days);
+  }
+  return success(services);
+}
+
+/** The model in use; null if there is none, or if the file is not what was written. */
+export function readModel(dataDir: string): Model | null {
+  const path = join(dataDir, FILE);
+  if (!existsSync(path)) return null;
+  const text = readFileSync(path, "utf8");
+  const cut = text.indexOf("\n");
+  const head = parseJson(text.slice(0, cut));
+  const body = text.slice(cut + 1);
+  const isOurs =
+    typeof head === "object" &&
+    head !== null &&
+    "form" in head &&
+    head.form === FORM &&
+    "checksum" in head &&
+    head.checksum === checksum(body);
+  // It was typed when it was written, and the checksum says that these are the bytes.
+  return isOurs ? (parseJson(body) as Model) : null;
+}
+
+function writeModel(dataDir: string, model: Model): void {
+  const body = JSON.stringify(model);
+  const head = { form: FORM, version: model.version, points: model.points, checksum: checksum(body) };
+  const path = join(dataDir, FILE);
+  if (existsSync(path)) replaceFile(join(dataDir, PREVIOUS), readFileSync(path));
+  replaceFile(path, Buffer.from(`${JSON.stringify(head)}\n${body}`));
+}
+
+/** Puts the previous model back, and keeps the one that it replaces in its place. */
+export function rollBack(dataDir: string): Result<Model, string> {
+  const [path, previous, aside] = [FILE, PREVIOUS, `${FILE}.aside`].map((name) => join(dataDir, name));
+  if (path === undefined || previous === undefined || aside === undefined || !existsSync(previous))
+    return failure("there is no earlier baseline to go back to");
+  if (existsSync(path)) renameSync(path, aside);
+  renameSync(previous, path);
+  if (existsSync(aside)) renameSync(aside, previous);
+  const model = readModel(dataDir);
+  return model === null ? failure("the earlier baseline is damaged; learn a new one") : success(model);
+}
+
+/** Changes whenever another model is in use. */
+export function modelStamp(dataDir: string): string {
+  const found = statSync(join(dataDir, FILE), { throwIfNoEntry: false });
+  return found === undefined ? "" : `${found.mtimeMs} ${found.ino}`;
+}
+
+function checksum(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,210 @@
+/**
+ * Which points of a mesh are anomalies, round by round, and how many things to say of them.
+ *
+ * A service has at most one open anomaly, whichever of its signals raised it. When more than three services in ten raise
+ * one within two rounds, something that they share is the cause, and one anomaly of the mesh says so instead of fifty.
+ */
+import type { Millis } from "../../protocol/time.ts";
+import { usualAt, type Baseline } from "./baseline.ts";
+import { Detector } from "./detector.ts";
+import { explain, numbersOf, type Finding } from "./explain.ts";
+import { POINT_MS, SIGNALS, valueOf, type Golden, type Signal } from "./golden.ts";
+import type { Model } from "./model.ts";
+import { QUIET, raise, type Raising } from "./raise.ts";
+import { TUNING } from "./tuning.ts";
+
+/** What an anomaly of the whole mesh is about; no service has this name, for a service's has a slash. */
+const MESH = "mesh";
+const MESH_SHARE = 0.3;
+/** Two of six services are no mesh. */
+const MESH_SERVICES_MIN = 3;
+/** Until when after it was raised an anomaly counts as one of those that are raised now. */
+const TOGETHER_MS = POINT_MS;
+
+type Body = Readonly<Record<string, string | number | boolean | null>>;
+
+/** `raisedAt` names the anomaly together with its subject. */
+export type Happening =
+  | { readonly kind: "raised"; readonly subject: string; readonly raisedAt: Millis; readonly body: Body }
+  | { readonly kind: "closed"; readonly subject: string; readonly raisedAt: Millis; readonly at: Millis };
+
+/** What must be known after a restart: which series are raised, and which anomalies are open. */
+export interface Memory {
+  readonly at: Millis;
+  /** By `service signal`. */
+  readonly raising: Readonly<Record<string, Raising>>;
+  /** By subject. `members` of the mesh's are the services that joined it. */
+  readonly open: Readonly<Record<string, { readonly raisedAt: Millis; readonly members: readonly string[] }>>;
+}
+
+export const NOTHING_OPEN: Memory = { at: 0, raising: {}, open: {} };
+
+export interface Round {
+  readonly at: Millis;
+  readonly services: ReadonlyMap<string, Golden>;
+  /** Services in maintenance: what they do is neither raised nor learnt. */
+  readonly maintained: ReadonlySet<string>;
+  readonly threshold: number;
+}
+
+interface Watched {
+  readonly baseline: Baseline;
+  readonly detector: Detector;
+  raising: Raising;
+}
+
+interface Open {
+  readonly raisedAt: Millis;
+  readonly members: Set<string>;
+}
+
+export class AnomalyWatch {
+  readonly version: number;
+  readonly #series = new Map<string, Watched>();
+  readonly #open: Map<string, Open>;
+  #at: Millis;
+
+  constructor(model: Model, memory: Memory) {
+    this.version = model.version;
+    this.#at = memory.at;
+    this.#open = new Map(
+      Object.entries(memory.open).map(([subject, { raisedAt, members }]) => [
+        subject,
+        { raisedAt, members: new Set(members) },
+      ]),
+    );
+    for (const [service, signals] of Object.entries(model.services)) {
+      for (const [signal, { baseline, detector }] of Object.entries(signals)) {
+        const key = `${service} ${signal}`;
+        const raising = memory.raising[key] ?? QUIET;
+        this.#series.set(key, { baseline, detector: new Detector(detector), raising });
+      }
+    }
+  }
+
+  /** The moment of the last round. */
+  get at(): Millis {
+    return this.#at;
+  }
+
+  /** How many services can be judged. */
+  get services(): number {
+    return new Set([...this.#series.keys()].map((key) => key.split(" ")[0])).size;
+  }
+
+  /** Takes in what happened before anybody asked: it belongs to the level of now, and raises nothing. */
+  warm(services: ReadonlyMap<string, Golden>): void {
+    for (const [service, golden] of services)
+      for (const signal of SIGNALS) {
+        const value = valueOf(signal, golden);
+        if (value !== null) this.#series.get(`${service} ${signal}`)?.detector.pass(value.value);
+      }
+  }
+
+  /** One round of points. A round that is not newer than the last one changes nothing. */
+  round(round: Round): readonly Happening[] {
+    if (round.at <= this.#at) return [];
+    this.#at = round.at;
+    const findings: Finding[] = [];
+    let scored = 0;
+    for (const [service, golden] of round.services) {
+      const judged = SIGNALS.map((signal) => this.#judge(service, signal, golden, round));
+      if (judged.some(({ isScored }) => isScored)) scored++;
+      const [first] = judged.flatMap(({ raised }) => raised ?? []).toSorted((a, b) => rarityOf(b) - rarityOf(a));
+      if (first !== undefined) findings.push(first);
+    }
+    for (const key of this.#series.keys()) this.#missed(key, round);
+    return [...this.#raise(findings, scored, round), ...this.#close(round.at)];
+  }
+
+  memory(): Memory {
+    const raising = [...this.#series].flatMap(([key, one]) =>
+      one.raising.since === null ? [] : [[key, one.raising] as const],
+    );
+    const open = [...this.#open].map(([subject, { raisedAt, members }]) => [
+      subject,
+      { raisedAt, members: [...members] },
+    ]);
+    return { at: this.#at, raising: Object.fromEntries(raising), open: Object.fromEntries(open) };
+  }
+
+  #judge(
+    service: string,
+    signal: Signal,
+    golden: Golden,
+    { at, maintained, threshold }: Round,
+  ): { readonly isScored: boolean; readonly raised: Finding | null } {
+    const watched = this.#series.get(`${service} ${signal}`);
+    const given = valueOf(signal, golden);
+    if (watched === undefined || given === null) return { isScored: false, raised: null };
+    const { value, noise } = given;
+    const usual = usualAt(watched.baseline, at);
+    const judgement = watched.detector.judge(value, usual, noise);
+    const isMaintained = maintained.has(service);
+    if (isMaintained) watched.detector.pass(value);
+    else watched.detector.learn(value, usual, noise);
+    const score = isMaintained ? null : judgement.score;
+    const { next, act } = raise(watched.raising, score, threshold, TUNING.refractoryPoints);
+    watched.raising = next;
+    return { isScored: true, raised: act === "raise" ? { service, signal, judgement } : null };
+  }
+
+  /** A series without a point in this round: time passes for it all the same. */
+  #missed(key: string, { services, threshold }: Round): void {
+    const watched = this.#series.get(key);
+    const [service = "", signal = "rate"] = key.split(" ");
+    const golden = services.get(service);
+    if (watched === undefined || (golden !== undefined && valueOf(signal as Signal, golden) !== null)) return;
+    watched.raising = raise(watched.raising, null, threshold, TUNING.refractoryPoints).next;
+  }
+
+  #raise(findings: readonly Finding[], scored: number, { at, threshold }: Round): readonly Happening[] {
+    const fresh = findings.filter(({ service }) => !this.#open.has(service));
+    const mesh = this.#open.get(MESH);
+    if (mesh !== undefined) {
+      for (const { service } of fresh) mesh.members.add(service);
+      return [];
+    }
+    const before = [...this.#open].filter(([, { raisedAt }]) => at - raisedAt <= TOGETHER_MS);
+    const together = before.length + fresh.length;
+    if (fresh.length > 0 && together >= MESH_SERVICES_MIN && together > MESH_SHARE * scored) {
+      this.#open.set(MESH, { raisedAt: at, members: new Set(fresh.map(({ service }) => service)) });
+      const first = before[0]?.[0] ?? fresh[0]?.service ?? "";
+      return [
+        {
+          kind: "raised",
+          subject: MESH,
+          raisedAt: at,
+          body: this.#meshBody(fresh, first, together, scored, threshold),
+        },
+      ];
+    }
+    return fresh.map((finding) => {
+      this.#open.set(finding.service, { raisedAt: at, members: new Set([finding.service]) });
+      const body = { ...numbersOf(finding), threshold, baseline: this.version, says: explain(finding) };
+      return { kind: "raised", subject: finding.service, raisedAt: at, body };
+    });
+  }
+
+  #meshBody(fresh: readonly Finding[], first: string, together: number, scored: number, threshold: number): Body {
+    const largest = fresh.reduce((a, b) => (rarityOf(b) > rarityOf(a) ? b : a));
+    const says = `${together} of ${scored} services are unusual at once, ${first} first: something that they share. The largest: ${explain(largest)}`;
+    const numbers = { ...numbersOf(largest), threshold, baseline: this.version };
+    return { services: together, of: scored, first, largest: largest.service, ...numbers, says };
+  }
+
+  /** What is calm again, or is not watched any more. */
+  #close(at: Millis): readonly Happening[] {
+    const isCalm = (service: string): boolean =>
+      SIGNALS.every((signal) => (this.#series.get(`${service} ${signal}`)?.raising.calm ?? null) === null);
+    return [...this.#open].flatMap(([subject, { raisedAt, members }]) => {
+      if (![...members].every(isCalm)) return [];
+      this.#open.delete(subject);
+      return [{ kind: "closed", subject, raisedAt, at } as const];
+    });
+  }
+}
+
+function rarityOf({ judgement }: Finding): number {
+  return Math.abs(judgement.deviations[0]?.sigmas ?? 0) * (judgement.deviations[0]?.onceIn ?? 1);
+}

@@ -1,0 +1,144 @@
+/** What was learnt of a mesh, and how: seven days of every signal, without what must not count as usual. */
+import { DAY, type Millis } from "../../protocol/time.ts";
+import { History, usualAt, type Baseline } from "./baseline.ts";
+import { Detector, type DetectorState } from "./detector.ts";
+import { POINT_MS, SIGNALS, valueOf, type Golden, type Signal } from "./golden.ts";
+import { QUIET, raise } from "./raise.ts";
+import { TUNING } from "./tuning.ts";
+
+export const LEARNT_MS = 7 * DAY;
+/** Less than a day says nothing of its hours. */
+const POINTS_MIN = DAY / POINT_MS;
+
+/** A time that is not learnt from. `service` is null where it was all of them. */
+export interface LeftOut {
+  readonly from: Millis;
+  readonly to: Millis;
+  readonly service: string | null;
+  readonly why: string;
+}
+
+interface SeriesModel {
+  readonly baseline: Baseline;
+  readonly detector: DetectorState;
+}
+
+export interface Model {
+  /** Rises by one with each that is learnt. */
+  readonly version: number;
+  readonly from: Millis;
+  readonly to: Millis;
+  readonly leftOut: readonly LeftOut[];
+  /** Points that were learnt. */
+  readonly points: number;
+  readonly services: Readonly<Record<string, Readonly<Partial<Record<Signal, SeriesModel>>>>>;
+}
+
+/** Points every five minutes from `from` on; NaN where there is none. */
+export interface GoldenSeries {
+  readonly rate: Float32Array;
+  readonly errors: Float32Array;
+  readonly p95Ms: Float32Array;
+}
+
+export function goldenAt({ rate, errors, p95Ms }: GoldenSeries, i: number): Golden {
+  const at = (values: Float32Array): number | null => {
+    const value = values[i] ?? Number.NaN;
+    return Number.isNaN(value) ? null : value;
+  };
+  return { rate: at(rate), errors: at(errors), p95Ms: at(p95Ms) };
+}
+
+export type SignalModels = Model["services"][string];
+
+/** What is learnt of one service, and from how many points; of a signal with less than a day of them nothing. */
+export function learnService(
+  service: string,
+  series: GoldenSeries,
+  from: Millis,
+  leftOut: readonly LeftOut[],
+): { readonly signals: SignalModels; readonly points: number } {
+  let points = 0;
+  const signals = SIGNALS.flatMap((signal) => {
+    const learnt = learnSeries(pointsOf(service, signal, series, from, leftOut));
+    points += learnt?.points ?? 0;
+    return learnt === null ? [] : [[signal, learnt.series] as const];
+  });
+  return { signals: Object.fromEntries(signals), points };
+}
+
+interface LearntPoint {
+  readonly at: Millis;
+  readonly value: number;
+  readonly noise: number;
+}
+
+function pointsOf(
+  service: string,
+  signal: Signal,
+  series: GoldenSeries,
+  from: Millis,
+  leftOut: readonly LeftOut[],
+): readonly LearntPoint[] {
+  const out = leftOut.filter((one) => one.service === null || one.service === service);
+  return Array.from(series.rate, (_, i) => from + i * POINT_MS).flatMap((at, i) => {
+    // A point tells of the five minutes before it.
+    if (out.some((one) => at > one.from && at - POINT_MS < one.to)) return [];
+    const value = valueOf(signal, goldenAt(series, i));
+    return value === null ? [] : [{ at, ...value }];
+  });
+}
+
+function learnSeries(points: readonly LearntPoint[]): { readonly series: SeriesModel; readonly points: number } | null {
+  if (points.length < POINTS_MIN) return null;
+  const history = new History(TUNING.historyPoints);
+  for (const { at, value } of points) history.add(at, value);
+  const baseline = history.baseline();
+  if (baseline === null) return null;
+  const detector = new Detector();
+  for (const { at, value, noise } of points) detector.learn(value, usualAt(baseline, at), noise);
+  return { series: { baseline, detector: detector.state() }, points: points.length };
+}
+
+/** How many anomalies a service would have raised from `since` on, had nothing been learnt meanwhile. */
+export function wouldRaise(
+  signals: SignalModels,
+  service: string,
+  series: GoldenSeries,
+  from: Millis,
+  since: Millis,
+  threshold: number,
+): number {
+  let raised = 0;
+  for (const signal of SIGNALS) {
+    const learnt = signals[signal];
+    if (learnt === undefined) continue;
+    const detector = new Detector(learnt.detector);
+    let state = QUIET;
+    for (const { at, value, noise } of pointsOf(service, signal, series, from, [])) {
+      if (at < since) continue;
+      const { score } = detector.judge(value, usualAt(learnt.baseline, at), noise);
+      detector.pass(value);
+      const { next, act } = raise(state, score, threshold, TUNING.refractoryPoints);
+      state = next;
+      if (act === "raise") raised++;
+    }
+  }
+  return raised;
+}
+
+/** The times of maintenance with one more moment of it. What is older than a week is forgotten. */
+export function withMaintenance(
+  known: readonly LeftOut[],
+  maintained: ReadonlySet<string>,
+  at: Millis,
+): readonly LeftOut[] {
+  const kept = known.filter(({ to }) => to > at - LEARNT_MS);
+  return [...maintained].reduce<readonly LeftOut[]>((all, service) => {
+    const last = all.findLast((one) => one.service === service);
+    // It was there a point ago: the same one goes on.
+    if (last === undefined || at - last.to > 2 * POINT_MS)
+      return [...all, { from: at - POINT_MS, to: at, service, why: "maintenance" }];
+    return all.map((one) => (one === last ? { ...one, to: at } : one));
+  }, kept);
+}

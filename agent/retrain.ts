@@ -1,0 +1,66 @@
+/** `agent retrain-baseline`: learns what is usual anew, by hand. A running agent takes it up by itself. */
+import { failure, success, type Result } from "../protocol/result.ts";
+import type { Millis } from "../protocol/time.ts";
+import { knownMaintenance } from "./anomalies.ts";
+import { retrain, rollBack } from "./baseline.ts";
+import type { AgentConfig } from "./config.ts";
+import type { LeftOut } from "./core/model.ts";
+
+/** A time such as `2026-11-23T10:00:00Z/2026-11-23T12:00:00Z`, with `=namespace/service` where it was one service. */
+export function parseLeftOut(text: string): Result<LeftOut, string> {
+  const [span = "", service = null] = text.split("=");
+  const [from, to] = span.split("/").map((moment) => Date.parse(moment));
+  const isSpan = from !== undefined && to !== undefined && to > from && span.split("/").length === 2;
+  return isSpan
+    ? success({ from, to, service, why: "left out by hand" })
+    : failure(
+        `--without ${text}: write FROM/TO or FROM/TO=namespace/service, such as 2026-11-23T10:00:00Z/2026-11-23T12:00:00Z`,
+      );
+}
+
+/** Prints what it does. False if nothing was changed. */
+export async function retrainBaseline(
+  { sources, dataDir, anomalies }: AgentConfig,
+  without: readonly LeftOut[],
+  now: Millis,
+  print: (line: string) => void,
+): Promise<boolean> {
+  const { prometheus } = sources;
+  if (prometheus === undefined) {
+    print("a baseline is learnt from Prometheus: configure sources.prometheus");
+    return false;
+  }
+  const leftOut = [...without, ...knownMaintenance(dataDir, now)];
+  const progress = (done: number, of: number): void => print(`read day ${done} of ${of}`);
+  const learnt = await retrain({ prometheus, dataDir, now, leftOut, threshold: anomalies.threshold, progress });
+  if (!learnt.ok) {
+    print(`nothing is changed: ${learnt.failure}`);
+    return false;
+  }
+  const { model, services, shadow } = learnt.value;
+  for (const one of model.leftOut)
+    print(`left out ${time(one.from)} to ${time(one.to)} of ${one.service ?? "all services"}: ${one.why}`);
+  print(
+    `baseline ${model.version}: ${services} services, ${model.points} points, ${time(model.from)} to ${time(model.to)}`,
+  );
+  print(
+    shadow.before === null
+      ? `in the last 24 hours it would have raised ${shadow.now} anomalies`
+      : `in the last 24 hours it would have raised ${shadow.now} anomalies, the one before it ${shadow.before}`,
+  );
+  print("it is in use; a running agent takes it up within its interval. --roll-back puts the one before it back");
+  return true;
+}
+
+/** Prints which baseline is in use again. */
+export function rollBackBaseline({ dataDir }: AgentConfig, print: (line: string) => void): boolean {
+  const model = rollBack(dataDir);
+  print(
+    model.ok ? `baseline ${model.value.version}, learnt until ${time(model.value.to)}, is in use again` : model.failure,
+  );
+  return model.ok;
+}
+
+function time(at: Millis): string {
+  return new Date(at).toISOString().replace(".000Z", "Z");
+}
