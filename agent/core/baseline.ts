@@ -43,6 +43,19 @@ export function usualAt({ all, hours }: Baseline, at: Millis): Usual {
   return { all, hour: hours[hourOf(at)] ?? null };
 }
 
+/** Of all these points at once, with no more memory than they take; null of too few. */
+export function baselineOf(points: readonly { readonly at: Millis; readonly value: number }[]): Baseline | null {
+  if (points.length < POINTS_MIN) return null;
+  const values = points.map(({ value }) => value);
+  const byHour = Array.from({ length: HOURS }, (): number[] => []);
+  for (const { at, value } of points) byHour[hourOf(at)]?.push(value);
+  const sorted = (some: number[]): number[] => some.sort((a, b) => a - b);
+  return {
+    all: levelOf(sorted(values), values.length),
+    hours: byHour.map((some) => (some.length < HOUR_POINTS_MIN ? null : levelOf(sorted(some), some.length))),
+  };
+}
+
 /** The newest points of a series, always in order, so that what is usual costs two look-ups. */
 export class History {
   readonly #values: Float64Array;
@@ -83,12 +96,6 @@ export class History {
     return { all: this.#all.level(), hour: isAnotherDay ? this.#hour(hourOf(at)) : null };
   }
 
-  /** Null while there are too few points. */
-  baseline(): Baseline | null {
-    if (this.#all.size < POINTS_MIN) return null;
-    return { all: this.#all.level(), hours: this.#byHour.map((_, hour) => this.#hour(hour)) };
-  }
-
   #hour(hour: number): Level | null {
     const values = this.#byHour[hour];
     return values === undefined || values.size < HOUR_POINTS_MIN ? null : values.level();
@@ -119,17 +126,7 @@ class Sorted {
   }
 
   level(): Level {
-    const apart = (from: number): number => this.#quantile(1 - from) - this.#quantile(from);
-    const spread = Math.max(apart(0.25) / QUARTILES_APART, (RIM_SHARE * apart(0.02)) / RIMS_APART);
-    return { median: this.#quantile(0.5), spread };
-  }
-
-  /** Between the two neighbours. */
-  #quantile(share: number): number {
-    const rank = share * (this.size - 1);
-    const below = Math.floor(rank);
-    const low = this.#values[below] ?? 0;
-    return rank === below ? low : low + (rank - below) * ((this.#values[below + 1] ?? low) - low);
+    return levelOf(this.#values, this.size);
   }
 
   /** Of the first value that is not smaller. */
@@ -142,4 +139,17 @@ class Sorted {
     }
     return low;
   }
+}
+
+/** @param sorted of which the first `size` count */
+function levelOf(sorted: ArrayLike<number>, size: number): Level {
+  const quantile = (share: number): number => {
+    const rank = share * (size - 1);
+    const below = Math.floor(rank);
+    const low = sorted[below] ?? 0;
+    return rank === below ? low : low + (rank - below) * ((sorted[below + 1] ?? low) - low);
+  };
+  const apart = (from: number): number => quantile(1 - from) - quantile(from);
+  const spread = Math.max(apart(0.25) / QUARTILES_APART, (RIM_SHARE * apart(0.02)) / RIMS_APART);
+  return { median: quantile(0.5), spread };
 }

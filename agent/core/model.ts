@@ -1,6 +1,6 @@
 /** What was learnt of a mesh, and how: seven days of every signal, without what must not count as usual. */
 import { DAY, type Millis } from "../../protocol/time.ts";
-import { History, usualAt, type Baseline } from "./baseline.ts";
+import { baselineOf, usualAt, type Baseline } from "./baseline.ts";
 import { Detector, type DetectorState } from "./detector.ts";
 import { POINT_MS, SIGNALS, valueOf, type Golden, type Signal } from "./golden.ts";
 import { QUIET, raise } from "./raise.ts";
@@ -91,9 +91,7 @@ function pointsOf(
 
 function learnSeries(points: readonly LearntPoint[]): { readonly series: SeriesModel; readonly points: number } | null {
   if (points.length < POINTS_MIN) return null;
-  const history = new History(TUNING.historyPoints);
-  for (const { at, value } of points) history.add(at, value);
-  const baseline = history.baseline();
+  const baseline = baselineOf(points);
   if (baseline === null) return null;
   const detector = new Detector();
   for (const { at, value, noise } of points) detector.learn(value, usualAt(baseline, at), noise);

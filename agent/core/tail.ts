@@ -19,8 +19,8 @@ const BUCKET_WIDTH = 1 / 16;
 /** Fewer deviations say nothing of how rare one is. */
 const WEIGHT_MIN = 30;
 
-/** The buckets that are not empty, as pairs of index and weight. */
-export type TailState = readonly (readonly [number, number])[];
+/** The buckets that are not empty: index, weight, index, weight… */
+export type TailState = readonly number[];
 
 export class Tail {
   readonly #weights = new Float32Array(BUCKETS);
@@ -29,7 +29,7 @@ export class Tail {
 
   constructor(tuning: Tuning, state: TailState = []) {
     this.#tuning = tuning;
-    for (const [bucket, weight] of state) this.#weights[bucket] = weight;
+    for (let i = 0; i < state.length; i += 2) this.#weights[state[i] ?? 0] = state[i + 1] ?? 0;
     this.#weight = this.#sum();
   }
 
@@ -68,7 +68,7 @@ export class Tail {
   }
 
   state(): TailState {
-    return [...this.#weights].flatMap((weight, bucket) => (weight === 0 ? [] : [[bucket, weight] as const]));
+    return [...this.#weights].flatMap((weight, bucket) => (weight === 0 ? [] : [bucket, weight]));
   }
 
   #sum(): number {

@@ -1,7 +1,7 @@
 /** The detector: what it says of a point, and when that becomes an event. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { History, usualAt, type Usual } from "../../agent/core/baseline.ts";
+import { baselineOf, History, usualAt, type Usual } from "../../agent/core/baseline.ts";
 import { Detector, onceInAt } from "../../agent/core/detector.ts";
 import { QUIET, raise, THRESHOLD, type Raised } from "../../agent/core/raise.ts";
 import { Series, type Point, type Scored } from "../../agent/core/series.ts";
@@ -189,11 +189,12 @@ describe("a score", () => {
 });
 
 describe("what is usual", () => {
-  it("is the median and the spread of the newest points, by the hour from the second day on", () => {
+  it("is the median and the spread, of all hours and of each, whether learnt point by point or at once", () => {
+    const all = daily(1, 9, (_i, _at, usual) => usual).map(({ at, value }) => ({ at, value: value ?? 0 }));
     const history = new History(2 * POINTS_A_DAY);
-    expect(history.usual(MONDAY)).toBeNull();
-    for (const { at, value } of daily(1, 9, (_i, _at, usual) => usual)) history.add(at, value ?? 0);
-    const baseline = history.baseline();
+    expect([history.usual(MONDAY), baselineOf(all.slice(0, 29))]).toEqual([null, null]);
+    for (const { at, value } of all) history.add(at, value);
+    const baseline = baselineOf(all.slice(-2 * POINTS_A_DAY));
     expect(baseline?.hours.map((hour) => Math.round((hour?.median ?? 0) / 20))).toEqual([
       ...Array.from({ length: 9 }, () => 1),
       ...Array.from({ length: 9 }, () => 4),
