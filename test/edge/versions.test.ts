@@ -141,6 +141,9 @@ it("a deploy, a rollback and the deploy again lose nothing that waited for Postg
     }
     await edge.deploy(script);
     expect(Object.keys(await edge.statuses())).toContain(agent.cluster);
+    // What the release before kept, in its objects and in the cache, is made into every kind of page.
+    for (const path of script === previous ? ["/"] : ["/", "/view", "/history", "/history.atom", "/maintenance.ics"])
+      expect([path, (await edge.visit(path)).status]).toEqual([path, 200]);
     await agent.push();
     await expectSaid(edge, agent.cluster, "operational");
     database.heal();
