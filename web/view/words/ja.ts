@@ -18,7 +18,7 @@ export const ja: Words = {
     allWell: "すべてのシステムが正常です",
     is: {
       under_maintenance: "{who} はメンテナンス中です",
-      unknown: "{who} から報告がありません|{who} から報告がありません|どのコンポーネントからも報告がありません",
+      unknown: "{who} から報告がありません|{who} から報告がありません|すべてのコンポーネントから報告がありません",
       degraded_performance: "{who} の性能が低下しています",
       partial_outage: "{who} で一部のリクエストが失敗しています",
       major_outage: "{who} は停止しています",
@@ -26,7 +26,7 @@ export const ja: Words = {
     all: "すべてのコンポーネント",
     some: "{total} 件中 {n} 件のコンポーネント",
     nothing: "まだ何も公開されていません",
-    noNews: "{at} 以降の情報がありません",
+    noNews: "{at} 以降、情報がありません",
     tally: "{total} 件中 {n} 件が正常",
     asOfAgo: "{at} 時点({age}前)",
     noReport: "まだ報告がありません",
@@ -47,7 +47,7 @@ export const ja: Words = {
     minutes: "{n} 分",
     hours: "{n} 時間",
     days: "{n} 日",
-    yourTime: "あなたの時刻で {span}",
+    yourTime: "現地時刻 {span}",
     messages: [
       ["It is not running\\. ?", "動作していません。"],
       ["It is switched off\\. ?", "停止されています。"],
