@@ -163,6 +163,7 @@ describe("the public page in a browser", () => {
     );
     server.drop();
     const asks = (): Promise<number> => Promise.resolve(server.requests.filter((line) => line === "GET /ar").length);
+    await page.clock.runFor(40 * SECOND);
     await soon(page, asks).toBeGreaterThan(1);
     expect(server.requests).not.toContain("GET /");
     // Time runs to the right where words run to the left: the newest day stands under "today".
