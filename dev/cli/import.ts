@@ -37,9 +37,10 @@ await command(HELP, { "dry-run": { type: "boolean" } }, async ({ values, positio
   await takeOver(operator, page, say);
 });
 
-function tellPlan({ name, components, incidents, maintenances }: ForeignPage): void {
+function tellPlan({ name, timeZone, components, incidents, maintenances }: ForeignPage): void {
   const groups = new Set(components.flatMap(({ group }) => group ?? []));
-  console.log(`${name} has`);
+  // Days are cut there: in another zone an incident of the night stands at another day.
+  console.log(timeZone === null ? `${name} has` : `${name} in ${timeZone} (here PAGE_TIME_ZONE says it) has`);
   console.log(`${count(components.length, "component")} in ${count(groups.size, "group")}`);
   for (const { name: component, group } of components)
     console.log(`  ${group === null ? "" : `${group}: `}${component}`);

@@ -189,6 +189,7 @@ describe("npm run import", () => {
     expect(code).toBe(0);
     expect(problem.split("\n").filter((line) => line.startsWith("reading http"))).toHaveLength(3);
     expect(out).toContain("3 components in 1 group\n  Platform / Shop: Payments\n");
+    expect(out).toContain(" in Etc/UTC (here PAGE_TIME_ZONE says it) has\n");
     expect(out).toContain("2 incidents\n");
     expect(out).toContain("4 maintenances\n");
     expect(out).toContain("Nothing was written");
