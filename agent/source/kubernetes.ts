@@ -179,7 +179,10 @@ function followAutoscalers(
   });
 }
 
-/** The last Warning of each object, for as many as there is room for. */
+/**
+ * The last Warning of each object, for as many as there is room for. API servers send no bookmarks for events: a quiet
+ * watch of them is begun anew after each silence, which the server's answer shows to be harmless.
+ */
 function followWarnings(options: KubernetesSourceOptions, namespace: string, warnings: Map<string, string>): Follower {
   const take = ({ about, text }: Warning): void => {
     warnings.delete(about);

@@ -209,7 +209,7 @@ function handles(world: World, controllers: Controllers): Handles {
     },
     addOwner: (namespace, name, replicas, manager) => controllers.addOwner(namespace, name, replicas, manager),
     removeReverters: (namespace, name) => {
-      objects.delete("horizontalpodautoscalers", namespace, name);
+      for (const own of [name, `keda-hpa-${name}`]) objects.delete("horizontalpodautoscalers", namespace, own);
       controllers.removeReverters(namespace, name);
     },
     ...faults(world, controllers),

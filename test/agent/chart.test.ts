@@ -1,11 +1,12 @@
 /** What a cluster's owner installs: rendered, and held to what it may grant. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { parse, stringify } from "yaml";
+import { parse } from "yaml";
 import { parseConfig } from "../../agent/config.ts";
 import { manifestsOf, renderChart, type Manifest } from "../../dev/chart/chart.ts";
 import type { Value } from "../../dev/chart/functions.ts";
 import { parseTemplate, renderTemplate, type Templates } from "../../dev/chart/template.ts";
+import { enrolmentText } from "../../dev/cli/enrolment.ts";
 import { rulesOf } from "../../dev/kubernetes/rbac.ts";
 import { startKubernetesServer } from "../../dev/kubernetes/server.ts";
 
@@ -212,9 +213,39 @@ describe("a template", () => {
   ])("%s is refused, not guessed", (text, message) => expect(() => run(text)).toThrow(message));
 });
 
-it("what enrolment prints is a values file as it is", () => {
-  // As dev/cli/enroll.ts prints it, dataDir and comments included.
-  const printed = stringify({ ...SMALLEST, dataDir: "./agent-data", interval: "10s" });
-  expect(parseConfig(printed, "/tmp")).toMatchObject({ ok: true });
-  expect(configOf(render(parse(printed) as Values))).toMatchObject({ ok: true });
+describe("what enrolment prints", () => {
+  const enrollment = {
+    cluster: "eu-1",
+    code: "ABCDEFGHABCDEFGHABCDEFGHABCDEFGH",
+    expiresAt: Date.now(),
+    edgeKeys: ["A".repeat(43) + "="],
+  };
+  const print = (namespaces: readonly string[], prometheus: string | null): string =>
+    enrolmentText("https://status.example.com", enrollment, { namespaces, prometheus });
+
+  it.each<[string, readonly string[], string | null, readonly string[]]>([
+    ["an API server", ["shop", "data"], null, ["kubernetes"]],
+    ["a Prometheus", [], "http://prometheus.monitoring:9090", ["prometheus"]],
+    ["both", ["shop"], "http://prometheus.monitoring:9090", ["kubernetes", "prometheus"]],
+  ])("for %s is ready, for the agent and for the chart", (_name, namespaces, prometheus, sources) => {
+    const text = print(namespaces, prometheus);
+    const own = parseConfig(text, "/tmp");
+    expect(own.ok && Object.keys(own.value.sources).toSorted()).toEqual(sources);
+    const installed = configOf(render(parse(text) as Values));
+    expect(installed.ok && installed.value).toMatchObject({
+      cluster: "eu-1",
+      leases: { edgeKeys: enrollment.edgeKeys },
+    });
+  });
+
+  it("without either says what is missing", () => {
+    const own = parseConfig(print([], null), "/tmp");
+    expect(own.ok ? [] : own.failure.map(({ message }) => message)).toEqual([
+      expect.stringContaining("add at least one"),
+    ]);
+    // Its comment, taken in, is a source.
+    expect(parseConfig(print([], null).replaceAll(/^# (sources:|  kubernetes:)/gm, "$1"), "/tmp")).toMatchObject({
+      ok: true,
+    });
+  });
 });

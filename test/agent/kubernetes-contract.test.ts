@@ -185,6 +185,7 @@ function realServer(kubeconfig: string): World {
       const client = access.token === null ? null : createKubernetesClient(config);
       const stop = async (): Promise<void> => {
         for (const name of ["one", "two", "three"]) await call(access, "DELETE", `${path}/${name}`);
+        await call(access, "DELETE", `${leases}/observatory-contract`);
       };
       return { access, namespace, client, stop };
     },

@@ -244,9 +244,10 @@ const WORLDS: readonly (readonly [name: string, play: (life: Life) => Promise<vo
   [
     "an edge that cannot be reached for a while",
     async (life) => {
+      // Gone at once: who starts after a death knows from the disk alone what was wanted.
       life.wants(1, [lease()]);
-      await life.says("applied");
       life.edgeIsGone();
+      await life.says("applied");
       await life.configure(leasesConfig());
       await life.says("applied");
       await new Promise((done) => setTimeout(done, 150));

@@ -2,6 +2,8 @@ import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import fc from "fast-check";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { patchOf } from "../../agent/annotations.ts";
+import type { Step } from "../../agent/core/lease-step.ts";
 import { decideLease, LeasesConfigSchema, type LeaseFacts } from "../../agent/core/lease.ts";
 import { edgeKeys, openDesired } from "../../agent/desired.ts";
 import { canonicalJson, desiredStateMessage, type SignedDesired } from "../../protocol/lease.ts";
@@ -155,6 +157,30 @@ describe("a lease that is fine but for one thing", () => {
     ]);
     expect(decideLease(facts, NOW).allow).toBe(true);
   });
+});
+
+describe("a patch", () => {
+  const metadata = {
+    name: "checkout",
+    namespace: "shop",
+    resourceVersion: "41",
+    generation: 2,
+    annotations: {},
+    managedFields: [],
+  };
+  const deployment = {
+    metadata,
+    spec: { replicas: 3 },
+    status: { observedGeneration: 2, replicas: 3, readyReplicas: 3 },
+  };
+  const end = { generation: 7, reason: "" } as const;
+  it.each<Step>([
+    { act: "apply", lease: fine.lease, replicas: 1, prior: 3, spends: true, note: null },
+    { act: "reapply", ...end, replicas: 1 },
+    { act: "restore", ...end, replicas: 3, state: "released" },
+  ])("to $act fails where the deployment has moved since it was looked at", (step) =>
+    expect(patchOf(step, deployment)).toMatchObject({ metadata: { resourceVersion: "41" } }),
+  );
 });
 
 describe("budgets", () => {

@@ -235,6 +235,16 @@ describe("the cluster's owner wins", () => {
     expect(cluster.shows().replicas).toBe(3);
   });
 
+  it("when a person removes the annotation and scales: the number is left as it is", async () => {
+    const agent = cluster.agent();
+    agent.offer(desired(1, [lease()]));
+    await untilState(agent, "applied");
+    cluster.server.scale("shop", "checkout", 5);
+    cluster.server.annotate("shop", "checkout", { maintenance: null });
+    await untilState(agent, "superseded");
+    expect(cluster.shows()).toEqual({ replicas: 5, annotations: { "observatory.edge/generation": "1" } });
+  });
+
   it("when an autoscaler that cannot be seen puts replicas back twice: conflict, and no fight", async () => {
     cluster.server.addAutoscaler("shop", "checkout", 2, { hidden: true });
     const agent = cluster.agent();
