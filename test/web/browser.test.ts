@@ -280,9 +280,17 @@ describe("the public page in a browser", () => {
     current = { ...healthy(), announced: "nothing" };
     const page = await open("/");
     await connected();
+    await page.locator(".bars").nth(2).focus();
     current = { ...healthy(), generatedAt: NOW + 1, incidents: [incident()], announced: "one" };
     server.send({ ...change(current.components, NOW + 1), announced: "one" });
     await soon(page, () => page.locator("#days").innerText()).toContain(incident().name);
+    await soon(page, () => page.locator("#say").textContent()).toContain(
+      "Some payments fail. Since 13:48 UTC · Affects Payments.. Identified 13:58 UTC. About 3 of 10 payments by card fail.",
+    );
+    // What came stands above: who reads with the keyboard stays where they were.
+    expect(
+      await page.evaluate(() => [...document.querySelectorAll(".bars")].indexOf(document.activeElement as Element)),
+    ).toBe(2);
   });
 
   it("reads a day out of the bars with the arrow keys", async () => {

@@ -49,6 +49,8 @@ describe("sitemap.xml", () => {
     expect(paths.slice(0, 3)).toEqual(["/", "/history", "/components/component000"]);
     expect(paths.slice(-2)).toEqual(["/incidents/incident0001", "/maintenance/announced001"]);
     expect(urlset.url.at(-2)?.lastmod).toBe("2026-11-23T13:58:39Z");
+    expect(xml).toContain(`<xhtml:link rel="alternate" hreflang="x-default" href="${origin}/"/>`);
+    expect(xml).toContain(`<xhtml:link rel="alternate" hreflang="de" href="${origin}/de"/>`);
   });
 });
 

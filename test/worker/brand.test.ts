@@ -145,7 +145,7 @@ describe("a brand", () => {
     }
     const page = texts[0]?.[1] ?? "";
     expect(page).toContain(`<link rel="canonical" href="${OWN}/"/>`);
-    expect(page).toContain(`hreflang="de" href="${OWN}/de"`);
+    expect(texts[4]?.[1]).toContain(`hreflang="de" href="${OWN}/de"`);
     expect(page).toContain(`<meta property="og:image" content="${OWN}/card/`);
     expect(JSON.parse(texts[1]?.[1] ?? "")).toMatchObject({ page: { url: OWN } });
     const opened = await cli("POST", "/cli/v1/incidents", { name: "Slow", body: "We look." });

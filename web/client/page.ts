@@ -32,7 +32,7 @@ const READOUT = String("/readout.js");
 const BARS_MS = 3_600_000;
 
 /** What frames and the page have in common. */
-type Known = Pick<Shown, "components" | "archive" | "announced">;
+type Known = Pick<Shown, "archive" | "announced">;
 
 const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
 const renderedAt = (): Millis => Number(rendered("now"));
@@ -62,7 +62,7 @@ tick();
 // It works. Where it does not, the style lets everything look old.
 document.body.className = "on";
 // Last, because a page saved to a file has nobody to listen to, and fails here.
-live = openSocket<PageChange>("/live", hear);
+live = openSocket<PageChange>("/live", take);
 
 function tick(): void {
   announce();
@@ -78,14 +78,10 @@ function tick(): void {
   if (isWanted && since(askedAt) >= patienceMs) void ask();
 }
 
-/** What frames say of trouble is English; in other languages the first that says any waits for its words. */
-async function hear(frame: PageChange): Promise<void> {
-  if (!locale.messages && /"(why|words)":"/.test(JSON.stringify(frame))) await learnMessages();
-  take(frame);
-}
-
 /** A frame, if it is one and no older than what is shown. */
-function take(frame: PageChange): void {
+async function take(frame: PageChange): Promise<void> {
+  // What frames say of trouble is English; in other languages the first that says any waits for its words.
+  if (!locale.messages && JSON.stringify(frame).includes('"why":"')) await learnMessages();
   // Also what is not a frame, as how to come back after a cut: it has no time.
   if (!(frame.generatedAt >= change.generatedAt)) return;
   notBefore(frame.generatedAt);
@@ -93,14 +89,14 @@ function take(frame: PageChange): void {
   showCopyNote(false);
   const { generatedAt } = frame;
   // A visitor's own view has some of them.
-  const { own } = (document.getElementById("days") as HTMLElement).dataset;
-  const components = frame.components.filter(({ id }) => own === undefined || own.includes(id));
-  const idsOf = (of: Known): string => of.components.map(({ id, name }) => id + name).join();
-  const stillOf = (of: Known): string => JSON.stringify([of.archive, of.announced, idsOf(of)]);
-  const next: Known = { ...frame, components };
+  const own = rendered("own");
+  const components = frame.components.filter(({ id }) => own?.includes(id) ?? true);
+  const idsOf = (of: readonly LiveComponent[]): string => of.map(({ id, name }) => id + name).join();
+  const stillOf = ({ archive, announced }: Known): string => JSON.stringify([archive, announced]);
+  const isSame = idsOf(components) === idsOf(change.components);
   // What comes and goes with the whole page; until then what is shown goes on ageing.
-  if (stillOf(next) !== stillOf(change)) renew();
-  if (idsOf(next) === idsOf(change)) change = { ...change, components, generatedAt };
+  if (!isSame || stillOf(frame) !== stillOf(change)) renew();
+  if (isSame) change = { ...change, components, generatedAt };
   tick();
 }
 
@@ -120,50 +116,57 @@ async function ask(): Promise<void> {
   // does not tell the time; then ever more rarely.
   patienceMs = Math.min(PATIENCE_MAX_MS, 2_000 + patienceMs * (1 + Math.random()));
   try {
-    const answer = await fetch(location.pathname, { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
+    // This very address.
+    const answer = await fetch("", { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
     learnTime(answer);
+    // Without its head: this page's policy does not know the style of another version, and would say so.
+    const [, main] = (await answer.text()).split("<main");
     const fresh = new DOMParser()
-      // Without its head: this page's policy does not know the style of another version, and would say so.
-      .parseFromString(trustedMarkup((await answer.text()).replace(/.*?<main/s, "<main")), "text/html")
+      .parseFromString(trustedMarkup(`<main${main}`), "text/html")
       .getElementById("days") as HTMLElement;
     // Whatever is not our page ends here: a sign-in of the network, somebody's archive, an error.
     const next = JSON.parse(fresh.dataset["page"] as string) as Shown;
     if (next.generatedAt >= change.generatedAt) replace(fresh, next);
   } catch {
     // No answer is no news: the evidence shown goes on ageing.
-    if (isKept) change = { ...change, components: change.components.map(unvouched) };
+    // And how old a kept page is, nobody can say then.
+    if (isKept) change = { ...change, components: change.components.map((one) => ({ ...one, outlook: [] })) };
     showCopyNote(true);
   }
   tick();
 }
 
-/** Nobody can say how old a kept page is while nobody answers. */
-function unvouched(component: LiveComponent): LiveComponent {
-  return { ...component, outlook: [] };
-}
-
 function showCopyNote(isShown: boolean): void {
-  document.getElementById("copy")?.toggleAttribute("hidden", !isShown);
+  (document.getElementById("copy") as HTMLElement).hidden = !isShown;
 }
 
 function replace(fresh: HTMLElement, next: Shown): void {
   barsAt = Date.now();
   isKept = false;
   change = next;
-  const stops = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>("#days :is(a,summary,[tabindex])")];
-  const focused = stops().indexOf(document.activeElement as HTMLElement);
+  const focused = document.activeElement as Stop;
+  const place = alike(focused).indexOf(focused);
   // Groups stay as their reader folded them.
   for (const group of fresh.querySelectorAll<HTMLDetailsElement>(".g")) {
     group.open = (document.getElementById(group.id) as HTMLDetailsElement | null)?.open ?? group.open;
   }
   document.getElementById("days")?.replaceWith(fresh);
-  stops()[focused]?.focus({ preventScroll: true });
+  alike(focused)[place]?.focus({ preventScroll: true });
 }
 
-/** What the page says at `at`, beginning with its headline. */
+type Stop = HTMLElement & { readonly href?: string };
+
+/** What is the same thing as `one`, before and after the page was fetched anew: more may stand above it than did. */
+function alike(one: Stop): Stop[] {
+  const keyOf = (stop: Stop): string => `${stop.href}${stop.closest("[id]")?.id}`;
+  return [...document.querySelectorAll<Stop>(one.localName)].filter((stop) => keyOf(stop) === keyOf(one));
+}
+
+/** What the page says at `at`, beginning with its headline: how components are, and what was announced last. */
 function sayings(at: Millis): readonly [string, ...string[]] {
   const rows = change.components.map((one) => `${one.name}: ${locale.status[outlookAt(one, at).status]}`);
-  return [headline(change, change.incident, at, locale), ...rows];
+  const notices = [...document.querySelectorAll(".notice>:not(details)")].map(({ textContent }) => textContent);
+  return [headline(change, change.incident, at, locale), ...notices, ...rows];
 }
 
 /** Says once, politely, what is different now. */
@@ -172,11 +175,11 @@ function announce(): void {
   const [[before], [sentence]] = [said, next];
   const news = next.filter((text) => !said.includes(text));
   said = next;
-  if (news.length > 0) say(`${news.slice(0, 6).join(". ")}.`);
+  if (news[0]) say(`${news.slice(0, 6).join(". ")}.`);
   if (sentence === before) return;
   document.title = document.title.replace(before, () => sentence);
   // The Worker draws the tab's icon. What it does not show any more, it must not show.
-  document.querySelector("[rel=icon]")?.setAttribute("href", "data:,");
+  (document.querySelector("[rel=icon]") as HTMLLinkElement).href = "data:,";
 }
 
 /** The same span in the visitor's zone, where that reads differently. */

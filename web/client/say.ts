@@ -1,4 +1,4 @@
 /** To those who listen to the page. */
 export function say(text: string): void {
-  document.getElementById("say")?.replaceChildren(text);
+  (document.getElementById("say") as HTMLElement).textContent = text;
 }

@@ -10,6 +10,8 @@ export async function learnMessages(): Promise<void> {
 }
 
 /** What the live page was rendered from. It is another element once the page was fetched anew. */
-export function rendered(name: "page" | "now" | "first"): string {
-  return document.getElementById("days")?.dataset[name] as string;
+export function rendered(name: "page" | "now" | "first"): string;
+export function rendered(name: "own"): string | undefined;
+export function rendered(name: string): string | undefined {
+  return document.getElementById("days")?.dataset[name];
 }

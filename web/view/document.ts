@@ -69,18 +69,24 @@ export function document({
   // They are half of the words, and most readers never need them: the live page's script asks for them when it does.
   const { messages = [], ...spoken } = words.live;
   const isAsked = kind === "page" && messages.length > 0;
-  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><meta name="color-scheme" content="light dark"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, title, status, locale)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style>${brandStyleElement(brand)}</head><body data-words='${json({ ...spoken, timeZone, ...(!isAsked && { messages }) } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
+  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, kind, title, status, locale)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style>${brandStyleElement(brand)}</head><body data-words='${json({ ...spoken, timeZone, ...(!isAsked && { messages }) } satisfies LiveLocale)}'>${shapeSheet()}${body}<script>${trusted(script)}</script></body></html> `
     .text;
 }
 
 /**
- * Its addresses: behind a language, and without one in that of whoever asks. And what chats and networks show of it;
- * they read everything else from title and description.
+ * Its addresses: behind a language, and without one in that of whoever asks; of the live page, which is weighed, the
+ * sitemap tells them. And what chats and networks show of it; they read everything else from title and description.
  */
-function known({ origin, path }: Address, title: string, status: ComponentStatus, { base }: Locale): Html {
+function known(
+  { origin, path }: Address,
+  kind: DocumentKind,
+  title: string,
+  status: ComponentStatus,
+  { base }: Locale,
+): Html {
   const behind = (prefix: string): string => origin + prefix + (path === "/" && prefix !== "" ? "" : path);
-  const spoken = LANGUAGES.map(
-    (lang) => markup`<link rel="alternate" hreflang="${lang}" href="${behind(`/${lang}`)}"/>`,
+  const spoken = ["", ...LANGUAGES].map(
+    (lang) => markup`<link rel="alternate" hreflang="${lang || "x-default"}" href="${behind(lang && `/${lang}`)}"/>`,
   );
-  return markup`<link rel="canonical" href="${behind(base)}"/><link rel="alternate" hreflang="x-default" href="${behind("")}"/>${spoken}<link rel="alternate" type="application/atom+xml" href="${origin}/history.atom"/><meta property="og:title" content="${title}"/><meta property="og:image" content="${origin}/card/${status}.png"/><meta name="twitter:card" content="summary_large_image"/>`;
+  return markup`<link rel="canonical" href="${behind(base)}"/>${kind !== "page" && spoken}<link rel="alternate" type="application/atom+xml" href="${origin}/history.atom"/><meta property="og:title" content="${title}"/><meta property="og:image" content="${origin}/card/${status}.png"/><meta name="twitter:card" content="summary_large_image"/>`;
 }
