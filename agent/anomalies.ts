@@ -28,8 +28,8 @@ const QUERY_TIMEOUT_MS = 10_000;
 /** A baseline is learnt anew when it is older than this, and after a failure no sooner than that, ms. */
 const LEARN_EVERY_MS = DAY;
 const LEARN_AGAIN_MS = HOUR;
-/** After each service that was learnt, ms: it is a twentieth of a core, for two minutes a day of 500 services. */
-const REST_MS = 250;
+/** After each service that was learnt, ms: that takes a fiftieth of a core for four minutes a day, of 500 services. */
+const REST_MS = 500;
 /** The level of now, ms. */
 const SHIFT_MS = TUNING.shiftPoints * POINT_MS;
 /** Points that were missed are judged late, as far back as this; older ones only count as the level of now, ms. */
@@ -77,7 +77,9 @@ export function createAnomalies(options: AnomaliesOptions): Anomalies {
     const memory = watch?.memory() ?? notes.memory;
     // Of a first start nothing is raised late: what is judged first is the newest point.
     const next = new AnomalyWatch(model, memory.at === 0 ? { ...memory, at: at - POINT_MS } : memory);
-    const before = await queryGolden(prometheus, next.at - SHIFT_MS + POINT_MS, next.at, QUERY_TIMEOUT_MS);
+    // Of the points that are not judged any more, the newest.
+    const until = Math.max(next.at, at - CATCH_UP_MS - POINT_MS);
+    const before = await queryGolden(prometheus, until - SHIFT_MS + POINT_MS, until, QUERY_TIMEOUT_MS);
     if (before.ok) eachPoint(before.value, (services) => next.warm(services));
     watch = next;
     say("anomalies", "info", `baseline ${model.version} is in use for ${next.services} services`);
@@ -88,8 +90,8 @@ export function createAnomalies(options: AnomaliesOptions): Anomalies {
     const pace = { pause: () => sleep(intervalMs), rest: () => sleep(REST_MS), progress: () => {} };
     const learnt = await retrain({ ...given, ...pace });
     if (!learnt.ok) return say("baseline", "warn", `no baseline could be learnt: ${learnt.failure}`);
-    const { model, services, shadow } = learnt.value;
-    const facts = { version: model.version, services, points: model.points, raisedInADay: shadow.now };
+    const { about, services, shadow } = learnt.value;
+    const facts = { version: about.version, services, points: about.points, raisedInADay: shadow.now };
     options.log("info", "baseline learnt", { ...facts, raisedInADayBefore: shadow.before });
   };
   return {

@@ -18,8 +18,8 @@ import {
   wouldRaise,
   type GoldenSeries,
   type LeftOut,
+  type AboutModel,
   type Model,
-  type SignalModels,
 } from "./core/model.ts";
 import { THRESHOLD } from "./core/raise.ts";
 import { replaceFile } from "./frames.ts";
@@ -51,7 +51,7 @@ export interface LearnOptions {
 }
 
 export interface Learnt {
-  readonly model: Model;
+  readonly about: AboutModel;
   readonly services: number;
   /** What both models would have raised in the last 24 hours; null of the former one if there was none. */
   readonly shadow: { readonly now: number; readonly before: number | null };
@@ -67,26 +67,26 @@ export async function retrain(options: LearnOptions): Promise<Result<Learnt, str
   const former = readModel(dataDir);
   const kept = mergeLeftOut(leftOut, former?.leftOut ?? [], from);
   const shadow: { now: number; before: number | null } = { now: 0, before: former === null ? null : 0 };
-  const learnt: [string, SignalModels][] = [];
+  const texts: string[] = [];
   let points = 0;
   for (const [service, series] of read.value) {
     const one = learnService(service, series, from, kept);
     const old = former?.services[service];
     points += one.points;
-    if (one.points > 0) learnt.push([service, one.signals]);
+    // As text it takes a fraction of the room.
+    if (one.points > 0) texts.push(`${JSON.stringify(service)}:${JSON.stringify(one.signals)}`);
     shadow.now += wouldRaise(one.signals, service, series, from, to - DAY, threshold);
     if (old !== undefined)
       shadow.before = (shadow.before ?? 0) + wouldRaise(old, service, series, from, to - DAY, threshold);
     await options.rest?.();
   }
-  if (learnt.length === 0)
+  if (texts.length === 0)
     return failure(
       `Prometheus holds less than a day of every service (${read.value.size} seen since ${new Date(from).toISOString()})`,
     );
-  const version = (former?.version ?? 0) + 1;
-  const model: Model = { version, from, to, leftOut: kept, points, services: Object.fromEntries(learnt) };
-  writeModel(dataDir, model);
-  return success({ model, services: learnt.length, shadow });
+  const about: AboutModel = { version: (former?.version ?? 0) + 1, from, to, leftOut: kept, points };
+  writeModel(dataDir, about, texts);
+  return success({ about, services: texts.length, shadow });
 }
 
 /** What was left out before and still lies in the week is left out again. */
@@ -142,9 +142,10 @@ export function readModel(dataDir: string): Model | null {
   return isOurs ? (parseJson(body) as Model) : null;
 }
 
-function writeModel(dataDir: string, model: Model): void {
-  const body = JSON.stringify(model);
-  const head = { form: FORM, version: model.version, points: model.points, checksum: checksum(body) };
+/** @param texts of each service its name and what was learnt, as members of an object */
+function writeModel(dataDir: string, about: AboutModel, texts: readonly string[]): void {
+  const body = `${JSON.stringify(about).slice(0, -1)},"services":{${texts.join(",")}}}`;
+  const head = { form: FORM, version: about.version, points: about.points, checksum: checksum(body) };
   const path = join(dataDir, FILE);
   if (existsSync(path)) replaceFile(join(dataDir, PREVIOUS), readFileSync(path));
   replaceFile(path, Buffer.from(`${JSON.stringify(head)}\n${body}`));

@@ -37,11 +37,11 @@ export async function retrainBaseline(
     print(`nothing is changed: ${learnt.failure}`);
     return false;
   }
-  const { model, services, shadow } = learnt.value;
-  for (const one of model.leftOut)
+  const { about, services, shadow } = learnt.value;
+  for (const one of about.leftOut)
     print(`left out ${time(one.from)} to ${time(one.to)} of ${one.service ?? "all services"}: ${one.why}`);
   print(
-    `baseline ${model.version}: ${services} services, ${model.points} points, ${time(model.from)} to ${time(model.to)}`,
+    `baseline ${about.version}: ${services} services, ${about.points} points, ${time(about.from)} to ${time(about.to)}`,
   );
   print(
     shadow.before === null

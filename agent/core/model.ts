@@ -23,7 +23,7 @@ interface SeriesModel {
   readonly detector: DetectorState;
 }
 
-export interface Model {
+export interface AboutModel {
   /** Rises by one with each that is learnt. */
   readonly version: number;
   readonly from: Millis;
@@ -31,6 +31,9 @@ export interface Model {
   readonly leftOut: readonly LeftOut[];
   /** Points that were learnt. */
   readonly points: number;
+}
+
+export interface Model extends AboutModel {
   readonly services: Readonly<Record<string, Readonly<Partial<Record<Signal, SeriesModel>>>>>;
 }
 

@@ -175,8 +175,10 @@ it("an agent that is started anew goes on where it was: nothing is said twice, a
   const [first] = play(before, [{ "shop/s3": FAILING }]).all;
   const memory = JSON.parse(JSON.stringify(before.memory())) as Memory;
   const after = new AnomalyWatch({ ...model, version: 4 }, memory);
-  expect(play(after, [{ "shop/s3": FAILING }]).said).toEqual([]);
-  const { all } = play(after, [{ "shop/s3": FAILING }, ...calm(20)], { from: 1 });
+  // The round that was under way when the former one ended.
+  expect(play(after, [{ "shop/s4": FAILING }]).said).toEqual([]);
+  expect(play(after, [...calm(4), { "shop/s3": FAILING }], { from: 1 }).said).toEqual([]);
+  const { all } = play(after, calm(20), { from: 6 });
   expect(all).toEqual([{ kind: "closed", subject: "shop/s3", raisedAt: first?.raisedAt, at: expect.any(Number) }]);
 });
 

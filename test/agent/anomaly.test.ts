@@ -5,6 +5,7 @@ import { baselineOf, History, usualAt, type Usual } from "../../agent/core/basel
 import { Detector, onceInAt } from "../../agent/core/detector.ts";
 import { QUIET, raise, THRESHOLD, type Raised } from "../../agent/core/raise.ts";
 import { Series, type Point, type Scored } from "../../agent/core/series.ts";
+import { Tail } from "../../agent/core/tail.ts";
 import { TUNING } from "../../agent/core/tuning.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { Dice } from "../simulator/dice.ts";
@@ -110,6 +111,29 @@ describe("nothing is raised", () => {
     expect(detector.judge(112, usual, 10).score).toBeLessThan(THRESHOLD);
     expect(detector.judge(200, usual, 10).score).toBeGreaterThan(THRESHOLD);
   });
+});
+
+it("a level that moves by less than what counting alone does is no shift", () => {
+  const usual: Usual = { all: { median: 100, spread: 0 }, hour: null };
+  const judged = (level: number): number => {
+    const detector = new Detector();
+    for (let i = 0; i < 2_000; i++) detector.learn(100, usual, 10);
+    for (let i = 0; i < 11; i++) detector.pass(level);
+    return detector.judge(level, usual, 10).score;
+  };
+  expect(judged(108)).toBeLessThan(THRESHOLD);
+  expect(judged(110)).toBeGreaterThan(THRESHOLD);
+});
+
+it("of what was never seen in 300 points no more is said than that", () => {
+  const tail = new Tail(TUNING);
+  for (let i = 0; i < 300; i++) tail.add(0);
+  expect(10 ** tail.surprise(9)).toBeCloseTo(301, 6);
+});
+
+it("a series of one point an hour is learnt for 100 points, not for a day", () => {
+  const hourly = Array.from({ length: 110 }, (_, i) => ({ at: MONDAY + i * HOUR, value: i % 7 }));
+  expect(play(hourly).findIndex(({ score }) => score !== null)).toBe(100);
 });
 
 it("a series that was constant for a week raises its first change, once", () => {

@@ -188,6 +188,12 @@ export const CLUSTER_PAGE: ClusterPageModel = {
       subject: "ledger.shop:9443",
       body: { issuer: "Demo CA", notAfter: NOW + 120 * HOUR, chain: 2 },
     },
+    {
+      at: NOW - 2 * HOUR,
+      kind: "anomaly.raised",
+      subject: "shop/cart",
+      body: { score: 0.91, observed: 30, says: "Error ratio of shop/cart is 30 %, where 0 % to 1.3 % is usual." },
+    },
     { at: NOW - 26 * HOUR, kind: "pod.crash_loop", subject: "shop/reports", body: { restarts: 7, container: "app" } },
   ],
 };

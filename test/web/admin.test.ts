@@ -240,6 +240,12 @@ describe("a cluster's page", () => {
     expect(page).toContain("shop/checkout");
   });
 
+  it("tells of an anomaly by the agent's own sentence", () => {
+    const page = text(renderCluster(CLUSTER_PAGE, FRAME));
+    expect(page).toContain("Error ratio of shop/cart is 30 %, where 0 % to 1.3 % is usual.");
+    expect(page).not.toContain("observed 30");
+  });
+
   it("shows no number of a silent cluster as if it were news", () => {
     const silent = service("shop/quiet", { fresh: false, p95: { estimate: 184, lo: 100, hi: 250 } });
     expect(text(renderCluster({ ...CLUSTER_PAGE, services: [silent] }, FRAME))).not.toContain("184");

@@ -129,7 +129,9 @@ function events(list: readonly EventModel[] | null, frame: AdminFrame): Html {
 /** Numbers from this on are moments; no count or size of an event comes near. */
 const MOMENT_MIN = 1_000_000_000_000;
 
+/** The agent's own sentence where it has one: the numbers are in it. */
 function eventFacts({ body }: EventModel, { now, timeZone }: AdminFrame): string {
+  if (typeof body["says"] === "string") return body["says"];
   const facts = Object.entries(body).filter(([, value]) => value !== null);
   return facts
     .map(
