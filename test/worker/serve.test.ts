@@ -213,7 +213,9 @@ it("a chart that moved on and a day that was corrected are sent to who has the p
   const origin = site();
   const chart = { id: "m", name: "", kind: "p95", component: null, from: 0, stepMs: 900_000, values: [1, 2] } as const;
   let more: Partial<PageSnapshot> = { metrics: [chart], frozen: { day: "2026-11-22", hash: "a" } };
-  onSnapshot(async (own) => ({ ...(await own()), version: 7, generatedAt: Date.now(), ...more }));
+  // Nothing else of it changes: neither do components grow old, nor does the archive fall behind.
+  const still = { version: 7, components: [], archive: { delayedSince: null, isRestoring: false } };
+  onSnapshot(async (own) => ({ ...(await own()), ...still, generatedAt: Date.now(), ...more }));
   let tag = "";
   const again = async () => {
     vi.setSystemTime(Date.now() + 6 * SECOND);
@@ -286,6 +288,10 @@ describe("a Board that cannot answer", () => {
       const { status, text } = await get(origin + path);
       expect([path, status, text.includes("Opened after")]).toEqual([path, 200, true]);
     }
+    // What a copy does not know of may be there all the same.
+    const unknown = ["/incidents/unknown00000", "/components/unknown00000", "/api/v2/nothing.json"];
+    const answers = await Promise.all(unknown.map((path) => get(origin + path)));
+    expect(answers.map(({ status }) => status)).toEqual([503, 503, 404]);
   });
 
   it("and hangs is waited for no longer than 2 s", async () => {

@@ -26,10 +26,10 @@ export async function factsFor(
   const latest = await latestSnapshot(c, origin);
   if (latest === null) return null;
   const { value: snapshot, until } = latest;
-  const log = needs?.log === true ? await latestLog(c, origin, snapshot) : null;
+  const log = needs?.log === true ? await latestLog(c, origin, snapshot) : undefined;
   const charted = needs?.charts?.(snapshot) ?? null;
   const charts = charted === null ? null : await chartsOf(c, origin, charted);
-  const isCopy = latest.isCopy || log?.isCopy === true;
+  const isCopy = latest.isCopy || log === null || log?.isCopy === true;
   const locale = localeOf(lang, snapshot.page.timeZone, base);
   const view = {
     snapshot,

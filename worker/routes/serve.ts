@@ -152,7 +152,8 @@ async function make(
   if (facts === null) return "unavailable";
   const view = { ...facts.view, now: Date.now() };
   const kept = madeBefore(key, view, facts.until) ?? rendered(render, view, facts.until, tongue.headers);
-  if (kept === null) return "not_found";
+  // What a copy does not know of may be there all the same.
+  if (kept === null) return view.isCopy ? "unavailable" : "not_found";
   remember(key, kept, sourceOf(view));
   if (!view.isCopy && view.now < kept.freshUntil) c.executionCtx.waitUntil(putKept(key, kept, view.now));
   return kept;
