@@ -83,12 +83,12 @@ const windows: Record<string, Promise<Page>> = {};
 async function faults(path: string, width: number, colorScheme: "light" | "dark"): Promise<readonly string[]> {
   const kind = `${width} ${colorScheme}`;
   const viewport = { width, height: 900 };
-  const page = await (windows[kind] ??= browser.newPage({ viewport, colorScheme, bypassCSP: true }));
+  // What fades in is pale for a moment, and a page that lives may show something new at any.
+  const options = { viewport, colorScheme, bypassCSP: true, reducedMotion: "reduce" } as const;
+  const page = await (windows[kind] ??= browser.newPage(options));
   await page.goto(server.url + path);
   await page.addScriptTag({ path: AXE });
   await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
-  // What fades in is pale for a moment.
-  await page.evaluate(() => document.getAnimations().forEach((animation) => animation.finish()));
   const { violations } = await page.evaluate(async (): Promise<AxeResults> => {
     const { axe } = globalThis as unknown as { axe: { run(options: RunOptions): Promise<AxeResults> } };
     return axe.run({ resultTypes: ["violations"] });
