@@ -153,7 +153,7 @@ describe("the public page in a browser", () => {
         NOW + 1,
       ),
     );
-    await expect.poll(() => page.locator("#w-1").innerText()).toContain("يفشل نحو 3 من كل 10 طلب.");
+    await expect.poll(() => page.locator("#w-1").innerText()).toContain("يفشل نحو 3 من كل 10 من الطلبات.");
     expect(await page.locator("#w-1").innerText()).toContain("السبب على الأرجح: Ledger.");
     await page.locator(".bars").first().focus();
     await page.keyboard.press("ArrowLeft");

@@ -96,6 +96,13 @@ describe("a component's page", () => {
     expect(html).toContain(`<link rel="canonical" href="https://status.test/components/${ID}/week"/>`);
   });
 
+  it("offers feeds and a calendar of its own, whatever its range", () => {
+    const head = /<header>.*<\/header>/s.exec(render({ range: "week" }))?.[0];
+    for (const file of ["history.atom", "history.rss", "maintenance.ics"])
+      expect(head).toContain(`href="/components/${ID}/${file}"`);
+    expect(head).toContain('<a href="/">Acme status</a>');
+  });
+
   it("lists and shades what was announced of it, and of nothing else", () => {
     const incident = (id: string, name: string, components: string[]): PageIncident => ({
       id,

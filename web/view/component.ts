@@ -73,6 +73,7 @@ export function renderComponent(view: ComponentView): string | null {
     description: description ?? fill(words.chart.about, { name: `${name} · ${snapshot.page.name}` }),
     status: outlookAt(component, now).status,
     path: componentPath(id, range),
+    own: componentPath(id, "day"),
     living: markup` id="days" data-page='${json(shownFirst({ ...snapshot, components: [component] }, now, locale), figures)}' data-now="${now}" data-first="${today(now, timeZone) - HISTORY_DAYS + 1}"`,
     main: markup`${state(component, view)}${uptime(component, view)}${numbers(component, view)}${announcements(component, view)}<p class="vh" role="status" id="say"></p>`,
   });

@@ -33,13 +33,15 @@ interface FrameParts {
   readonly status: ComponentStatus | null;
   /** Where it stands, from its slash on. */
   readonly path: string;
+  /** Where feeds of just this are, without a slash at its end; absent where those of the page are meant. */
+  readonly own?: string;
   readonly main: Html;
   /** Of a document that goes on living: what its script starts from. It says itself how old it is. */
   readonly living?: Html;
 }
 
 export function frame({ snapshot, now, origin, isCopy, locale }: FrameView, parts: FrameParts): string {
-  const { kind = "pages", title, description, path, main, living } = parts;
+  const { kind = "pages", title, description, path, own = "", main, living } = parts;
   const status = parts.status ?? shownStatus(pageVerdict(snapshot, now));
   const { page, generatedAt, brand } = snapshot;
   const { words } = locale;
@@ -52,7 +54,7 @@ export function frame({ snapshot, now, origin, isCopy, locale }: FrameView, part
     address: { origin, path },
     generatedAt,
     brand,
-    body: markup`${head(snapshot, { path, own: "" }, locale)}<main${living}>${(isCopy || living) && markup`<p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p>`}${main}</main><footer>${living === undefined && markup`<p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>`}${ways(locale, brand)}</footer>`,
+    body: markup`${head(snapshot, { path, own }, locale)}<main${living}>${(isCopy || living) && markup`<p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p>`}${main}</main><footer>${living === undefined && markup`<p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>`}${ways(locale, brand)}</footer>`,
   });
 }
 

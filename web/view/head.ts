@@ -24,9 +24,9 @@ export interface HeadParts {
 
 export function head(snapshot: Pick<PageSnapshot, "page" | "brand">, { path, own }: HeadParts, locale: Locale): Html {
   const { lang, words } = locale;
-  // The page itself, and a view of it, are where this would lead.
+  // The page itself is where this would lead.
   const whose = brandName(snapshot);
-  const name = path === "/" || own !== "" ? whose : markup`<a href="${home(locale)}">${whose}</a>`;
+  const name = path === "/" ? whose : markup`<a href="${home(locale)}">${whose}</a>`;
   const languages = LANGUAGES.map((one) =>
     one === lang
       ? null
