@@ -56,6 +56,11 @@ const CHARTS_OLD_MS: Record<ChartRange, number> = {
   quarter: 120 * MINUTE,
 };
 
+/** Whether a page says of charts how old they are, and that the archive cannot be reached. */
+export function areOld({ at, range }: Pick<ComponentCharts, "at" | "range">, now: Millis): boolean {
+  return now - at > CHARTS_OLD_MS[range];
+}
+
 function componentPath(id: string, range: ChartRange): string {
   return `/components/${id}${range === "day" ? "" : `/${range}`}`;
 }
@@ -105,8 +110,7 @@ function numbers(component: PageComponent, view: ComponentView): Html {
   const shades = shadesOf(view.log, component.id, now);
   const drawn = chartsOf(charts, shades, chart).map((one) => figure(one, now, locale));
   const old = fill(chart.old, { at: moment(charts.at, now, locale), age: length(now - charts.at, locale) });
-  const isOld = now - charts.at > CHARTS_OLD_MS[range];
-  return markup`<section class="numbers">${head}${isOld && markup`<p class="late">${old}</p>`}${drawn}${table(charts, now, locale)}</section>`;
+  return markup`<section class="numbers">${head}${areOld(charts, now) && markup`<p class="late">${old}</p>`}${drawn}${table(charts, now, locale)}</section>`;
 }
 
 function chartsOf(charts: ComponentCharts, shades: readonly Shade[], words: ChartWords): readonly Chart[] {

@@ -1,10 +1,12 @@
 /**
  * What the archive knows of a component, for visitors: read from Postgres, kept in the data centre's cache for a minute
- * or more, and for days should Postgres go away. Nobody waits for Postgres who can have a copy.
+ * or more, and for days should Postgres go away. Nobody waits for Postgres who can have a copy, unless that is so old that
+ * the page would say that Postgres cannot be reached: where nobody came for an hour, nobody knows.
  */
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
 import type { ComponentCharts } from "../../web/view/component.ts";
+import { areOld } from "../../web/view/component.ts";
 import type { ChartRange } from "../core/chart-values.ts";
 import { chartPlan, chartValues } from "../core/chart-values.ts";
 import { boardOf } from "../objects/env.ts";
@@ -21,8 +23,9 @@ const FRESH_MS: Record<ChartRange, number> = {
   quarter: 15 * MINUTE,
 };
 const KEPT_MS = 7 * DAY;
-/** A visitor who has no copy waits for Postgres this long. */
+/** A visitor who has no copy waits for Postgres this long, and one who has an old one this long. */
 const WAIT_MS = 4 * SECOND;
+const WAIT_OLD_MS = 2 * SECOND;
 const TIMEOUT_MS = 10 * SECOND;
 /** A Postgres that could not answer is left alone by this isolate for so long. */
 const REST_MS = 15 * SECOND;
@@ -46,8 +49,8 @@ export async function chartsOf(c: AppContext, origin: string, asked: Charted): P
   const now = Date.now();
   if (copy !== null && Math.abs(now - copy.at) < FRESH_MS[asked.range]) return copy;
   const reading = readOnce(c, key, asked, now);
-  if (copy !== null || reading === null) return copy;
-  return (await within(reading, WAIT_MS)) ?? null;
+  if (reading === null || (copy !== null && !areOld(copy, now))) return copy;
+  return (await within(reading, copy === null ? WAIT_MS : WAIT_OLD_MS)) ?? copy;
 }
 
 async function keptCharts(key: string): Promise<ComponentCharts | null> {
