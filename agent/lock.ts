@@ -31,8 +31,8 @@ function isAgent(pid: number): boolean {
   }
   try {
     const [status = ""] = /^State:\s+\S/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-    // A zombie has its name still, but writes nothing any more.
-    return !status.endsWith("Z") && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("agent/main.ts");
+    // A zombie has its name still, but writes nothing any more. As one file, in its image, an agent is agent.mjs.
+    return !status.endsWith("Z") && /agent(\/main\.ts|\.mjs)/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
   } catch {
     return !existsSync("/proc/self/cmdline");
   }
