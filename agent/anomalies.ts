@@ -15,6 +15,7 @@ import { AnomalyWatch, NOTHING_OPEN, type Happening, type Memory } from "./core/
 import { POINT_MS } from "./core/golden.ts";
 import { goldenAt, LEARNT_MS, withMaintenance, type LeftOut } from "./core/model.ts";
 import { TUNING } from "./core/tuning.ts";
+import { messageOf } from "./disk.ts";
 import { replaceFile } from "./frames.ts";
 import { parseJson } from "./http.ts";
 import { onChange, type Log } from "./log.ts";
@@ -100,7 +101,7 @@ export function createAnomalies(options: AnomaliesOptions): Anomalies {
       const at = Math.floor((now() - prometheus.scrapeInterval - LATE_MS) / POINT_MS) * POINT_MS;
       await load(at);
       if (learning === null && now() - learntTo > LEARN_EVERY_MS && now() >= learnAfter)
-        learning = learn().finally(() => (learning = null));
+        learning = harmless(learn, say).finally(() => (learning = null));
       if (watch === null || at <= watch.at) return;
       const from = Math.max(watch.at + POINT_MS, at - CATCH_UP_MS);
       const read = await queryGolden(prometheus, from, at, QUERY_TIMEOUT_MS);
@@ -126,11 +127,12 @@ export function createAnomalies(options: AnomaliesOptions): Anomalies {
 /** With its own pace. */
 export function startAnomalies(options: AnomaliesOptions): Anomalies {
   const anomalies = createAnomalies(options);
+  const say = onChange(options.log);
   let timer: NodeJS.Timeout | null = null;
   let isStopped = false;
   let round: Promise<void> = Promise.resolve();
   const next = (): void => {
-    round = anomalies.look().then(() => {
+    round = harmless(anomalies.look, say).then(() => {
       if (!isStopped) timer = setTimeout(next, options.intervalMs);
     });
   };
@@ -143,6 +145,15 @@ export function startAnomalies(options: AnomaliesOptions): Anomalies {
       await Promise.all([round, anomalies.stop()]);
     },
   };
+}
+
+/** A detector that cannot write its notes, or has a fault of its own, must not end an agent that reports. */
+async function harmless(work: () => Promise<void>, say: ReturnType<typeof onChange>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    say("anomalies", "error", `anomalies are not looked for: ${messageOf(error)}`);
+  }
 }
 
 function eachPoint(

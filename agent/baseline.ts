@@ -67,6 +67,7 @@ export async function retrain(options: LearnOptions): Promise<Result<Learnt, str
   const former = readModel(dataDir);
   const kept = mergeLeftOut(leftOut, former?.leftOut ?? [], from);
   const shadow: { now: number; before: number | null } = { now: 0, before: former === null ? null : 0 };
+  const seen = read.value.size;
   const texts: string[] = [];
   let points = 0;
   for (const [service, series] of read.value) {
@@ -78,11 +79,13 @@ export async function retrain(options: LearnOptions): Promise<Result<Learnt, str
     shadow.now += wouldRaise(one.signals, service, series, from, to - DAY, threshold);
     if (old !== undefined)
       shadow.before = (shadow.before ?? 0) + wouldRaise(old, service, series, from, to - DAY, threshold);
+    // What was learnt from need not be held until the last one is.
+    read.value.delete(service);
     await options.rest?.();
   }
   if (texts.length === 0)
     return failure(
-      `Prometheus holds less than a day of every service (${read.value.size} seen since ${new Date(from).toISOString()})`,
+      `Prometheus holds less than a day of every service (${seen} seen since ${new Date(from).toISOString()})`,
     );
   const about: AboutModel = { version: (former?.version ?? 0) + 1, from, to, leftOut: kept, points };
   writeModel(dataDir, about, texts);
@@ -99,7 +102,7 @@ async function readDays(
   { prometheus, progress, pause }: LearnOptions,
   from: Millis,
   to: Millis,
-): Promise<Result<ReadonlyMap<string, GoldenSeries>, string>> {
+): Promise<Result<Map<string, GoldenSeries>, string>> {
   const points = Math.round((to - from) / POINT_MS) + 1;
   const services = new Map<string, GoldenSeries>();
   const parts = Math.ceil((points * POINT_MS) / PART_MS);

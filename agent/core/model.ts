@@ -76,20 +76,25 @@ interface LearntPoint {
   readonly noise: number;
 }
 
+/** @param since only points from here on */
 function pointsOf(
   service: string,
   signal: Signal,
   series: GoldenSeries,
   from: Millis,
   leftOut: readonly LeftOut[],
+  since: Millis = from,
 ): readonly LearntPoint[] {
   const out = leftOut.filter((one) => one.service === null || one.service === service);
-  return Array.from(series.rate, (_, i) => from + i * POINT_MS).flatMap((at, i) => {
-    // A point tells of the five minutes before it.
-    if (out.some((one) => at > one.from && at - POINT_MS < one.to)) return [];
+  const points: LearntPoint[] = [];
+  for (let i = Math.max(0, Math.ceil((since - from) / POINT_MS)); i < series.rate.length; i++) {
+    const at = from + i * POINT_MS;
     const value = valueOf(signal, goldenAt(series, i));
-    return value === null ? [] : [{ at, ...value }];
-  });
+    // A point tells of the five minutes before it.
+    const isOut = out.some((one) => at > one.from && at - POINT_MS < one.to);
+    if (value !== null && !isOut) points.push({ at, ...value });
+  }
+  return points;
 }
 
 function learnSeries(points: readonly LearntPoint[]): { readonly series: SeriesModel; readonly points: number } | null {
@@ -116,8 +121,7 @@ export function wouldRaise(
     if (learnt === undefined) continue;
     const detector = new Detector(learnt.detector);
     let state = QUIET;
-    for (const { at, value, noise } of pointsOf(service, signal, series, from, [])) {
-      if (at < since) continue;
+    for (const { at, value, noise } of pointsOf(service, signal, series, from, [], since)) {
       const { score } = detector.judge(value, usualAt(learnt.baseline, at), noise);
       detector.pass(value);
       const { next, act } = raise(state, score, threshold, TUNING.refractoryPoints);

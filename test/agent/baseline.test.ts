@@ -4,7 +4,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createAnomalies, readNotes, type Anomalies } from "../../agent/anomalies.ts";
+import {
+  createAnomalies,
+  readNotes,
+  startAnomalies,
+  type Anomalies,
+  type AnomaliesOptions,
+} from "../../agent/anomalies.ts";
 import { readModel, retrain, rollBack } from "../../agent/baseline.ts";
 import { loadConfig } from "../../agent/config.ts";
 import { POINT_MS } from "../../agent/core/golden.ts";
@@ -174,19 +180,21 @@ describe("a baseline", () => {
 });
 
 describe("the agent", () => {
+  let asked: Omit<AnomaliesOptions, "dataDir" | "now" | "onEvent" | "log">;
+  beforeAll(() => {
+    const time = { intervalMs: 1, isConfirmed: () => true };
+    asked = { prometheus: config, threshold: 0.85, cluster: "demo", ...time, maintained: () => new Set() };
+  });
+
   /** Looks once a minute of pretended time from two hours before the end on; what it raised. */
   async function watch(dataDir: string, maintained: readonly string[]): Promise<readonly EventRecord[]> {
     const events: EventRecord[] = [];
     let now = END - 2 * HOUR;
     const made = (): Anomalies =>
       createAnomalies({
-        prometheus: config,
-        threshold: 0.85,
-        cluster: "demo",
+        ...asked,
         dataDir,
-        intervalMs: 10,
         now: () => now,
-        isConfirmed: () => true,
         maintained: () => new Set(maintained),
         onEvent: (event) => void events.push(event),
         log: () => {},
@@ -223,18 +231,30 @@ describe("the agent", () => {
     ]);
   });
 
+  it("goes on where the detector cannot write its notes, and says so", async () => {
+    const dataDir = fresh();
+    await retrain({ prometheus: config, dataDir, now: END, leftOut: [], progress: () => {} });
+    mkdirSync(join(dataDir, "anomalies.json"));
+    const messages: string[] = [];
+    const anomalies = startAnomalies({
+      ...asked,
+      dataDir,
+      now: () => END + 10 * MINUTE,
+      onEvent: () => {},
+      log: (level, message) => void messages.push(`${level} ${message}`),
+    });
+    while (!messages.some((message) => message.startsWith("error"))) await new Promise((done) => setTimeout(done, 20));
+    await anomalies.stop();
+    expect(messages.at(-1)).toMatch(/^error anomalies are not looked for: E/);
+  });
+
   it("learns by itself where nothing was learnt", async () => {
     const dataDir = fresh();
     const events: string[] = [];
     const anomalies = createAnomalies({
-      prometheus: config,
-      threshold: 0.85,
-      cluster: "demo",
+      ...asked,
       dataDir,
-      intervalMs: 1,
       now: () => END,
-      isConfirmed: () => true,
-      maintained: () => new Set(),
       onEvent: () => {},
       log: (_level, message) => void events.push(message),
     });
