@@ -3,8 +3,9 @@
  * once, by its id; and one fault must not become thousands of facts: a loop that goes on for days is told again each
  * hour, and a thousand pods that fail alike are told by the first few.
  */
-import { HOUR, type Millis } from "../../protocol/time.ts";
+import { TOO_OLD_MS } from "../../protocol/limits.ts";
 import type { WorkloadKind } from "../../protocol/record.ts";
+import { HOUR, type Millis } from "../../protocol/time.ts";
 
 /** Ids of told events kept. */
 const TOLD_MAX = 10_000;
@@ -16,6 +17,21 @@ const PER_SUBJECT_MAX = 5;
 const AGAIN_MS = HOUR;
 /** States that are found under a new key each time they are looked at: the same loop dies again and again. */
 const REPEATING: ReadonlySet<WorkloadKind> = new Set(["pod.crash_loop"]);
+
+/** An edge refuses what is older than its bound; an hour less, for what waits in the spool, ms. */
+const NEWS_MS = TOO_OLD_MS - HOUR;
+/** Something that is over. `lastState` tells of it for as long as the pod lives. */
+const OVER: ReadonlySet<WorkloadKind> = new Set(["pod.oom_killed", "pod.killed"]);
+
+/**
+ * When it happened, by the moment that the server wrote (NaN where it wrote none). A state that began long ago and goes
+ * on is told as of now; a death of that time is no news: null.
+ */
+export function momentOf(kind: WorkloadKind, at: Millis, now: Millis): Millis | null {
+  if (!Number.isFinite(at) || at < 0) return now;
+  if (at >= now - NEWS_MS) return Math.min(at, now);
+  return OVER.has(kind) ? null : now;
+}
 
 export interface Sighting {
   /** The event's id. */

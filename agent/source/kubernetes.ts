@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { SourceState } from "../../protocol/push.ts";
 import type { EventRecord } from "../../protocol/record.ts";
 import { SECOND, type Millis } from "../../protocol/time.ts";
-import { Signals } from "../core/signals.ts";
+import { momentOf, Signals } from "../core/signals.ts";
 import { plainLine } from "../core/text.ts";
 import type { AutoscalerState, DeploymentState, PodState, Trouble, Warning } from "../core/workload.ts";
 import type { KubernetesClient } from "../kubernetes/client.ts";
@@ -220,13 +220,15 @@ function teller(
     const subject = plainLine(`${namespace}/${workload}`, 256);
     for (const trouble of troubles) {
       const { kind, key, container } = trouble;
+      const at = momentOf(kind, Date.parse(trouble.at ?? ""), now);
+      if (at === null) continue;
       // Seen again, also by an agent started anew, an occurrence keeps its id.
       const id = createHash("sha256").update([options.cluster, kind, key].join("\0")).digest("hex").slice(0, 32);
       const told = signals.take({ id, kind, subject, place: `${uid}/${container ?? ""}` }, now);
       if (told === null) continue;
       const body = { ...facts, ...bodyOf(trouble), warning: warnings.get(object) ?? null };
       const unsaid = told.unsaid === 0 ? {} : { unsaid: told.unsaid };
-      options.onEvent({ kind, id, at: momentOf(trouble, now), subject, body: { ...body, ...unsaid } });
+      options.onEvent({ kind, id, at, subject, body: { ...body, ...unsaid } });
     }
   };
 }
@@ -237,11 +239,6 @@ function bodyOf({ container, exitCode, reason, message }: Trouble): EventRecord[
     ...(container === null ? {} : { container, exitCode }),
     ...(message === "" ? {} : { message }),
   };
-}
-
-function momentOf({ at }: Trouble, now: Millis): Millis {
-  const moment = Date.parse(at ?? "");
-  return Number.isFinite(moment) && moment >= 0 ? Math.min(moment, now) : now;
 }
 
 /** One follower that is not heard is said; `down` when one of them was never heard, or not for too long. */

@@ -125,7 +125,7 @@ describe("the chart", () => {
   });
 
   it("of several agents makes the Lease, and lets them write that one alone", () => {
-    const manifests = render({ ...SMALLEST, replicas: 2 });
+    const manifests = render({ ...SMALLEST, replicas: 2, persistence: { accessMode: "ReadWriteMany" } });
     expect(only(manifests, "Lease").metadata).toMatchObject({ name: "observatory-agent", namespace: "observatory" });
     expect(configOf(manifests)).toMatchObject({ value: { leader: { lease: "observatory/observatory-agent" } } });
     expect(rulesOf(manifests).filter(({ groups }) => groups.includes("coordination.k8s.io"))).toMatchObject([
@@ -136,6 +136,7 @@ describe("the chart", () => {
   it.each<[string, Values, RegExp]>([
     ["no edge", { ...SMALLEST, edge: "" }, /edge: the address/],
     ["no source", { ...SMALLEST, sources: {} }, /at least one/],
+    ["two agents on a disk for one", { ...SMALLEST, replicas: 2 }, /ReadWriteMany/],
     [
       "two agents without an API server",
       { ...SMALLEST, replicas: 2, sources: { prometheus: { url: "http://p" } } },

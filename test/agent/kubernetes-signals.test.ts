@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
-import { Signals } from "../../agent/core/signals.ts";
+import { momentOf, Signals } from "../../agent/core/signals.ts";
 import {
   AutoscalerSchema,
   DeploymentStateSchema,
@@ -10,7 +10,8 @@ import {
 } from "../../agent/core/workload.ts";
 import { EventDoor } from "../../agent/door.ts";
 import type { EventRecord, WorkloadKind } from "../../protocol/record.ts";
-import { HOUR, MINUTE } from "../../protocol/time.ts";
+import { TOO_OLD_MS } from "../../protocol/limits.ts";
+import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 
 const AT = "2026-11-23T01:00:00Z";
 const meta = (more: object = {}) => ({
@@ -166,6 +167,20 @@ it("a warning is kept as one line of what it is about", () =>
   expect(
     v.parse(WarningSchema, { involvedObject: { kind: "Pod", name: "a" }, reason: "Failed", message: "two\nlines" }),
   ).toEqual({ about: "Pod/a", text: "Failed: two\ufffdlines" }));
+
+describe("the moment of what is told", () => {
+  const now = 100 * DAY;
+  it.each<[string, WorkloadKind, number, number | null]>([
+    ["is that of the death", "pod.oom_killed", now - DAY, now - DAY],
+    ["is now where none was written", "pod.image_pull_failed", Number.NaN, now],
+    ["is never ahead of now", "pod.oom_killed", now + HOUR, now],
+    ["is now for a state that an edge would find too old", "autoscaler.at_limit", now - 30 * DAY, now],
+    ["is none for a death that it would: that is no news", "pod.oom_killed", now - 8 * DAY, null],
+  ])("%s", (_name, kind, at, told) => {
+    expect(momentOf(kind, at, now)).toBe(told);
+    if (told !== null) expect(told).toBeGreaterThan(now - TOO_OLD_MS);
+  });
+});
 
 describe("signals", () => {
   const sight = (kind: WorkloadKind, id: string, place = id) => ({ id, kind, subject: "shop/checkout", place });
