@@ -22,6 +22,7 @@ import {
   type Model,
 } from "./core/model.ts";
 import { THRESHOLD } from "./core/raise.ts";
+import { replay } from "./core/replay.ts";
 import { replaceFile } from "./frames.ts";
 import { parseJson } from "./http.ts";
 import { queryGolden } from "./source/golden.ts";
@@ -60,8 +61,7 @@ export interface Learnt {
 /** Learns, compares with what is in use, and switches. Why nothing was changed, otherwise. */
 export async function retrain(options: LearnOptions): Promise<Result<Learnt, string>> {
   const { dataDir, now, leftOut, threshold = THRESHOLD } = options;
-  const to = Math.floor(now / POINT_MS) * POINT_MS;
-  const from = to - LEARNT_MS + POINT_MS;
+  const { from, to } = lastWeek(now);
   const read = await readDays(options, from, to);
   if (!read.ok) return read;
   const former = readModel(dataDir);
@@ -96,6 +96,29 @@ export async function retrain(options: LearnOptions): Promise<Result<Learnt, str
 function mergeLeftOut(given: readonly LeftOut[], former: readonly LeftOut[], from: Millis): readonly LeftOut[] {
   const all = [...given, ...former].filter(({ to }) => to > from);
   return [...new Map(all.map((one) => [`${one.from} ${one.to} ${one.service}`, one])).values()];
+}
+
+/** What two thresholds would have raised in the last seven days by the baseline in use. Why that cannot be said, otherwise. */
+export async function previewThresholds(
+  options: LearnOptions,
+  thresholds: readonly [number, number],
+): Promise<Result<readonly [ReadonlyMap<string, number>, ReadonlyMap<string, number>], string>> {
+  const model = readModel(options.dataDir);
+  if (model === null) return failure("no baseline is in use yet: learn one first, with retrain-baseline");
+  const { from, to } = lastWeek(options.now);
+  const read = await readDays(options, from, to);
+  if (!read.ok) return read;
+  const leftOut = mergeLeftOut(options.leftOut, model.leftOut, from);
+  const [first, second] = thresholds;
+  const raised = (threshold: number): ReadonlyMap<string, number> =>
+    replay(model, read.value, from, leftOut, threshold);
+  return success([raised(first), raised(second)]);
+}
+
+/** Whole points, both included. */
+function lastWeek(now: Millis): { readonly from: Millis; readonly to: Millis } {
+  const to = Math.floor(now / POINT_MS) * POINT_MS;
+  return { from: to - LEARNT_MS + POINT_MS, to };
 }
 
 async function readDays(

@@ -13,7 +13,7 @@ import { startElection } from "./leader.ts";
 import { log, onChange } from "./log.ts";
 import { AGENT_VERSION } from "./push.ts";
 import { diskFault } from "./disk.ts";
-import { parseLeftOut, retrainBaseline, rollBackBaseline } from "./retrain.ts";
+import { parseLeftOut, previewThreshold, retrainBaseline, rollBackBaseline } from "./retrain.ts";
 import { EXIT_DISK, EXIT_FAULT, EXIT_NOT_ENROLLED, startAgent, type Agent } from "./run.ts";
 
 const EXIT_UNREACHABLE = 1;
@@ -23,10 +23,13 @@ const EXIT_NOT_LEADING = 75;
 /** Giving the Lease back is a courtesy, ms. */
 const LAST_WRITE_MS = 1_000;
 
+const COMMANDS: ReadonlySet<string> = new Set(["retrain-baseline", "preview-threshold"]);
+
 const HELP = `The agent of Observatory Edge: reads one cluster's mesh and reports it to the edge.
 
 usage: node agent/main.ts --config FILE [--check] [--take-over]
        node agent/main.ts retrain-baseline --config FILE [--without FROM/TO[=NAMESPACE/SERVICE]]... [--roll-back]
+       node agent/main.ts preview-threshold --config FILE --threshold SCORE
 
   --config FILE   the configuration, YAML
   --check         validate the configuration, try each source and the edge, and say what can be reached, and what this
@@ -38,6 +41,7 @@ usage: node agent/main.ts --config FILE [--check] [--take-over]
   retrain-baseline   learn what is usual from Prometheus' last 7 days; a running agent takes it up, and does so daily by itself
   --without FROM/TO  leave out a time that was not usual, such as a confirmed incident; maintenance is left out by itself
   --roll-back        put the baseline before the last one back instead
+  preview-threshold  say what another threshold of anomalies would have raised in the last 7 days, and change nothing
 
 examples:
   node agent/main.ts --config agent.yaml --check
@@ -63,6 +67,7 @@ async function main(): Promise<void> {
   const config = loadConfig(options.config);
   if (!config.ok) return end(EXIT_CONFIG, describeFaults(options.config, config.failure));
   if (options.command === "retrain-baseline") return retrainByHand(config.value, options);
+  if (options.command === "preview-threshold") return previewByHand(config.value, options);
   if (options.check) {
     const isFine = await checkConfig(config.value, Date.now(), (line) => process.stdout.write(`${line}\n`));
     process.exitCode = isFine ? 0 : EXIT_UNREACHABLE;
@@ -121,6 +126,13 @@ function stopOnSignal(end: () => Promise<void>): void {
   process.on("SIGINT", stop);
 }
 
+async function previewByHand(config: AgentConfig, options: ReturnType<typeof readArguments>): Promise<void> {
+  const threshold = Number(options.threshold ?? Number.NaN);
+  if (!(threshold > 0 && threshold <= 1)) return end(EXIT_CONFIG, "--threshold must be a score from 0 to 1");
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  process.exitCode = (await previewThreshold(config, threshold, Date.now(), print)) ? 0 : EXIT_UNREACHABLE;
+}
+
 async function retrainByHand(config: AgentConfig, options: ReturnType<typeof readArguments>): Promise<void> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   const given = options.without.map(parseLeftOut);
@@ -177,6 +189,7 @@ function readArguments() {
       allowPositionals: true,
       options: {
         without: { type: "string", multiple: true, default: [] },
+        threshold: { type: "string" },
         "roll-back": { type: "boolean", default: false },
         config: { type: "string" },
         check: { type: "boolean", default: false },
@@ -186,7 +199,7 @@ function readArguments() {
       },
     });
     const [command = null, ...more] = positionals;
-    if ((command !== null && command !== "retrain-baseline") || more.length > 0)
+    if ((command !== null && !COMMANDS.has(command)) || more.length > 0)
       throw new Error(`"${positionals.join(" ")}" is no command of the agent`);
     return { ...values, command, takeOver: values["take-over"] };
   } catch (error) {

@@ -2,7 +2,7 @@
 import { failure, success, type Result } from "../protocol/result.ts";
 import type { Millis } from "../protocol/time.ts";
 import { knownMaintenance } from "./anomalies.ts";
-import { retrain, rollBack } from "./baseline.ts";
+import { previewThresholds, retrain, rollBack } from "./baseline.ts";
 import type { AgentConfig } from "./config.ts";
 import type { LeftOut } from "./core/model.ts";
 
@@ -49,6 +49,33 @@ export async function retrainBaseline(
       : `in the last 24 hours it would have raised ${shadow.now} anomalies, the one before it ${shadow.before}`,
   );
   print("it is in use; a running agent takes it up within its interval. --roll-back puts the one before it back");
+  return true;
+}
+
+/** Prints what another threshold would have raised in the last seven days. False if that cannot be said. */
+export async function previewThreshold(
+  { sources, dataDir, anomalies }: AgentConfig,
+  threshold: number,
+  now: Millis,
+  print: (line: string) => void,
+): Promise<boolean> {
+  const { prometheus } = sources;
+  const given = { dataDir, now, leftOut: knownMaintenance(dataDir, now), progress: () => {} };
+  const seen =
+    prometheus === undefined
+      ? failure("anomalies are looked for in Prometheus: configure sources.prometheus")
+      : await previewThresholds({ ...given, prometheus }, [threshold, anomalies.threshold]);
+  if (!seen.ok) {
+    print(seen.failure);
+    return false;
+  }
+  const [would, did] = seen.value;
+  const sum = (raised: ReadonlyMap<string, number>): number => [...raised.values()].reduce((all, one) => all + one, 0);
+  print(
+    `${threshold} would have raised ${sum(would)} instead of ${sum(did)} anomalies in the last 7 days (${anomalies.threshold} is in force)`,
+  );
+  for (const subject of new Set([...did.keys(), ...would.keys()]))
+    print(`  ${subject}: ${would.get(subject) ?? 0} instead of ${did.get(subject) ?? 0}`);
   return true;
 }
 

@@ -12,9 +12,9 @@ import {
   type AnomaliesOptions,
 } from "../../agent/anomalies.ts";
 import { readModel, retrain, rollBack } from "../../agent/baseline.ts";
-import { loadConfig } from "../../agent/config.ts";
+import { loadConfig, type AgentConfig } from "../../agent/config.ts";
 import { POINT_MS } from "../../agent/core/golden.ts";
-import { parseLeftOut, retrainBaseline, rollBackBaseline } from "../../agent/retrain.ts";
+import { parseLeftOut, previewThreshold, retrainBaseline, rollBackBaseline } from "../../agent/retrain.ts";
 import { queryGolden } from "../../agent/source/golden.ts";
 import { RecordSchema, type EventRecord } from "../../protocol/record.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
@@ -101,6 +101,16 @@ function fresh(): string {
   return mkdtempSync(join(folder, "data-"));
 }
 
+/** A file of the agent's that names the data folder and this Prometheus. */
+function configured(dataDir: string): { readonly file: string; readonly config: AgentConfig } {
+  const file = join(dataDir, "agent.yaml");
+  const source = `{ prometheus: { url: "${config.url}" } }`;
+  writeFileSync(file, `edge: http://127.0.0.1:9\ncluster: demo\ndataDir: ${dataDir}\nsources: ${source}\n`);
+  const loaded = loadConfig(file);
+  if (!loaded.ok) throw new Error("the configuration is wrong");
+  return { file, config: loaded.value };
+}
+
 it("three queries tell of every service the rate, the failures of both kinds, and the p95", async () => {
   const read = await queryGolden(config, END - HOUR, END, 10_000);
   if (!read.ok) throw new Error(read.failure);
@@ -117,9 +127,7 @@ it("three queries tell of every service the rate, the failures of both kinds, an
 describe("a baseline", () => {
   it("is learnt by the agent's command, kept with what was left out, and put back", async () => {
     const dataDir = fresh();
-    const file = join(dataDir, "agent.yaml");
-    const source = `{ prometheus: { url: "${config.url}" } }`;
-    writeFileSync(file, `edge: http://127.0.0.1:9\ncluster: demo\ndataDir: ${dataDir}\nsources: ${source}\n`);
+    const { file, config: loaded } = configured(dataDir);
     const incident = [END - 2 * DAY, END - 2 * DAY + HOUR].map((at) => new Date(at).toISOString().slice(0, 19) + "Z");
     const without = `${incident.join("/")}=shop/cart`;
     const args = ["agent/main.ts", "retrain-baseline", "--config", file, "--without", without];
@@ -129,15 +137,13 @@ describe("a baseline", () => {
       /^read day 1 of 7\n[^]*read day 7 of 7\nleft out \S+ to \S+ of shop\/cart: left out by hand\nbaseline 1: 1 services, \d+ points, /,
     );
     expect(readModel(dataDir)?.leftOut).toHaveLength(1);
-    const loaded = loadConfig(file);
-    if (!loaded.ok) throw new Error("no configuration");
     const lines: string[] = [];
     const print = (line: string): void => void lines.push(line);
-    expect(await retrainBaseline(loaded.value, [], Date.now(), print)).toBe(true);
+    expect(await retrainBaseline(loaded, [], Date.now(), print)).toBe(true);
     expect(lines.join("\n")).toMatch(
       /left out by hand\nbaseline 2: [^]*it would have raised \d+ anomalies, the one before it \d+\n/,
     );
-    expect(rollBackBaseline(loaded.value, print)).toBe(true);
+    expect(rollBackBaseline(loaded, print)).toBe(true);
     expect(lines.at(-1)).toMatch(/^baseline 1, learnt until \S+, is in use again$/);
     expect([readModel(dataDir)?.version, rollBack(dataDir).ok]).toEqual([1, true]);
     expect(readModel(dataDir)?.version).toBe(2);
@@ -168,6 +174,25 @@ describe("a baseline", () => {
       failure: expect.stringContaining("connection refused"),
     });
     expect([readModel(dataDir)?.version, rollBack(dataDir).ok]).toEqual([1, false]);
+  });
+
+  it("says what another threshold would have raised in the week, and changes nothing", async () => {
+    const dataDir = fresh();
+    const lines: string[] = [];
+    const loaded = configured(dataDir).config;
+    const preview = (threshold: number): Promise<boolean> =>
+      previewThreshold(loaded, threshold, END, (line) => void lines.push(line));
+    expect([await preview(0.9), lines]).toEqual([false, [expect.stringContaining("no baseline is in use yet")]]);
+    await retrain({ prometheus: config, dataDir, now: END - 2 * HOUR, leftOut: [], progress: () => {} });
+    expect([await preview(0.99), await preview(0.6)]).toEqual([true, true]);
+    const counts = lines.flatMap(
+      (line) => /would have raised (\d+) instead of (\d+)/.exec(line)?.slice(1).map(Number) ?? [],
+    );
+    const [strict = 0, now = 0, loose = 0, again = 0] = counts;
+    // The hour in which half of cart's requests fail is raised by any of them.
+    expect([strict >= 1, strict <= now, now <= loose, now === again]).toEqual([true, true, true, true]);
+    expect(lines.at(-1)).toMatch(/^ {2}shop\/cart: \d+ instead of \d+$/);
+    expect(readModel(dataDir)?.version).toBe(1);
   });
 
   it("whose file was changed is none", async () => {

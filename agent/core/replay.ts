@@ -1,0 +1,27 @@
+/** What a threshold would have raised over points that are past. */
+import type { Millis } from "../../protocol/time.ts";
+import { AnomalyWatch, NOTHING_OPEN } from "./anomalies.ts";
+import { POINT_MS } from "./golden.ts";
+import { goldenAt, type GoldenSeries, type LeftOut, type Model } from "./model.ts";
+
+/** Anomalies by their subject, as the agent would have said them: one a service, one of the mesh. */
+export function replay(
+  model: Model,
+  services: ReadonlyMap<string, GoldenSeries>,
+  from: Millis,
+  leftOut: readonly LeftOut[],
+  threshold: number,
+): ReadonlyMap<string, number> {
+  const watch = new AnomalyWatch(model, { ...NOTHING_OPEN, at: from - POINT_MS });
+  const points = Math.max(0, ...[...services.values()].map(({ rate }) => rate.length));
+  const raised = new Map<string, number>();
+  for (let i = 0; i < points; i++) {
+    const at = from + i * POINT_MS;
+    const out = leftOut.filter((one) => at > one.from && at - POINT_MS < one.to);
+    const maintained = new Set(out.flatMap(({ service }) => service ?? [...services.keys()]));
+    const golden = new Map([...services].map(([service, series]) => [service, goldenAt(series, i)]));
+    for (const { kind, subject } of watch.round({ at, services: golden, maintained, threshold }))
+      if (kind === "raised") raised.set(subject, (raised.get(subject) ?? 0) + 1);
+  }
+  return raised;
+}
