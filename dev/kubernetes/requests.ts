@@ -276,6 +276,7 @@ function created(kind: Kind, namespace: string, name: string, body: JsonObject):
     uid: uidOf(`${kind.plural}/${namespace}/${name}`),
     resourceVersion: "",
     creationTimestamp: new Date().toISOString(),
+    ...(kind.plural === "deployments" ? { generation: 1 } : {}),
   };
   return { apiVersion: versionOf(kind), kind: kind.kind, metadata, spec: asObject(body["spec"]), status: {} };
 }
