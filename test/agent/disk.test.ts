@@ -128,7 +128,7 @@ async function workAndBeKilled(forMs: number): Promise<readonly string[]> {
 describe("an agent in the container that the manifests give it", () => {
   it("has the memory for all that its spool may hold", () => {
     const [flags = ""] = /(?<=^ENTRYPOINT \["node", ).*(?=, "agent)/m.exec(readDeployed("Dockerfile")) ?? [];
-    const [limitMb] = /(?<=limits: \{ memory: )\d+(?=Mi)/.exec(readDeployed("agent.yaml")) ?? [];
+    const [limitMb] = /(?<=limits:\s+memory: )\d+(?=Mi)/.exec(readDeployed("manifests.yaml")) ?? [];
     const { lines } = run(process.execPath, [...(JSON.parse(`[${flags}]`) as string[]), PROGRAM, "large", folder]);
     const [, held, again] = lines[0]?.split(" ").map(Number) ?? [];
     expect(held).toBeGreaterThan(216_000);
