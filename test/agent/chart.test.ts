@@ -106,7 +106,7 @@ describe("the chart", () => {
           readOnlyRootFilesystem: true,
           capabilities: { drop: ["ALL"] },
         },
-        resources: { limits: { memory: "256Mi" }, requests: { cpu: "50m" } },
+        resources: { limits: { memory: "320Mi" }, requests: { cpu: "50m" } },
         livenessProbe: { httpGet: { path: "/healthz" } },
       },
     ]);

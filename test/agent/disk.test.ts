@@ -133,8 +133,8 @@ describe("an agent in the container that the manifests give it", () => {
     const [, held, again] = lines[0]?.split(" ").map(Number) ?? [];
     expect(held).toBeGreaterThan(216_000);
     expect(again).toBe(held);
-    // What the agent has besides its spool takes 20 MB.
-    expect(Number(lines[1]?.split(" ")[1])).toBeLessThan(Number(limitMb) - 20);
+    // What the agent has besides its spool takes 20 MB, and 40 more with 5,000 pods.
+    expect(Number(lines[1]?.split(" ")[1])).toBeLessThan(Number(limitMb) - 60);
   }, 120_000);
 });
 
