@@ -12,6 +12,7 @@ import {
   type Model,
 } from "../../agent/core/model.ts";
 import { THRESHOLD } from "../../agent/core/raise.ts";
+import { replay } from "../../agent/core/replay.ts";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import { Dice } from "../simulator/dice.ts";
 
@@ -216,6 +217,27 @@ describe("learning", () => {
     const bad = healthy(9, (at) => (at === TO - 5 * HOUR ? { errors: 30 } : {}));
     expect(wouldRaise(signals, "shop/s3", bad, FROM, TO - DAY, THRESHOLD)).toBe(1);
     expect(wouldRaise(signals, "shop/s3", bad, FROM, TO - HOUR, THRESHOLD)).toBe(0);
+  });
+
+  it("replays a week as it would have been said: one a service, one of the mesh, none in maintenance", () => {
+    const model = modelOf(SERVICES);
+    const fails =
+      (...times: readonly number[]) =>
+      (at: number): Partial<Golden> =>
+        times.includes(at) ? { errors: 30 } : {};
+    const [one, together] = [TO - 3 * DAY, TO - DAY];
+    const week = new Map(
+      SERVICES.map((service, i) => [
+        service,
+        healthy(i + 1, i < 4 ? fails(...(i === 0 ? [one] : []), together) : fails()),
+      ]),
+    );
+    const raised = (threshold: number, leftOut: readonly LeftOut[] = []): object =>
+      Object.fromEntries(replay(model, week, FROM, leftOut, threshold));
+    // At 0.85 chance adds one in 30,000 points of noise.
+    expect(raised(0.99)).toEqual({ "shop/s0": 1, mesh: 1 });
+    expect(raised(1.1)).toEqual({});
+    expect(raised(0.99, [{ from: one - HOUR, to: one + HOUR, service: "shop/s0", why: "" }])).toEqual({ mesh: 1 });
   });
 
   it("maintenance is remembered for a week, as one time from its beginning to its end", () => {
