@@ -134,6 +134,8 @@ const ConfigSchema = v.strictObject({
     {},
   ),
 });
+/** What stands at the top of agent.yaml. */
+export const CONFIG_KEYS: readonly string[] = Object.keys(ConfigSchema.entries);
 const CheckedSchema = v.pipe(
   ConfigSchema,
   v.forward(

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { parseConfig } from "../../agent/config.ts";
+import { CONFIG_KEYS, parseConfig } from "../../agent/config.ts";
 import { manifestsOf, renderChart, type Manifest } from "../../dev/chart/chart.ts";
 import type { Value } from "../../dev/chart/functions.ts";
 import { parseTemplate, renderTemplate, type Templates } from "../../dev/chart/template.ts";
@@ -94,6 +94,12 @@ describe("the chart", () => {
       },
     });
     expect(JSON.stringify(only(render(), "ConfigMap"))).not.toContain("ABCDEFGH");
+  });
+
+  it("hands on every key of agent.yaml but those that the pod decides", () => {
+    const helpers = readFileSync("agent/deploy/chart/templates/_helpers.tpl", "utf8");
+    const picked = [...(/pick \.Values (.*?) -}}/.exec(helpers)?.[1] ?? "").matchAll(/"(\w+)"/g)].map(([, key]) => key);
+    expect(new Set([...picked, "enroll", "dataDir", "health", "leader"])).toEqual(new Set(CONFIG_KEYS));
   });
 
   it("runs as nobody, on a disk that cannot be written, with bounds", () => {

@@ -12,7 +12,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- /* agent.yaml: the agent's own keys, and what the pod decides. */}}
 {{- define "observatory-agent.config" -}}
-{{- $own := pick .Values "edge" "cluster" "interval" "audit" "sources" "leases" -}}
+{{- $own := pick .Values "edge" "cluster" "interval" "audit" "sources" "leases" "anomalies" -}}
 {{ $own | toYaml }}
 dataDir: /var/lib/observatory
 health:
