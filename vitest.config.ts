@@ -103,6 +103,9 @@ export default defineConfig({
         test: {
           name: "worker",
           expect: expectations,
+          // They share one Postgres, and some take it away: one file at a time, after all the others.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           include: ["test/worker/**/*.test.ts"],
           globalSetup: ["test/support/worker-database.ts", "test/support/outside.ts"],
           testTimeout: 2 * MINUTES,
