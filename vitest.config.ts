@@ -103,11 +103,12 @@ export default defineConfig({
         test: {
           name: "worker",
           expect: expectations,
-          // They share one Postgres, and some take it away: one file at a time, after all the others.
+          // They share one Postgres, and each file begins with an empty one: one at a time, after all the others.
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
           include: ["test/worker/**/*.test.ts"],
           globalSetup: ["test/support/worker-database.ts", "test/support/outside.ts"],
+          setupFiles: ["test/worker/setup.ts"],
           testTimeout: 2 * MINUTES,
           hookTimeout: 2 * MINUTES,
           deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },

@@ -1,6 +1,6 @@
 /**
  * The Postgres that the Worker's tests write to, at the port that the configuration chose, behind a proxy that fails
- * for one cluster and serves all others: test files run side by side.
+ * for one cluster and serves all others.
  *
  *   POST /sql      as `dev/database` speaks it
  *   POST /fault    { cluster, fault, times }    the cluster's next writes fail so; `fault: null` heals, and ends what hangs
