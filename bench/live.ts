@@ -57,7 +57,7 @@ async function main(): Promise<void> {
     const agent = await startSimulatedAgent(edge.operator, "bench-live", join(directory, "agents"));
     await putComponents(edge.operator, componentsOf(agent));
     await measureChanges(edge, agent);
-    await measureReturn(edge);
+    await measureReturn(edge, agent);
   } finally {
     for (const stop of stops.toReversed()) await stop();
   }
@@ -146,7 +146,7 @@ function headersOf(edge: Edge, reader: number): Readonly<Record<string, string>>
 
 // ── back after a restart ────────────────────────────────────────────────────────────────────────────────────────────
 
-async function measureReturn(edge: Edge): Promise<void> {
+async function measureReturn(edge: Edge, agent: SimulatedAgent): Promise<void> {
   say(`opening ${SOCKETS} of the page's own sockets`);
   /** When each socket was asked for. */
   let attempts: number[] = [];
@@ -167,6 +167,12 @@ async function measureReturn(edge: Edge): Promise<void> {
     for (let i = 0; i < UNDER_WAY; i++) sockets.push(openSocket("/live", () => {}));
     while (open() < opened + UNDER_WAY) await sleep(5);
   }
+  // As everywhere where an agent lives: a frame comes, and with it how many readers there are by now.
+  agent.halt(agent.services[0] ?? null);
+  const line = await agent.openSession();
+  await push(agent, line);
+  await sleep(TURN_MS);
+  line.close();
   say("killing and starting the edge");
   attempts = [];
   await edge.kill();

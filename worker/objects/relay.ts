@@ -36,7 +36,7 @@ export class Relay extends DurableObject<Env> {
   #newest: string | null = null;
   /** Under way: a thousand pages that come back together ask the Board once. */
   #asking: Promise<string> | null = null;
-  /** What all open pages were told last of how to come back; 0 if nothing. */
+  /** What all open pages were told last of how to come back; 0 if nothing, or not all the same. */
   #spreadMs = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -73,7 +73,10 @@ export class Relay extends DurableObject<Env> {
   async #greet(socket: WebSocket): Promise<void> {
     try {
       socket.send(this.#newest ?? (await this.#ask()));
-      socket.send(spreadMessage(this.#spreadNow()));
+      const spreadMs = this.#spreadNow();
+      socket.send(spreadMessage(spreadMs));
+      // Who came before was told that there are fewer: the next frame tells everybody.
+      if (spreadMs !== this.#spreadMs) this.#spreadMs = 0;
     } catch (error) {
       // A page that opens while the Board is away has what it was rendered with, and hears of what comes.
       console.warn(JSON.stringify({ event: "greeting_failed", error: String(error) }));
