@@ -1,4 +1,4 @@
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { expect, it } from "vitest";
 import type { PageChange } from "../../protocol/page.ts";
 import { boardOf } from "../../worker/objects/env.ts";
@@ -60,6 +60,24 @@ it("tells the pages that stay when they have become so many that a second is too
   await bindings.RELAY.getByName("growing").publish("{}");
   await expect.poll(() => first?.messages.slice(count)).toEqual([{}, { spreadMs: 2_000 }]);
   close([...rest, ...(first === undefined ? [] : [first])]);
+});
+
+it("tells those who came early, also if others were told the same before them", async () => {
+  const crowd = (): Promise<readonly Reader[]> => readers("again", 101, (i) => `198.51.100.${i}`);
+  const shard = bindings.RELAY.getByName("again");
+  const gone = await crowd();
+  await shard.publish("{}");
+  await expect.poll(() => gone[0]?.messages.at(-1)).toEqual({ spreadMs: 2_000 });
+  close(gone);
+  // Not by a frame: that would tell the shard that they are few.
+  const left = (): Promise<number> => runInDurableObject(shard, (_, state) => state.getWebSockets().length);
+  await expect.poll(left).toBe(0);
+  const [early] = await readers("again", 1, () => "192.0.2.1");
+  await expect.poll(() => early?.messages.at(-1)).toEqual({ spreadMs: 1_000 });
+  const rest = await crowd();
+  await shard.publish("{}");
+  await expect.poll(() => early?.messages.at(-1)).toEqual({ spreadMs: 2_000 });
+  close([...rest, ...(early === undefined ? [] : [early])]);
 });
 
 it("lets no single address take a shard from everybody else", async () => {
