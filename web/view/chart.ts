@@ -7,6 +7,7 @@
  *
  * Words stand in an outer picture that is not stretched: `<svg><svg viewBox …>paths</svg><text …></svg>`.
  */
+import type { Values } from "../../protocol/charts.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import { dayName, moment } from "./format.ts";
@@ -18,8 +19,6 @@ import type { LiveWords, Words } from "./words/words.ts";
 
 /** Heights of a picture: a small one is read to 0.4 % of its scale, a large one as finely as its table says it. */
 const HEIGHTS = { small: 240, large: 2_400 } as const;
-
-export type Values = readonly (number | null)[];
 
 /** What a chart's numbers are: ms, shares of a whole (shown in %), or requests a second. */
 export type Unit = "ms" | "%" | "req/s";

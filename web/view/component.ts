@@ -1,9 +1,10 @@
 /** One component's own page: its state, its uptime, and its numbers over a day, a week, a month or a quarter. */
+import type { ChartValues, Values } from "../../protocol/charts.ts";
 import type { PageComponent, PageIncident, PageMaintenance } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, MINUTE } from "../../protocol/time.ts";
-import type { Chart, Shade, Values } from "./chart.ts";
+import type { Chart, Shade } from "./chart.ts";
 import { plot, stepText, valueText } from "./chart.ts";
 import { dayName, length, moment, shortDay } from "./format.ts";
 import type { FrameView } from "./frame.ts";
@@ -24,20 +25,10 @@ export const CHART_RANGES = ["day", "week", "month", "quarter"] as const;
 type ChartRange = (typeof CHART_RANGES)[number];
 
 /** What the archive knows of a component over a range: a step each, oldest first; null is no data. */
-export interface ComponentCharts {
+export interface ComponentCharts extends ChartValues {
   readonly range: ChartRange;
   /** When the archive was asked. */
   readonly at: Millis;
-  readonly from: Millis;
-  readonly stepMs: number;
-  readonly p50: Values;
-  readonly p95: Values;
-  /** Between what p95 lies surely. */
-  readonly lo: Values;
-  readonly hi: Values;
-  readonly p99: Values;
-  readonly errorRatio: Values;
-  readonly perSecond: Values;
   readonly limits: { readonly p95Ms: number; readonly errorRatio: number };
 }
 

@@ -1,7 +1,8 @@
 /** The small charts of the first view: the last day, a figure each, nothing to learn before they are read. */
+import type { Values } from "../../protocol/charts.ts";
 import type { MetricKind, PageIncident, PageMaintenance, PageMetric, PageSnapshot } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
-import type { Chart, Shade, Unit, Values } from "./chart.ts";
+import type { Chart, Shade, Unit } from "./chart.ts";
 import { plot, stepText, valueText } from "./chart.ts";
 import { length } from "./format.ts";
 import type { Html } from "./html.ts";

@@ -1,4 +1,5 @@
 /** What charts draw: a series as rows of numbers, a step each. Pure; `store/series` asks, this spells out. */
+import type { ChartValues, Values } from "../../protocol/charts.ts";
 import type { Quantile } from "../../protocol/latency.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY_STEP_MS, DAY_STEPS } from "./day.ts";
@@ -10,21 +11,6 @@ export type ChartRange = Exclude<Range, "hour">;
 /** Steps of a chart: a day in quarters of an hour, as on the first view. */
 export function chartPlan(range: ChartRange, now: Millis, timeZone: string): SeriesPlan {
   return range === "day" ? evenPlan(now, DAY_STEP_MS, DAY_STEPS) : seriesPlan(range, now, timeZone);
-}
-
-/** Oldest first; null is no data. */
-type Values = readonly (number | null)[];
-
-export interface ChartValues {
-  readonly from: Millis;
-  readonly stepMs: number;
-  readonly p50: Values;
-  readonly p95: Values;
-  readonly lo: Values;
-  readonly hi: Values;
-  readonly p99: Values;
-  readonly errorRatio: Values;
-  readonly perSecond: Values;
 }
 
 /** More figures than anybody sees. */

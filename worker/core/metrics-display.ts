@@ -3,11 +3,11 @@
  * its readers count on; where ours are longer, a value stands in each step that it is of. Sum and mean are null of a
  * percentile: percentiles are never averaged.
  */
+import type { ChartValues } from "../../protocol/charts.ts";
 import type { PageMetric, PageSnapshot } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "./calendar.ts";
-import type { ChartValues } from "./chart-values.ts";
 
 /** `reference/statuspage-v2.md` §4. `interval` in seconds. */
 export const DISPLAY_PERIODS = {
