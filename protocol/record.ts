@@ -58,6 +58,10 @@ export type EventKind = (typeof EVENT_KINDS)[number];
 /** What the agent's kubernetes source tells. */
 export type WorkloadKind = "pod.crash_loop" | "pod.oom_killed" | (typeof WORKLOAD_KINDS)[number];
 
+/** Events that no agent tells: the edge makes them of what an Alertmanager tells it. */
+export const ALERT_KINDS = ["alert.fired", "alert.resolved"] as const;
+export type AlertKind = (typeof ALERT_KINDS)[number];
+
 const EventId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, "must be 32 hex digits"));
 const BODY_KEYS_MAX = 24;
 

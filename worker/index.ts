@@ -10,11 +10,13 @@ import { refuse } from "./routes/answer.ts";
 import { chartsCliRoute } from "./routes/charts-cli.ts";
 import { cliRoutes } from "./routes/cli.ts";
 import { discoveryRoutes } from "./routes/discovery.ts";
+import { draftRoutes } from "./routes/drafts.ts";
 import { copyRoute } from "./routes/copy.ts";
 import { embedRoutes } from "./routes/embed.ts";
 import { componentPageRoutes } from "./routes/component-page.ts";
 import { feedRoutes } from "./routes/feeds.ts";
 import { importRoutes } from "./routes/import.ts";
+import { ingestRoutes } from "./routes/ingest.ts";
 import { openApiRoute } from "./routes/openapi.ts";
 import { operatorRoutes } from "./routes/operator.ts";
 import { pageCliRoutes } from "./routes/page-cli.ts";
@@ -51,6 +53,8 @@ const routes: readonly Route[] = [
   ...pageCliRoutes,
   ...importRoutes,
   ...announceRoutes,
+  ...draftRoutes,
+  ...ingestRoutes,
 ];
 
 /** Every route there is, with its policy. */

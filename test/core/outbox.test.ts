@@ -16,7 +16,9 @@ import {
   knownFlushed,
   lateOf,
   lay,
+  layOwn,
   nextBatch,
+  ownNumber,
   spareSlots,
   stored,
   wake,
@@ -443,3 +445,50 @@ describe("after an outage", () => {
     expect(spareSlots(world.outbox)).toEqual([]);
   });
 });
+
+describe("what the edge itself makes into records", () => {
+  const own = (n: number): readonly NumberedRecord[] => [{ seq: n, record: eventRecord(n) }];
+
+  it("waits and leaves like any other, and the agent's watermarks stay where they are", () => {
+    const world = new World();
+    world.push("WWE");
+    const before = world.outbox.marks;
+    const { outbox, laid } = layOwn(world.outbox, own(7), NOON);
+    expect(outbox.marks).toEqual(before);
+    expect(laid.map(({ row }) => row.ring)).toEqual(["events"]);
+    const sent = stored(outbox, nextBatch(outbox, AT_EASE, BOUNDS));
+    expect(backlogOf(sent).waiting).toBe(0);
+    expect(sent.marks).toMatchObject({ persisted: before?.next });
+  });
+
+  it("does not hold up what the agent may free", () => {
+    const world = new World();
+    world.outbox = layOwn(world.outbox, own(7), NOON).outbox;
+    world.push("W");
+    const [first] = nextBatch(world.outbox, AT_EASE, { recordsMax: 1, bytesMax: 1 });
+    expect(first?.epoch).toBe(1);
+    expect(stored(world.outbox, [...waitingOf(world.outbox)].slice(1)).marks?.persisted).toBe(world.outbox.marks?.next);
+  });
+
+  it("is found again by an object that woke, and gives way to the first agent", () => {
+    const laid = layOwn(EMPTY, own(7), NOON);
+    const awake = wake(
+      laid.laid.map(({ row }) => row),
+      null,
+      0,
+    );
+    expect(awake).toEqual(laid.outbox);
+    expect(backlogOf(awake).waiting).toBe(1);
+    expect(awake.marks?.epoch).toBeLessThan(OPENED.epoch);
+  });
+
+  it("gets numbers that no earlier life of the object gave", () => {
+    expect(ownNumber(0, NOON)).toBeGreaterThan(ownNumber(0, NOON - 1) + 900);
+    expect(ownNumber(ownNumber(0, NOON), NOON)).toBe(ownNumber(0, NOON) + 1);
+    expect(Number.isSafeInteger(ownNumber(0, NOON + 100 * 365 * DAY))).toBe(true);
+  });
+});
+
+function waitingOf({ rows, flushed }: Outbox): readonly Row[] {
+  return rows.filter(({ position, records }) => position > flushed && records > 0);
+}

@@ -299,10 +299,11 @@ export class Edge {
     if (!rules.persistedAfterReturn) this.#markStored(memory, batch, 0);
   }
 
+  /** No Alertmanager speaks to this world: all of it is an agent's. */
   #bodyOf(row: Row): readonly Numbered[] {
     const isIt = (kept: Laid): boolean => kept.row.ring === row.ring && kept.row.position === row.position;
     const laid = this.#storage.rows.find(isIt) ?? this.#unwrittenRows.find(isIt);
-    return (laid?.records ?? []).map(({ seq, record }) => ({ epoch: row.epoch, seq, record }));
+    return (laid?.records ?? []).map(({ seq, record }) => ({ epoch: row.epoch, seq, record: record as FactRecord }));
   }
 
   #markStored(memory: Memory, batch: readonly Row[], now: Millis): void {

@@ -121,6 +121,20 @@ export const HOME: AdminHomeModel = {
     ],
     failure: "unavailable: connection refused",
   },
+  drafts: [
+    {
+      id: "draft0000001",
+      title: "Checkout: partial outage",
+      cluster: "eu-1",
+      components: [{ name: "Checkout", status: "partial_outage" }],
+      startedAt: NOW - 9 * MINUTE,
+      cause: "Began with HighErrorRate: checkout answers 12 % errors; then SlowAnswers (2 alerts)",
+      firing: 2,
+      ended: 0,
+      endedAt: null,
+      unconfirmedSince: null,
+    },
+  ],
 };
 
 export const EMPTY_HOME: AdminHomeModel = {
@@ -129,6 +143,7 @@ export const EMPTY_HOME: AdminHomeModel = {
   maintenances: [],
   components: 0,
   archive: null,
+  drafts: [],
 };
 
 const CHECKOUT = { id: "component000", name: "Checkout", group: "Shop" };

@@ -200,7 +200,7 @@ export async function openSession(agent: Agent, proof?: string): Promise<TestSes
 export type { Receipt };
 
 /** Has the Board do something else when it is asked; returns what ends that before the test does. */
-export async function onBoard<Method extends "hear" | "hush" | "identify" | "leasesOf">(
+export async function onBoard<Method extends "hear" | "hearAlerts" | "hush" | "identify" | "leasesOf">(
   method: Method,
   act: Board[Method],
 ): Promise<() => void> {

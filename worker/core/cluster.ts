@@ -13,6 +13,7 @@ import type { Push } from "../../protocol/push.ts";
 import type { FactRecord, RecordRefusal } from "../../protocol/record.ts";
 import { RecordSchema } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { AlertEvent } from "./alert.ts";
 
 export interface Watermarks {
   /** The spool that was given `epoch`. */
@@ -24,7 +25,8 @@ export interface Watermarks {
 
 export interface NumberedRecord {
   readonly seq: number;
-  readonly record: FactRecord;
+  /** An agent's, or one that the edge itself made of what others told it. */
+  readonly record: FactRecord | AlertEvent;
 }
 
 export interface Rejected {

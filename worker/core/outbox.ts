@@ -205,6 +205,33 @@ export function lay(
   return { outbox: settled({ ...outbox, marks, last, eventBytes, rows }), laid };
 }
 
+/**
+ * The epoch of what the edge itself makes into records: before every agent's, which are moments, so that it never
+ * counts as the newest one and no agent's number means one of these.
+ */
+const OWN_EPOCH = 1;
+const OWN_SPOOL = "0".repeat(32);
+/** Numbers a millisecond: they come from the clock, because an object that was set back would give a counter's twice. */
+const OWN_NUMBERS = 1_000;
+
+/** The next number for what the edge makes. @param last the newest that it gave */
+export function ownNumber(last: number, now: Millis): number {
+  return Math.max(last + 1, now * OWN_NUMBERS);
+}
+
+/** Lays what the edge itself made into a row like any other; the agent's watermarks stay where they are. */
+export function layOwn(
+  outbox: Outbox,
+  records: readonly NumberedRecord[],
+  now: Millis,
+): { readonly outbox: Outbox; readonly laid: readonly Laid[] } {
+  const first = records[0]?.seq ?? 0;
+  const next = (records.at(-1)?.seq ?? 0) + 1;
+  const own: Watermarks = { spool: OWN_SPOOL, epoch: OWN_EPOCH, next, persisted: first };
+  const { outbox: laidOut, laid } = lay(outbox, own, records, now);
+  return { outbox: settled({ ...laidOut, marks: outbox.marks ?? own }), laid };
+}
+
 /** A new epoch. Rows of the old one go on waiting under their own numbers. */
 export function withEpoch(outbox: Outbox, marks: Watermarks): Outbox {
   return settled({ ...outbox, marks });

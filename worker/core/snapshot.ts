@@ -31,6 +31,7 @@ import {
   splitService,
 } from "./component.ts";
 import type { MetricChoice } from "./day.ts";
+import type { DraftRule } from "./draft.ts";
 import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
@@ -50,6 +51,8 @@ export interface PageSettings {
   readonly metrics?: readonly MetricChoice[];
   /** How an operator made the page theirs. Absent: not at all, and in what an earlier version wrote. */
   readonly brand?: Brand;
+  /** Which alerts make drafts of incidents. Absent: none do, and in what an earlier version wrote. */
+  readonly draftRules?: readonly DraftRule[];
 }
 
 /** All that a Board holds that can reach the page. */

@@ -65,7 +65,7 @@ export class BoardAnnouncements {
     const now = Date.now();
     switch (act.kind) {
       case "incident.open":
-        return this.#open(act.request, by, now);
+        return this.open(act.request, by, now);
       case "incident.update":
         return this.#update(act.id, act.request, by, now);
       case "maintenance.announce":
@@ -83,7 +83,8 @@ export class BoardAnnouncements {
 
   // ── incidents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #open(request: IncidentRequest, by: string, now: Millis): Announcing<Incident> {
+  /** Opens an incident. */
+  open(request: IncidentRequest, by: string, now: Millis): Announcing<Incident> {
     if (this.#memory.all("incident").filter(isUnresolved).length >= OPEN_MAX)
       return failure({ code: "too_many", which: "unresolved incidents" });
     const opened = openIncident(request, this.#facts(now), { id: freshId(), update: freshId(), by }, now);

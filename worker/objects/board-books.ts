@@ -174,7 +174,7 @@ export class BoardBooks {
   page(): PageFacts["page"] {
     const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
     // Made by the archive before anybody can ask.
-    const { id = "", createdAt = 0, thresholds, metrics, brand } = this.#memory.get("page", "page") ?? {};
+    const { id = "", createdAt = 0, thresholds, metrics, brand, draftRules } = this.#memory.get("page", "page") ?? {};
     return {
       id,
       createdAt,
@@ -183,6 +183,7 @@ export class BoardBooks {
       ...(thresholds !== undefined && { thresholds }),
       ...(metrics !== undefined && { metrics }),
       ...(brand !== undefined && { brand }),
+      ...(draftRules !== undefined && { draftRules }),
     };
   }
 

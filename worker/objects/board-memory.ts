@@ -12,6 +12,7 @@
 import type { Link, ReadToken, Session } from "../core/access.ts";
 import type { Backlog, ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
 import { componentsByCluster } from "../core/component.ts";
+import type { Draft } from "../core/draft.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import { joinedChanges } from "../core/restore.ts";
@@ -19,6 +20,7 @@ import type { PageSettings } from "../core/snapshot.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { BoardRow } from "../store/board.ts";
 import type { BoardCursor } from "../store/queries.ts";
+import type { Alerting } from "./board-drafts.ts";
 import { freshId } from "./crypto.ts";
 import type { Meter } from "./meter.ts";
 
@@ -36,6 +38,8 @@ interface Documents {
   readonly restore: Restoring;
   readonly reflush: Reflush;
   readonly upkeep: { readonly doneAt: Millis };
+  readonly draft: Draft;
+  readonly alerting: Alerting;
 }
 
 /**
@@ -70,7 +74,15 @@ export interface Reflush {
   readonly unreachable: readonly { readonly cluster: string; readonly reason: string }[];
 }
 
-const WORK: ReadonlySet<Kind> = new Set(["restore", "reflush", "upkeep", "announcement", "incident"]);
+const WORK: ReadonlySet<Kind> = new Set([
+  "restore",
+  "reflush",
+  "upkeep",
+  "announcement",
+  "incident",
+  "draft",
+  "alerting",
+]);
 
 /** The first version stops at a document of a kind that it does not know, and a rollback must not stop the page. */
 function tableOf(kind: Kind): "doc" | "work" {
@@ -104,6 +116,8 @@ export class BoardMemory {
     restore: new Map(),
     reflush: new Map(),
     upkeep: new Map(),
+    draft: new Map(),
+    alerting: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
   /** Since when each row of the outbox waits: asked for with every render. */

@@ -14,15 +14,18 @@ import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Scope } from "../core/access.ts";
 import type { Announcing } from "../core/announce.ts";
+import type { Alert } from "../core/alert.ts";
 import type { Brand, BrandFault, BrandWish } from "../core/brand.ts";
 import { brandFrom } from "../core/brand.ts";
 import type { MetricChoice, MetricWish } from "../core/day.ts";
 import { clustersToWake } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
+import type { Draft, DraftRule, DraftView } from "../core/draft.ts";
 import type { AmendRefusal } from "../core/freeze.ts";
 import type { Graphs } from "../core/graph.ts";
 import { graphsOf } from "../core/graph.ts";
 import { HISTORY_MS } from "../core/history.ts";
+import type { Incident } from "../core/incident.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import type { MetricsFacts } from "../core/metrics.ts";
 import type { Policies } from "../core/policies.ts";
@@ -41,6 +44,8 @@ import type { ComponentRequest, ForeignComponent, TakenOver } from "./board-comp
 import { BoardComponents } from "./board-components.ts";
 import type { Charted } from "./board-day.ts";
 import { BoardDay } from "./board-day.ts";
+import type { DraftRefusal, PublishRequest } from "./board-drafts.ts";
+import { BoardDrafts } from "./board-drafts.ts";
 import { BoardDoors } from "./board-doors.ts";
 import type { Imported, ImportRefusal } from "./board-import.ts";
 import { BoardImport } from "./board-import.ts";
@@ -86,6 +91,7 @@ export class Board extends DurableObject<Env> {
   readonly #components: BoardComponents;
   readonly #maintenance: BoardMaintenance;
   readonly #announcements: BoardAnnouncements;
+  readonly #drafts: BoardDrafts;
   readonly #import: BoardImport;
   readonly #policies: BoardPolicies;
   readonly #doors: BoardDoors;
@@ -116,6 +122,7 @@ export class Board extends DurableObject<Env> {
     this.#components = new BoardComponents(memory, books);
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
     this.#announcements = new BoardAnnouncements({ memory, books, maintenance: this.#maintenance });
+    this.#drafts = new BoardDrafts({ memory, books, announcements: this.#announcements });
     this.#import = new BoardImport({
       memory,
       books,
@@ -192,6 +199,12 @@ export class Board extends DurableObject<Env> {
     return this.#policies.answer(tell);
   }
 
+  /** Takes in how a cluster's alerts are now: the latest episode of each. */
+  async hearAlerts(cluster: string, alerts: readonly Alert[]): Promise<void> {
+    this.#meter.called("hearAlerts");
+    this.#drafts.hear(cluster, alerts, Date.now());
+  }
+
   /**
    * An agent said goodbye, or was shown the door: what it said until `heardAt` is good until `expiresAt` and no longer.
    * A goodbye that comes late shortens nothing that was heard after it.
@@ -255,6 +268,7 @@ export class Board extends DurableObject<Env> {
         .toSorted(byCluster)
         .map((tell) => toldView(tell, whose === null || whose.includes(tell.cluster))),
       outside: [...this.#outside.map.values()],
+      drafts: this.#drafts.listed,
       archive: {
         delays: this.#books.delays(Date.now()),
         failure: this.#archive.failure,
@@ -373,6 +387,33 @@ export class Board extends DurableObject<Env> {
   /** What people announce: it stands here before anybody hears of it. */
   async announce(act: AnnounceAct, by: string): Promise<Announcing<Announces>> {
     return this.#announcements.run(act, by);
+  }
+
+  /** Sets which alerts make drafts; null asks which do. */
+  async draftRules(rules: readonly DraftRule[] | null, by: string): Promise<Announcing<readonly DraftRule[]>> {
+    if (rules === null) return success(this.#drafts.rules);
+    const set = this.#drafts.setRules(rules, by, Date.now());
+    await this.#armIfNeeded();
+    return set;
+  }
+
+  /** Drafts of incidents, the newest first. */
+  async drafts(): Promise<readonly DraftView[]> {
+    return this.#drafts.listed;
+  }
+
+  async publishDraft(
+    id: string,
+    request: PublishRequest,
+    by: string,
+  ): Promise<Result<Announcing<Incident>, DraftRefusal>> {
+    return this.#drafts.publish(id, request, by, Date.now());
+  }
+
+  async dismissDraft(id: string, by: string): Promise<Result<Draft, DraftRefusal>> {
+    const dismissed = this.#drafts.dismiss(id, by, Date.now());
+    await this.#armIfNeeded();
+    return dismissed;
   }
 
   /** What is known of a component's uptime; null if there is no such component. */

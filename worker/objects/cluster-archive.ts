@@ -65,6 +65,11 @@ export class ClusterArchive {
     this.#tend(now);
   }
 
+  /** The edge itself made records of what others than the agent told. Synchronous, as `pushed`. */
+  told(now: Millis): void {
+    this.#tend(now);
+  }
+
   /** A wake from outside: for an alarm that was lost, and for facts whose agent is silent. */
   async wake(): Promise<void> {
     await this.look();

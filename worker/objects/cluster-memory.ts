@@ -23,6 +23,7 @@ import {
   knownFlushed,
   lateOf,
   lay,
+  layOwn,
   nextBatch,
   spareSlots,
   stored,
@@ -143,6 +144,20 @@ export class ClusterMemory {
     if (isOneRow) this.#write(laid, now);
     else this.#storage.transactionSync(() => this.#write(laid, now));
     this.#outbox = outbox;
+  }
+
+  /** Keeps what the edge itself made into records, together with what says that they were made. */
+  keepOwn(records: readonly NumberedRecord[], said: Readonly<Record<string, unknown>>, now: Millis): void {
+    const kept = records.length === 0 ? null : layOwn(this.#outbox, records, now);
+    this.#storage.transactionSync(() => {
+      if (kept !== null) {
+        this.#write(kept.laid, now);
+        // Its row may take the place of the one that told the agent's watermarks last.
+        if (kept.outbox.marks !== null) this.#keepMarks(kept.outbox.marks, kept.outbox);
+      }
+      for (const [key, value] of Object.entries(said)) this.write(key, value);
+    });
+    if (kept !== null) this.#outbox = kept.outbox;
   }
 
   #write(laid: readonly Laid[], now: Millis): void {

@@ -25,6 +25,8 @@ import { retryDelay } from "../core/retry.ts";
 import { ClusterArchive } from "./cluster-archive.ts";
 import { ClusterCounts } from "./cluster-counts.ts";
 import { ClusterDesired } from "./cluster-desired.ts";
+import type { InputRefusal, ListedToken, NotificationReceipt } from "./cluster-inputs.ts";
+import { ClusterInputs } from "./cluster-inputs.ts";
 import { ClusterMemory, warnOfConflicts } from "./cluster-memory.ts";
 import { ClusterSessions } from "./cluster-sessions.ts";
 import { ClusterTells } from "./cluster-tells.ts";
@@ -51,6 +53,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #archive: ClusterArchive;
   readonly #tells: ClusterTells;
   readonly #desired: ClusterDesired;
+  readonly #inputs: ClusterInputs;
   readonly #counted: ClusterCounts;
   readonly #meter: Meter;
   readonly #keys = new Map<string, Promise<CryptoKey>>();
@@ -76,6 +79,7 @@ export class Cluster extends DurableObject<Env> {
     const [memory, sessions, meter] = [this.#memory, this.#sessions, this.#meter];
     const counted = (this.#counted = new ClusterCounts(sessions.kept.counts));
     this.#archive = new ClusterArchive({ ctx, env, memory, sessions, counted, meter, cluster });
+    this.#inputs = new ClusterInputs({ ctx, env, memory, archive: this.#archive, cluster });
     this.#tells = new ClusterTells({ ctx, env, memory, sessions, counted, cluster });
     this.#desired = new ClusterDesired({
       env,
@@ -108,10 +112,14 @@ export class Cluster extends DurableObject<Env> {
     const { publicKey } = await this.#loadedEdgeKey();
     const now = Date.now();
     const expiresAt = now + CODE_LIFETIME_MS;
-    const identity = this.#identity ?? { cluster, createdAt: now, codes: [], keys: [] };
+    const identity = this.#identityOf(cluster, now);
     this.#keepIdentity(withCode(identity, { hash, expiresAt, pending }, now), now);
     await this.#tellIdentity();
     return { code, expiresAt, edgeKeys: [publicKey] };
+  }
+
+  #identityOf(cluster: string, now: Millis): Identity {
+    return this.#identity ?? { cluster, createdAt: now, codes: [], keys: [] };
   }
 
   /** Spends a code for the key that signed this very request. */
@@ -300,6 +308,29 @@ export class Cluster extends DurableObject<Env> {
     };
   }
 
+  // ── other inputs ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Makes a token for this cluster's inputs; null if it has too many. */
+  async createIngestToken(cluster: string): Promise<{ readonly id: string; readonly token: string } | null> {
+    if (this.#identity === null) this.#keepIdentity(this.#identityOf(cluster, Date.now()), Date.now());
+    await this.#tellIdentity();
+    return this.#inputs.createToken(cluster);
+  }
+
+  async ingestTokens(): Promise<readonly ListedToken[]> {
+    return this.#inputs.tokens;
+  }
+
+  /** False if there is no such token. */
+  async revokeIngestToken(id: string): Promise<boolean> {
+    return this.#inputs.revokeToken(id);
+  }
+
+  /** Takes in what an Alertmanager notifies of. */
+  async ingestAlerts(secret: string, body: Uint8Array): Promise<Result<NotificationReceipt, InputRefusal>> {
+    return this.#inputs.takeNotification(secret, body);
+  }
+
   // ── leases ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Puts a maintenance's lease into force. Idempotent; answers the generation that it has. */
@@ -346,7 +377,9 @@ export class Cluster extends DurableObject<Env> {
   // ── Postgres ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   override async alarm(): Promise<void> {
-    await this.#archive.alarm(() => this.#tellIdentity());
+    await this.#archive.alarm(async () => {
+      await Promise.all([this.#tellIdentity(), this.#inputs.tellBoard()]);
+    });
   }
 
   /**
@@ -367,6 +400,8 @@ export class Cluster extends DurableObject<Env> {
   /** Who speaks for the cluster, for a Board that lost its memory; what the agent says it hears with the next push. */
   async introduce(): Promise<ClusterIdentity> {
     this.#tells.forget();
+    this.#inputs.forget();
+    this.ctx.waitUntil(this.#inputs.tellBoard());
     return this.#publicIdentity();
   }
 

@@ -1,6 +1,7 @@
 /** What the Board tells operators. */
 import type { Delay } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
+import type { DraftView } from "../core/draft.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import type { Outside } from "../core/probe.ts";
@@ -23,6 +24,8 @@ export interface OperatorView {
   readonly tells: readonly ToldView[];
   /** What was seen of the components' addresses. Absent in what a Board of the release before says. */
   readonly outside?: readonly Outside[];
+  /** Newest first. Absent in what a Board of the release before says. */
+  readonly drafts?: readonly DraftView[];
   readonly archive: ArchiveView;
   /** What the Worker of the release before reads instead of `archive`, while a deploy goes out. */
   readonly backlog: Backlog;

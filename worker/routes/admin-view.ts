@@ -12,6 +12,7 @@ import type {
   ClusterModel,
   ClusterPageModel,
   ComponentPageModel,
+  DraftModel,
   EventModel,
   LeaseModel,
   OutsideModel,
@@ -22,6 +23,7 @@ import type {
 } from "../../web/view/admin/model.ts";
 import type { ClusterIdentity, Component, Evidence, Tell, ToldService } from "../core/component.ts";
 import { latenciesOf, outsideOf, splitService, verdictFor } from "../core/component.ts";
+import { unconfirmedSince } from "../core/draft.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
 import { freshUntil, outsideP95, outsideReason, probeWords } from "../core/probe.ts";
@@ -44,7 +46,27 @@ export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
     maintenances: view.maintenances.map((maintenance) => operatorMaintenance(maintenance, now)),
     components: view.components.length,
     archive: archiveModel(view),
+    drafts: draftModels(view, now),
   };
+}
+
+/** Those that are still to be decided. A Board of the release before has none. */
+function draftModels({ drafts = [], components }: OperatorView, now: Millis): readonly DraftModel[] {
+  const nameOf = (id: string): string => components.find((one) => one.id === id)?.name ?? id;
+  return drafts
+    .filter(({ decided }) => decided === null)
+    .map((draft) => ({
+      id: draft.id,
+      title: draft.title,
+      cluster: draft.cluster,
+      components: draft.components.map(({ component, status }) => ({ name: nameOf(component), status })),
+      startedAt: draft.startedAt,
+      cause: draft.cause,
+      firing: draft.firing,
+      ended: draft.ended,
+      endedAt: draft.endedAt,
+      unconfirmedSince: unconfirmedSince(draft, now),
+    }));
 }
 
 /**

@@ -3,7 +3,7 @@ import { setCookie, deleteCookie } from "hono/cookie";
 import * as v from "valibot";
 import { LEASE_MODES } from "../../protocol/lease.ts";
 import { ClusterName, line } from "../../protocol/name.ts";
-import { EVENT_KINDS } from "../../protocol/record.ts";
+import { ALERT_KINDS, EVENT_KINDS } from "../../protocol/record.ts";
 import { renderArchive } from "../../web/view/admin/archive.ts";
 import { renderAdminHome } from "../../web/view/admin/home.ts";
 import { renderCluster } from "../../web/view/admin/cluster.ts";
@@ -93,7 +93,7 @@ async function eventsOf(c: AppContext, cluster: string): Promise<readonly EventM
     fetchEndpoint: c.env.NEON_FETCH_ENDPOINT,
     timeoutMs: 3_000,
   });
-  const found = await recentEvents(database, { cluster, kinds: EVENT_KINDS, limit: EVENTS_SHOWN });
+  const found = await recentEvents(database, { cluster, kinds: [...EVENT_KINDS, ...ALERT_KINDS], limit: EVENTS_SHOWN });
   if (!found.ok) return null;
   // Written by the flush from checked records, whose kinds and bodies these are.
   return found.value.map(({ at, kind, subject, body }) => ({

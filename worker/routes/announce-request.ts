@@ -30,21 +30,32 @@ const MaintenanceStatusRequest = oneOf(MAINTENANCE_STATUSES);
 /** An id, a name, or "group / name". */
 const ComponentRef = v.pipe(line(600), v.trim(), v.nonEmpty("must not be empty"));
 
+const SaidOf = v.strictObject({ component: ComponentRef, status: ComponentStatusRequest });
+/** What a rule would say of components. */
+export const RuleComponents = v.array(SaidOf);
+
 const saidEntries = {
   body: Body,
   status: v.optional(IncidentStatusRequest),
   impact: v.optional(v.nullable(oneOf(INDICATORS))),
   /** What is said of each component that it touches. */
-  components: v.optional(
-    listed(v.strictObject({ component: ComponentRef, status: ComponentStatusRequest }), AFFECTED_MAX),
-    [],
-  ),
+  components: v.optional(listed(SaidOf, AFFECTED_MAX), []),
   /** When it was so, if not now. */
   at: v.optional(MomentRequest),
 };
 
 export const IncidentSchema = v.strictObject({ name: Name, ...saidEntries });
 export const IncidentUpdateSchema = v.strictObject({ name: v.optional(Name), ...saidEntries });
+
+/** What is said in place of what a draft says. */
+export const DraftPublishSchema = v.strictObject({
+  name: v.exactOptional(Name),
+  body: v.exactOptional(Body),
+  status: v.exactOptional(IncidentStatusRequest),
+  impact: v.exactOptional(v.nullable(oneOf(INDICATORS))),
+  components: v.exactOptional(listed(SaidOf, AFFECTED_MAX)),
+  at: v.exactOptional(MomentRequest),
+});
 
 /** A target of the agent's that is put into maintenance with it. */
 const Lease = v.pipe(

@@ -57,5 +57,5 @@ const TITLES: Partial<Record<number, string>> = {
 
 function wantsPage(c: Context): boolean {
   const path = new URL(c.req.url).pathname;
-  return !/^\/(api|agent|cli)\//.test(path) && (c.req.header("accept") ?? "").includes("text/html");
+  return !/^\/(api|agent|cli|ingest)\//.test(path) && (c.req.header("accept") ?? "").includes("text/html");
 }

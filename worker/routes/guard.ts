@@ -2,6 +2,7 @@
 import { getCookie } from "hono/cookie";
 import type { Scope } from "../core/access.ts";
 import { opens } from "../core/access.ts";
+import { readIngestToken } from "../core/ingest.ts";
 import { secretsEqual } from "../objects/crypto.ts";
 import { boardOf } from "../objects/env.ts";
 import type { Result } from "../../protocol/result.ts";
@@ -31,6 +32,8 @@ export async function guard(c: AppContext, route: Route): Promise<Result<Visitor
       return success(NOBODY);
     case "public":
       return route.method !== "GET" && crossSite(c) ? failure(refuseCrossSite(c)) : success(NOBODY);
+    case "ingest":
+      return ingestOf(c) === null ? failure(refuseIngest(c)) : success(NOBODY);
     case "cli":
       return guardCli(c);
     case "read":
@@ -52,6 +55,17 @@ function refuseCrossSite(c: AppContext): Response {
 
 function bearer(c: AppContext): string | null {
   return /^Bearer ([\w.~+/=-]{16,512})$/.exec(c.req.header("authorization") ?? "")?.[1] ?? null;
+}
+
+/** The token of a cluster's inputs that was shown, as it is spelt: the Cluster alone knows whether it is good. */
+export function ingestOf(c: AppContext): ReturnType<typeof readIngestToken> {
+  const shown = bearer(c);
+  return shown === null ? null : readIngestToken(shown);
+}
+
+function refuseIngest(c: AppContext): Response {
+  const message = "This needs a token of a cluster's inputs, as Authorization: Bearer ….";
+  return refuse(c, "unauthenticated", `${message} Make one: npm run -s ingest -- token CLUSTER`);
 }
 
 async function guardCli(c: AppContext): Promise<Result<Visitor, Response>> {

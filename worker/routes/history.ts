@@ -1,7 +1,7 @@
 /** What Postgres remembers, for operators: a component's numbers over time, and events page by page. */
 import * as v from "valibot";
 import { ClusterName } from "../../protocol/name.ts";
-import { EVENT_KINDS } from "../../protocol/record.ts";
+import { ALERT_KINDS, EVENT_KINDS } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "../core/calendar.ts";
@@ -111,7 +111,7 @@ function pointBody({ from, to, gap, seen }: SeriesPoint, timeZone: string) {
   return { from: rfc3339(from, timeZone), to: rfc3339(to, timeZone), gap, ...(seen ?? nothing) };
 }
 
-const KINDS = [...EVENT_KINDS, "gap"] as const;
+const KINDS = [...EVENT_KINDS, ...ALERT_KINDS, "gap"] as const;
 
 const EventsQuery = v.object({
   kind: v.optional(

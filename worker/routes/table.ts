@@ -20,10 +20,11 @@ export type AppContext = Context<AppEnv>;
 
 /**
  * `public`: anybody; what changes something, from our own pages alone. `anyone`: programs and pages of other sites as
- * well, to whom no cookie of ours means anything. `agent`: signed requests, checked by the Cluster itself. `cli`: the operator's key.
+ * well, to whom no cookie of ours means anything. `agent`: signed requests, checked by the Cluster itself. `ingest`: a token of one cluster's inputs,
+ * checked by it too. `cli`: the operator's key.
  * `read`: a session, or a token whose scope is the route's or `read`. `admin`: a session.
  */
-type Policy = "public" | "anyone" | "agent" | "cli" | "read" | "admin";
+type Policy = "public" | "anyone" | "agent" | "ingest" | "cli" | "read" | "admin";
 
 /** What /openapi.json says of a route, by the schemas that validate: `query` the question, and a test every `answer`. */
 export interface ApiDescription {

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { FactRecord } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { AlertEvent } from "../core/alert.ts";
 import type { Database, StoreResult } from "./database.ts";
 import { onlyRow } from "./database.ts";
 import { sparse } from "./latency.ts";
@@ -13,7 +14,7 @@ export const FLUSH_RECORDS_MAX = 2_000;
 export interface NumberedRecord {
   readonly epoch: number;
   readonly seq: number;
-  readonly record: FactRecord;
+  readonly record: FactRecord | AlertEvent;
 }
 
 /** The shape of one line of the statement's JSON parameter. */

@@ -1,5 +1,5 @@
 import type { LeaseState } from "../../../protocol/lease.ts";
-import type { EventKind } from "../../../protocol/record.ts";
+import type { AlertKind, EventKind } from "../../../protocol/record.ts";
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
@@ -91,7 +91,7 @@ function wanted({ mode, replicas, maintenance }: LeaseModel): Html | string {
   return maintenance === null ? text : markup`<a href="/admin/maintenance/${segment(maintenance)}">${text}</a>`;
 }
 
-const EVENT_WORDS: Record<EventKind, string> = {
+const EVENT_WORDS: Record<EventKind | AlertKind, string> = {
   "certificate.seen": "Certificate seen",
   "certificate.renewed": "Certificate renewed",
   "pod.crash_loop": "Crash loop",
@@ -108,6 +108,8 @@ const EVENT_WORDS: Record<EventKind, string> = {
   "deployment.replica_failure": "Pods cannot be made",
   "autoscaler.at_limit": "Autoscaler at its limit",
   "autoscaler.blind": "Autoscaler is blind",
+  "alert.fired": "Alert",
+  "alert.resolved": "Alert over",
 };
 
 function events(list: readonly EventModel[] | null, frame: AdminFrame): Html {

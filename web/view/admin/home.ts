@@ -2,6 +2,7 @@ import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { delayText } from "./archive.ts";
 import { adminDocument } from "./document.ts";
+import { drafts } from "./drafts.ts";
 import { age, button, marked, segment, table } from "./elements.ts";
 import type { AdminFrame, AdminHomeModel, MaintenanceModel, PendingKeyModel } from "./model.ts";
 import {
@@ -23,6 +24,7 @@ export function renderAdminHome(model: AdminHomeModel, frame: AdminFrame): strin
     "/admin",
     "Home",
     markup`${needs(model, frame)}
+${drafts(model.drafts, frame)}
 <p class="actions"><a class="primary" href="/admin/maintenance/new">Start maintenance</a> <a class="secondary" href="/admin/services">Publish services</a></p>
 <h2>Clusters</h2>
 ${clusters(model, frame)}

@@ -5,7 +5,7 @@
 import type { Quantile } from "../../../protocol/latency.ts";
 import type { LeaseMode, LeaseResult } from "../../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../../protocol/page.ts";
-import type { EventKind } from "../../../protocol/record.ts";
+import type { AlertKind, EventKind } from "../../../protocol/record.ts";
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Millis } from "../../../protocol/time.ts";
 
@@ -183,6 +183,27 @@ export interface AdminHomeModel {
   /** Public components now. */
   readonly components: number;
   readonly archive: ArchiveModel | null;
+  /** Drafts that nobody has decided, newest first. */
+  readonly drafts: readonly DraftModel[];
+}
+
+/** What alerts made of a rule. POST /admin/drafts/:id/publish: `name`, `body`; /dismiss: nothing. */
+export interface DraftModel {
+  readonly id: string;
+  /** What the incident would be called. */
+  readonly title: string;
+  readonly cluster: string;
+  /** Public names, each with what would be said of it. */
+  readonly components: readonly { readonly name: string; readonly status: ComponentStatus }[];
+  /** Start of the first bad minute. */
+  readonly startedAt: Millis;
+  readonly cause: string;
+  readonly firing: number;
+  readonly ended: number;
+  /** When the last of its alerts ended. */
+  readonly endedAt: Millis | null;
+  /** Since when nobody confirms that its alerts fire; null while somebody does. */
+  readonly unconfirmedSince: Millis | null;
 }
 
 /** An operation the agent's owner allows: what the agent last reported of its own configuration. */
@@ -204,7 +225,7 @@ export interface LeaseModel {
 
 export interface EventModel {
   readonly at: Millis;
-  readonly kind: EventKind;
+  readonly kind: EventKind | AlertKind;
   readonly subject: string;
   readonly body: Readonly<Record<string, string | number | boolean | null>>;
 }

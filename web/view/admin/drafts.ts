@@ -1,0 +1,34 @@
+import type { Html } from "../html.ts";
+import { markup } from "../html.ts";
+import { age, button, marked, segment } from "./elements.ts";
+import type { AdminFrame, DraftModel } from "./model.ts";
+import { clusterLink } from "./parts.ts";
+import { moment } from "../english.ts";
+
+/** What alerts made, to be published or dismissed. Nothing where there is none. */
+export function drafts(list: readonly DraftModel[], frame: AdminFrame): Html | null {
+  if (list.length === 0) return null;
+  return markup`<section class="needs"><h2>Drafts of incidents</h2>
+<p>Alerts made these. Visitors see none of it until you publish one.</p>
+<ul>${list.map((draft) => markup`<li>${one(draft, frame)}</li>`)}</ul></section>`;
+}
+
+function one(draft: DraftModel, frame: AdminFrame): Html {
+  const { id, title, cluster, components, cause } = draft;
+  const path = `/admin/drafts/${segment(id)}`;
+  return markup`${marked(draft.endedAt === null ? "partial_outage" : "operational", markup`<b>${title}</b>, in ${clusterLink(cluster)} since ${age(draft.startedAt, frame)}. ${lasting(draft, frame)}`)}
+<p>${cause}</p>
+<p>${components.map(({ name, status }) => marked(status, `${name}: ${status.replaceAll("_", " ")} `))}</p>
+<details><summary>Publish</summary><form method="post" action="${path}/publish">
+<div class="field"><label for="name-${id}">What visitors read as its name</label><input id="name-${id}" name="name" value="${title}" maxlength="255" required></div>
+<div class="field"><label for="body-${id}">What they read first</label><textarea id="body-${id}" name="body" rows="3" required>We are looking into it.</textarea></div>
+<button class="primary">Publish this incident</button></form></details>
+${button(`${path}/dismiss`, "Dismiss", {}, "secondary")}`;
+}
+
+function lasting({ firing, ended, endedAt, unconfirmedSince }: DraftModel, { now, timeZone }: AdminFrame): string {
+  if (endedAt !== null) return `All ${ended} of its alerts are over since ${moment(endedAt, now, timeZone)}.`;
+  const alerts = firing === 1 ? "1 alert fires." : `${firing} alerts fire.`;
+  if (unconfirmedSince === null) return alerts;
+  return `${alerts} Nobody has confirmed that since ${moment(unconfirmedSince, now, timeZone)}.`;
+}
