@@ -10,6 +10,8 @@ const ARRIVES_WITHIN_MS = 60_000;
 export interface Archive {
   windows(cluster: string): Promise<{ readonly at: number; readonly requests: number }[]>;
   events(cluster: string): Promise<string[]>;
+  /** What happened to each subject, in the order in which it was so. */
+  happened(cluster: string): Promise<string[]>;
   /** Numbers that were ever stored: more than facts means that a fact came under two numbers. */
   numbers(cluster: string): Promise<string[]>;
   /** The windows of all clusters that cover a minute which another one covers too. */
@@ -36,6 +38,13 @@ export function openArchive(url: string): Archive {
       (
         await rows<{ id: string }>("SELECT id FROM event WHERE cluster_id = $1 ORDER BY observed_at, seq", [cluster])
       ).map(({ id }) => id),
+    happened: async (cluster) =>
+      (
+        await rows<{ what: string }>(
+          "SELECT kind || ' ' || subject AS what FROM event WHERE cluster_id = $1 ORDER BY observed_at, kind, subject",
+          [cluster],
+        )
+      ).map(({ what }) => what),
     numbers: async (cluster) =>
       (
         await rows<{ number: string }>(

@@ -1,5 +1,5 @@
 /**
- * The system programs that tests need: Chromium, Prometheus, PostgreSQL. Looked up; where one is missing and `apt-get`
+ * The system programs that tests need: Chromium, Prometheus, Alertmanager, PostgreSQL. Looked up; where one is missing and `apt-get`
  * and root are there, installed; else the run stops and names what to install. No test is skipped in silence.
  *
  * `node test/support/programs.ts` does so for all of them, before the tests.
@@ -39,6 +39,12 @@ const PROGRAMS = {
     package: "prometheus",
     variable: "PROMTOOL",
     find: () => onPath("promtool"),
+  },
+  alertmanager: {
+    title: "Alertmanager",
+    package: "prometheus-alertmanager",
+    variable: "ALERTMANAGER",
+    find: () => onPath("prometheus-alertmanager", "alertmanager"),
   },
   postgres: {
     title: "PostgreSQL server",
