@@ -26,6 +26,7 @@ const READINGS = [
 /** What no agent needs. Where it may all the same, its account has more than the chart would give it. */
 const TOO_MUCH = [
   { verb: "get", group: "", resource: "secrets", says: "read secrets" },
+  { verb: "list", group: "", resource: "secrets", says: "list secrets" },
   { verb: "delete", group: "apps", resource: "deployments", says: "delete deployments" },
   { verb: "create", group: "", resource: "pods", says: "create pods" },
   { verb: "patch", group: "apps", resource: "deployments", says: "patch every deployment" },
@@ -33,9 +34,12 @@ const TOO_MUCH = [
 
 export async function checkAccess(client: KubernetesClient, config: AgentConfig): Promise<readonly AccessFinding[]> {
   const { targets } = config.leases;
+  const { secrets = [], certManager = [] } = config.sources.certificates ?? {};
   const findings = await Promise.all([
     ...client.namespaces.map((namespace) => mayRead(client, namespace)),
-    ...client.namespaces.map((namespace) => mayTooMuch(client, namespace)),
+    ...client.namespaces.map((namespace) => mayTooMuch(client, namespace, secrets.includes(namespace))),
+    ...secrets.map((namespace) => mayList(client, namespace, SECRETS)),
+    ...certManager.map((namespace) => mayList(client, namespace, CERT_MANAGER)),
     ...targets.map((target) => mayPatch(client, target, config.leases)),
     ...(config.leader === undefined ? [] : [mayLead(client, config.leader.lease)]),
   ]);
@@ -65,16 +69,45 @@ async function mayRead(client: Client, namespace: string): Promise<readonly Acce
   );
 }
 
-async function mayTooMuch(client: Client, namespace: string): Promise<readonly AccessFinding[]> {
+const SECRETS = { group: "", resource: "secrets", says: "TLS secrets" } as const;
+const CERT_MANAGER = {
+  group: "cert-manager.io",
+  resource: "certificates",
+  says: "cert-manager's certificates",
+} as const;
+
+async function mayList(
+  client: Client,
+  namespace: string,
+  { group, resource, says }: typeof SECRETS | typeof CERT_MANAGER,
+): Promise<readonly AccessFinding[]> {
+  const answer = await ask(client, { verb: "list", group, resource, namespace, name: "" });
+  const subject = `${namespace}: ${says}`;
+  if (answer === true) return [{ subject, result: success("may be listed") }];
+  const why = typeof answer === "string" ? answer : `may not list ${resource}: sources.certificates asks for them`;
+  return [{ subject, result: failure(why) }];
+}
+
+/** `isOptedIn`: the Secrets of this namespace are read because the configuration says so. */
+async function mayTooMuch(client: Client, namespace: string, isOptedIn: boolean): Promise<readonly AccessFinding[]> {
   const held = await Promise.all(
-    TOO_MUCH.map(async ({ says, ...access }) => {
-      return (await ask(client, { ...access, namespace, name: "" })) === true ? [says] : [];
-    }),
+    TOO_MUCH.filter(({ verb, resource }) => !(isOptedIn && resource === "secrets" && verb === "list")).map(
+      async ({ says, ...access }) => {
+        return (await ask(client, { ...access, namespace, name: "" })) === true ? [says] : [];
+      },
+    ),
   );
   const more = held.flat();
   const subject = `${namespace}: more than it needs`;
   if (more.length === 0)
-    return [{ subject, result: success("nothing: no secrets, nothing deleted, patches by name only") }];
+    return [
+      {
+        subject,
+        result: success(
+          `nothing: ${isOptedIn ? "secrets by list alone" : "no secrets"}, nothing deleted, patches by name only`,
+        ),
+      },
+    ];
   return [{ subject, result: failure(`may ${more.join(", ")}; the chart's Role would not allow it`), isNote: true }];
 }
 

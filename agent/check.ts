@@ -8,8 +8,9 @@ import { parseJson, request } from "./http.ts";
 import { hasKey, loadEnrolment, loadIdentity } from "./identity.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
 import { DEPLOYMENTS } from "./kubernetes/objects.ts";
-import { locationOf, probeEndpoint } from "./source/certificates.ts";
-import { queryMesh } from "./source/prometheus.ts";
+import { certificateQuery, certificatesOf } from "./core/certificate-metrics.ts";
+import { locationOf, probeEndpoint } from "./source/endpoints.ts";
+import { instant, queryMesh } from "./source/prometheus.ts";
 import { scrapeTarget } from "./source/scrape.ts";
 
 const TRY_MS = 5_000;
@@ -30,7 +31,8 @@ export async function checkConfig(config: AgentConfig, now: number, print: (line
     checkPrometheus(config, now),
     checkScrape(config),
     checkKubernetes(config),
-    checkCertificates(config, now),
+    checkEndpoints(config, now),
+    checkMeshCertificates(config, now),
   ]);
   const findings = [checkEnrolment(config), ...tries.flat()];
   for (const { subject, result, isNote } of findings)
@@ -122,7 +124,7 @@ async function checkKubernetes(config: AgentConfig): Promise<Finding[]> {
   return [...findings, ...access];
 }
 
-function checkCertificates(config: AgentConfig, now: number): Promise<Finding[]> {
+function checkEndpoints(config: AgentConfig, now: number): Promise<Finding[]> {
   const endpoints = config.sources.certificates?.endpoints ?? [];
   return Promise.all(
     endpoints.map(async (endpoint) => {
@@ -134,4 +136,15 @@ function checkCertificates(config: AgentConfig, now: number): Promise<Finding[]>
       return { subject: `certificate ${locationOf(endpoint)}`, result };
     }),
   );
+}
+
+async function checkMeshCertificates({ sources }: AgentConfig, now: number): Promise<Finding[]> {
+  const { prometheus, certificates } = sources;
+  if (prometheus === undefined || (certificates?.mesh ?? null) === null) return [];
+  const subject = `certificates of the mesh, at ${prometheus.url}`;
+  const answer = await instant(prometheus.url, certificateQuery(), now, TRY_MS);
+  if (!answer.ok) return [{ subject, result: answer }];
+  const found = [...certificatesOf(answer.value.rows, now, null)].map(([source, all]) => `${all.length} by ${source}`);
+  const none = failure("answers, but has no metric of certificates; does it scrape istiod and the proxies?");
+  return [{ subject, result: found.length === 0 ? none : success(`sees ${found.join(", ")}`) }];
 }

@@ -9,7 +9,7 @@ import { REPORTERS } from "./core/mesh.ts";
 import { THRESHOLD } from "./core/raise.ts";
 import { failure, success, type Result } from "../protocol/result.ts";
 import { KubernetesConfigSchema } from "./kubernetes/config.ts";
-import { CertificatesConfigSchema } from "./source/certificates.ts";
+import { CertificatesConfigSchema } from "./source/certificates-config.ts";
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const INTERVAL_MIN_MS = 1_000;
@@ -144,6 +144,21 @@ const CheckedSchema = v.pipe(
       "needs sources.kubernetes: the Lease is an object of that API server",
     ),
     ["leader"],
+  ),
+  v.forward(
+    v.check(
+      ({ sources: { certificates, prometheus } }) => (certificates?.mesh ?? null) === null || prometheus !== undefined,
+      "mesh needs sources.prometheus: it is asked for the mesh's certificates",
+    ),
+    ["sources", "certificates"],
+  ),
+  v.forward(
+    v.check(
+      ({ sources: { certificates, kubernetes } }) =>
+        kubernetes !== undefined || [certificates?.secrets, certificates?.certManager].every((of) => !of?.length),
+      "secrets and certManager need sources.kubernetes: they are objects of that API server",
+    ),
+    ["sources", "certificates"],
   ),
 );
 export type AgentConfig = Readonly<v.InferOutput<typeof ConfigSchema>>;

@@ -1,10 +1,13 @@
 /** Events on their way into the spool. */
-import { WORKLOAD_KINDS, type EventRecord } from "../protocol/record.ts";
+import { CERTIFICATE_KINDS, WORKLOAD_KINDS, type EventRecord } from "../protocol/record.ts";
 import type { Extra } from "../protocol/push.ts";
 
-/** Events that wait for an edge; the newest are kept. */
-const WAITING_MAX = 500;
-const NEW_KINDS: ReadonlySet<string> = new Set(WORKLOAD_KINDS);
+/** Events that wait for an edge; the newest are kept. As many as a full set of certificates and what befalls them. */
+const WAITING_MAX = 2_000;
+const NEEDS: ReadonlyMap<string, Extra> = new Map([
+  ...WORKLOAD_KINDS.map((kind) => [kind, "workloads"] as const),
+  ...CERTIFICATE_KINDS.map((kind) => [kind, "certificates"] as const),
+]);
 
 /**
  * Events of kinds that an edge of before does not know wait until the edge says that it does: it would refuse each of
@@ -13,23 +16,29 @@ const NEW_KINDS: ReadonlySet<string> = new Set(WORKLOAD_KINDS);
 export class EventDoor {
   readonly #take: (event: EventRecord) => void;
   #waiting: EventRecord[] = [];
-  #isOpen = false;
+  #accepts: readonly string[] = [];
 
   constructor(take: (event: EventRecord) => void) {
     this.#take = take;
   }
 
   offer(event: EventRecord): void {
-    if (this.#isOpen || !NEW_KINDS.has(event.kind)) this.#take(event);
-    else this.#waiting = [...this.#waiting.slice(1 - WAITING_MAX), event];
+    if (this.#isOpenTo(event)) return this.#take(event);
+    this.#waiting.push(event);
+    if (this.#waiting.length > WAITING_MAX) this.#waiting.shift();
   }
 
   /** What the edge's newest receipt said that it takes. */
   hear(accepts: readonly string[]): void {
-    this.#isOpen = accepts.includes("workloads" satisfies Extra);
-    if (!this.#isOpen) return;
+    this.#accepts = accepts;
+    if (!this.#waiting.some((event) => this.#isOpenTo(event))) return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    waiting.forEach(this.#take);
+    for (const event of waiting) this.offer(event);
+  }
+
+  #isOpenTo({ kind }: EventRecord): boolean {
+    const extra = NEEDS.get(kind);
+    return extra === undefined || this.#accepts.includes(extra);
   }
 }

@@ -245,7 +245,9 @@ function startSources(options: RunOptions, clock: Clock, { sink, onEvent, change
     all.push(named("kubernetes", kubernetes));
   }
   if (sources.certificates !== undefined) {
-    all.push(named("certificates", startCertificatesSource({ ...sources.certificates, cluster, now, onEvent })));
+    const prometheusUrl = sources.prometheus?.url ?? null;
+    const of = { config: sources.certificates, cluster, dataDir, client, prometheusUrl };
+    all.push(named("certificates", startCertificatesSource({ ...of, now, isConfirmed, onEvent })));
   }
   const onDryRun = (ref: string, patch: string): void => say(`dry run ${ref}`, "info", `would patch ${ref}: ${patch}`);
   const told = { onChange: changed, onEvent, onDryRun };

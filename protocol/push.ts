@@ -55,11 +55,19 @@ export const LiveServiceSchema = v.strictObject({
 });
 export type LiveService = Readonly<v.InferOutput<typeof LiveServiceSchema>>;
 
+/** Beyond it a part is blind as a whole. */
+export const BLIND_MAX = 50;
+
 /** Health of one of the agent's sources; `detail` says what to mend. */
 const SourceStateSchema = v.strictObject({
   state: v.picklist(["ok", "stale", "down"]),
   detail: v.nullable(line(300)),
   okAt: v.nullable(Moment),
+  /**
+   * What a source of several parts does not see now though it did: the part's name, or the name and a place of it with
+   * a space between. Sent only to an edge that knows it (`EXTRAS`). Absent in what an earlier version wrote.
+   */
+  blind: v.optional(v.pipe(v.array(line(300)), v.maxLength(BLIND_MAX))),
 });
 export type SourceState = Readonly<v.InferOutput<typeof SourceStateSchema>>;
 
@@ -82,8 +90,9 @@ export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
  *   exponential   exponential histograms, in `live` and in records (exponential.ts)
  *   topology      `live.topology`; said before a push that the Board will be told of, so that no Cluster needs to keep it
  *   workloads     events of WORKLOAD_KINDS (record.ts)
+ *   certificates  events of CERTIFICATE_KINDS, and `blind` of a source's state
  */
-export const EXTRAS = ["compact", "exponential", "topology", "workloads"] as const;
+export const EXTRAS = ["compact", "exponential", "topology", "workloads", "certificates"] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 /**

@@ -41,6 +41,24 @@ export const WORKLOAD_KINDS = [
 ] as const;
 
 /**
+ * What else is told of certificates, each thing once a fingerprint. `mesh_certificate.*` are of workloads, which renew
+ * twice a day: kinds of their own keep them apart from certificates that must be found after months. `gone`: what was
+ * served, stored or reported there is no longer. Sent only to an edge that knows them (`EXTRAS`).
+ */
+export const CERTIFICATE_KINDS = [
+  "certificate.overdue",
+  "certificate.expiring",
+  "certificate.expired",
+  "certificate.not_yet_valid",
+  "certificate.not_served",
+  "certificate.healed",
+  "certificate.gone",
+  "mesh_certificate.seen",
+  "mesh_certificate.renewed",
+  "mesh_certificate.gone",
+] as const;
+
+/**
  * What an event can be about. Kinds end up in Postgres and in the operator's list of events. The subject of an anomaly is
  * its service, or `mesh`; `raised` in the body of `anomaly.closed` is the id of what it closes.
  */
@@ -53,6 +71,7 @@ export const EVENT_KINDS = [
   "anomaly.raised",
   "anomaly.closed",
   ...WORKLOAD_KINDS,
+  ...CERTIFICATE_KINDS,
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 /** What the agent's kubernetes source tells. */

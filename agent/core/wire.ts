@@ -4,7 +4,7 @@ import type { ExponentialLatency } from "../../protocol/exponential.ts";
 import { boundAt } from "../../protocol/exponential.ts";
 import type { ExplicitLatency, Latency } from "../../protocol/latency.ts";
 import { explicitLatency } from "../../protocol/latency.ts";
-import type { Extra, Live, Push } from "../../protocol/push.ts";
+import type { Extra, Live, Push, SourceState } from "../../protocol/push.ts";
 import type { FactRecord } from "../../protocol/record.ts";
 
 export function wireForm(push: Push, accepts: readonly string[]): unknown {
@@ -36,9 +36,20 @@ function usesOf(items: readonly FactRecord[], accepts: readonly string[]): reado
   ];
 }
 
-/** `live` with histograms of the schemes that the edge knows. */
+/** `live` with histograms of the schemes that the edge knows, and of its sources what the edge knows. */
 export function knownLive(live: Live, accepts: readonly string[]): Live {
-  return takes(accepts, "exponential") ? live : { ...live, services: live.services.map(withKnownLatency) };
+  const { certificates } = live.sources;
+  return {
+    ...live,
+    ...(takes(accepts, "exponential") ? {} : { services: live.services.map(withKnownLatency) }),
+    ...(certificates === undefined || takes(accepts, "certificates")
+      ? {}
+      : { sources: { ...live.sources, certificates: withoutBlind(certificates) } }),
+  };
+}
+
+function withoutBlind({ state, detail, okAt }: SourceState): SourceState {
+  return { state, detail, okAt };
 }
 
 /** A record likewise. An edge that does not know its scheme would refuse the whole window, once and for all. */

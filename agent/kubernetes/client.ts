@@ -25,6 +25,9 @@ const PAGE_LIMIT = 500;
 /** A list that needs more pages than this is not a namespace the agent can watch. */
 const PAGES_MAX = 200;
 
+/** A page may hold so many times what the first did. */
+const PAGE_GROWTH_MAX = 4;
+
 export interface Listed<T> {
   readonly items: readonly T[];
   /** `metadata.name` and `metadata.resourceVersion` of each, in the same order. */
@@ -133,10 +136,15 @@ const VersionSchema = v.object({ metadata: v.object({ name: v.string(), resource
 async function listPages<T>(transport: Transport, resource: Resource<T>, namespace: string): Answered<Listed<T>> {
   const items: T[] = [];
   const versions: (readonly [string, string])[] = [];
-  const limit = String(resource.pageLimit ?? PAGE_LIMIT);
+  let limit = resource.pageLimit ?? PAGE_LIMIT;
+  let bytes = 0;
   let token = "";
   for (let pages = 0; pages < PAGES_MAX; pages++) {
-    const query = new URLSearchParams({ limit, ...resource.select, ...(token === "" ? {} : { continue: token }) });
+    const query = new URLSearchParams({
+      limit: String(limit),
+      ...resource.select,
+      ...(token === "" ? {} : { continue: token }),
+    });
     const answer = await transport.call("GET", `${collectionPath(resource, namespace)}?${query.toString()}`);
     if (!answer.ok) return answer;
     const page = parsed(PageSchema, parseJson(answer.value.body), `a list of ${resource.plural}`);
@@ -149,12 +157,24 @@ async function listPages<T>(transport: Transport, resource: Resource<T>, namespa
       items.push(object.value);
       versions.push([version.value.metadata.name, version.value.metadata.resourceVersion]);
     }
+    bytes += answer.value.body.length;
+    limit = nextLimit(resource, bytes / Math.max(1, items.length), limit);
     const { metadata } = page.value;
     token = metadata.continue;
     if (token === "") return success({ items, versions, resourceVersion: metadata.resourceVersion });
   }
   const message = `${resource.plural} of ${namespace} need more than ${PAGES_MAX} pages`;
   return failure({ kind: "too_large", message });
+}
+
+/** As many objects as fit into a page by what those before have weighed. */
+function nextLimit(
+  { pageBytes, pageLimit = PAGE_LIMIT }: Resource<unknown>,
+  objectBytes: number,
+  last: number,
+): number {
+  if (pageBytes === undefined) return last;
+  return Math.max(1, Math.min(pageLimit * PAGE_GROWTH_MAX, Math.floor(pageBytes / objectBytes)));
 }
 
 const GroupSchema = v.object({ versions: v.array(v.object({ version: v.string() })) });

@@ -3,7 +3,7 @@ import * as v from "valibot";
 
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-const Namespaces = v.pipe(
+export const Namespaces = v.pipe(
   v.array(v.pipe(v.string(), v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "must be the name of a namespace"))),
   v.minLength(1),
   v.maxLength(50),

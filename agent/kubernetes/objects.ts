@@ -52,6 +52,8 @@ export interface Resource<T> {
   readonly schema: v.GenericSchema<unknown, T>;
   /** Objects a page; without it client-go's number. */
   readonly pageLimit?: number;
+  /** About what a page may weigh, bytes: how many objects are asked for follows from the pages before. */
+  readonly pageBytes?: number;
   /** Selectors, as query parameters. */
   readonly select?: Readonly<Record<string, string>>;
 }

@@ -297,7 +297,12 @@ function addNatives(
 }
 
 /** One instant query. NaN is no data and leaves no row; an empty vector leaves none either, which is not a zero. */
-async function instant(url: string, query: string, at: Millis, timeoutMs: number): Promise<Result<Rows, string>> {
+export async function instant(
+  url: string,
+  query: string,
+  at: Millis,
+  timeoutMs: number,
+): Promise<Result<Rows, string>> {
   const parameters = new URLSearchParams({ query, time: (at / 1_000).toFixed(3), timeout: `${timeoutMs}ms` });
   const answer = await request(`${url}/api/v1/query?${parameters.toString()}`, {
     timeoutMs,

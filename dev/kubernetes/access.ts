@@ -1,5 +1,5 @@
 /** Who may do what: paths and methods as verbs on resources, and the rules that allow them. */
-import { kindOf, type Kind } from "./objects.ts";
+import { kindOf, type Kind, type Served } from "./objects.ts";
 
 /** What a user may do. `*` stands for all; without `names` every name, and only then list, watch and create. */
 export interface Rule {
@@ -22,14 +22,14 @@ export interface Target {
 export type Verb = "get" | "list" | "watch" | "create" | "update" | "patch" | "delete";
 
 /** `/api/v1/…` and `/apis/GROUP/VERSION/…`, of the whole cluster or of one namespace. */
-export function targetOf(path: string, autoscaling: readonly string[]): Target | null {
+export function targetOf(path: string, served: Served): Target | null {
   const match =
     /^\/(?:api\/v1|apis\/([^/]+)\/([^/]+))(?:\/namespaces\/([^/]+))?\/([a-z]+)(?:\/([^/]+))?(?:\/([a-z]+))?$/.exec(
       path,
     );
   if (match === null) return null;
   const [, group = "", version = "v1", namespace = "", plural = "", name = "", subresource = ""] = match;
-  const kind = kindOf(group, version, plural, autoscaling);
+  const kind = kindOf(group, version, plural, served);
   if (kind === null || (subresource !== "" && subresource !== "status")) return null;
   return { kind, namespace, name: decodeURIComponent(name), subresource };
 }

@@ -66,19 +66,42 @@ const KINDS: readonly Kind[] = [
   { group: "", version: "v1", kind: "Secret", plural: "secrets" },
   { group: "coordination.k8s.io", version: "v1", kind: "Lease", plural: "leases" },
 ];
+/** Not part of Kubernetes: there where it was installed. */
+const CERTIFICATE: Kind = { group: "cert-manager.io", version: "v1", kind: "Certificate", plural: "certificates" };
+export type AddOn = "cert-manager";
 const AUTOSCALER = { group: "autoscaling", kind: "HorizontalPodAutoscaler", plural: "horizontalpodautoscalers" };
 
-/** `autoscaling`: the versions served of that group, the preferred one first; it has been renamed between releases. */
-export function kindOf(group: string, version: string, plural: string, autoscaling: readonly string[]): Kind | null {
+/** What is served besides `KINDS`. */
+export interface Served {
+  /** The versions of that group, the preferred one first; it has been renamed between releases. */
+  readonly autoscaling: readonly string[];
+  readonly addOns: readonly AddOn[];
+}
+
+export function kindOf(group: string, version: string, plural: string, { autoscaling, addOns }: Served): Kind | null {
   if (group === AUTOSCALER.group && plural === AUTOSCALER.plural && autoscaling.includes(version))
     return { ...AUTOSCALER, version };
-  return KINDS.find((one) => one.group === group && one.version === version && one.plural === plural) ?? null;
+  return (
+    [...KINDS, ...addOnKinds(addOns)].find(
+      (one) => one.group === group && one.version === version && one.plural === plural,
+    ) ?? null
+  );
 }
 
 /** The versions served of a group; none where it is not installed. */
-export function groupVersions(group: string, autoscaling: readonly string[]): readonly string[] {
+export function groupVersions(group: string, { autoscaling, addOns }: Served): readonly string[] {
   if (group === AUTOSCALER.group) return autoscaling;
-  return [...new Set(KINDS.filter((one) => one.group === group && group !== "").map(({ version }) => version))];
+  return [
+    ...new Set(
+      [...KINDS, ...addOnKinds(addOns)]
+        .filter((one) => one.group === group && group !== "")
+        .map(({ version }) => version),
+    ),
+  ];
+}
+
+function addOnKinds(addOns: readonly AddOn[]): readonly Kind[] {
+  return addOns.includes("cert-manager") ? [CERTIFICATE] : [];
 }
 
 export interface Change {

@@ -12,6 +12,7 @@ import {
   type Kind,
   type KubernetesObject,
   type Objects,
+  type Served,
 } from "./objects.ts";
 import * as refuse from "./status.ts";
 import { selector, versionOf, watch, type WatchFaults } from "./watch.ts";
@@ -38,8 +39,7 @@ export type Interceptor = (call: string, when: "before" | "after") => "go" | "cu
 export interface World {
   tokens: Readonly<Record<string, string>>;
   readonly rbac: readonly Rule[];
-  /** Versions of the autoscaling group that are served. */
-  readonly autoscaling: readonly string[];
+  readonly served: Served;
   readonly bookmarkMs: number;
   readonly objects: Objects;
   readonly snapshots: Map<string, { readonly version: number; readonly items: readonly KubernetesObject[] }>;
@@ -74,7 +74,7 @@ export async function handle(world: World, request: IncomingMessage, response: S
   const group = /^\/apis\/([^/]+)$/.exec(url.pathname)?.[1];
   if (group !== undefined) return answerGroup(call, group);
   if (url.pathname === REVIEWS && request.method === "POST") return answerReview(call);
-  const target = targetOf(url.pathname, world.autoscaling);
+  const target = targetOf(url.pathname, world.served);
   if (target === null) return answer(call, refuse.unknownPath());
   return answerTarget(call, target);
 }
@@ -124,7 +124,7 @@ async function answerReview(call: Call): Promise<void> {
 }
 
 function answerGroup(call: Call, name: string): void {
-  const versions = groupVersions(name, call.world.autoscaling).map((version) => {
+  const versions = groupVersions(name, call.world.served).map((version) => {
     return { groupVersion: `${name}/${version}`, version };
   });
   const [preferredVersion] = versions;

@@ -151,3 +151,35 @@ export function podOf(namespace: string, deployment: string, number: number, byt
     },
   };
 }
+
+export function secretOf(
+  namespace: string,
+  name: string,
+  type: string,
+  data: Readonly<Record<string, string>>,
+): KubernetesObject {
+  const encoded = Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString("base64")] as const);
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: metaOf("secret", namespace, name),
+    spec: {},
+    status: {},
+    more: { type, data: Object.fromEntries(encoded) },
+  };
+}
+
+export function certificateOf(
+  namespace: string,
+  name: string,
+  spec: KubernetesObject["spec"],
+  status: KubernetesObject["status"],
+): KubernetesObject {
+  const metadata = metaOf("certificate", namespace, name);
+  return { apiVersion: "cert-manager.io/v1", kind: "Certificate", metadata, spec, status };
+}
+
+function metaOf(kind: string, namespace: string, name: string): KubernetesObject["metadata"] {
+  const uid = uidOf(`${kind}/${namespace}/${name}`);
+  return { name, namespace, uid, resourceVersion: "", creationTimestamp: new Date().toISOString() };
+}

@@ -6,9 +6,18 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Rule } from "./access.ts";
 import { Controllers, uidOf, type PodState } from "./controllers.ts";
-import { mergePatch, Objects, type JsonObject, type KubernetesObject } from "./objects.ts";
+import { mergePatch, Objects, type AddOn, type JsonObject, type KubernetesObject } from "./objects.ts";
 import { handle, write, type Fault, type Interceptor, type World } from "./requests.ts";
-import { autoscalerOf, deploymentOf, podOf, readState, stateSaver, type DeploymentSeed } from "./seeds.ts";
+import {
+  autoscalerOf,
+  certificateOf,
+  deploymentOf,
+  podOf,
+  readState,
+  secretOf,
+  stateSaver,
+  type DeploymentSeed,
+} from "./seeds.ts";
 import * as refuse from "./status.ts";
 import type { WatchFaults } from "./watch.ts";
 import { asJson, written } from "./writes.ts";
@@ -31,6 +40,7 @@ export interface KubernetesServerOptions {
   readonly bookmarkMs?: number;
   /** Versions of the autoscaling group, the preferred one first. None: as on a server without the group. */
   readonly autoscaling?: readonly string[];
+  readonly addOns?: readonly AddOn[];
 }
 
 export interface KubernetesServer {
@@ -54,6 +64,12 @@ export interface KubernetesServer {
   setPodState(namespace: string, deployment: string, state: PodState): string;
   /** Pods that no controller looks after, each ready and about `bytes` long. */
   addPods(namespace: string, deployment: string, count: number, bytes: number): void;
+  /** A Secret of any type; its values are text, and are served as base64. */
+  addSecret(namespace: string, name: string, type: string, data: Readonly<Record<string, string>>): void;
+  /** What cert-manager says of a certificate. */
+  addCertificate(namespace: string, name: string, spec: JsonObject, status: JsonObject): void;
+  /** Deletes an object of any kind. */
+  drop(plural: string, namespace: string, name: string): void;
   /** Writes over fields of an object's status, as its controller would. */
   setStatus(plural: string, namespace: string, name: string, status: JsonObject): void;
   /** An event of type Warning about an object. */
@@ -142,7 +158,7 @@ function worldOf(options: KubernetesServerOptions, objects: Objects): World {
   return {
     tokens: options.tokens,
     rbac: options.rbac,
-    autoscaling: options.autoscaling ?? ["v2"],
+    served: { autoscaling: options.autoscaling ?? ["v2"], addOns: options.addOns ?? [] },
     bookmarkMs: options.bookmarkMs ?? 60_000,
     objects,
     snapshots: new Map(),
@@ -197,6 +213,10 @@ function handles(world: World, controllers: Controllers): Handles {
     addPods: (namespace, name, count, bytes) => {
       for (let i = 0; i < count; i++) objects.put("pods", podOf(namespace, name, i, bytes));
     },
+    addSecret: (namespace, name, type, data) => void objects.put("secrets", secretOf(namespace, name, type, data)),
+    addCertificate: (namespace, name, spec, status) =>
+      void objects.put("certificates", certificateOf(namespace, name, spec, status)),
+    drop: (plural, namespace, name) => objects.delete(plural, namespace, name),
     setStatus: (plural, namespace, name, status) => {
       const former = found(plural, namespace, name);
       objects.put(plural, { ...former, status: { ...former.status, ...status } });

@@ -1,55 +1,17 @@
-import "reflect-metadata";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as tls from "node:tls";
-import * as x509 from "@peculiar/x509";
 import * as v from "valibot";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CertificatesConfigSchema, probeEndpoint, startCertificatesSource } from "../../agent/source/certificates.ts";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { startCertificatesSource, type CertificatesOptions } from "../../agent/source/certificates.ts";
+import { CertificatesConfigSchema } from "../../agent/source/certificates-config.ts";
+import { probeEndpoint, type Endpoint } from "../../agent/source/endpoints.ts";
 import { RecordSchema, type EventRecord } from "../../protocol/record.ts";
 import { DAY } from "../../protocol/time.ts";
+import { hex, issue, NOW, type Issued } from "./authority.ts";
 import { until } from "./cluster.ts";
-
-const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-const NOW = Math.floor(Date.now() / 1_000) * 1_000;
-
-interface Issued {
-  readonly certificate: x509.X509Certificate;
-  readonly keys: CryptoKeyPair;
-  readonly pem: string;
-  readonly key: string;
-}
-
-let serial = 1;
-async function issue(
-  name: string,
-  fromDays: number,
-  toDays: number,
-  issuer: Issued | null,
-  ca = false,
-): Promise<Issued> {
-  const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: (serial++).toString(16).padStart(4, "0"),
-    subject: `CN=${name}`,
-    issuer: issuer?.certificate.subject ?? `CN=${name}`,
-    notBefore: new Date(NOW + fromDays * DAY),
-    notAfter: new Date(NOW + toDays * DAY),
-    signingAlgorithm: ALGORITHM,
-    publicKey: keys.publicKey,
-    signingKey: (issuer?.keys ?? keys).privateKey,
-    extensions: [
-      new x509.BasicConstraintsExtension(ca),
-      new x509.SubjectAlternativeNameExtension([{ type: "dns", value: name }]),
-    ],
-  });
-  const key = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
-  return {
-    certificate,
-    keys,
-    pem: certificate.toString("pem"),
-    key: `-----BEGIN PRIVATE KEY-----\n${key}\n-----END PRIVATE KEY-----\n`,
-  };
-}
 
 const servers: Server[] = [];
 async function listen(server: Server): Promise<number> {
@@ -84,9 +46,6 @@ afterAll(() => {
   for (const server of servers) server.close();
 });
 
-const hex = async (issued: Issued): Promise<string> =>
-  Buffer.from(await issued.certificate.getThumbprint("SHA-256")).toString("hex");
-
 describe("a live endpoint", () => {
   it("shows its certificate, whose end is known to the second", async () => {
     const certificate = await seen(await serve([leaf, root]));
@@ -94,12 +53,15 @@ describe("a live endpoint", () => {
       subject: "CN=ledger.shop",
       issuer: "CN=root",
       selfSigned: false,
-      chainLength: 2,
+      keyType: "ec",
+      names: ["ledger.shop"],
+      length: 2,
     });
     expect(certificate).toMatchObject({
       notBefore: NOW - DAY,
       notAfter: NOW + 5 * DAY,
-      chainEarliestNotAfter: NOW + 5 * DAY,
+      above: { subject: "CN=root", notAfter: NOW + 3_650 * DAY },
+      anchor: { subject: "CN=root", notAfter: NOW + 3_650 * DAY },
     });
     expect(certificate.fingerprint).toBe(await hex(leaf));
     expect(certificate.authorizationError).toBe("SELF_SIGNED_CERT_IN_CHAIN");
@@ -124,9 +86,15 @@ describe("a live endpoint", () => {
     const certificate = await seen(await serve([await issue("ledger.shop", -1, 90, intermediate), intermediate]));
     expect(certificate).toMatchObject({
       notAfter: NOW + 90 * DAY,
-      chainEarliestNotAfter: NOW - 2 * DAY,
-      chainEarliestSubject: "CN=intermediate",
+      above: { subject: "CN=intermediate", notBefore: NOW - 100 * DAY, notAfter: NOW - 2 * DAY },
+      anchor: null,
     });
+  });
+
+  it("shows an intermediate that is not valid yet before one that ends first", async () => {
+    const early = await issue("early", 3, 300, root, true);
+    const certificate = await seen(await serve([await issue("ledger.shop", -1, 90, early), early, root]));
+    expect(certificate.above).toMatchObject({ subject: "CN=early", notBefore: NOW + 3 * DAY });
   });
 
   it("shows two certificates for two names on one port", async () => {
@@ -202,30 +170,51 @@ describe("an endpoint that shows nothing", () => {
   });
 });
 
+/** The source over these endpoints, in a folder of its own, and what it told. */
+function watching(endpoints: readonly Endpoint[], over: Partial<CertificatesOptions> = {}, intervalMs = 30) {
+  const events: EventRecord[] = [];
+  const dataDir = mkdtempSync(join(tmpdir(), "certificates-"));
+  onTestFinished(() => rmSync(dataDir, { recursive: true }));
+  const config = {
+    ...v.parse(CertificatesConfigSchema, { mesh: {} }),
+    mesh: null,
+    endpoints: [...endpoints],
+    intervalMs,
+  };
+  const options: CertificatesOptions = {
+    config,
+    cluster: "eu-1",
+    dataDir,
+    client: null,
+    prometheusUrl: null,
+    now: () => Date.now(),
+    isConfirmed: () => true,
+    onEvent: (event) => void events.push(event),
+    ...over,
+  };
+  return { options, events, source: startCertificatesSource(options) };
+}
+
 describe("the source", () => {
-  it("reports first sight, then a renewal, and nothing in between; the ids outlive a restart", async () => {
-    const events: EventRecord[] = [];
+  it("reports first sight, then a renewal, and nothing twice, also not after a restart", async () => {
     const renewed = await issue("ledger.shop", 0, 60, root);
     let current = leaf;
     const context = (): tls.SecureContext => tls.createSecureContext({ cert: current.pem, key: current.key });
     const port = await serve([leaf], { SNICallback: (_name, done) => done(null, context()) });
-    const options = {
-      endpoints: [{ host: "127.0.0.1", port, serverName: "ledger.shop" }],
-      intervalMs: 30,
-      cluster: "eu-1",
-      now: () => Date.now(),
-    };
-    const source = startCertificatesSource({ ...options, onEvent: (event) => void events.push(event) });
-    await until(() => events.length === 1);
+    const endpoints = [{ host: "127.0.0.1", port, serverName: "ledger.shop" }];
+    const { options, events, source } = watching(endpoints);
+    await until(() => events.length === 1, 20_000);
     await new Promise((resolve) => setTimeout(resolve, 120));
     current = renewed;
-    await until(() => events.length === 2);
-    await source.stop();
+    await until(() => events.length === 2, 20_000);
     expect(source.state()).toMatchObject({ state: "ok", detail: null });
+    await source.stop();
     expect(events.map(({ kind }) => kind)).toEqual(["certificate.seen", "certificate.renewed"]);
     for (const event of events) expect(v.safeParse(RecordSchema, event).issues).toBeUndefined();
+    const location = `127.0.0.1:${port} (ledger.shop)`;
     expect(events[0]?.body).toMatchObject({
-      location: `127.0.0.1:${port} (ledger.shop)`,
+      location,
+      source: "tls",
       fingerprint: await hex(leaf),
       notAfter: new Date(NOW + 5 * DAY).toISOString(),
       lifetimeHours: 144,
@@ -234,32 +223,53 @@ describe("the source", () => {
       formerFingerprint: await hex(leaf),
       notAfter: new Date(NOW + 60 * DAY).toISOString(),
     });
-    current = leaf;
     const again: EventRecord[] = [];
     const second = startCertificatesSource({ ...options, onEvent: (event) => void again.push(event) });
-    await until(() => again.length === 1);
+    await until(() => second.state().state === "ok", 20_000);
     await second.stop();
-    expect(again[0]?.id).toBe(events[0]?.id);
+    expect(again).toEqual([]);
+    // Without its book it tells all of it again, and the edge knows it by its id.
+    const third = watching(endpoints);
+    current = leaf;
+    await until(() => third.events.length > 0, 20_000);
+    await third.source.stop();
+    expect(third.events[0]?.id).toBe(events[0]?.id);
   });
 
-  it("that cannot see one endpoint is stale and says which, and down when it sees none", async () => {
+  it("that cannot see one endpoint is stale and says which, then blind to it, and down when it sees none", async () => {
     const dead = await listen(createServer((socket) => socket.destroy()));
-    const port = await serve([leaf]);
-    const options = { intervalMs: 60_000, cluster: "eu-1", now: () => Date.now(), onEvent: () => {} };
-    const half = startCertificatesSource({
-      ...options,
-      endpoints: [
-        { host: "127.0.0.1", port },
+    const server = await serve([leaf]);
+    let aheadMs = 0;
+    const now = (): number => Date.now() + aheadMs;
+    const half = watching(
+      [
+        { host: "127.0.0.1", port: server },
         { host: "127.0.0.1", port: dead },
       ],
-    });
-    await until(() => half.state().state === "stale" && half.state().detail?.includes("not seen") === true);
-    expect(half.state().detail).toContain(`127.0.0.1:${dead} reset`);
-    await half.stop();
-    const none = startCertificatesSource({ ...options, endpoints: [{ host: "127.0.0.1", port: dead }] });
-    await until(() => none.state().detail?.includes("not seen") === true);
-    expect(none.state()).toMatchObject({ state: "down", okAt: null });
-    await none.stop();
+      { now },
+      60_000,
+    );
+    await until(() => half.source.state().detail?.includes("1 not seen") === true, 20_000);
+    expect(half.source.state()).toMatchObject({ state: "stale", detail: expect.stringContaining(`${dead} reset`) });
+    expect(half.source.state().blind).toBeUndefined();
+    aheadMs = 3 * 60_000 + 1;
+    expect(half.source.state().blind).toEqual([`tls 127.0.0.1:${dead}`]);
+    await half.source.stop();
+    const none = watching([{ host: "127.0.0.1", port: dead }]);
+    await until(() => none.source.state().detail?.includes("not seen") === true, 20_000);
+    expect(none.source.state()).toMatchObject({ state: "down", okAt: null });
+    await none.source.stop();
+  });
+
+  it("judges nothing by a clock that nobody has confirmed", async () => {
+    const expired = await serve([await issue("ledger.shop", -10, -1, root)]);
+    let isConfirmed = false;
+    const { events, source } = watching([{ host: "127.0.0.1", port: expired }], { isConfirmed: () => isConfirmed });
+    await until(() => events.length === 1 && source.state().state === "ok", 20_000);
+    isConfirmed = true;
+    await until(() => events.length === 2, 20_000);
+    await source.stop();
+    expect(events.map(({ kind }) => kind)).toEqual(["certificate.seen", "certificate.expired"]);
   });
 });
 
@@ -271,6 +281,9 @@ describe("the configuration", () => {
         endpoints: ["ledger.shop:443", "[::1]:9443", { host: "10.0.0.1", port: 443, serverName: "a.b" }],
       }),
     ).toEqual({
+      mesh: null,
+      certManager: [],
+      secrets: [],
       intervalMs: 600_000,
       endpoints: [
         { host: "ledger.shop", port: 443 },
@@ -283,4 +296,15 @@ describe("the configuration", () => {
     "refuses %s",
     (endpoint) => expect(v.safeParse(CertificatesConfigSchema, { endpoints: [endpoint] }).success).toBe(false),
   );
+
+  it("asks at least for one thing, an hour apart, and knows no lifetime that nobody has told", () => {
+    expect(v.safeParse(CertificatesConfigSchema, {}).issues?.[0]?.message).toMatch(/add at least one of endpoints/);
+    expect(v.parse(CertificatesConfigSchema, { mesh: {} })).toMatchObject({
+      intervalMs: 3_600_000,
+      mesh: { workloadLifetimeMs: null },
+    });
+    expect(v.parse(CertificatesConfigSchema, { mesh: { workloadLifetime: "24h" } })).toMatchObject({
+      mesh: { workloadLifetimeMs: DAY },
+    });
+  });
 });

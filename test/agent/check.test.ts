@@ -64,7 +64,7 @@ it("fails where a target may not be patched, and warns of an account that may ev
   const much = await check([all], { targets: TARGETS });
   expect(much.isFine).toBe(true);
   expect(much.lines).toContain(
-    "note  shop: more than it needs: may read secrets, delete deployments, create pods, patch every deployment; the chart's Role would not allow it",
+    "note  shop: more than it needs: may read secrets, list secrets, delete deployments, create pods, patch every deployment; the chart's Role would not allow it",
   );
   const few = await check(
     READ.filter(({ resources }) => !resources.includes("pods")),

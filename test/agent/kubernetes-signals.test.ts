@@ -226,5 +226,10 @@ describe("events of kinds that an edge of before does not know", () => {
     door.hear(["compact", "workloads"]);
     door.offer(event("pod.killed"));
     expect(taken).toEqual(["pod.crash_loop", "pod.evicted", "pod.killed"]);
+    door.offer(event("certificate.gone"));
+    door.offer(event("pod.evicted"));
+    expect(taken.slice(3)).toEqual(["pod.evicted"]);
+    door.hear(["certificates"]);
+    expect(taken.slice(4)).toEqual(["certificate.gone"]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
-import type { Certificate, CertificateVerdict } from "../../worker/core/certificate.ts";
-import { certificateSources, expiring, judgeCertificates } from "../../worker/core/certificate.ts";
+import type { Certificate, CertificateMore, CertificateVerdict } from "../../worker/core/certificate.ts";
+import { certificateSources, expiring, judgeCertificates, trustAnchors } from "../../worker/core/certificate.ts";
 import { NOON, tell } from "../support/facts.ts";
 
 /** A certificate of this lifetime that ends so long after noon. */
@@ -22,10 +22,11 @@ function served(lifetimeMs: number, leftMs: number, facts: Partial<Certificate> 
   };
 }
 
-const SEES = { cluster: "eu-1", state: "ok", detail: null, okAt: NOON } as const;
+const SEES = { cluster: "eu-1", state: "ok", detail: null, okAt: NOON, unseen: [] } as const;
+const MORE: CertificateMore = { source: "secret", role: "leaf", renewAt: null, chainBeganAt: null, anchor: null };
 
-function verdictOf(certificate: Certificate, state: "ok" | "partly" | "blind" = "ok") {
-  return judgeCertificates([certificate], [{ ...SEES, state }], NOON)[0];
+function verdictOf(certificate: Certificate, state: "ok" | "partly" | "blind" = "ok", unseen: readonly string[] = []) {
+  return judgeCertificates([certificate], [{ ...SEES, state, unseen }], NOON)[0];
 }
 
 describe("a certificate's verdict is relative to its lifetime", () => {
@@ -55,7 +56,49 @@ describe("a certificate's verdict is relative to its lifetime", () => {
       "whose chain ends first is judged by that",
       { chainEndsAt: NOON + HOUR },
       "critical",
-      /^1 h of 90 d left, limit 24 h/,
+      /^CN=ledger: 1 h of 90 d left, limit 24 h$/,
+    ],
+    [
+      "whose intermediate ends first is judged by that one's own lifetime too",
+      {
+        chainEndsAt: NOON + 20 * DAY,
+        chainEndsWith: "CN=between",
+        more: { ...MORE, chainBeganAt: NOON + 1 },
+      },
+      "critical",
+      /^CN=between: it is not valid yet$/,
+    ],
+    [
+      "whose intermediate lives for a day and has half of it left is well",
+      { chainEndsAt: NOON + DAY / 2, more: { ...MORE, chainBeganAt: NOON - DAY / 2 } },
+      "ok",
+      /^30 d of 90 d left/,
+    ],
+    [
+      "that should have been renewed is overdue 5 % of its lifetime later",
+      { more: { ...MORE, renewAt: NOON - 4.5 * DAY - 1 } },
+      "renewal_overdue",
+      /^30 d of 90 d left, its renewal is 4 d overdue$/,
+    ],
+    ["and not before that", { more: { ...MORE, renewAt: NOON - 4.5 * DAY } }, "ok", /^30 d of 90 d left$/],
+    [
+      "of a lifetime that nobody tells is judged by a day alone",
+      { notBefore: null, notAfter: NOON + DAY - 1, chainEndsAt: null },
+      "critical",
+      /not known yet, limit 24 h/,
+    ],
+    ["and is well before that", { notBefore: null, notAfter: NOON + DAY, chainEndsAt: null }, "ok", /not known yet/],
+    [
+      "of a workload that nobody tells the lifetime of always ends soon",
+      { notBefore: null, notAfter: NOON + 1, chainEndsAt: null, more: { ...MORE, role: "workload" } },
+      "ok",
+      /not known yet/,
+    ],
+    [
+      "and has expired when it has",
+      { notBefore: null, notAfter: NOON, chainEndsAt: null, more: { ...MORE, role: "workload" } },
+      "critical",
+      /expired/,
     ],
     ["whose dates cannot be read is unknown", { notAfter: null }, "unknown", /dates/],
     ["that ends before it begins is unknown", { notBefore: NOON + 365 * DAY }, "unknown", /dates/],
@@ -106,6 +149,24 @@ describe("a source that sees nothing", () => {
       expect(verdictOf(served(90 * DAY, left), "blind")?.verdict).toBe("unknown");
     expect(verdictOf(served(90 * DAY, 60 * DAY), "partly")?.verdict).toBe("ok");
   });
+
+  it.each<[string, readonly string[], CertificateVerdict]>([
+    ["its source is", ["tls", "secret"], "unknown"],
+    ["its place is", ["secret shop/a", "secret shop/b"], "unknown"],
+    ["another source is", ["tls", "istio-agent"], "ok"],
+    ["another place is", ["secret shop/b", "tls shop/a"], "ok"],
+  ])("of an agent that sees the rest makes unknown what it is blind to: %s", (_name, unseen, verdict) => {
+    const one = served(90 * DAY, 60 * DAY, { location: "shop/a", more: MORE });
+    expect(verdictOf(one, "partly", unseen)?.verdict).toBe(verdict);
+  });
+
+  it("says so with its state", () => {
+    const blind = ["secret"];
+    const sources = { certificates: { state: "stale", detail: "secret: 403", okAt: NOON, blind } } as const;
+    expect(certificateSources([{ ...heard, sources }], [served(DAY, HOUR)], NOON)).toMatchObject([
+      { state: "partly", unseen: blind },
+    ]);
+  });
 });
 
 describe("what expires within seven days", () => {
@@ -121,6 +182,12 @@ describe("what expires within seven days", () => {
     ["that has ended counts still", served(90 * DAY, -29 * DAY), [1, 0, 0]],
     ["that ended a month ago is nobody's any more", served(90 * DAY, -30 * DAY), [0, 0, 0]],
     ["of unreadable dates is unknown", served(90 * DAY, 5 * DAY, { notAfter: null }), [0, 0, 1]],
+    ["of a lifetime that nobody knows does not count", served(90 * DAY, 5 * DAY, { notBefore: null }), [0, 0, 1]],
+    [
+      "of a workload is short-lived, whoever knows for how long it lives",
+      served(DAY, HOUR, { notBefore: null, more: { ...MORE, role: "workload" } }),
+      [0, 1, 0],
+    ],
   ])("one %s", (_name, certificate, expected) => expect(set(certificate)).toEqual(expected));
 
   it("comes with the least life left first, whatever the days", () => {
@@ -130,5 +197,29 @@ describe("what expires within seven days", () => {
       NOON,
     );
     expect(found.map(({ lifetimeMs }) => (lifetimeMs ?? 0) / DAY)).toEqual([3_650, 90, 1]);
+  });
+});
+
+describe("trust anchors", () => {
+  const root = { subject: "CN=root", notAfter: NOON + 90 * DAY };
+  const of = (...certificates: Certificate[]) =>
+    trustAnchors(judgeCertificates(certificates, [SEES], NOON), NOON).map(({ subject, location, endsAt, isNear }) => [
+      subject,
+      location,
+      (endsAt - NOON) / DAY,
+      isNear,
+    ]);
+  const showing = (location: string, anchor: CertificateMore["anchor"]): Certificate =>
+    served(90 * DAY, 60 * DAY, { location, more: { ...MORE, anchor } });
+
+  it("are told once, however many chains end with them, and are near below 90 days", () =>
+    expect(of(showing("a", root), showing("b", root), showing("c", { ...root, notAfter: root.notAfter - 1 }))).toEqual([
+      ["CN=root", "c", 90 - 1 / DAY, true],
+      ["CN=root", "a", 90, false],
+    ]));
+
+  it("are authorities themselves, and none without one", () => {
+    const authority = served(3_650 * DAY, 300 * DAY, { subject: "CN=mesh", more: { ...MORE, role: "authority" } });
+    expect(of(authority, showing("a", null))).toEqual([["CN=mesh", "ledger.data:443", 300, false]]);
   });
 });

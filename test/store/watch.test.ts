@@ -107,6 +107,45 @@ describe.each(DATABASES)("%s", (_name, start) => {
     expect(found[3]?.notAfter).toBeNull();
   });
 
+  it("what is gone is no certificate any more, and workloads' do not crowd the others out", async () => {
+    const mesh = (id: string, at: number, kind: EventRecord["kind"], location: string): EventRecord => ({
+      ...certificate(false, id, at, location, id),
+      kind,
+      body: { source: "istio-agent", role: "workload", notAfter: new Date(at + DAY).toISOString(), notBefore: null },
+    });
+    const authority = {
+      source: "istiod",
+      role: "authority",
+      renewAt: new Date(NOON).toISOString(),
+      chainEarliestNotBefore: null,
+      anchorSubject: "CN=root",
+      anchorNotAfter: new Date(NOON + 900 * DAY).toISOString(),
+    };
+    const seen = certificate(false, "g1", NOON, "istiod", "root");
+    await store(
+      "red",
+      [
+        { ...seen, body: { ...seen.body, ...authority } },
+        certificate(false, "g2", NOON, "shop/deleted", "leaf"),
+        { ...certificate(false, "g3", NOON + 1, "shop/deleted", "leaf"), kind: "certificate.gone" },
+        mesh("m1", NOON, "mesh_certificate.seen", "shop/cart-1"),
+        mesh("m2", NOON + HOUR, "mesh_certificate.renewed", "shop/cart-1"),
+        mesh("m3", NOON, "mesh_certificate.seen", "shop/cart-2"),
+        mesh("m4", NOON + HOUR, "mesh_certificate.gone", "shop/cart-2"),
+      ],
+      1,
+    );
+    const found = valueOf(await servedCertificates(db)).filter(({ cluster }) => cluster === "red");
+    expect(found.map(({ location, notAfter, more }) => [location, notAfter, more?.source, more?.role])).toEqual([
+      ["istiod", NOON + 90 * DAY, "istiod", "authority"],
+      ["shop/cart-1", NOON + HOUR + DAY, "istio-agent", "workload"],
+    ]);
+    expect(found[0]?.more).toMatchObject({
+      renewAt: NOON,
+      anchor: { subject: "CN=root", notAfter: NOON + 900 * DAY },
+    });
+  });
+
   it("anomalies come newest first, open until one of their own cluster closes them, and are counted by service", async () => {
     await store(
       "blue",

@@ -2,7 +2,7 @@
 import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
-import { certificateSources, expiring, judgeCertificates } from "./certificate.ts";
+import { certificateSources, expiring, judgeCertificates, trustAnchors } from "./certificate.ts";
 import type { CertificateVerdict } from "./certificate.ts";
 import type { Backlog, Tell } from "./component.ts";
 import type { Family, Sample } from "./exposition.ts";
@@ -62,7 +62,13 @@ function certificateFamilies({ watched, clusters }: MetricsFacts, now: Millis): 
   // An old copy still proves those that are in it, and no longer that there are none.
   const isProof = watched !== null && (soon > 0 || !isOld(watched, now));
   const isKnown = isProof && sources.some(({ state }) => state !== "blind");
-  const verdicts = ["ok", "warning", "critical", "unknown"] as const satisfies readonly CertificateVerdict[];
+  const verdicts = [
+    "ok",
+    "renewal_overdue",
+    "warning",
+    "critical",
+    "unknown",
+  ] as const satisfies readonly CertificateVerdict[];
   const shown = judged
     .filter(({ verdict, endsAt }) => verdict !== "unknown" && endsAt !== null)
     .toSorted((a, b) => (a.endsAt ?? 0) - (b.endsAt ?? 0));
@@ -96,6 +102,14 @@ function certificateFamilies({ watched, clusters }: MetricsFacts, now: Millis): 
       shown.slice(0, CERTIFICATES_SHOWN_MAX).map(({ cluster, location, subject, endsAt }) => ({
         labels: { cluster, location, subject },
         value: (endsAt ?? 0) / SECOND,
+      })),
+    ),
+    gauge(
+      "observatory_trust_anchor_end_timestamp_seconds",
+      "When a root that certificates rest on ends: the horizon of a mesh.",
+      trustAnchors(judged, now).map(({ cluster, subject, endsAt }) => ({
+        labels: { cluster, subject },
+        value: endsAt / SECOND,
       })),
     ),
   ];

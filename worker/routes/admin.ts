@@ -86,6 +86,9 @@ async function showCluster(c: AppContext): Promise<Response> {
   return adminPage(c, renderCluster(clusterPageModel(view, identity, events, now), frameOf(view, now)));
 }
 
+/** Workloads' certificates come and go twice a day each, and would push everything else off the page. */
+const KINDS_SHOWN = [...EVENT_KINDS, ...ALERT_KINDS].filter((kind) => !kind.startsWith("mesh_certificate."));
+
 /** Null if Postgres cannot be reached: the rest of the page does not need it. */
 async function eventsOf(c: AppContext, cluster: string): Promise<readonly EventModel[] | null> {
   const database = openDatabase({
@@ -93,7 +96,7 @@ async function eventsOf(c: AppContext, cluster: string): Promise<readonly EventM
     fetchEndpoint: c.env.NEON_FETCH_ENDPOINT,
     timeoutMs: 3_000,
   });
-  const found = await recentEvents(database, { cluster, kinds: [...EVENT_KINDS, ...ALERT_KINDS], limit: EVENTS_SHOWN });
+  const found = await recentEvents(database, { cluster, kinds: KINDS_SHOWN, limit: EVENTS_SHOWN });
   if (!found.ok) return null;
   // Written by the flush from checked records, whose kinds and bodies these are.
   return found.value.map(({ at, kind, subject, body }) => ({

@@ -1,9 +1,10 @@
 /** The runbook's two lists: certificates that end soon, and anomalies. What nobody watches is unknown, never none. */
 import * as v from "valibot";
+import { CERTIFICATE_SOURCES } from "../../protocol/certificate.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "../core/calendar.ts";
 import type { JudgedCertificate } from "../core/certificate.ts";
-import { blindText, certificateSources, expiring, judgeCertificates } from "../core/certificate.ts";
+import { blindText, certificateSources, expiring, judgeCertificates, trustAnchors } from "../core/certificate.ts";
 import { isOld } from "../core/watch.ts";
 import { boardOf } from "../objects/env.ts";
 import { raisedAnomalies } from "../store/anomalies.ts";
@@ -25,10 +26,14 @@ const CLOCK = "Etc/UTC";
 
 const CertificateAnswer = v.strictObject({
   cluster: v.string(),
-  location: v.pipe(v.string(), v.description("host:port that serves it")),
+  location: v.pipe(v.string(), v.description("host:port that serves it, or the object or workload that has it")),
+  source: v.pipe(v.picklist(CERTIFICATE_SOURCES), v.description("Who told of it")),
   subject: v.string(),
   issuer: v.string(),
-  fingerprint: v.pipe(v.string(), v.description("SHA-256 of the leaf, 64 hex digits")),
+  fingerprint: v.pipe(
+    v.string(),
+    v.description("SHA-256 of the leaf, 64 hex digits; empty where the source tells none"),
+  ),
   notBefore: v.nullable(Timestamp),
   notAfter: v.nullable(Timestamp),
   endsAt: v.pipe(v.nullable(Timestamp), v.description("The earliest end in its chain, its own included")),
@@ -36,8 +41,9 @@ const CertificateAnswer = v.strictObject({
   daysLeft: v.pipe(v.nullable(v.number()), v.description("Negative once it has ended")),
   lifetimeDays: v.nullable(Count),
   lifeLeft: v.pipe(v.nullable(Ratio), v.description("Share of its lifetime that is left")),
-  verdict: v.picklist(["ok", "warning", "critical", "unknown"]),
+  verdict: v.picklist(["ok", "renewal_overdue", "warning", "critical", "unknown"]),
   reason: v.string(),
+  renewAt: v.pipe(v.nullable(Timestamp), v.description("When it should be renewed by itself, where that is known")),
   seenAt: v.pipe(Timestamp, v.description("When this certificate was first seen there")),
 });
 
@@ -62,6 +68,19 @@ const CertificatesAnswer = v.strictObject({
     worrying: v.array(CertificateAnswer),
   }),
   unknown: v.array(CertificateAnswer),
+  trustAnchors: v.pipe(
+    v.array(
+      v.strictObject({
+        cluster: v.string(),
+        subject: v.string(),
+        location: v.string(),
+        endsAt: Timestamp,
+        daysLeft: v.number(),
+        near: v.pipe(v.boolean(), v.description("Ends within 90 days: its renewal is a maintenance to plan")),
+      }),
+    ),
+    v.description("Roots that certificates rest on, the first to end first"),
+  ),
   sources: v.array(
     v.strictObject({
       cluster: v.string(),
@@ -109,7 +128,15 @@ async function certificates(c: AppContext): Promise<Response> {
       worrying: found.shortLived.filter(({ verdict }) => verdict !== "ok").map((one) => certificateBody(one, now)),
     },
     unknown: found.unknown.map((one) => certificateBody(one, now)),
-    sources: sources.map((source) => ({ ...source, okAt: at(source.okAt) })),
+    trustAnchors: trustAnchors(judged, now).map(({ cluster, subject, location, endsAt, isNear }) => ({
+      cluster,
+      subject,
+      location,
+      endsAt: rfc3339(endsAt, CLOCK),
+      daysLeft: daysOf(endsAt - now),
+      near: isNear,
+    })),
+    sources: sources.map(({ cluster, state, detail, okAt }) => ({ cluster, state, detail, okAt: at(okAt) })),
   });
 }
 
@@ -139,10 +166,11 @@ function noteOf(seen: Seen, days: number): string {
 
 function certificateBody(one: JudgedCertificate, now: number) {
   const at = (moment: number | null): string | null => (moment === null ? null : rfc3339(moment, CLOCK));
-  const days = (ms: number | null): number | null => (ms === null ? null : Math.floor((ms / DAY) * 10) / 10);
+  const days = (ms: number | null): number | null => (ms === null ? null : daysOf(ms));
   return {
     cluster: one.cluster,
     location: one.location,
+    source: one.more?.source ?? ("tls" as const),
     subject: one.subject,
     issuer: one.issuer,
     fingerprint: one.fingerprint,
@@ -155,8 +183,14 @@ function certificateBody(one: JudgedCertificate, now: number) {
     lifeLeft: one.lifeLeft,
     verdict: one.verdict,
     reason: one.reason,
+    renewAt: at(one.more?.renewAt ?? null),
     seenAt: rfc3339(one.seenAt, CLOCK),
   };
+}
+
+/** In tenths, rounded down: what ends within a day has 0.9 left and not 1. */
+function daysOf(ms: number): number {
+  return Math.floor((ms / DAY) * 10) / 10;
 }
 
 const AnomaliesQuery = v.object({ limit: wholeNumber(1, EVENTS_MAX, LIMIT_DEFAULT) });

@@ -1,30 +1,42 @@
-/** What agents saw served, from the events that say so: the newest of each endpoint. */
+/** What agents saw of certificates, from the events that say so: the newest of each place. */
 import { sql } from "drizzle-orm";
-import type { Certificate } from "../core/certificate.ts";
+import { CERTIFICATE_ROLES, CERTIFICATE_SOURCES } from "../../protocol/certificate.ts";
+import type { EventKind } from "../../protocol/record.ts";
+import type { Certificate, CertificateMore } from "../core/certificate.ts";
 import type { Database, StoreResult } from "./database.ts";
 
-const KINDS = ["certificate.seen", "certificate.renewed"] as const;
+const KINDS = ["certificate.seen", "certificate.renewed", "certificate.gone"] as const;
 /** Events looked at of each kind, newest first: a month of a thousand endpoints that renew three times a week. */
 const EVENTS_READ_MAX = 12_000;
-/** Endpoints answered: as many as one agent looks at. */
+/** Places answered: as many as one agent looks at. */
 const CERTIFICATES_MAX = 1_000;
+/** Of workloads, which renew twice a day: what is older was renewed, or is gone. */
+const MESH_KINDS = ["mesh_certificate.seen", "mesh_certificate.renewed", "mesh_certificate.gone"] as const;
+const MESH_EVENTS_READ_MAX = 4_000;
 
-/** The certificate that each endpoint served when it was seen last, the first to end first. At most 1,000. */
+/**
+ * The certificate that each place showed when it was seen last, the first to end first. At most 1,000, and as many of
+ * workloads: those always end first, and must not leave the others out.
+ */
 export async function servedCertificates(db: Database): Promise<StoreResult<readonly Certificate[]>> {
-  const statement = sql`
-    SELECT * FROM (
-      SELECT DISTINCT ON (e.cluster_id, e.subject) e.cluster_id, e.subject, e.observed_at, e.body
-      FROM (${sql.join(KINDS.map(newestOf), sql` UNION ALL `)}) AS e
-      ORDER BY e.cluster_id, e.subject, e.observed_at DESC
-    ) AS newest ORDER BY body->>'notAfter' LIMIT ${CERTIFICATES_MAX}`;
+  const statement = sql`${newestOfPlaces(KINDS, EVENTS_READ_MAX)} UNION ALL ${newestOfPlaces(MESH_KINDS, MESH_EVENTS_READ_MAX)}`;
   const result = await db.run((drizzle) => drizzle.execute<CertificateRow>(statement));
   return result.ok ? { ok: true, value: result.value.rows.map(certificateOf) } : result;
 }
 
+function newestOfPlaces(kinds: readonly EventKind[], readMax: number) {
+  const each = kinds.map((kind) => newestOf(kind, readMax));
+  return sql`(SELECT cluster_id, subject, observed_at, body FROM (
+      SELECT DISTINCT ON (e.cluster_id, e.subject) e.cluster_id, e.subject, e.observed_at, e.kind, e.body
+      FROM (${sql.join(each, sql` UNION ALL `)}) AS e
+      ORDER BY e.cluster_id, e.subject, e.observed_at DESC
+    ) AS newest WHERE kind NOT LIKE '%.gone' ORDER BY body->>'notAfter' LIMIT ${CERTIFICATES_MAX})`;
+}
+
 /** Each kind by itself, where the planner knows how rare it is. */
-function newestOf(kind: (typeof KINDS)[number]) {
-  return sql`(SELECT cluster_id, subject, observed_at, body FROM event WHERE kind = ${kind}
-    ORDER BY observed_at DESC, cluster_id DESC, id DESC LIMIT ${EVENTS_READ_MAX})`;
+function newestOf(kind: EventKind, readMax: number) {
+  return sql`(SELECT cluster_id, subject, observed_at, kind, body FROM event WHERE kind = ${kind}
+    ORDER BY observed_at DESC, cluster_id DESC, id DESC LIMIT ${readMax})`;
 }
 
 interface CertificateRow extends Record<string, unknown> {
@@ -59,5 +71,19 @@ function certificateOf({
     chainEndsAt: moment("chainEarliestNotAfter"),
     chainEndsWith: text("chainEarliestSubject"),
     seenAt: Date.parse(seenAt),
+    ...moreOf(text, moment),
   };
+}
+
+/** Nothing of an event that an earlier version of the agent wrote. */
+function moreOf(
+  text: (key: string) => string,
+  moment: (key: string) => number | null,
+): { readonly more: CertificateMore } | undefined {
+  const source = CERTIFICATE_SOURCES.find((one) => one === text("source"));
+  const role = CERTIFICATE_ROLES.find((one) => one === text("role"));
+  if (source === undefined || role === undefined) return undefined;
+  const anchorEndsAt = moment("anchorNotAfter");
+  const anchor = anchorEndsAt === null ? null : { subject: text("anchorSubject"), notAfter: anchorEndsAt };
+  return { more: { source, role, renewAt: moment("renewAt"), chainBeganAt: moment("chainEarliestNotBefore"), anchor } };
 }

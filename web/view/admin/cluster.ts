@@ -110,6 +110,16 @@ const EVENT_WORDS: Record<EventKind | AlertKind, string> = {
   "autoscaler.blind": "Autoscaler is blind",
   "alert.fired": "Alert",
   "alert.resolved": "Alert over",
+  "certificate.overdue": "Certificate renewal overdue",
+  "certificate.expiring": "Certificate ends soon",
+  "certificate.expired": "Certificate expired",
+  "certificate.not_yet_valid": "Certificate not valid yet",
+  "certificate.not_served": "Renewed certificate not served",
+  "certificate.healed": "Certificate in order again",
+  "certificate.gone": "Certificate gone",
+  "mesh_certificate.seen": "Mesh certificate seen",
+  "mesh_certificate.renewed": "Mesh certificate renewed",
+  "mesh_certificate.gone": "Mesh certificate gone",
 };
 
 function events(list: readonly EventModel[] | null, frame: AdminFrame): Html {
