@@ -26,7 +26,7 @@ const PAGE_LIMIT = 500;
 const PAGES_MAX = 200;
 
 /** A page may hold so many times what the first did. */
-const PAGE_GROWTH_MAX = 4;
+const PAGE_GROWTH_MAX = 10;
 
 export interface Listed<T> {
   readonly items: readonly T[];
