@@ -18,6 +18,10 @@ import { renewalAt, renewalShare } from "./certificate-renewal.ts";
 
 /** Beyond it those that end last are left out, and how many is said. */
 export const CERTIFICATES_MAX = 1_000;
+/** Of those that many may be of workloads, which always end first and would leave out all others. */
+const WORKLOADS_MAX = 700;
+/** What is in the book stays there before what is not and ends so little earlier: half of a workload's usual day, ms. */
+const STAYS_MS = 12 * HOUR;
 /** Ends as metrics tell them move by this without another certificate being behind it: clocks and scrapes, ms. */
 const SAME_END_MS = MINUTE;
 /** What is missed so many looks in a row is gone, if its source sees others. */
@@ -69,7 +73,7 @@ export interface Told {
 
 export class CertificateBook {
   readonly #places = new Map<string, Place>();
-  #leftOut = 0;
+  readonly #leftOut = new Map<CertificateSource, number>();
 
   constructor(places: readonly Place[] = []) {
     for (const place of places.slice(0, CERTIFICATES_MAX)) this.#places.set(keyOf(place.sighting), place);
@@ -81,7 +85,7 @@ export class CertificateBook {
 
   /** Certificates that were seen and not taken into the book. */
   get leftOut(): number {
-    return this.#leftOut;
+    return [...this.#leftOut.values()].reduce((sum, count) => sum + count, 0);
   }
 
   /** All that `source` sees now. `unseen`: places of it that could not be looked at, which therefore are not gone. */
@@ -91,17 +95,31 @@ export class CertificateBook {
     unseen: ReadonlySet<string>,
     now: Millis,
   ): readonly Told[] {
-    const others = this.places.filter(({ sighting }) => sighting.source !== source);
-    const kept = soonest(sightings, CERTIFICATES_MAX - others.length);
-    this.#leftOut = sightings.length - kept.length;
+    const kept = this.#soonest(source, sightings);
+    this.#leftOut.set(source, sightings.length - kept.length);
     const told = kept.flatMap((sighting) => this.#take(sighting, now));
     const shown = new Set(sightings.map(({ location }) => location));
+    const held = new Set(kept.map(({ location }) => location));
     for (const place of this.places) {
       const { source: own, location } = place.sighting;
-      if (own !== source || shown.has(location) || unseen.has(location)) continue;
-      told.push(...this.#miss(place));
+      if (own !== source || held.has(location) || unseen.has(location)) continue;
+      // One that is left out is not looked at: what was known of it must not grow old and end.
+      told.push(...(shown.has(location) ? this.#forget(place) : this.#miss(place)));
     }
     return told;
+  }
+
+  /** As many as there is room for, those that end first. */
+  #soonest(source: CertificateSource, sightings: readonly Sighting[]): readonly Sighting[] {
+    const others = this.places.filter(({ sighting }) => sighting.source !== source);
+    const workloads = others.filter(({ sighting }) => sighting.life.role === "workload").length;
+    const isOfWorkloads = sightings.some(({ life }) => life.role === "workload");
+    const all = CERTIFICATES_MAX - others.length;
+    const room = isOfWorkloads ? Math.min(all, WORKLOADS_MAX - workloads) : all;
+    if (sightings.length <= room) return sightings;
+    const end = (sighting: Sighting): number =>
+      (sighting.life.notAfter ?? 0) - (this.#places.has(keyOf(sighting)) ? STAYS_MS : 0);
+    return sightings.toSorted((a, b) => end(a) - end(b)).slice(0, Math.max(0, room));
   }
 
   /** Forgets what belongs to sources that are not looked at any more. */
@@ -144,7 +162,11 @@ export class CertificateBook {
       this.#places.set(key, { ...place, missed: place.missed + 1 });
       return [];
     }
-    this.#places.delete(key);
+    return this.#forget(place);
+  }
+
+  #forget(place: Place): readonly Told[] {
+    this.#places.delete(keyOf(place.sighting));
     return [goneFrom(place)];
   }
 
@@ -217,8 +239,9 @@ function firstOf(sighting: Sighting, now: Millis): Place {
 
 /** The same certificate seen again. Of one whose end jitters the first word stays. */
 function again(former: Place, sighting: Sighting): Sighting {
-  const known = sighting.fingerprint === null ? former.sighting : withRenewal(sighting, former);
-  return { ...known, life: { ...known.life, renewAt: sighting.life.renewAt ?? known.life.renewAt } };
+  if (sighting.fingerprint !== null) return withRenewal(sighting, former);
+  const { life } = former.sighting;
+  return { ...sighting, life: { ...life, renewAt: sighting.life.renewAt ?? life.renewAt } };
 }
 
 /** A renewal is where lifetimes, and when they are renewed, are learnt. */
@@ -240,12 +263,6 @@ function withRenewal(sighting: Sighting, { lifetimeMs, shares }: Pick<Place, "li
   const notBefore = life.notBefore ?? (notAfter === null || lifetimeMs === null ? null : notAfter - lifetimeMs);
   const dated = { ...life, notBefore };
   return { ...sighting, life: { ...dated, renewAt: life.renewAt ?? renewalAt(sighting.source, dated, shares) } };
-}
-
-function soonest(sightings: readonly Sighting[], max: number): readonly Sighting[] {
-  if (sightings.length <= max) return sightings;
-  const end = ({ life }: Sighting): number => life.notAfter ?? 0;
-  return sightings.toSorted((a, b) => end(a) - end(b)).slice(0, Math.max(0, max));
 }
 
 function toldOf(place: Place, former: Place | undefined, what: "seen" | "renewed" | "gone"): Told {

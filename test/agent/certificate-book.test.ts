@@ -236,6 +236,35 @@ describe("the book", () => {
     expect(book.see("tls", many, NONE, NOON + MINUTE)).toEqual([]);
   });
 
+  it("leaves room for others beside workloads, and lets one in that is stuck for one that was just renewed", () => {
+    const book = new CertificateBook();
+    const pods = (renewed: number): readonly Sighting[] =>
+      Array.from({ length: 800 }, (_, i) =>
+        sighting(
+          { source: "istio-agent", location: `shop/cart-${i}`, fingerprint: null },
+          { notAfter: NOON + (i < renewed ? 36 : 24) * HOUR, role: "workload" },
+        ),
+      );
+    const kinds = (...all: readonly { kind: string; subject: string }[]): readonly string[] =>
+      all.map(({ kind, subject }) => `${kind.replace("mesh_certificate.", "")} ${subject}`);
+    expect(book.see("istio-agent", pods(0), NONE, NOON)).toHaveLength(700);
+    expect(kinds(...book.see("istio-agent", pods(2), NONE, NOON + 12 * HOUR))).toEqual([
+      "renewed shop/cart-0",
+      "renewed shop/cart-1",
+    ]);
+    const stuck = pods(800).map((one, i) =>
+      i === 799 ? { ...one, life: { ...one.life, notAfter: NOON + 23 * HOUR } } : one,
+    );
+    const swapped = kinds(...book.see("istio-agent", stuck, NONE, NOON + 14 * HOUR));
+    expect(swapped.filter((text) => !text.startsWith("renewed"))).toEqual([
+      "seen shop/cart-799",
+      expect.stringMatching(/^gone /),
+    ]);
+    expect([book.places.length, book.leftOut]).toEqual([700, 100]);
+    expect(book.see("tls", [sighting({}, { notAfter: NOON + 90 * DAY })], NONE, NOON)).toHaveLength(1);
+    expect(book.leftOut).toBe(100);
+  });
+
   it("tells what an edge takes: at most 24 facts, and no name that a certificate is for", () => {
     const book = new CertificateBook();
     const life = {

@@ -130,6 +130,44 @@ describe("the chart", () => {
     expect(open["spec"]).toMatchObject({ ingress: [{ from: metricsFrom, ports: [{ port: 8080 }] }] });
   });
 
+  it("lets Secrets and cert-manager's certificates be listed only where that was opted in, by Roles of their own", () => {
+    const of = (certificates: Value): readonly unknown[] => {
+      const sources = { kubernetes: { inCluster: true, namespaces: ["shop"] }, certificates };
+      const rules = rulesOf(render({ ...SMALLEST, leases: {}, sources }));
+      return rules
+        .filter(({ resources }) => resources.some((one) => one === "secrets" || one === "certificates"))
+        .map(({ verbs, groups, resources, namespaces, names }) => [
+          verbs,
+          groups,
+          resources,
+          namespaces,
+          names ?? null,
+        ]);
+    };
+    expect(of({ endpoints: ["ledger.shop:443"] })).toEqual([]);
+    expect(of({ mesh: {} })).toEqual([]);
+    expect(of({ secrets: { namespaces: ["shop", "data"] } })).toEqual([
+      [["list"], [""], ["secrets"], ["shop"], null],
+      [["list"], [""], ["secrets"], ["data"], null],
+    ]);
+    expect(of({ certManager: { namespaces: ["shop"] } })).toEqual([
+      [["list"], ["cert-manager.io"], ["certificates"], ["shop"], null],
+    ]);
+    const own = configOf(
+      render({
+        ...SMALLEST,
+        sources: {
+          kubernetes: { inCluster: true, namespaces: ["shop"] },
+          certificates: { secrets: { namespaces: ["data"] } },
+        },
+      }),
+    );
+    expect(own).toMatchObject({
+      ok: true,
+      value: { sources: { certificates: { secrets: ["data"], certManager: [] } } },
+    });
+  });
+
   it("of several agents makes the Lease, and lets them write that one alone", () => {
     const manifests = render({ ...SMALLEST, replicas: 2, persistence: { accessMode: "ReadWriteMany" } });
     expect(only(manifests, "Lease").metadata).toMatchObject({ name: "observatory-agent", namespace: "observatory" });
@@ -189,6 +227,27 @@ it("the cluster refuses what the chart does not grant", async () => {
   ];
   for (const [method, path, expected] of measured)
     expect([method, path, await status(method, path)]).toEqual([method, path, expected]);
+  await server.stop();
+});
+
+it("and of Secrets that are opted in it allows the list alone, and of their namespace", async () => {
+  const sources = {
+    kubernetes: { inCluster: true, namespaces: ["shop"] },
+    certificates: { secrets: { namespaces: ["shop"] } },
+  };
+  const user = "system:serviceaccount:observatory:observatory-agent";
+  const server = await startKubernetesServer({
+    tokens: { t: user },
+    rbac: rulesOf(render({ ...SMALLEST, sources })),
+    deployments: [],
+  });
+  server.addSecret("shop", "tls", "kubernetes.io/tls", { "tls.crt": "", "tls.key": "" });
+  const status = async (path: string): Promise<number> =>
+    (await fetch(`${server.url}/api/v1/namespaces/${path}`, { headers: { authorization: "Bearer t" } })).status;
+  expect(await status("shop/secrets")).toBe(200);
+  expect(await status("shop/secrets/tls")).toBe(403);
+  expect(await status("shop/secrets?watch=true")).toBe(403);
+  expect(await status("data/secrets")).toBe(403);
   await server.stop();
 });
 

@@ -9,6 +9,7 @@ import { startTestEdge } from "./edge.ts";
 async function check(
   rbac: typeof READ,
   leases: object,
+  certificates?: object,
 ): Promise<{ readonly lines: readonly string[]; readonly isFine: boolean }> {
   const cluster = await startCluster({ rbac });
   const edge = await startTestEdge();
@@ -17,7 +18,10 @@ async function check(
     edge: edge.url,
     cluster: "eu-1",
     enroll: { code: "ABCDEFGHABCDEFGHABCDEFGHABCDEFGH" },
-    sources: { kubernetes: { url: cluster.server.url, tokenFile: "token", namespaces: ["shop"] } },
+    sources: {
+      kubernetes: { url: cluster.server.url, tokenFile: "token", namespaces: ["shop"] },
+      ...(certificates === undefined ? {} : { certificates }),
+    },
     leases,
   });
   const config = parseConfig(text, cluster.dataDir);
@@ -72,4 +76,24 @@ it("fails where a target may not be patched, and warns of an account that may ev
   );
   expect(few.lines).toContain("FAIL  shop: pods: may not get, list, watch pods");
   expect(few.lines).toContain("note  shop: events: may not get, list, watch events; the rest works without it");
+});
+
+it("says whether what was opted in may be listed, and that no more of Secrets is", async () => {
+  const certificates = { secrets: { namespaces: ["shop"] }, certManager: { namespaces: ["shop"] } };
+  const list = {
+    user: READ[0]?.user ?? "",
+    verbs: ["list"],
+    groups: [""],
+    resources: ["secrets"],
+    namespaces: ["shop"],
+  };
+  const { lines, isFine } = await check([...READ, list], {}, certificates);
+  expect(isFine).toBe(false);
+  expect(lines).toContain(
+    "ok    shop: more than it needs: nothing: secrets by list alone, nothing deleted, patches by name only",
+  );
+  expect(lines).toContain("ok    shop: TLS secrets: may be listed");
+  expect(lines).toContain(
+    "FAIL  shop: cert-manager's certificates: may not list certificates: sources.certificates asks for them",
+  );
 });

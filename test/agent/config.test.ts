@@ -72,6 +72,16 @@ sources:
       "sources: {}\n",
       ["3 sources: add at least one of prometheus, scrape, kubernetes, certificates"],
     ],
+    [
+      "certificates of a mesh without a Prometheus",
+      "sources:\n  certificates: { mesh: {} }\n",
+      ["4 sources.certificates: mesh needs sources.prometheus: it is asked for the mesh's certificates"],
+    ],
+    [
+      "certificates of a cluster without one",
+      "sources:\n  certificates: { secrets: { namespaces: [shop] } }\n",
+      ["4 sources.certificates: secrets and certManager need sources.kubernetes: they are objects of that API server"],
+    ],
     ["no targets", "sources:\n  scrape: { targets: [] }\n", ["4 sources.scrape.targets: list at least one URL"]],
     [
       "a target that is no URL",

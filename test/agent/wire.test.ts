@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { knownRecord } from "../../agent/core/wire.ts";
+import { knownLive, knownRecord } from "../../agent/core/wire.ts";
 import { downscale, exponentialOf } from "../../protocol/exponential.ts";
 import { countOf, quantile } from "../../protocol/latency.ts";
+import type { Live } from "../../protocol/push.ts";
 import type { WindowRecord } from "../../protocol/record.ts";
 import { distribution, trueQuantile } from "../support/latencies.ts";
 import { windowRecord } from "../support/facts.ts";
@@ -27,4 +28,13 @@ it("what an edge knows goes as it is", () => {
   const record = { ...windowRecord(0), latency: exponentialOf([3]) };
   expect(knownRecord(record, ["exponential"])).toBe(record);
   expect(knownRecord(windowRecord(0), [])).toEqual(windowRecord(0));
+});
+
+it("what a source is blind to goes only to an edge that knows the word", () => {
+  const state = { state: "stale", detail: "secret: 403", okAt: 1 } as const;
+  const leases = { observedGeneration: 0, targets: [], allowed: [] } as unknown as Live["leases"];
+  const live: Live = { at: 1, services: [], sources: { certificates: { ...state, blind: ["secret"] } }, leases };
+  expect(knownLive(live, ["compact", "certificates"]).sources).toEqual(live.sources);
+  expect(knownLive(live, ["compact"]).sources).toEqual({ certificates: state });
+  expect(knownLive({ ...live, sources: {} }, []).sources).toEqual({});
 });

@@ -48,10 +48,16 @@ function event(kind: string, subject: string, body: object): object {
 }
 
 /** Pushes events, has them flushed, and says how the agent's source of certificates is. */
-async function push(items: readonly object[], state: "ok" | "stale" | "down"): Promise<void> {
+async function push(
+  items: readonly object[],
+  state: "ok" | "stale" | "down",
+  blind: readonly string[] = [],
+): Promise<void> {
   const first = pushed - items.length + 1;
   const latency = { scheme: "explicit" as const, bounds: [100, 250, 500], counts: [90, 9, 1, 0], sum: 9_000 };
-  const sources = { certificates: { state, detail: state === "ok" ? null : "1 of 3 not seen", okAt: Date.now() } };
+  const sources = {
+    certificates: { state, detail: state === "ok" ? null : "1 of 3 not seen", okAt: Date.now(), blind: [...blind] },
+  };
   const live = { sources, services: [{ ...liveService(0.02), latency }] };
   const answer = await agent.push({ epoch: agent.epoch, records: { first, items } }, live);
   expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('"rejected":[]')]);
@@ -145,6 +151,18 @@ describe("certificates", () => {
     const found = await get(CERTIFICATES);
     expect(found).toMatchObject({ status: "partly" });
     expect(found.note).toBe("1 expiring within 7 days, 1 source not reporting in full");
+  });
+
+  it("of a place that its agent is blind to are unknown, and the others are not", async () => {
+    // A state that stays is told with the next tell; another one at once.
+    await push([], "ok");
+    await push([], "stale", ["tls ledger:443"]);
+    const found = await get(CERTIFICATES);
+    expect(found).toMatchObject({ status: "partly", certificates: [], unknown: [{ location: "ledger:443" }] });
+    expect(found.note).toBe("0 expiring within 7 days, 1 unknown, 1 source not reporting in full");
+    const { review } = await get("/api/v1/metrics/overview");
+    expect(review?.["certificates"]).toMatchObject({ verdict: "unknown" });
+    expect((await get(`${CERTIFICATES}?days=60`)).certificates).toMatchObject([{ location: "api:443" }]);
   });
 
   it("of a source that sees nothing are unknown", async () => {
