@@ -7,15 +7,8 @@
  */
 import { HOUR, type Millis } from "../../protocol/time.ts";
 import type { Sample } from "./exposition.ts";
-import {
-  DURATION_METRIC,
-  emptyCounts,
-  isError,
-  REQUESTS_METRIC,
-  serviceOf,
-  type MeshCounts,
-  type Reporter,
-} from "./mesh.ts";
+import { DURATION_METRIC, isError, serviceOf } from "../../protocol/istio.ts";
+import { emptyCounts, REQUESTS_METRIC, type MeshCounts, type Reporter } from "./mesh.ts";
 
 /** After a longer silence of a target its growth belongs to no minute any more: it starts anew, ms. */
 const TARGET_SILENCE_MAX_MS = 60_000;

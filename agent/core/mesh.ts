@@ -1,25 +1,16 @@
 /** What Istio's counters mean: who is counted, what an error is, and how counts become windows and readings. */
-import * as v from "valibot";
 import type { ExponentialLatency } from "../../protocol/exponential.ts";
 import { BOUNDS_MAX, countOf, explicitLatency, quantile } from "../../protocol/latency.ts";
 import type { ExplicitLatency, Latency, Quantile } from "../../protocol/latency.ts";
 import { SERVICES_MAX } from "../../protocol/limits.ts";
-import { ServiceName } from "../../protocol/name.ts";
 import type { Reading } from "../../protocol/push.ts";
 import type { WindowRecord } from "../../protocol/record.ts";
 import type { Millis } from "../../protocol/time.ts";
 
 export const REQUESTS_METRIC = "istio_requests_total";
-export const DURATION_METRIC = "istio_request_duration_milliseconds";
 /** Who counted. `destination` counts each request once; `source` where destinations have no sidecar; `waypoint` in ambient meshes. */
 export const REPORTERS = ["destination", "source", "waypoint"] as const;
 export type Reporter = (typeof REPORTERS)[number];
-
-/** What of `response_code` is an error, as a regular expression. */
-export const ERROR_CODES = "5[0-9][0-9]";
-const ERRORS = new RegExp(`^(?:${ERROR_CODES})$`);
-/** gRPC answers 200 and puts failures here: OpenTelemetry's list of codes that are a server's fault. */
-export const GRPC_ERRORS: ReadonlySet<string> = new Set(["2", "4", "12", "13", "14", "15"]);
 
 /**
  * Counts of one service over one span, while they are summed up. `buckets` is cumulative, by upper bound in ms; `sum` in
@@ -43,16 +34,6 @@ type Labels = Readonly<Record<string, string>>;
 
 export function emptyCounts(): MeshCounts {
   return { requests: 0, errors: 0, buckets: new Map(), sum: 0 };
-}
-
-/** The service that a series speaks of, or null where its labels name none (`unknown`, `PassthroughCluster`). */
-export function serviceOf(labels: Labels): string | null {
-  const service = `${labels["destination_service_namespace"] ?? ""}/${labels["destination_service_name"] ?? ""}`;
-  return v.is(ServiceName, service) && !service.startsWith("unknown/") ? service : null;
-}
-
-export function isError(labels: Labels): boolean {
-  return ERRORS.test(labels["response_code"] ?? "") || GRPC_ERRORS.has(labels["grpc_response_status"] ?? "");
 }
 
 /** Whether a relabelling rule has taken the codes away ("xx"): then nobody can say how many requests failed. */

@@ -5,7 +5,8 @@ import type { Millis } from "../../protocol/time.ts";
 import { EDGES_MAX, type Topology } from "../../protocol/topology.ts";
 import { growth } from "./counters.ts";
 import type { Sample } from "./exposition.ts";
-import { codeHidden, cut, isError, REQUESTS_METRIC, type Reporter } from "./mesh.ts";
+import { isError } from "../../protocol/istio.ts";
+import { codeHidden, cut, REQUESTS_METRIC, type Reporter } from "./mesh.ts";
 
 /** A graph is looked at once in so many intervals: it changes with deployments, not with requests. */
 export const TOPOLOGY_INTERVALS = 6;

@@ -3,14 +3,12 @@ import * as v from "valibot";
 import type { SourceState } from "../../protocol/push.ts";
 import { SECOND, type Millis } from "../../protocol/time.ts";
 import { parseValue } from "../core/exposition.ts";
+import { DURATION_METRIC, isError, serviceOf } from "../../protocol/istio.ts";
 import {
   capServices,
   codeHidden,
-  DURATION_METRIC,
   emptyCounts,
-  isError,
   REQUESTS_METRIC,
-  serviceOf,
   toReading,
   toWindow,
   type MeshCounts,

@@ -7,16 +7,8 @@ import { RecordSchema } from "../../protocol/record.ts";
 import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { addScrape, copyTotals, difference, type TargetState } from "../../agent/core/counters.ts";
 import { parseExposition } from "../../agent/core/exposition.ts";
-import {
-  capServices,
-  codeHidden,
-  isError,
-  serviceOf,
-  toLatency,
-  toReading,
-  toWindow,
-  type MeshCounts,
-} from "../../agent/core/mesh.ts";
+import { isError, serviceOf } from "../../protocol/istio.ts";
+import { capServices, codeHidden, toLatency, toReading, toWindow, type MeshCounts } from "../../agent/core/mesh.ts";
 import { fitLive, liveServices, remember, type ReadingHistory } from "../../agent/core/readings.ts";
 import { dueSpan, windowSpan } from "../../agent/core/windows.ts";
 import { distribution } from "../support/latencies.ts";
