@@ -1,5 +1,5 @@
 /** A real Alertmanager, in a high-availability pair, into a real edge: what fires and resolves is told once. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -33,16 +33,14 @@ beforeAll(async () => {
       services: [`${CLUSTER}/shop/${name.toLowerCase()}`],
     })),
   });
-  await edge.cli("PUT", "/cli/v1/draft-rules", {
-    rules: ["Checkout", "Search"].map((name) => ({
-      name,
-      match: { severity: "critical", service: name.toLowerCase() },
-      components: [{ component: `Shop / ${name}`, status: "major_outage" }],
-    })),
-  });
-  const { code, out } = await runCommand("ingest", ["token", CLUSTER], edge);
-  expect(code).toBe(0);
-  pair = await Alertmanager.pair(directory, `${edge.url}/ingest/alertmanager`, out.trim());
+  const rules = ["Checkout", "Search"].map(
+    (name) => `  - { name: ${name}, match: { severity: [critical, page], service: ${name.slice(0, 4).toLowerCase()}* },
+      components: [{ component: Shop / ${name}, status: major_outage }] }`,
+  );
+  writeFileSync(join(directory, "rules.yaml"), ["rules:", ...rules].join("\n"));
+  expect((await run("drafts", "rules", join(directory, "rules.yaml"))).split("\n")).toHaveLength(2);
+  const token = await run("ingest", "token", CLUSTER);
+  pair = await Alertmanager.pair(directory, `${edge.url}/ingest/alertmanager`, token);
   await eventually(async () => (await pair[0].peers()) === 2, WITHIN_MS, "the pair to find itself");
 });
 
@@ -53,6 +51,13 @@ afterAll(async () => {
   await database?.stop();
   rmSync(directory, { recursive: true, force: true });
 });
+
+/** A command that must succeed; what it printed. */
+async function run(...[name, ...args]: readonly [string, ...string[]]): Promise<string> {
+  const { code, out, problem } = await runCommand(name, args, edge);
+  expect([code, problem]).toEqual([0, ""]);
+  return out.trim();
+}
 
 interface Drafts {
   readonly drafts: readonly {
@@ -121,4 +126,17 @@ it("alerts fire and resolve once, though one of the pair is killed and the edge 
   expect(await archive.numbers(CLUSTER)).toHaveLength(4);
   const { drafts } = await edge.cli<Drafts>("GET", "/cli/v1/drafts");
   expect(drafts.map(({ state, rule }) => `${rule} ${state}`).toSorted()).toEqual(["Checkout over", "Search over"]);
+
+  const [draft] = drafts;
+  const published = await run(
+    "drafts",
+    "publish",
+    draft?.id ?? "",
+    "--message",
+    "It is over.",
+    "--name",
+    "All was down",
+  );
+  expect(published).toMatch(/^[a-z0-9]{12} {2}All was down$/);
+  expect(await run("drafts", "list")).toContain(`${draft?.id}  published`);
 });
