@@ -10,7 +10,6 @@ import type { Alerts } from "../core/alert.ts";
 import { NO_ALERTS, takeNotification } from "../core/alert.ts";
 import type { IngestToken } from "../core/ingest.ts";
 import { ingestToken, isIngestOpen, withIngestToken, withoutIngestToken } from "../core/ingest.ts";
-import { ownNumber } from "../core/outbox.ts";
 import { retryDelay } from "../core/retry.ts";
 import { readNotification } from "./alertmanager.ts";
 import { parseJson } from "./body.ts";
@@ -50,20 +49,15 @@ export type ListedToken = Omit<IngestToken, "hash">;
 /** Levels of a notification's JSON: body, alerts, alert, labels. */
 const NOTIFICATION_DEPTH = 8;
 
-const NOT_OPEN: InputRefusal = {
+export const NOT_OPEN: InputRefusal = {
   code: "unauthenticated",
   message: "The token is unknown or revoked. Make one: npm run -s ingest -- token CLUSTER",
 };
 
-/** The newest number that was given to what the edge makes; the alerts; whether the Board has heard of them. */
-interface Kept extends Alerts {
-  readonly number: number;
-}
-
 export class ClusterInputs {
   readonly #owner: InputsOwner;
   #tokens: readonly IngestToken[];
-  #alerts: Kept;
+  #alerts: Alerts;
   #untold: boolean;
   #failures = 0;
   #telling: Promise<void> | null = null;
@@ -71,7 +65,7 @@ export class ClusterInputs {
   constructor(owner: InputsOwner) {
     this.#owner = owner;
     this.#tokens = owner.memory.read<readonly IngestToken[]>("ingest") ?? [];
-    this.#alerts = owner.memory.read<Kept>("alerts") ?? { ...NO_ALERTS, number: 0 };
+    this.#alerts = owner.memory.read<Alerts>("alerts") ?? NO_ALERTS;
     this.#untold = owner.memory.read<boolean>("alertsUntold") ?? false;
   }
 
@@ -107,9 +101,14 @@ export class ClusterInputs {
 
   // ── alerts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Whether a token of this secret opens this cluster's inputs. */
+  async isOpen(secret: string): Promise<boolean> {
+    return isIngestOpen(this.#tokens, await secretHash(secret));
+  }
+
   /** Takes in a notification. It is stored with this answer, and told to the Board soon after. */
   async takeNotification(secret: string, body: Uint8Array): Promise<Result<NotificationReceipt, InputRefusal>> {
-    if (!isIngestOpen(this.#tokens, await secretHash(secret))) return failure(NOT_OPEN);
+    if (!(await this.isOpen(secret))) return failure(NOT_OPEN);
     const json = parseJson(body, NOTIFICATION_DEPTH);
     if (!json.ok) return failure({ code: "request_malformed", message: "The body is not JSON." });
     const told = readNotification(json.value);
@@ -133,11 +132,8 @@ export class ClusterInputs {
 
   #keepAlerts({ alerts, events }: ReturnType<typeof takeNotification>, now: Millis): void {
     const { memory, archive, ctx } = this.#owner;
-    const first = ownNumber(this.#alerts.number, now);
-    const records = events.map((record, i) => ({ seq: first + i, record }));
-    const kept: Kept = { ...alerts, number: records.at(-1)?.seq ?? this.#alerts.number };
-    memory.keepOwn(records, { alerts: kept, alertsUntold: true }, now);
-    this.#alerts = kept;
+    memory.keepOwn(events, { alerts, alertsUntold: true }, now);
+    this.#alerts = alerts;
     this.#untold = true;
     archive.told(now);
     archive.arm(now + retryDelay(1, 1));

@@ -25,6 +25,7 @@ import {
   lay,
   layOwn,
   nextBatch,
+  ownNumber,
   spareSlots,
   stored,
   wake,
@@ -147,11 +148,14 @@ export class ClusterMemory {
   }
 
   /** Keeps what the edge itself made into records, together with what says that they were made. */
-  keepOwn(records: readonly NumberedRecord[], said: Readonly<Record<string, unknown>>, now: Millis): void {
+  keepOwn(made: readonly NumberedRecord["record"][], said: Readonly<Record<string, unknown>>, now: Millis): void {
+    const first = ownNumber(this.read<number>("ownNumber") ?? 0, now);
+    const records = made.map((record, i) => ({ seq: first + i, record }));
     const kept = records.length === 0 ? null : layOwn(this.#outbox, records, now);
     this.#storage.transactionSync(() => {
       if (kept !== null) {
         this.#write(kept.laid, now);
+        this.write("ownNumber", first + records.length - 1);
         // Its row may take the place of the one that told the agent's watermarks last.
         if (kept.outbox.marks !== null) this.#keepMarks(kept.outbox.marks, kept.outbox);
       }

@@ -23,10 +23,12 @@ import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { retryDelay } from "../core/retry.ts";
 import { ClusterArchive } from "./cluster-archive.ts";
+import type { ExportReceipt } from "./cluster-collected.ts";
+import { ClusterCollected } from "./cluster-collected.ts";
 import { ClusterCounts } from "./cluster-counts.ts";
 import { ClusterDesired } from "./cluster-desired.ts";
 import type { InputRefusal, ListedToken, NotificationReceipt } from "./cluster-inputs.ts";
-import { ClusterInputs } from "./cluster-inputs.ts";
+import { ClusterInputs, NOT_OPEN } from "./cluster-inputs.ts";
 import { ClusterMemory, warnOfConflicts } from "./cluster-memory.ts";
 import { ClusterSessions } from "./cluster-sessions.ts";
 import { ClusterTells } from "./cluster-tells.ts";
@@ -54,6 +56,7 @@ export class Cluster extends DurableObject<Env> {
   readonly #tells: ClusterTells;
   readonly #desired: ClusterDesired;
   readonly #inputs: ClusterInputs;
+  readonly #collected: ClusterCollected;
   readonly #counted: ClusterCounts;
   readonly #meter: Meter;
   readonly #keys = new Map<string, Promise<CryptoKey>>();
@@ -81,6 +84,12 @@ export class Cluster extends DurableObject<Env> {
     this.#archive = new ClusterArchive({ ctx, env, memory, sessions, counted, meter, cluster });
     this.#inputs = new ClusterInputs({ ctx, env, memory, archive: this.#archive, cluster });
     this.#tells = new ClusterTells({ ctx, env, memory, sessions, counted, cluster });
+    this.#collected = new ClusterCollected({
+      memory,
+      archive: this.#archive,
+      tells: this.#tells,
+      hasAgent: () => this.#identity !== null && hasActiveKey(this.#identity),
+    });
     this.#desired = new ClusterDesired({
       env,
       memory,
@@ -331,6 +340,12 @@ export class Cluster extends DurableObject<Env> {
     return this.#inputs.takeNotification(secret, body);
   }
 
+  /** Takes in what a collector exports, in place of an agent. */
+  async ingestMetrics(secret: string, body: Uint8Array, isGzip: boolean): Promise<Result<ExportReceipt, InputRefusal>> {
+    if (!(await this.#inputs.isOpen(secret))) return failure(NOT_OPEN);
+    return this.#collected.take(body, isGzip);
+  }
+
   // ── leases ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Puts a maintenance's lease into force. Idempotent; answers the generation that it has. */
@@ -378,6 +393,7 @@ export class Cluster extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     await this.#archive.alarm(async () => {
+      this.#collected.close(Date.now());
       await Promise.all([this.#tellIdentity(), this.#inputs.tellBoard()]);
     });
   }

@@ -102,7 +102,8 @@ function clusterModel({ cluster, keys }: ClusterIdentity, tell: ToldView | null,
 
 function clusterState(keys: ClusterIdentity["keys"], tell: Tell | null, now: Millis): ClusterModel["state"] {
   const states = keys.map(({ state }) => state);
-  if (states.includes("active"))
+  // One that a collector speaks for has no keys.
+  if (states.includes("active") || (states.length === 0 && tell !== null))
     return tell !== null && now < tell.expiresAt ? "reporting" : tell === null ? "waiting" : "silent";
   if (states.includes("pending")) return "pending";
   return states.includes("revoked") ? "revoked" : "waiting";
