@@ -8,25 +8,27 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import type { DetectorCommand, DetectorReport } from "../protocol/detector.ts";
 import type { EventRecord } from "../protocol/record.ts";
-import { DAY, HOUR, SECOND, type Millis } from "../protocol/time.ts";
+import { DAY, HOUR, type Millis } from "../protocol/time.ts";
+import { carryOut } from "./answering.ts";
 import { modelStamp, readModel, retrain } from "./baseline.ts";
 import { AnomalyWatch, NOTHING_OPEN, type Happening, type Memory } from "./core/anomalies.ts";
 import { POINT_MS } from "./core/golden.ts";
 import { goldenAt, LEARNT_MS, withMaintenance, type LeftOut } from "./core/model.ts";
+import { plainLine } from "./core/text.ts";
 import { TUNING } from "./core/tuning.ts";
+import { leftOutOf, maintainedAt as maintainedBy } from "./core/wish.ts";
 import { messageOf } from "./disk.ts";
 import { replaceFile } from "./frames.ts";
 import { parseJson } from "./http.ts";
 import { onChange, type Log } from "./log.ts";
-import { queryGolden, type GoldenRange } from "./source/golden.ts";
-import type { PrometheusConfig } from "./source/prometheus.ts";
+import type { GoldenRange, GoldenSource } from "./source/golden.ts";
+import type { Wishes } from "./wishes.ts";
 
 const FILE = "anomalies.json";
-/** Samples of a point arrive up to one scrape and this much after its end, ms. */
-const LATE_MS = 15 * SECOND;
 const QUERY_TIMEOUT_MS = 10_000;
-/** A baseline is learnt anew when it is older than this, and after a failure no sooner than that, ms. */
+/** A baseline is learnt anew when it has been in use for longer than this, and after a failure no sooner than that, ms. */
 const LEARN_EVERY_MS = DAY;
 const LEARN_AGAIN_MS = HOUR;
 /** After each service that was learnt, ms: that takes a fiftieth of a core for four minutes a day, of 500 services. */
@@ -35,10 +37,13 @@ const REST_MS = 500;
 const SHIFT_MS = TUNING.shiftPoints * POINT_MS;
 /** Points that were missed are judged late, as far back as this; older ones only count as the level of now, ms. */
 const CATCH_UP_MS = HOUR;
+/** After three points that nobody saw nothing looks any more, ms. */
+const BLIND_MS = 3 * POINT_MS;
 
 export interface AnomaliesOptions {
-  readonly prometheus: PrometheusConfig;
-  readonly threshold: number;
+  readonly golden: GoldenSource;
+  /** What is wished of it, and how a command was answered. */
+  readonly wishes: Wishes;
   readonly cluster: string;
   readonly dataDir: string;
   /** How often it is looked whether a point is due, and the pace of queries while learning, ms. */
@@ -54,74 +59,167 @@ export interface AnomaliesOptions {
 export interface Anomalies {
   /** Looks whether something is due, and does it. */
   look(this: void): Promise<void>;
+  /** What the edge is told of it. */
+  report(this: void): DetectorReport;
   stop(this: void): Promise<void>;
 }
 
 export function createAnomalies(options: AnomaliesOptions): Anomalies {
-  const { prometheus, dataDir, intervalMs, now, isConfirmed } = options;
-  const say = onChange(options.log);
-  let notes = readNotes(dataDir);
-  let [stamp, watch]: [string, AnomalyWatch | null] = ["", null];
-  let learntTo: Millis = 0;
-  let learnAfter: Millis = 0;
-  let learning: Promise<void> | null = null;
-  let isStopped = false;
-  const sleep = (ms: number): Promise<void> =>
-    isStopped ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
-  const load = async (at: Millis): Promise<void> => {
-    const newest = modelStamp(dataDir);
-    if (newest === stamp) return;
+  return new Detecting(options).anomalies();
+}
+
+class Detecting {
+  readonly #options: AnomaliesOptions;
+  readonly #say: ReturnType<typeof onChange>;
+  #notes: Notes;
+  #stamp = "";
+  #watch: AnomalyWatch | null = null;
+  #baseline: DetectorReport["baseline"] = null;
+  /** When the baseline in use was put there. */
+  #usedSince: Millis = 0;
+  #learnAfter: Millis = 0;
+  /** Learning, or an answer to a command: one at a time. */
+  #working: Promise<void> | null = null;
+  /** The newest point at which somebody was seen; null if there was none. */
+  #judgedTo: Millis | null;
+  /** Why nothing is judged; null while points are. */
+  #trouble: string | null = null;
+  #isStopped = false;
+
+  constructor(options: AnomaliesOptions) {
+    this.#options = options;
+    this.#say = onChange(options.log);
+    this.#notes = readNotes(options.dataDir);
+    this.#judgedTo = this.#notes.memory.at === 0 ? null : this.#notes.memory.at;
+  }
+
+  anomalies(): Anomalies {
+    return {
+      look: () => this.#look(),
+      report: () => this.#report(),
+      stop: async () => {
+        this.#isStopped = true;
+        await this.#working;
+      },
+    };
+  }
+
+  async #look(): Promise<void> {
+    const { golden, now, isConfirmed, wishes, dataDir } = this.#options;
+    if (this.#isStopped || !isConfirmed()) return;
+    const at = Math.floor((now() - golden.lateMs) / POINT_MS) * POINT_MS;
+    await this.#load(at);
+    this.#begin();
+    const watch = this.#watch;
+    if (watch === null || at <= watch.at) return;
+    const from = Math.max(watch.at + POINT_MS, at - CATCH_UP_MS);
+    const read = await golden.query(from, at, QUERY_TIMEOUT_MS);
+    this.#trouble = read.ok ? null : `signals cannot be asked for: ${read.failure}`;
+    if (!read.ok) return this.#say("anomalies", "warn", `signals cannot be asked for: ${read.failure}`);
+    if (read.value.services.size > 0) this.#judgedTo = at;
+    const leased = this.#options.maintained();
+    const maintainedAt = (pointAt: Millis): ReadonlySet<string> =>
+      new Set([...leased, ...maintainedBy(wishes.unusual, read.value.services.keys(), pointAt)]);
+    eachPoint(read.value, (services, pointAt) => {
+      const maintained = maintainedAt(pointAt);
+      const happened = watch.round({ at: pointAt, services, maintained, threshold: wishes.threshold });
+      for (const one of happened) report(this.#options, one);
+    });
+    const maintenance = withMaintenance(this.#notes.maintenance, leased, at);
+    this.#notes = { memory: watch.memory(), maintenance };
+    // After the events: seen again, an event keeps its id, and one that was never written would be lost.
+    replaceFile(join(dataDir, FILE), Buffer.from(JSON.stringify(this.#notes)));
+  }
+
+  /** Takes up the baseline that is in use now. */
+  async #load(at: Millis): Promise<void> {
+    const { dataDir, golden } = this.#options;
+    const { stamp, since } = modelStamp(dataDir);
+    if (stamp === this.#stamp) return;
     const model = readModel(dataDir);
-    stamp = newest;
-    learntTo = model?.to ?? 0;
+    this.#stamp = stamp;
+    this.#usedSince = model === null ? 0 : since;
     if (model === null) return;
-    const memory = watch?.memory() ?? notes.memory;
+    const memory = this.#watch?.memory() ?? this.#notes.memory;
     // Of a first start nothing is raised late: what is judged first is the newest point.
     const next = new AnomalyWatch(model, memory.at === 0 ? { ...memory, at: at - POINT_MS } : memory);
     // Of the points that are not judged any more, the newest.
     const until = Math.max(next.at, at - CATCH_UP_MS - POINT_MS);
-    const before = await queryGolden(prometheus, until - SHIFT_MS + POINT_MS, until, QUERY_TIMEOUT_MS);
+    const before = await golden.query(until - SHIFT_MS + POINT_MS, until, QUERY_TIMEOUT_MS);
     if (before.ok) eachPoint(before.value, (services) => next.warm(services));
-    watch = next;
-    say("anomalies", "info", `baseline ${model.version} is in use for ${next.services} services`);
-  };
-  const learn = async (): Promise<void> => {
-    learnAfter = now() + LEARN_AGAIN_MS;
-    const given = { prometheus, dataDir, now: now(), leftOut: notes.maintenance, threshold: options.threshold };
-    const pace = { pause: () => sleep(intervalMs), rest: () => sleep(REST_MS), progress: () => {} };
+    const { version, from, to, points, leftOut } = model;
+    this.#watch = next;
+    this.#baseline = { version, from, to, points, services: next.services, leftOut: leftOut.length };
+    this.#say("anomalies", "info", `baseline ${version} is in use for ${next.services} services`);
+  }
+
+  /** Begins what is due: a command that somebody waits for, or a new baseline. */
+  #begin(): void {
+    const { wishes, now } = this.#options;
+    const command = wishes.due;
+    if (this.#working !== null) {
+      if (command !== null && !wishes.isUnderWay)
+        wishes.wait(command, "waits until the baseline that is being learnt is done");
+      return;
+    }
+    const isOld = now() - this.#usedSince > LEARN_EVERY_MS && now() >= this.#learnAfter;
+    const work = command !== null ? () => this.#carryOut(command) : isOld ? () => this.#learn() : null;
+    if (work === null) return;
+    this.#working = harmless(work, this.#say).finally(() => (this.#working = null));
+  }
+
+  async #carryOut(command: DetectorCommand): Promise<void> {
+    const { golden, dataDir, wishes, log, intervalMs } = this.#options;
+    const pause = (ms: number): Promise<void> => this.#sleep(Math.min(ms, intervalMs));
+    const leftOut = (): readonly LeftOut[] => this.#leftOut();
+    await carryOut(command, { golden, dataDir, wishes, leftOut, now: this.#options.now, pause, log });
+  }
+
+  async #learn(): Promise<void> {
+    const { golden, dataDir, now, wishes, intervalMs, log } = this.#options;
+    this.#learnAfter = now() + LEARN_AGAIN_MS;
+    const given = { golden, dataDir, now: now(), leftOut: this.#leftOut(), threshold: wishes.threshold };
+    const pace = { pause: () => this.#sleep(intervalMs), rest: () => this.#sleep(REST_MS), progress: () => {} };
     const learnt = await retrain({ ...given, ...pace });
-    if (!learnt.ok) return say("baseline", "warn", `no baseline could be learnt: ${learnt.failure}`);
+    this.#trouble = learnt.ok ? null : learnt.failure.says;
+    if (!learnt.ok) return this.#say("baseline", "warn", `no baseline could be learnt: ${learnt.failure.says}`);
     const { about, services, shadow } = learnt.value;
     const facts = { version: about.version, services, points: about.points, raisedInADay: shadow.now };
-    options.log("info", "baseline learnt", { ...facts, raisedInADayBefore: shadow.before });
-  };
-  return {
-    async look() {
-      if (isStopped || !isConfirmed()) return;
-      const at = Math.floor((now() - prometheus.scrapeInterval - LATE_MS) / POINT_MS) * POINT_MS;
-      await load(at);
-      if (learning === null && now() - learntTo > LEARN_EVERY_MS && now() >= learnAfter)
-        learning = harmless(learn, say).finally(() => (learning = null));
-      if (watch === null || at <= watch.at) return;
-      const from = Math.max(watch.at + POINT_MS, at - CATCH_UP_MS);
-      const read = await queryGolden(prometheus, from, at, QUERY_TIMEOUT_MS);
-      if (!read.ok) return say("anomalies", "warn", `signals cannot be asked for: ${read.failure}`);
-      const judging = watch;
-      const maintained = options.maintained();
-      eachPoint(read.value, (services, pointAt) => {
-        const happened = judging.round({ at: pointAt, services, maintained, threshold: options.threshold });
-        for (const one of happened) report(options, one);
-      });
-      const maintenance = withMaintenance(notes.maintenance, maintained, at);
-      notes = { memory: judging.memory(), maintenance };
-      // After the events: seen again, an event keeps its id, and one that was never written would be lost.
-      replaceFile(join(dataDir, FILE), Buffer.from(JSON.stringify(notes)));
-    },
-    async stop() {
-      isStopped = true;
-      await learning;
-    },
-  };
+    log("info", "baseline learnt", { ...facts, raisedInADayBefore: shadow.before });
+  }
+
+  #leftOut(): readonly LeftOut[] {
+    return [...this.#notes.maintenance, ...leftOutOf(this.#options.wishes.unusual, this.#options.now())];
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return this.#isStopped ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, ms));
+  }
+
+  #report(): DetectorReport {
+    const { wishes, now, isConfirmed } = this.#options;
+    const { detail: undone, ...wished } = wishes.report();
+    const judgedTo = this.#judgedTo;
+    const isBlind = judgedTo === null || !isConfirmed() || now() - judgedTo > BLIND_MS + POINT_MS;
+    const state = this.#watch === null ? "learning" : isBlind ? "blind" : "watching";
+    const why = state === "watching" ? null : (this.#trouble ?? WHY[state]);
+    const details = [why, undone].filter((text) => text !== null);
+    const detail = details.length === 0 ? null : plainLine(details.join("; "), DETAIL_MAX);
+    return { ...wished, state, detail, baseline: this.#baseline, judgedTo };
+  }
+}
+
+const WHY = {
+  learning: "the first baseline is being learnt",
+  blind: "no point could be judged for a quarter of an hour",
+};
+const DETAIL_MAX = 300;
+
+/** Where nothing looks, and why. */
+export function nobodyLooks(wishes: Wishes, why: string): DetectorReport {
+  const { detail, ...wished } = wishes.report();
+  const says = detail === null ? why : `${why}; ${detail}`;
+  return { ...wished, state: "off", detail: plainLine(says, DETAIL_MAX), baseline: null, judgedTo: null };
 }
 
 /** With its own pace. */

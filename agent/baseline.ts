@@ -7,8 +7,19 @@
  *   baseline.previous.json   the one before it, for `--roll-back`
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
 import { join } from "node:path";
+import { THRESHOLD } from "../protocol/detector.ts";
 import { failure, success, type Result } from "../protocol/result.ts";
 import { DAY, HOUR, type Millis } from "../protocol/time.ts";
 import { POINT_MS } from "./core/golden.ts";
@@ -21,12 +32,10 @@ import {
   type AboutModel,
   type Model,
 } from "./core/model.ts";
-import { THRESHOLD } from "./core/raise.ts";
 import { replay } from "./core/replay.ts";
 import { replaceFile } from "./frames.ts";
 import { parseJson } from "./http.ts";
-import { queryGolden } from "./source/golden.ts";
-import type { PrometheusConfig } from "./source/prometheus.ts";
+import type { GoldenSource } from "./source/golden.ts";
 
 const FILE = "baseline.json";
 const PREVIOUS = "baseline.previous.json";
@@ -35,18 +44,20 @@ const PART_MS = 4 * HOUR;
 const PARTS_A_DAY = DAY / PART_MS;
 /** A query over a part may take this long, ms. */
 const QUERY_TIMEOUT_MS = 30_000;
+/** The first line is a fourth of this, bytes. */
+const HEAD_BYTES_MAX = 512;
 /** Rises with the form of the file: another form is learnt anew, not guessed at. */
 const FORM = 1;
 
 export interface LearnOptions {
-  readonly prometheus: PrometheusConfig;
+  readonly golden: GoldenSource;
   readonly dataDir: string;
   readonly now: Millis;
   readonly leftOut: readonly LeftOut[];
   readonly threshold?: number;
   /** Told after each day that was read, how many of how many. */
   readonly progress: (done: number, of: number) => void;
-  /** Waited before each query, and after each service, which takes a core for 10 ms. */
+  /** Waited before each query, and after each service or point that was worked on, which takes a core for 10 ms. */
   readonly pause?: () => Promise<void>;
   readonly rest?: () => Promise<void>;
 }
@@ -58,16 +69,23 @@ export interface Learnt {
   readonly shadow: { readonly now: number; readonly before: number | null };
 }
 
+/** Why there is no answer. `no_data`: too little is known yet; more of it comes with time. */
+export interface Unlearnt {
+  readonly code: "no_data" | "failed";
+  readonly says: string;
+}
+
 /** Learns, compares with what is in use, and switches. Why nothing was changed, otherwise. */
-export async function retrain(options: LearnOptions): Promise<Result<Learnt, string>> {
+export async function retrain(options: LearnOptions): Promise<Result<Learnt, Unlearnt>> {
   const { dataDir, now, leftOut, threshold = THRESHOLD } = options;
   const { from, to } = lastWeek(now);
   const read = await readDays(options, from, to);
-  if (!read.ok) return read;
+  if (!read.ok) return failure({ code: "failed", says: read.failure });
   const former = readModel(dataDir);
   const kept = mergeLeftOut(leftOut, former?.leftOut ?? [], from);
   const shadow: { now: number; before: number | null } = { now: 0, before: former === null ? null : 0 };
   const seen = read.value.size;
+  const first = firstPoint(read.value);
   const texts: string[] = [];
   let points = 0;
   for (const [service, series] of read.value) {
@@ -83,13 +101,23 @@ export async function retrain(options: LearnOptions): Promise<Result<Learnt, str
     read.value.delete(service);
     await options.rest?.();
   }
-  if (texts.length === 0)
-    return failure(
-      `Prometheus holds less than a day of every service (${seen} seen since ${new Date(from).toISOString()})`,
-    );
-  const about: AboutModel = { version: (former?.version ?? 0) + 1, from, to, leftOut: kept, points };
+  if (texts.length === 0) {
+    const ready = first === null ? "" : `; a day is there ${new Date(from + first * POINT_MS + DAY).toISOString()}`;
+    const says = `${options.golden.name} holds less than a day of every service (${seen} seen in the last 7 days${ready})`;
+    return failure({ code: "no_data", says });
+  }
+  // Also above the one that was put aside by a roll-back: a version names one baseline.
+  const version = 1 + Math.max(former?.version ?? 0, versionOf(join(dataDir, PREVIOUS)));
+  const about: AboutModel = { version, from, to, leftOut: kept, points };
   writeModel(dataDir, about, texts);
   return success({ about, services: texts.length, shadow });
+}
+
+/** Of the week; null if there is none. */
+function firstPoint(services: ReadonlyMap<string, GoldenSeries>): number | null {
+  const found = [...services.values()].map(({ rate }) => rate.findIndex((value) => !Number.isNaN(value)));
+  const first = Math.min(...found.filter((index) => index >= 0));
+  return Number.isFinite(first) ? first : null;
 }
 
 /** What was left out before and still lies in the week is left out again. */
@@ -98,21 +126,36 @@ function mergeLeftOut(given: readonly LeftOut[], former: readonly LeftOut[], fro
   return [...new Map(all.map((one) => [`${one.from} ${one.to} ${one.service}`, one])).values()];
 }
 
-/** What two thresholds would have raised in the last seven days by the baseline in use. Why that cannot be said, otherwise. */
+/** What two thresholds would have raised, by subject, over the points from `from` on. */
+export interface Previewed {
+  readonly from: Millis;
+  readonly raised: readonly [ReadonlyMap<string, number>, ReadonlyMap<string, number>];
+}
+
+/** Over the last seven days, by the baseline in use. Why that cannot be said, otherwise. */
 export async function previewThresholds(
   options: LearnOptions,
   thresholds: readonly [number, number],
-): Promise<Result<readonly [ReadonlyMap<string, number>, ReadonlyMap<string, number>], string>> {
+): Promise<Result<Previewed, Unlearnt>> {
   const model = readModel(options.dataDir);
-  if (model === null) return failure("no baseline is in use yet: learn one first, with retrain-baseline");
+  if (model === null)
+    return failure({ code: "no_data", says: "no baseline is in use yet: it is learnt from a day at least" });
   const { from, to } = lastWeek(options.now);
   const read = await readDays(options, from, to);
-  if (!read.ok) return read;
+  if (!read.ok) return failure({ code: "failed", says: read.failure });
+  const first = firstPoint(read.value);
+  if (first === null)
+    return failure({ code: "no_data", says: `${options.golden.name} holds no point of the last 7 days` });
   const leftOut = mergeLeftOut(options.leftOut, model.leftOut, from);
-  const [first, second] = thresholds;
-  const raised = (threshold: number): ReadonlyMap<string, number> =>
-    replay(model, read.value, from, leftOut, threshold);
-  return success([raised(first), raised(second)]);
+  const raised = async (threshold: number): Promise<ReadonlyMap<string, number>> => {
+    const points = replay(model, read.value, from, leftOut, threshold);
+    for (;;) {
+      const next = points.next();
+      if (next.done === true) return next.value;
+      await options.rest?.();
+    }
+  };
+  return success({ from: from + first * POINT_MS, raised: [await raised(thresholds[0]), await raised(thresholds[1])] });
 }
 
 /** Whole points, both included. */
@@ -122,7 +165,7 @@ function lastWeek(now: Millis): { readonly from: Millis; readonly to: Millis } {
 }
 
 async function readDays(
-  { prometheus, progress, pause }: LearnOptions,
+  { golden, progress, pause }: LearnOptions,
   from: Millis,
   to: Millis,
 ): Promise<Result<Map<string, GoldenSeries>, string>> {
@@ -133,7 +176,7 @@ async function readDays(
     const partFrom = from + part * PART_MS;
     const partTo = Math.min(to, partFrom + PART_MS - POINT_MS);
     await pause?.();
-    const read = await queryGolden(prometheus, partFrom, partTo, QUERY_TIMEOUT_MS, pause);
+    const read = await golden.query(partFrom, partTo, QUERY_TIMEOUT_MS, pause);
     if (!read.ok) return failure(`${new Date(partFrom).toISOString().slice(0, 10)}: ${read.failure}`);
     const offset = Math.round((partFrom - from) / POINT_MS);
     for (const [service, one] of read.value.services) {
@@ -168,11 +211,24 @@ export function readModel(dataDir: string): Model | null {
   return isOurs ? (parseJson(body) as Model) : null;
 }
 
+/** By its first line; 0 if there is none. */
+function versionOf(path: string): number {
+  if (!existsSync(path)) return 0;
+  const file = openSync(path, "r");
+  const begin = Buffer.alloc(HEAD_BYTES_MAX);
+  const read = readSync(file, begin);
+  closeSync(file);
+  const head = parseJson(begin.toString("utf8", 0, read).split("\n", 1)[0] ?? "");
+  const version = typeof head === "object" && head !== null && "version" in head ? head.version : 0;
+  return typeof version === "number" && Number.isSafeInteger(version) ? version : 0;
+}
+
 /** @param texts of each service its name and what was learnt, as members of an object */
 function writeModel(dataDir: string, about: AboutModel, texts: readonly string[]): void {
   const body = `${JSON.stringify(about).slice(0, -1)},"services":{${texts.join(",")}}}`;
   const head = { form: FORM, version: about.version, points: about.points, checksum: checksum(body) };
   const path = join(dataDir, FILE);
+  mkdirSync(dataDir, { recursive: true });
   if (existsSync(path)) replaceFile(join(dataDir, PREVIOUS), readFileSync(path));
   replaceFile(path, Buffer.from(`${JSON.stringify(head)}\n${body}`));
 }
@@ -185,16 +241,25 @@ export function rollBack(dataDir: string): Result<Model, string> {
   if (existsSync(path)) renameSync(path, aside);
   renameSync(previous, path);
   if (existsSync(aside)) renameSync(aside, previous);
+  // From now on it is in use: what is old by itself would be learnt anew within the hour.
+  utimesSync(path, new Date(), new Date());
   const model = readModel(dataDir);
   return model === null ? failure("the earlier baseline is damaged; learn a new one") : success(model);
 }
 
-/** Changes whenever another model is in use. */
-export function modelStamp(dataDir: string): string {
+/** Changes whenever another model is in use; `since` is when it was put there, by this machine's clock. */
+export function modelStamp(dataDir: string): { readonly stamp: string; readonly since: Millis } {
   const found = statSync(join(dataDir, FILE), { throwIfNoEntry: false });
-  return found === undefined ? "" : `${found.mtimeMs} ${found.ino}`;
+  return found === undefined
+    ? { stamp: "", since: 0 }
+    : { stamp: `${found.mtimeMs} ${found.ino}`, since: Math.floor(found.mtimeMs) };
 }
 
 function checksum(text: string): string {
   return createHash("sha256").update(text).digest("hex");
+}
+
+/** A moment as a person reads it: RFC 3339 in UTC, to the second. */
+export function timeText(at: Millis): string {
+  return new Date(at).toISOString().replace(/\.\d{3}Z$/, "Z");
 }

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { LineCounter, parseDocument, type Document } from "yaml";
+import { THRESHOLD, THRESHOLD_MAX, THRESHOLD_MIN } from "../protocol/detector.ts";
 import { ClusterName, ServiceName } from "../protocol/name.ts";
 import { LeasesConfigSchema } from "./core/lease.ts";
 import { REPORTERS } from "./core/mesh.ts";
-import { THRESHOLD } from "./core/raise.ts";
 import { failure, success, type Result } from "../protocol/result.ts";
 import { KubernetesConfigSchema } from "./kubernetes/config.ts";
 import { CertificatesConfigSchema } from "./source/certificates-config.ts";
@@ -69,9 +69,25 @@ const Code = v.pipe(
 );
 const ReporterName = v.optional(v.picklist(REPORTERS, `must be one of ${REPORTERS.join(", ")}`), "destination");
 
-/** Half of all hours would hold an anomaly of some service. */
-const SCORE_MIN = 0.6;
-const SCORE = "must be a score from 0.6 to 1";
+const SCORE = `must be a score from ${THRESHOLD_MIN} to ${THRESHOLD_MAX}`;
+const Score = v.pipe(v.number(SCORE), v.minValue(THRESHOLD_MIN, SCORE), v.maxValue(THRESHOLD_MAX, SCORE));
+const YES_OR_NO = "must be true or false";
+/** What the edge's operators may wish of the detector. The cluster's owner has the last word. */
+const DetectorEdgeSchema = v.pipe(
+  v.strictObject({
+    threshold: v.optional(v.boolean(YES_OR_NO), true),
+    min: v.optional(Score, THRESHOLD_MIN),
+    max: v.optional(Score, THRESHOLD_MAX),
+    /** Preview, retrain and roll back: they read a week of Prometheus, and change the baseline. */
+    commands: v.optional(v.boolean(YES_OR_NO), true),
+    /** Whether incidents and maintenance that operators wrote down are left out of what is learnt. */
+    incidents: v.optional(v.boolean(YES_OR_NO), true),
+  }),
+  v.forward(
+    v.check(({ min, max }) => min <= max, "must not be above max"),
+    ["min"],
+  ),
+);
 const NO_SOURCE = "add at least one of prometheus, scrape, kubernetes, certificates";
 const ConfigSchema = v.strictObject({
   edge: Url,
@@ -129,7 +145,8 @@ const ConfigSchema = v.strictObject({
   anomalies: v.optional(
     v.strictObject({
       enabled: v.optional(v.boolean("must be true or false"), true),
-      threshold: v.optional(v.pipe(v.number(SCORE), v.minValue(SCORE_MIN, SCORE), v.maxValue(1, SCORE)), THRESHOLD),
+      threshold: v.optional(Score, THRESHOLD),
+      edge: v.optional(DetectorEdgeSchema, {}),
     }),
     {},
   ),

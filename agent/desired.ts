@@ -1,7 +1,8 @@
-/** Whether a desired state is the edge's own and meant for this cluster: the door before every lease. */
+/** Whether what the edge signed is its own and meant for this cluster: the door before every lease and every wish. */
 import { createHash, createPublicKey, verify, type KeyObject } from "node:crypto";
 import * as v from "valibot";
 import { jsonShape } from "../protocol/depth.ts";
+import { DetectorWishSchema, detectorWishMessage, type DetectorWish } from "../protocol/detector.ts";
 import { isUsablePublicKey } from "../protocol/key.ts";
 import {
   canonicalJson,
@@ -36,34 +37,54 @@ export function edgeKeys(raw: readonly string[]): ReadonlyMap<string, KeyObject>
   );
 }
 
-/**
- * The state inside, or why it is nothing. The signature is checked over the text as it came, before the text is parsed;
- * canonical form refuses duplicate keys and every second spelling.
- */
+/** The state inside, or why it is nothing. */
 export function openDesired(
   signed: unknown,
   keys: ReadonlyMap<string, KeyObject>,
   cluster: string,
 ): Result<DesiredState, DesiredRefusal> {
+  const opened = openSigned(signed, keys, desiredStateMessage, DesiredStateSchema);
+  if (!opened.ok) return opened;
+  const { leases } = opened.value;
+  if (opened.value.cluster !== cluster) return failure("other_cluster");
+  return new Set(leases.map((lease) => lease.target)).size === leases.length ? opened : failure("target_twice");
+}
+
+/** What the edge wishes of the detector, by the same door. */
+export function openWish(
+  signed: unknown,
+  keys: ReadonlyMap<string, KeyObject>,
+  cluster: string,
+): Result<DetectorWish, DesiredRefusal> {
+  const opened = openSigned(signed, keys, detectorWishMessage, DetectorWishSchema);
+  return !opened.ok || opened.value.cluster === cluster ? opened : failure("other_cluster");
+}
+
+/**
+ * The signature is checked over the text as it came, before the text is parsed; canonical form refuses duplicate keys
+ * and every second spelling.
+ */
+function openSigned<Schema extends v.GenericSchema<unknown, Parameters<typeof canonicalJson>[0]>>(
+  signed: unknown,
+  keys: ReadonlyMap<string, KeyObject>,
+  messageOf: (payload: string) => string,
+  schema: Schema,
+): Result<v.InferOutput<Schema>, DesiredRefusal> {
   const envelope = v.safeParse(SignedDesiredSchema, signed);
   if (!envelope.success) return failure("malformed");
   const { payload, keyId, signature } = envelope.output;
   const key = keys.get(keyId);
   if (key === undefined) return failure("key_unknown");
   const bytes = Buffer.from(signature, "base64");
-  const digest = createHash("sha256").update(desiredStateMessage(payload)).digest();
+  const digest = createHash("sha256").update(messageOf(payload)).digest();
   // Buffer forgives other spellings of base64; one signature has one.
   if (bytes.length !== 64 || bytes.toString("base64") !== signature || !verify(null, digest, key, bytes)) {
     return failure("signature_invalid");
   }
   if (jsonShape(Buffer.from(payload), DEPTH_MAX).depth > DEPTH_MAX) return failure("malformed");
-  const state = v.safeParse(DesiredStateSchema, parse(payload));
+  const state = v.safeParse(schema, parse(payload));
   if (!state.success) return failure("malformed");
-  if (canonicalJson(state.output) !== payload) return failure("not_canonical");
-  if (state.output.cluster !== cluster) return failure("other_cluster");
-  const { leases } = state.output;
-  if (new Set(leases.map((lease) => lease.target)).size !== leases.length) return failure("target_twice");
-  return success(state.output);
+  return canonicalJson(state.output) === payload ? success(state.output) : failure("not_canonical");
 }
 
 function parse(text: string): unknown {

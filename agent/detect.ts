@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { failure, success, type Result } from "../protocol/result.ts";
 import { Series, type Scored } from "./core/series.ts";
 import { isHeader, parseRow } from "./series-row.ts";
-import { THRESHOLD } from "./core/raise.ts";
+import { THRESHOLD } from "../protocol/detector.ts";
 
 const HELP = `
 npm run -s detect -- FILE.csv   how unusual each row of a series is, from 0 to 1

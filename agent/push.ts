@@ -48,6 +48,8 @@ export interface PushOptions extends PostOptions {
   /** Who called whom when that was looked at last. */
   readonly topology?: () => Topology | null;
   readonly onDesired: (desired: SignedDesired) => void;
+  /** What the edge wishes of the detector. */
+  readonly onWish?: (wish: SignedDesired) => void;
   /** Where another agent had this cluster, it may be taken over: this one holds the Lease. */
   readonly mayTakeOver?: () => boolean;
   /** What the edge's newest receipt says that it takes. */
@@ -239,6 +241,7 @@ export class Pusher {
       });
     }
     if (receipt.desired !== undefined) onDesired(receipt.desired);
+    if (receipt.detector !== undefined) this.#options.onWish?.(receipt.detector);
     const progressed = sent.opening || this.#from > before;
     const more = spool.waiting > 0 || this.#from < spool.next;
     const waitMs = more && progressed ? DRAIN_PAUSE_MS : receipt.nextPushMs;

@@ -2,9 +2,10 @@
 import { failure, success, type Result } from "../protocol/result.ts";
 import type { Millis } from "../protocol/time.ts";
 import { knownMaintenance } from "./anomalies.ts";
-import { previewThresholds, retrain, rollBack } from "./baseline.ts";
+import { previewThresholds, retrain, rollBack, timeText } from "./baseline.ts";
 import type { AgentConfig } from "./config.ts";
 import type { LeftOut } from "./core/model.ts";
+import { prometheusGolden } from "./source/golden.ts";
 
 /** A time such as `2026-11-23T10:00:00Z/2026-11-23T12:00:00Z`, with `=namespace/service` where it was one service. */
 export function parseLeftOut(text: string): Result<LeftOut, string> {
@@ -30,18 +31,19 @@ export async function retrainBaseline(
     print("a baseline is learnt from Prometheus: configure sources.prometheus");
     return false;
   }
+  const golden = prometheusGolden(prometheus);
   const leftOut = [...without, ...knownMaintenance(dataDir, now)];
   const progress = (done: number, of: number): void => print(`read day ${done} of ${of}`);
-  const learnt = await retrain({ prometheus, dataDir, now, leftOut, threshold: anomalies.threshold, progress });
+  const learnt = await retrain({ golden, dataDir, now, leftOut, threshold: anomalies.threshold, progress });
   if (!learnt.ok) {
-    print(`nothing is changed: ${learnt.failure}`);
+    print(`nothing is changed: ${learnt.failure.says}`);
     return false;
   }
   const { about, services, shadow } = learnt.value;
   for (const one of about.leftOut)
-    print(`left out ${time(one.from)} to ${time(one.to)} of ${one.service ?? "all services"}: ${one.why}`);
+    print(`left out ${timeText(one.from)} to ${timeText(one.to)} of ${one.service ?? "all services"}: ${one.why}`);
   print(
-    `baseline ${about.version}: ${services} services, ${about.points} points, ${time(about.from)} to ${time(about.to)}`,
+    `baseline ${about.version}: ${services} services, ${about.points} points, ${timeText(about.from)} to ${timeText(about.to)}`,
   );
   print(
     shadow.before === null
@@ -61,15 +63,19 @@ export async function previewThreshold(
 ): Promise<boolean> {
   const { prometheus } = sources;
   const given = { dataDir, now, leftOut: knownMaintenance(dataDir, now), progress: () => {} };
-  const seen =
-    prometheus === undefined
-      ? failure("anomalies are looked for in Prometheus: configure sources.prometheus")
-      : await previewThresholds({ ...given, prometheus }, [threshold, anomalies.threshold]);
-  if (!seen.ok) {
-    print(seen.failure);
+  if (prometheus === undefined) {
+    print("anomalies are looked for in Prometheus: configure sources.prometheus");
     return false;
   }
-  const [would, did] = seen.value;
+  const seen = await previewThresholds({ ...given, golden: prometheusGolden(prometheus) }, [
+    threshold,
+    anomalies.threshold,
+  ]);
+  if (!seen.ok) {
+    print(seen.failure.says);
+    return false;
+  }
+  const [would, did] = seen.value.raised;
   const sum = (raised: ReadonlyMap<string, number>): number => [...raised.values()].reduce((all, one) => all + one, 0);
   print(
     `${threshold} would have raised ${sum(would)} instead of ${sum(did)} anomalies in the last 7 days (${anomalies.threshold} is in force)`,
@@ -83,11 +89,9 @@ export async function previewThreshold(
 export function rollBackBaseline({ dataDir }: AgentConfig, print: (line: string) => void): boolean {
   const model = rollBack(dataDir);
   print(
-    model.ok ? `baseline ${model.value.version}, learnt until ${time(model.value.to)}, is in use again` : model.failure,
+    model.ok
+      ? `baseline ${model.value.version}, learnt until ${timeText(model.value.to)}, is in use again`
+      : model.failure,
   );
   return model.ok;
-}
-
-function time(at: Millis): string {
-  return new Date(at).toISOString().replace(".000Z", "Z");
 }

@@ -5,12 +5,13 @@ import type { EventRecord } from "../protocol/record.ts";
 import type { Millis } from "../protocol/time.ts";
 import type { Topology } from "../protocol/topology.ts";
 import { startActuator, type Actuator } from "./actuator.ts";
-import { startAnomalies, type Anomalies } from "./anomalies.ts";
+import { nobodyLooks, startAnomalies, type Anomalies } from "./anomalies.ts";
 import { openAudit } from "./audit.ts";
 import { createClock, type Clock } from "./clock.ts";
 import type { AgentConfig } from "./config.ts";
 import type { OwnFacts } from "./core/own-metrics.ts";
 import { liveServices, remember, type ReadingHistory } from "./core/readings.ts";
+import { edgeKeys } from "./desired.ts";
 import { EventDoor } from "./door.ts";
 import { ensureEnrolled } from "./enrol.ts";
 import type { Health } from "./health.ts";
@@ -21,10 +22,12 @@ import { AGENT_VERSION, Pusher, PushLoop, type PushOutcome } from "./push.ts";
 import { startSession, type Session } from "./session.ts";
 import { startCertificatesSource } from "./source/certificates.ts";
 import { startKubernetesSource, type KubernetesSource } from "./source/kubernetes.ts";
+import { prometheusGolden } from "./source/golden.ts";
 import type { MeshSource, WindowSink } from "./source/mesh.ts";
 import { startPrometheusSource } from "./source/prometheus.ts";
 import { startScrapeSource } from "./source/scrape.ts";
 import { Spool } from "./spool.ts";
+import { Wishes } from "./wishes.ts";
 
 /** sysexits.h: EX_CONFIG. A fenced agent must not be restarted into a fight. */
 const EXIT_FENCED = 78;
@@ -85,7 +88,8 @@ export function startAgent(options: RunOptions): Agent {
   const overSession = (): Session | null => session;
   const topology = (): Topology | null => sources.mesh?.topology() ?? null;
   const onAccepts = (accepts: readonly string[]): void => door.hear(accepts);
-  const carried = { live: readings.live, topology, onDesired, onAccepts, session: overSession };
+  const onWish = (wish: SignedDesired): void => sources.detector.wishes.offer(wish);
+  const carried = { live: readings.live, topology, onDesired, onWish, onAccepts, session: overSession };
   const mayTakeOver = options.isLeading === undefined ? {} : { mayTakeOver: options.isLeading };
   const push = { spool, intervalMs: config.interval, ...carried, ...mayTakeOver };
   const pusher = new Pusher({ ...shared, ...push });
@@ -172,7 +176,7 @@ function createReadings(
   sources: Sources,
   say: ReturnType<typeof onChange>,
 ): Readings {
-  const { mesh, kubernetes, all, actuator } = sources;
+  const { mesh, kubernetes, all, actuator, detector } = sources;
   let history: ReadingHistory = new Map();
   return {
     live: () => ({
@@ -180,6 +184,7 @@ function createReadings(
       services: liveServices(history, kubernetes?.replicas() ?? new Map()),
       sources: Object.fromEntries(all.map((source) => [source.name, source.state()])),
       leases: actuator.report(),
+      detector: detector.report(),
     }),
     async collect() {
       const latest = await mesh?.collect();
@@ -214,6 +219,7 @@ interface Sources {
   /** Every source with its state, the mesh's first. */
   readonly all: readonly NamedSource[];
   readonly actuator: Actuator;
+  readonly detector: RunningDetector;
   stop(): Promise<unknown>;
 }
 
@@ -252,29 +258,39 @@ function startSources(options: RunOptions, clock: Clock, { sink, onEvent, change
   const onDryRun = (ref: string, patch: string): void => say(`dry run ${ref}`, "info", `would patch ${ref}: ${patch}`);
   const told = { onChange: changed, onEvent, onDryRun };
   const actuator = startActuator({ client, leases, cluster, dataDir, now, isTimeKnown, ...told });
-  const anomalies = startDetector(options, clock, actuator, onEvent);
+  const detector = startDetector(options, clock, actuator, { onEvent, changed });
   const stop = (): Promise<unknown> =>
-    Promise.all([actuator.stop(), anomalies?.stop(), ...all.map((source) => source.stop())]);
-  return { mesh, kubernetes, all, actuator, stop };
+    Promise.all([actuator.stop(), detector.stop(), ...all.map((source) => source.stop())]);
+  return { mesh, kubernetes, all, actuator, detector, stop };
 }
 
-/** Null where nothing can be learnt from. */
+interface RunningDetector extends Pick<Anomalies, "report"> {
+  readonly wishes: Wishes;
+  stop(): Promise<void>;
+}
+
 function startDetector(
   { config, log }: RunOptions,
   clock: Clock,
   actuator: Actuator,
-  onEvent: (event: EventRecord) => void,
-): Anomalies | null {
-  const { cluster, dataDir, interval: intervalMs } = config;
+  { onEvent, changed: onChange }: Pick<Told, "onEvent" | "changed">,
+): RunningDetector {
+  const { cluster, dataDir, interval: intervalMs, anomalies: allowed } = config;
   const { prometheus } = config.sources;
-  const { enabled, threshold } = config.anomalies;
-  if (!enabled || prometheus === undefined) return null;
-  const time = { now: () => clock.now(), isConfirmed: () => clock.isConfirmed() };
+  const now = (): Millis => clock.now();
+  const wishes = new Wishes({ allowed, keys: edgeKeys(config.leases.edgeKeys), cluster, dataDir, now, onChange, log });
+  const why = !allowed.enabled ? DISABLED : prometheus === undefined ? NO_HISTORY : null;
+  if (why !== null || prometheus === undefined)
+    return { wishes, report: () => nobodyLooks(wishes, why ?? NO_HISTORY), stop: async () => {} };
   // In maintenance is what a lease of ours has changed.
   const maintained = (): ReadonlySet<string> =>
     new Set(actuator.report().targets.flatMap(({ target, state }) => (state === "applied" ? [target] : [])));
-  return startAnomalies({ prometheus, threshold, cluster, dataDir, intervalMs, ...time, maintained, onEvent, log });
+  const facts = { now, isConfirmed: () => clock.isConfirmed(), maintained, golden: prometheusGolden(prometheus) };
+  return { wishes, ...startAnomalies({ wishes, cluster, dataDir, intervalMs, ...facts, onEvent, log }) };
 }
+
+const DISABLED = "anomalies.enabled is false in agent.yaml";
+const NO_HISTORY = "anomalies are looked for in Prometheus: configure sources.prometheus";
 
 interface PushCounts {
   readonly accepted: number;

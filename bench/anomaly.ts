@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { THRESHOLD } from "../agent/core/raise.ts";
+import { THRESHOLD } from "../protocol/detector.ts";
 import { isHeader, parseRow } from "../agent/series-row.ts";
 import { Series, type Point } from "../agent/core/series.ts";
 import { TUNING, type Tuning } from "../agent/core/tuning.ts";

@@ -12,6 +12,7 @@
 import * as v from "valibot";
 import { spreadService } from "./compact.ts";
 import { errorsAmongRequests } from "./count.ts";
+import { DetectorReportSchema } from "./detector.ts";
 import { LatencySchema } from "./latency.ts";
 import { LeaseReportSchema, SignedDesiredSchema } from "./lease.ts";
 import { READINGS_MAX, RECORDS_MAX, SERVICES_MAX } from "./limits.ts";
@@ -79,6 +80,8 @@ const LiveSchema = v.strictObject({
   leases: LeaseReportSchema,
   /** Who calls whom: with one push in several, and only after a receipt that accepts it. */
   topology: v.optional(TopologySchema),
+  /** Who looks for anomalies, and how: only after a receipt that accepts it. */
+  detector: v.optional(DetectorReportSchema),
 });
 export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
 
@@ -91,8 +94,9 @@ export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
  *   topology      `live.topology`; said before a push that the Board will be told of, so that no Cluster needs to keep it
  *   workloads     events of WORKLOAD_KINDS (record.ts)
  *   certificates  events of CERTIFICATE_KINDS, and `blind` of a source's state
+ *   detector      `live.detector`
  */
-export const EXTRAS = ["compact", "exponential", "topology", "workloads", "certificates"] as const;
+export const EXTRAS = ["compact", "exponential", "topology", "workloads", "certificates", "detector"] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 /**
@@ -131,6 +135,8 @@ export const ReceiptSchema = v.object({
   accepts: v.optional(v.array(v.string())),
   /** Only if its generation is not the one observed in `live.leases`. */
   desired: v.optional(SignedDesiredSchema),
+  /** What is wished of the detector: only if its generation is not the one observed in `live.detector`. */
+  detector: v.optional(SignedDesiredSchema),
 });
 export type Receipt = Readonly<v.InferOutput<typeof ReceiptSchema>>;
 

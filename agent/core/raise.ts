@@ -4,8 +4,6 @@
  * Without the pause a detector that is right once would be right a hundred times, and nobody would read it.
  */
 
-/** The runbook's. */
-export const THRESHOLD = 0.85;
 /** An open event closes after so many points in a row below this. */
 const CALM_BELOW = 0.6;
 const CALM_POINTS = 5;

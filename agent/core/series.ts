@@ -2,7 +2,8 @@
 import { DAY, type Millis } from "../../protocol/time.ts";
 import { History } from "./baseline.ts";
 import { Detector, type Judgement } from "./detector.ts";
-import { QUIET, raise, THRESHOLD, type Raised, type Raising } from "./raise.ts";
+import { THRESHOLD } from "../../protocol/detector.ts";
+import { QUIET, raise, type Raised, type Raising } from "./raise.ts";
 import { TUNING } from "./tuning.ts";
 
 /** Before a day has been seen nobody can say what is usual at an hour of it. */

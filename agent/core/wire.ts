@@ -36,11 +36,13 @@ function usesOf(items: readonly FactRecord[], accepts: readonly string[]): reado
   ];
 }
 
-/** `live` with histograms of the schemes that the edge knows, and of its sources what the edge knows. */
+/** `live` with histograms of the schemes that the edge knows, of its sources what the edge knows, and a detector only if it asks for one. */
 export function knownLive(live: Live, accepts: readonly string[]): Live {
   const { certificates } = live.sources;
+  const { detector, ...rest } = live;
   return {
-    ...live,
+    ...rest,
+    ...(detector === undefined || !takes(accepts, "detector") ? {} : { detector }),
     ...(takes(accepts, "exponential") ? {} : { services: live.services.map(withKnownLatency) }),
     ...(certificates === undefined || takes(accepts, "certificates")
       ? {}

@@ -1,6 +1,6 @@
 /** The golden signals of all services from Prometheus, as points of five minutes: three queries, however long the range. */
 import { failure, success, type Result } from "../../protocol/result.ts";
-import type { Millis } from "../../protocol/time.ts";
+import { SECOND, type Millis } from "../../protocol/time.ts";
 import { POINT_MS } from "../core/golden.ts";
 import type { GoldenSeries } from "../core/model.ts";
 import { REQUESTS_METRIC } from "../core/mesh.ts";
@@ -11,8 +11,33 @@ import type { PrometheusConfig } from "./prometheus.ts";
 
 /** A day of 1,000 services is 10 MB; more is refused rather than held in memory. */
 const ANSWER_BYTES_MAX = 32 * 1_048_576;
+/** Samples of a point arrive up to one scrape and this much after its end, ms. */
+const LATE_MS = 15 * SECOND;
 const WINDOW = `[${POINT_MS / 1_000}s]`;
 const SERVICE = "destination_service_namespace, destination_service_name";
+
+/** Where golden signals come from. */
+export interface GoldenSource {
+  /** The points from `from` to `to`, both included and both whole points. `pause` is waited between queries. */
+  readonly query: (
+    from: Millis,
+    to: Millis,
+    timeoutMs: number,
+    pause?: () => Promise<void>,
+  ) => Promise<Result<GoldenRange, string>>;
+  /** What a point is made of may arrive this long after its end, ms. */
+  readonly lateMs: number;
+  /** Whose history it is, as an operator reads it. */
+  readonly name: string;
+}
+
+export function prometheusGolden(config: PrometheusConfig): GoldenSource {
+  return {
+    query: (from, to, timeoutMs, pause) => queryGolden(config, from, to, timeoutMs, pause),
+    lateMs: config.scrapeInterval + LATE_MS,
+    name: "Prometheus",
+  };
+}
 
 export interface GoldenRange {
   readonly from: Millis;
@@ -36,8 +61,8 @@ const QUERIES = [
   ],
 ] as const;
 
-/** The points from `from` to `to`, both included and both whole points. `pause` is waited before each query but the first. */
-export async function queryGolden(
+/** As `GoldenSource` says. `pause` is waited before each query but the first. */
+async function queryGolden(
   { url, reporter }: PrometheusConfig,
   from: Millis,
   to: Millis,

@@ -11,7 +11,7 @@ import {
   type LeftOut,
   type Model,
 } from "../../agent/core/model.ts";
-import { THRESHOLD } from "../../agent/core/raise.ts";
+import { THRESHOLD } from "../../protocol/detector.ts";
 import { replay } from "../../agent/core/replay.ts";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import { Dice } from "../simulator/dice.ts";
@@ -232,8 +232,13 @@ describe("learning", () => {
         healthy(i + 1, i < 4 ? fails(...(i === 0 ? [one] : []), together) : fails()),
       ]),
     );
-    const raised = (threshold: number, leftOut: readonly LeftOut[] = []): object =>
-      Object.fromEntries(replay(model, week, FROM, leftOut, threshold));
+    const raised = (threshold: number, leftOut: readonly LeftOut[] = []): object => {
+      const points = replay(model, week, FROM, leftOut, threshold);
+      for (;;) {
+        const next = points.next();
+        if (next.done === true) return Object.fromEntries(next.value);
+      }
+    };
     // At 0.85 chance adds one in 30,000 points of noise.
     expect(raised(0.99)).toEqual({ "shop/s0": 1, mesh: 1 });
     expect(raised(1.1)).toEqual({});

@@ -15,81 +15,26 @@ import { readModel, retrain, rollBack } from "../../agent/baseline.ts";
 import { loadConfig, type AgentConfig } from "../../agent/config.ts";
 import { POINT_MS } from "../../agent/core/golden.ts";
 import { parseLeftOut, previewThreshold, retrainBaseline, rollBackBaseline } from "../../agent/retrain.ts";
-import { queryGolden } from "../../agent/source/golden.ts";
+import { prometheusGolden } from "../../agent/source/golden.ts";
+import { Wishes } from "../../agent/wishes.ts";
 import { RecordSchema, type EventRecord } from "../../protocol/record.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { is } from "valibot";
-import { Dice } from "../simulator/dice.ts";
-import { freePort, ROOT, RunningProgram } from "../support/process.ts";
-import { program } from "../support/programs.ts";
+import { startHistory } from "../support/mesh-history.ts";
+import { ROOT, type RunningProgram } from "../support/process.ts";
 
 /** What Prometheus holds ends here, at a whole point; in its last half hour cart fails. */
 const END = Math.floor((Date.now() - HOUR) / POINT_MS) * POINT_MS;
 const FAILS_FROM = END - HOUR / 2;
-const SCRAPE_MS = 2 * MINUTE;
-/** Three days of the seven, because more take long to be written. */
-const STEPS = (3 * DAY) / SCRAPE_MS;
 
 const folder = mkdtempSync(join(tmpdir(), "baseline-"));
 let prometheus: RunningProgram;
 let config: { url: string; scrapeInterval: number; reporter: "destination" };
 
-/** Two services of which one is a day old only; 10 requests a second, of which few fail, in 20 ms. */
-function history(): string {
-  const dice = new Dice(1);
-  const lines = new Map<string, string[]>();
-  const counters = new Map<string, number>();
-  const add = (name: string, labels: string, at: number, by: number): void => {
-    const series = `${name}{reporter="destination",destination_service_namespace="shop",${labels}}`;
-    counters.set(series, (counters.get(series) ?? 0) + by);
-    const of = lines.get(name) ?? [];
-    lines.set(name, of);
-    of.push(`${series} ${counters.get(series)} ${at / SECOND}`);
-  };
-  for (let i = 0; i <= STEPS; i++) {
-    const at = END - (STEPS - i) * SCRAPE_MS;
-    for (const name of ["cart", "young"]) {
-      if (name === "young" && at < END - 20 * HOUR) continue;
-      const requests = 1_100 + dice.below(200);
-      const failed = at > FAILS_FROM && name === "cart" ? 600 : dice.below(10);
-      const service = `destination_service_name="${name}"`;
-      add("istio_requests_total", `${service},response_code="200"`, at, requests - failed);
-      add("istio_requests_total", `${service},response_code="503"`, at, failed / 2);
-      add("istio_requests_total", `${service},response_code="200",grpc_response_status="14"`, at, failed / 2);
-      const le = [["10", 0.2 * requests] as const, ["25", requests] as const, ["+Inf", requests] as const];
-      for (const [bound, count] of le)
-        add("istio_request_duration_milliseconds_bucket", `${service},le="${bound}"`, at, count);
-    }
-  }
-  return `${[...lines.values()].flat().join("\n")}\n# EOF\n`;
-}
-
 beforeAll(async () => {
-  const home = join(folder, "prometheus");
-  mkdirSync(home);
-  writeFileSync(join(home, "week.om"), history());
-  writeFileSync(join(home, "prometheus.yml"), "{}");
-  const made = spawnSync("promtool", [
-    "tsdb",
-    "create-blocks-from",
-    "openmetrics",
-    join(home, "week.om"),
-    join(home, "data"),
-  ]);
-  if (made.status !== 0) throw new Error(made.stderr.toString());
-  const port = await freePort();
-  config = { url: `http://127.0.0.1:${port}`, scrapeInterval: 15 * SECOND, reporter: "destination" };
-  prometheus = new RunningProgram({
-    command: [
-      program("prometheus"),
-      `--config.file=${home}/prometheus.yml`,
-      `--storage.tsdb.path=${home}/data`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    logFile: join(home, "prometheus.log"),
-    isReady: async () => (await fetch(`${config.url}/-/ready`)).ok,
-  });
-  await prometheus.start();
+  const started = await startHistory(join(folder, "prometheus"), END);
+  prometheus = started.program;
+  config = { url: started.url, scrapeInterval: 15 * SECOND, reporter: "destination" };
 });
 
 afterAll(async () => {
@@ -112,7 +57,7 @@ function configured(dataDir: string): { readonly file: string; readonly config: 
 }
 
 it("three queries tell of every service the rate, the failures of both kinds, and the p95", async () => {
-  const read = await queryGolden(config, END - HOUR, END, 10_000);
+  const read = await prometheusGolden(config).query(END - HOUR, END, 10_000);
   if (!read.ok) throw new Error(read.failure);
   const cart = read.value.services.get("shop/cart");
   expect([...read.value.services.keys()]).toEqual(["shop/cart", "shop/young"]);
@@ -162,16 +107,16 @@ describe("a baseline", () => {
 
   it("that cannot be learnt changes nothing and says why", async () => {
     const dataDir = fresh();
-    const given = { prometheus: config, dataDir, leftOut: [], progress: () => {} };
+    const given = { golden: prometheusGolden(config), dataDir, leftOut: [], progress: () => {} };
     expect(await retrain({ ...given, now: END })).toMatchObject({ ok: true });
     expect(await retrain({ ...given, now: END - 2.5 * DAY })).toMatchObject({
       ok: false,
-      failure: expect.stringContaining("less than a day of every service"),
+      failure: { code: "no_data", says: expect.stringContaining("less than a day of every service") },
     });
     const nowhere = { ...config, url: "http://127.0.0.1:59999" };
-    expect(await retrain({ ...given, prometheus: nowhere, now: END })).toMatchObject({
+    expect(await retrain({ ...given, golden: prometheusGolden(nowhere), now: END })).toMatchObject({
       ok: false,
-      failure: expect.stringContaining("connection refused"),
+      failure: { code: "failed", says: expect.stringContaining("connection refused") },
     });
     expect([readModel(dataDir)?.version, rollBack(dataDir).ok]).toEqual([1, false]);
   });
@@ -183,7 +128,7 @@ describe("a baseline", () => {
     const preview = (threshold: number): Promise<boolean> =>
       previewThreshold(loaded, threshold, END, (line) => void lines.push(line));
     expect([await preview(0.9), lines]).toEqual([false, [expect.stringContaining("no baseline is in use yet")]]);
-    await retrain({ prometheus: config, dataDir, now: END - 2 * HOUR, leftOut: [], progress: () => {} });
+    await retrain({ golden: prometheusGolden(config), dataDir, now: END - 2 * HOUR, leftOut: [], progress: () => {} });
     expect([await preview(0.99), await preview(0.6)]).toEqual([true, true]);
     const counts = lines.flatMap(
       (line) => /would have raised (\d+) instead of (\d+)/.exec(line)?.slice(1).map(Number) ?? [],
@@ -197,7 +142,7 @@ describe("a baseline", () => {
 
   it("whose file was changed is none", async () => {
     const dataDir = fresh();
-    await retrain({ prometheus: config, dataDir, now: END, leftOut: [], progress: () => {} });
+    await retrain({ golden: prometheusGolden(config), dataDir, now: END, leftOut: [], progress: () => {} });
     const path = join(dataDir, "baseline.json");
     writeFileSync(path, readFileSync(path, "utf8").replace('"version":1,"from"', '"version":7,"from"'));
     expect(readModel(dataDir)).toBeNull();
@@ -205,11 +150,17 @@ describe("a baseline", () => {
 });
 
 describe("the agent", () => {
-  let asked: Omit<AnomaliesOptions, "dataDir" | "now" | "onEvent" | "log">;
+  let asked: Omit<AnomaliesOptions, "dataDir" | "now" | "onEvent" | "log" | "wishes">;
   beforeAll(() => {
     const time = { intervalMs: 1, isConfirmed: () => true };
-    asked = { prometheus: config, threshold: 0.85, cluster: "demo", ...time, maintained: () => new Set() };
+    asked = { golden: prometheusGolden(config), cluster: "demo", ...time, maintained: () => new Set() };
   });
+  /** Of an edge that wishes nothing. */
+  const unwished = (dataDir: string): Wishes => {
+    const { anomalies: allowed } = configured(dataDir).config;
+    const silent = { now: () => END, onChange: () => {}, log: () => {} };
+    return new Wishes({ allowed, keys: new Map(), cluster: "demo", dataDir, ...silent });
+  };
 
   /** Looks once a minute of pretended time from two hours before the end on; what it raised. */
   async function watch(dataDir: string, maintained: readonly string[]): Promise<readonly EventRecord[]> {
@@ -219,6 +170,7 @@ describe("the agent", () => {
       createAnomalies({
         ...asked,
         dataDir,
+        wishes: unwished(dataDir),
         now: () => now,
         maintained: () => new Set(maintained),
         onEvent: (event) => void events.push(event),
@@ -239,7 +191,7 @@ describe("the agent", () => {
 
   it("raises one anomaly of the service that fails, also when it is started anew meanwhile", async () => {
     const dataDir = fresh();
-    await retrain({ prometheus: config, dataDir, now: END - 2 * HOUR, leftOut: [], progress: () => {} });
+    await retrain({ golden: prometheusGolden(config), dataDir, now: END - 2 * HOUR, leftOut: [], progress: () => {} });
     const events = await watch(dataDir, []);
     expect(events.map(({ kind, subject }) => `${kind} ${subject}`)).toEqual(["anomaly.raised shop/cart"]);
     expect(events[0]?.at).toBeLessThanOrEqual(FAILS_FROM + POINT_MS);
@@ -249,7 +201,7 @@ describe("the agent", () => {
 
   it("raises none in maintenance, and notes when that was", async () => {
     const dataDir = fresh();
-    await retrain({ prometheus: config, dataDir, now: END - 2 * HOUR, leftOut: [], progress: () => {} });
+    await retrain({ golden: prometheusGolden(config), dataDir, now: END - 2 * HOUR, leftOut: [], progress: () => {} });
     expect(await watch(dataDir, ["shop/cart"])).toEqual([]);
     expect(readNotes(dataDir).maintenance).toEqual([
       expect.objectContaining({ service: "shop/cart", to: END + POINT_MS }),
@@ -258,12 +210,13 @@ describe("the agent", () => {
 
   it("goes on where the detector cannot write its notes, and says so", async () => {
     const dataDir = fresh();
-    await retrain({ prometheus: config, dataDir, now: END, leftOut: [], progress: () => {} });
+    await retrain({ golden: prometheusGolden(config), dataDir, now: END, leftOut: [], progress: () => {} });
     mkdirSync(join(dataDir, "anomalies.json"));
     const messages: string[] = [];
     const anomalies = startAnomalies({
       ...asked,
       dataDir,
+      wishes: unwished(dataDir),
       now: () => END + 10 * MINUTE,
       onEvent: () => {},
       log: (level, message) => void messages.push(`${level} ${message}`),
@@ -279,6 +232,7 @@ describe("the agent", () => {
     const anomalies = createAnomalies({
       ...asked,
       dataDir,
+      wishes: unwished(dataDir),
       now: () => END,
       onEvent: () => {},
       log: (_level, message) => void events.push(message),

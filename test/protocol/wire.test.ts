@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
+import { DetectorWishSchema } from "../../protocol/detector.ts";
 import { API_ERROR_CODES } from "../../protocol/error.ts";
 import { DesiredStateSchema, SignedDesiredSchema } from "../../protocol/lease.ts";
 import { EnrollSchema, EnrolledSchema, PushSchema, ReceiptSchema } from "../../protocol/push.ts";
@@ -29,6 +30,7 @@ const WIRE = {
   enrolled: EnrolledSchema,
   desired: DesiredStateSchema,
   signedDesired: SignedDesiredSchema,
+  detectorWish: DetectorWishSchema,
   sessionOpen: SessionOpenSchema,
   sessionMessage: SessionMessageSchema,
   pushFrame: PushFrameSchema,
@@ -37,12 +39,12 @@ const WIRE = {
 /**
  * One line a version that was released. A change of the wire needs a new version, and then a new line; only what is
  * added so that a peer of before neither sends nor misses it (`session.test.ts`, `test/edge/versions.test.ts`) changes
- * the line of its version: pushes over the session, what a receipt says the edge accepts, a topology and exponential
- * histograms in what is accepted, kinds of events that no agent sends yet, or only to an edge that accepts them, and
+ * the line of its version: pushes over the session, what a receipt says the edge accepts, a topology, a detector and
+ * exponential histograms in what is accepted, what is wished of a detector that was spoken of, kinds of events that no agent sends yet, or only to an edge that accepts them, and
  * refusals that no agent is given.
  */
 const PINNED: Record<number, string> = {
-  1: "d1ca36eecd48e2dc0f654f7b9c61518733b3f44bb5c6350eaf290189c049041b",
+  1: "29a52c36e9383d8e2a26bce1eb7828ea3b28617c2156060232b3455fc83a9b0d",
 };
 
 it("the wire cannot change without a version", () => {

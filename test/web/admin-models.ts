@@ -1,5 +1,6 @@
 /** What admin pages are tested with and looked at. */
 import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
+import type { AnsweredModel, DetectorPageModel } from "../../web/view/admin/detector-model.ts";
 import type {
   AdminFrame,
   AdminHomeModel,
@@ -174,6 +175,7 @@ export const SERVICES: ServicesModel = {
 
 export const CLUSTER_PAGE: ClusterPageModel = {
   cluster: cluster(),
+  detector: { state: "watching", threshold: 0.85 },
   keys: [{ keyId: "Zk3", fingerprint: FINGERPRINT, state: "active", createdAt: NOW - 30 * HOUR }],
   services: SERVICES.services.slice(0, 3),
   leases: [
@@ -351,4 +353,42 @@ export const ARCHIVE_PAGE: ArchivePageModel = {
   clusters: ["eu-1", "lab", "us-2"],
   values: {},
   faults: [],
+};
+
+export const ANSWERED: AnsweredModel = {
+  kind: "preview",
+  state: "done",
+  at: NOW - 3 * MINUTE,
+  askedAt: NOW - 5 * MINUTE,
+  by: "operator",
+  says: "replayed from 2026-11-16T12:00:00Z to 2026-11-23T12:00:00Z by the baseline in use",
+  preview: {
+    threshold: 0.9,
+    against: 0.85,
+    would: 3,
+    did: 11,
+    subjects: [
+      { subject: "shop/cart", would: 2, did: 9 },
+      { subject: "mesh", would: 1, did: 2 },
+    ],
+  },
+};
+
+export const DETECTOR_PAGE: DetectorPageModel = {
+  cluster: "eu-1",
+  state: "watching",
+  detail: null,
+  heardAt: NOW - 4_000,
+  judgedTo: NOW - 2 * MINUTE,
+  threshold: { threshold: 0.85, since: NOW - 40 * HOUR, setBy: "agent" },
+  baseline: { version: 3, from: NOW - 180 * HOUR, to: NOW - 12 * HOUR, services: 12, points: 72_576, leftOut: 2 },
+  wished: null,
+  isTaken: true,
+  asked: null,
+  answered: [ANSWERED],
+  unusual: [
+    { from: NOW - 30 * HOUR, to: NOW - 29 * HOUR, service: "shop/cart", kind: "incident", name: "Cart loses items" },
+    { from: NOW - HOUR, to: null, service: null, kind: "maintenance", name: "Nodes are replaced" },
+  ],
+  form: { values: {}, faults: [] },
 };

@@ -4,18 +4,22 @@ import { renderArchive } from "../../web/view/admin/archive.ts";
 import { renderComponent } from "../../web/view/admin/component.ts";
 import { renderCluster } from "../../web/view/admin/cluster.ts";
 import { consequence, consequenceRegion } from "../../web/view/admin/consequence.ts";
+import { renderDetector } from "../../web/view/admin/detector.ts";
 import { renderAdminHome } from "../../web/view/admin/home.ts";
 import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
 import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
+import type { DetectorPageModel } from "../../web/view/admin/detector-model.ts";
 import type { MaintenanceModel } from "../../web/view/admin/model.ts";
 import { renderServices } from "../../web/view/admin/services.ts";
 import { renderSignIn } from "../../web/view/admin/sign-in.ts";
 import { isOpen, maintenanceSteps, standing } from "../../web/view/admin/steps.ts";
 import {
+  ANSWERED,
   ARCHIVE_PAGE,
   cluster,
   CLUSTER_PAGE,
   COMPONENT_PAGE,
+  DETECTOR_PAGE,
   EMPTY_HOME,
   FAULTY_MAINTENANCE,
   FINGERPRINT,
@@ -233,6 +237,40 @@ describe("forms", () => {
   });
 });
 
+describe("the page of a detector", () => {
+  const shown = (facts: Partial<DetectorPageModel>): string =>
+    text(renderDetector({ ...DETECTOR_PAGE, ...facts }, FRAME));
+  const question = { kind: "preview", askedAt: NOW - SECOND, expiresAt: NOW + HOUR, by: "ops", says: null } as const;
+
+  it("tells what another threshold would have raised, service by service, and changes nothing by that", () => {
+    expect(shown({})).toContain("0.9 would have raised 3 instead of 11 in the last 7 days");
+    expect(shown({})).toMatch(/shop\/cart29 the whole mesh12/);
+    expect(shown({})).toMatch(/Threshold in force0\.85, the agent’s own, since/);
+  });
+
+  it.each<[string, Partial<DetectorPageModel>, RegExp]>([
+    [
+      "asked",
+      { asked: { ...question, state: "asked" } },
+      /asked for by ops 1 s ago: asked, the agent hears of it with its next push\. Look again/,
+    ],
+    [
+      "being answered",
+      { asked: { ...question, state: "answering", says: "day 3 of 7 is read" } },
+      /the agent is at it: day 3 of 7 is read/,
+    ],
+    ["asked of a silent agent", { asked: { ...question, state: "silent" } }, /but the agent is silent/],
+    ["asked for nothing", { asked: { ...question, state: "unanswered" } }, /no answer came in time/],
+    [
+      "without data",
+      { answered: [{ ...ANSWERED, state: "no_data", preview: null }] },
+      /Preview of another threshold: too little data/,
+    ],
+    ["forbidden", { answered: [{ ...ANSWERED, state: "forbidden", preview: null }] }, /not allowed/],
+    ["on its way", { wished: { threshold: 0.9, at: NOW }, isTaken: false }, /0\.9 is on its way/],
+  ])("says of a wish that it is %s", (_name, facts, said) => expect(shown(facts)).toMatch(said));
+});
+
 describe("a cluster's page", () => {
   it("says that history cannot be reached, and shows the rest", () => {
     const page = text(renderCluster({ ...CLUSTER_PAGE, events: null }, FRAME));
@@ -270,6 +308,14 @@ describe("hostile text", () => {
   ];
   const source = { name: "kubernetes" as const, state: "down" as const, detail: EVIL, okAt: null };
   const wildCluster = cluster({ name: EVIL, agentVersion: EVIL, sources: [source] });
+  const wildDetector: Partial<DetectorPageModel> = {
+    cluster: EVIL,
+    detail: EVIL,
+    unusual: [{ from: 0, to: null, service: EVIL, kind: "incident", name: EVIL }],
+    asked: { kind: "retrain", state: "answering", askedAt: NOW, expiresAt: NOW, by: EVIL, says: EVIL },
+    answered: [{ ...ANSWERED, by: EVIL, says: EVIL }],
+    form: { values: { threshold: EVIL }, faults: [{ field: "threshold", message: EVIL }] },
+  };
   const allowed = { modes: ["scale" as const], floor: 0 };
   const pages: [string, string][] = [
     ["sign-in", renderSignIn({ pageName: EVIL, token: EVIL, problem: EVIL })],
@@ -300,11 +346,13 @@ describe("hostile text", () => {
         frame,
       ),
     ],
+    ["detector", renderDetector({ ...DETECTOR_PAGE, ...wildDetector }, frame)],
     [
       "cluster",
       renderCluster(
         {
           cluster: wildCluster,
+          detector: { state: "off", threshold: null },
           keys: [{ keyId: EVIL, fingerprint: EVIL, state: "active", createdAt: NOW }],
           services: rows,
           leases: [

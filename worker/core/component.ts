@@ -3,6 +3,7 @@ import type { Outlook } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { worse, worst } from "../../protocol/status.ts";
 import type { LeaseReport } from "../../protocol/lease.ts";
+import type { DetectorReport } from "../../protocol/detector.ts";
 import type { ExponentialLatency } from "../../protocol/exponential.ts";
 import type { ExplicitLatency, Latency } from "../../protocol/latency.ts";
 import type { SourceState } from "../../protocol/push.ts";
@@ -93,6 +94,8 @@ export interface Tell {
   readonly topology?: ToldTopology;
   /** What the Cluster has counted. Absent in what an earlier version wrote. */
   readonly gateway?: GatewayCounts;
+  /** Who looks for anomalies there. Absent where the agent says nothing of it, and in what an earlier version wrote. */
+  readonly detector?: DetectorReport;
 }
 
 export interface Backlog {

@@ -31,6 +31,7 @@ import {
   splitService,
 } from "./component.ts";
 import type { MetricChoice } from "./day.ts";
+import type { ThresholdSetting } from "./detector.ts";
 import type { DraftRule } from "./draft.ts";
 import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
@@ -53,6 +54,8 @@ export interface PageSettings {
   readonly brand?: Brand;
   /** Which alerts make drafts of incidents. Absent: none do, and in what an earlier version wrote. */
   readonly draftRules?: readonly DraftRule[];
+  /** From which score on a cluster's agent raises anomalies, by cluster. Absent: its own, and in what an earlier version wrote. */
+  readonly anomalies?: Readonly<Record<string, ThresholdSetting>>;
 }
 
 /** All that a Board holds that can reach the page. */

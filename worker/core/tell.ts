@@ -63,6 +63,7 @@ export function tellOf(cluster: string, push: Push, live: Live, judge: Judge, ba
     }),
     leases: live.leases,
     backlog,
+    ...(live.detector === undefined ? {} : { detector: live.detector }),
     ...judgedBy(judge.policies),
   };
 }
@@ -111,7 +112,7 @@ export interface Told {
 /** What of a tell is news if it changes: everything but numbers and times. */
 type ServiceNews = Pick<ToldService, "service" | "status" | "replicas" | "own">;
 type Replicated = Pick<ServiceNews, "replicas">;
-interface NewsFacts extends Pick<Tell, "agentVersion" | "sources" | "leases" | "policies"> {
+interface NewsFacts extends Pick<Tell, "agentVersion" | "sources" | "leases" | "policies" | "detector"> {
   readonly services: readonly ServiceNews[];
 }
 
@@ -124,11 +125,18 @@ export interface News {
 /** The news of a tell: mostly it is what it was `before`, and nothing is made anew. */
 export function newsOf(before: News | null, tell: Tell): News {
   if (before !== null && !isNews(before.of, tell)) return before;
-  const { agentVersion, sources, leases, policies } = tell;
+  const { agentVersion, sources, leases, policies, detector } = tell;
   const services = tell.services.map(({ service, status, replicas, own }) =>
     own === undefined ? { service, status, replicas } : { service, status, replicas, own },
   );
-  const of = { agentVersion, services, sources, leases, ...(policies === undefined ? {} : { policies }) };
+  const of = {
+    agentVersion,
+    services,
+    sources,
+    leases,
+    ...(policies === undefined ? {} : { policies }),
+    ...(detector === undefined ? {} : { detector }),
+  };
   return { of, hash: shortHash(newsText(tell)) };
 }
 
@@ -245,12 +253,18 @@ function newsText(facts: NewsFacts): string {
   return JSON.stringify([agentVersion, told, newsOfTheRest(facts)]);
 }
 
-/** What is small beside the services. */
-function newsOfTheRest({ sources, leases, policies }: Pick<NewsFacts, "sources" | "leases" | "policies">): string {
+interface RestOfNews extends Pick<NewsFacts, "sources" | "leases" | "policies"> {
+  readonly detector?: NewsFacts["detector"] | undefined;
+}
+
+/** What is small beside the services. When a point was judged last is no news. */
+function newsOfTheRest(facts: RestOfNews): string {
+  const { sources, leases, policies, detector } = facts;
   return JSON.stringify([
     Object.entries(sources).map(([name, { state }]) => [name, state]),
     leases.targets.map(({ target, generation, state }) => [target, generation, state]),
     leases.allowed,
     ...(policies === undefined ? [] : [policies]),
+    ...(detector === undefined ? [] : [{ ...detector, judgedTo: null }]),
   ]);
 }

@@ -12,6 +12,7 @@
 import type { Link, ReadToken, Session } from "../core/access.ts";
 import type { Backlog, ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
 import { componentsByCluster } from "../core/component.ts";
+import type { DetectorBook } from "../core/detector.ts";
 import type { Draft } from "../core/draft.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
@@ -40,6 +41,7 @@ interface Documents {
   readonly upkeep: { readonly doneAt: Millis };
   readonly draft: Draft;
   readonly alerting: Alerting;
+  readonly detector: DetectorBook;
 }
 
 /**
@@ -82,6 +84,7 @@ const WORK: ReadonlySet<Kind> = new Set([
   "incident",
   "draft",
   "alerting",
+  "detector",
 ]);
 
 /** The first version stops at a document of a kind that it does not know, and a rollback must not stop the page. */
@@ -118,6 +121,7 @@ export class BoardMemory {
     upkeep: new Map(),
     draft: new Map(),
     alerting: new Map(),
+    detector: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
   /** Since when each row of the outbox waits: asked for with every render. */
@@ -256,10 +260,10 @@ export class BoardMemory {
   }
 
   /** Keeps and archives the page's settings as `by` has just changed them. */
-  putPage(page: PageSettings, act: string, by: string, now: Millis): void {
+  putPage(page: PageSettings, act: string, by: string, now: Millis, subject = "page"): void {
     this.put("page", "page", page);
     this.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...page } });
-    this.audit(act, "page", by, now);
+    this.audit(act, subject, by, now);
   }
 
   /** Writes down who did what. */

@@ -4,6 +4,7 @@ import type { Policies } from "../core/policies.ts";
 import { policiesOf } from "../core/policies.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Thresholds } from "../core/thresholds.ts";
+import type { BoardDetectors } from "./board-detectors.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import type { TellMemory } from "./tell-memory.ts";
 import type { Env } from "./env.ts";
@@ -16,11 +17,16 @@ export class BoardPolicies {
   readonly #env: Env;
   readonly #memory: BoardMemory;
   readonly #tells: TellMemory;
+  readonly #detectors: BoardDetectors;
   /** What each cluster was given last. Forgotten with the object, it is what the cluster told last. */
   readonly #known = new Map<string, string>();
 
-  constructor(env: Env, held: { readonly memory: BoardMemory; readonly tells: TellMemory }) {
+  constructor(
+    env: Env,
+    held: { readonly memory: BoardMemory; readonly tells: TellMemory; readonly detectors: BoardDetectors },
+  ) {
     this.#env = env;
+    this.#detectors = held.detectors;
     this.#memory = held.memory;
     this.#tells = held.tells;
   }
@@ -43,7 +49,8 @@ export class BoardPolicies {
     // A Board that is getting its components back would take away limits that it does not know yet.
     if (this.#memory.get("restore", "restore")?.phase === "documents") return undefined;
     const limits = this.#memory.get("page", "page")?.thresholds;
-    const right = policiesOf(cluster, this.#memory.componentsOf(cluster), limits);
+    const wish = this.#detectors.wishFor(cluster);
+    const right = policiesOf(cluster, this.#memory.componentsOf(cluster), limits, wish);
     return right.hash === hash ? undefined : right;
   }
 

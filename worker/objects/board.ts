@@ -7,6 +7,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { ChainEntry, Correction } from "../../protocol/chain.ts";
+import type { DetectorCommand } from "../../protocol/detector.ts";
 import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import { success } from "../../protocol/result.ts";
@@ -22,6 +23,7 @@ import { clustersToWake } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
 import type { Draft, DraftRule, DraftView } from "../core/draft.ts";
 import type { AmendRefusal } from "../core/freeze.ts";
+import type { Question } from "../core/detector.ts";
 import type { Graphs } from "../core/graph.ts";
 import { graphsOf } from "../core/graph.ts";
 import { HISTORY_MS } from "../core/history.ts";
@@ -44,6 +46,8 @@ import type { ComponentRequest, ForeignComponent, TakenOver } from "./board-comp
 import { BoardComponents } from "./board-components.ts";
 import type { Charted } from "./board-day.ts";
 import { BoardDay } from "./board-day.ts";
+import type { DetectorPage } from "./board-detectors.ts";
+import { BoardDetectors } from "./board-detectors.ts";
 import type { DraftRefusal, PublishRequest } from "./board-drafts.ts";
 import { BoardDrafts } from "./board-drafts.ts";
 import { BoardDoors } from "./board-doors.ts";
@@ -93,6 +97,7 @@ export class Board extends DurableObject<Env> {
   readonly #announcements: BoardAnnouncements;
   readonly #drafts: BoardDrafts;
   readonly #import: BoardImport;
+  readonly #detectors: BoardDetectors;
   readonly #policies: BoardPolicies;
   readonly #doors: BoardDoors;
   readonly #archive: BoardArchive;
@@ -129,7 +134,8 @@ export class Board extends DurableObject<Env> {
       components: this.#components,
       announcements: this.#announcements,
     });
-    this.#policies = new BoardPolicies(env, { memory, tells });
+    this.#detectors = new BoardDetectors({ memory, tells });
+    this.#policies = new BoardPolicies(env, { memory, tells, detectors: this.#detectors });
     this.#doors = new BoardDoors(memory);
     this.#archive = new BoardArchive(env, {
       memory,
@@ -344,6 +350,29 @@ export class Board extends DurableObject<Env> {
   async setLimits(limits: Partial<Thresholds> | null, by: string): Promise<void> {
     this.#policies.setLimits(limits, this.#books.page(), by);
     await this.#judgedAnew(this.#armIfNeeded());
+  }
+
+  /** Sets from which score on a cluster's agent raises anomalies; null for its own. False if there is no such cluster. */
+  async setAnomalyThreshold(cluster: string, threshold: number | null, by: string): Promise<boolean> {
+    const isSet = this.#detectors.setThreshold(cluster, threshold, this.#books.page(), by);
+    await this.#judgedAnew(this.#armIfNeeded());
+    return isSet;
+  }
+
+  /** What a cluster's detector is, and was asked; null if there is no such cluster. */
+  async detectorPage(cluster: string): Promise<DetectorPage | null> {
+    return this.#detectors.pageOf(cluster, this.#books.page());
+  }
+
+  /** Asks a cluster's detector, whose agent answers with its next pushes. */
+  async askDetector(
+    cluster: string,
+    question: Question,
+    by: string,
+  ): Promise<Result<DetectorCommand, "not_found" | "deaf" | "busy">> {
+    const asked = this.#detectors.ask(cluster, question, by);
+    await this.#judgedAnew(this.#armIfNeeded());
+    return asked;
   }
 
   /** Sets which charts the first view has; null for those that it has by itself. */

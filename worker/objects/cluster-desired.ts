@@ -4,7 +4,7 @@
  * out the agent releases.
  */
 import type { DesiredState, SignedDesired } from "../../protocol/lease.ts";
-import { canonicalJson } from "../../protocol/lease.ts";
+import { canonicalJson, desiredStateMessage } from "../../protocol/lease.ts";
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import type { SessionMessage } from "../../protocol/session.ts";
@@ -68,7 +68,7 @@ export class ClusterDesired {
   async signed(observed: number | null): Promise<SignedDesired | undefined> {
     const desired = this.#desired;
     if (desired === null || desired.generation <= (observed ?? -1)) return undefined;
-    return (await this.#owner.edgeKey()).sign(canonicalJson(desired));
+    return (await this.#owner.edgeKey()).sign(canonicalJson(desired), desiredStateMessage);
   }
 
   /**

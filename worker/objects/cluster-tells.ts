@@ -1,4 +1,5 @@
 /** What a Cluster tells the Board of its agent, and when: `core/tell.ts` decides, this remembers and speaks. */
+import type { DetectorWish } from "../../protocol/detector.ts";
 import type { Extra, Live, Push } from "../../protocol/push.ts";
 import { EXTRAS } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -62,6 +63,11 @@ export class ClusterTells {
   /** Resolves when no tell is on its way: what must come after it waits for this. */
   get arrived(): Promise<void> {
     return this.#telling;
+  }
+
+  /** What is wished of the agent's detector, as the Board said last. */
+  get wish(): DetectorWish | undefined {
+    return this.#judge.policies.detector;
   }
 
   /** Replaces what the agent says now, and tells the Board if that is news or if it was long ago. */

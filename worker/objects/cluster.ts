@@ -7,7 +7,6 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { isUsablePublicKey } from "../../protocol/key.ts";
-import type { SignedDesired } from "../../protocol/lease.ts";
 import type { Enroll, Enrolled, Push, Receipt } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
@@ -27,6 +26,7 @@ import type { ExportReceipt } from "./cluster-collected.ts";
 import { ClusterCollected } from "./cluster-collected.ts";
 import { ClusterCounts } from "./cluster-counts.ts";
 import { ClusterDesired } from "./cluster-desired.ts";
+import { wishFor } from "./cluster-detector.ts";
 import type { InputRefusal, ListedToken, NotificationReceipt } from "./cluster-inputs.ts";
 import { ClusterInputs, NOT_OPEN } from "./cluster-inputs.ts";
 import { ClusterMemory, warnOfConflicts } from "./cluster-memory.ts";
@@ -42,6 +42,9 @@ import type { PushAnswer, PushRefusal } from "./push-body.ts";
 import { NO_IDENTITY, parsePush } from "./push-body.ts";
 import type { SignedHead } from "./signed.ts";
 import { claimOf, isSignedBy } from "./signed.ts";
+
+/** What a receipt brings along, signed by the edge. */
+type Orders = Pick<Receipt, "desired" | "detector">;
 
 /** What the Board has not heard of who may speak: kept until it has, over its and this object's deaths. */
 interface Untold {
@@ -237,7 +240,9 @@ export class Cluster extends DurableObject<Env> {
     const observed = push.live?.leases.observedGeneration ?? null;
     if (observed !== null) await this.#desired.heal(observed);
     const desired = await this.#desired.signed(observed);
-    return this.#counted.answered(this.#take(keyId, push, desired, Date.now()));
+    const detector = await wishFor(this.#tells.wish, push, () => this.#loadedEdgeKey());
+    const orders = { ...(desired && { desired }), ...(detector && { detector }) };
+    return this.#counted.answered(this.#take(keyId, push, orders, Date.now()));
   }
 
   /** The key that signed, if it may speak. */
@@ -260,10 +265,10 @@ export class Cluster extends DurableObject<Env> {
   }
 
   /** The synchronous part: decide, write, answer. No await, so nothing can come between. */
-  #take(keyId: string, push: Push, desired: SignedDesired | undefined, now: Millis): PushAnswer {
+  #take(keyId: string, push: Push, orders: Orders, now: Millis): PushAnswer {
     // While the push was checked an operator may have taken its key away.
     if (this.#keyState(keyId) !== "active") return failure(NO_IDENTITY);
-    if (push.epoch === null) return this.#open(push, desired, now);
+    if (push.epoch === null) return this.#open(push, orders, now);
     const decided = step(this.#memory.marks, { ...push, epoch: push.epoch }, now);
     if (decided.kind === "fenced") {
       return failure({ code: "fenced", message: `A newer agent holds epoch ${decided.epoch}. Stop this one.` });
@@ -286,7 +291,7 @@ export class Cluster extends DurableObject<Env> {
     this.#archive.pushed(now);
     this.#counted.taken(decided.fresh.length, decided.rejected.length);
     this.#tells.hear(push, now);
-    const receipt = this.#receipt(push, decided.rejected, desired, now);
+    const receipt = this.#receipt(push, decided.rejected, orders, now);
     const { length } = push.records.items;
     if (length > 0 && decided.rejected.length === length && push.live === null) {
       return failure({ code: "push_unusable", message: "No part of the push could be used.", receipt });
@@ -294,16 +299,16 @@ export class Cluster extends DurableObject<Env> {
     return success(receipt);
   }
 
-  #open(push: Push, desired: SignedDesired | undefined, now: Millis): PushAnswer {
+  #open(push: Push, orders: Orders, now: Millis): PushAnswer {
     const held = this.#memory.marks;
     const opened = openEpoch(held, push.spool, push.base, now);
     if (opened !== held) this.ctx.storage.transactionSync(() => this.#memory.open(opened));
     this.#counted.taken(0, 0);
     this.#tells.hear(push, now);
-    return success(this.#receipt(push, [], desired, now));
+    return success(this.#receipt(push, [], orders, now));
   }
 
-  #receipt(push: Push, rejected: readonly Rejected[], desired: SignedDesired | undefined, now: Millis): Receipt {
+  #receipt(push: Push, rejected: readonly Rejected[], orders: Orders, now: Millis): Receipt {
     const marks = this.#memory.marks;
     return {
       epoch: marks?.epoch ?? 0,
@@ -313,7 +318,7 @@ export class Cluster extends DurableObject<Env> {
       serverTime: now,
       nextPushMs: push.intervalMs,
       accepts: [...this.#tells.extras(now, push.intervalMs)],
-      ...(desired === undefined ? {} : { desired }),
+      ...orders,
     };
   }
 

@@ -1,5 +1,4 @@
 /** WebCrypto in the few shapes that are needed here. Base64 is RFC 4648 with padding. */
-import { desiredStateMessage } from "../../protocol/lease.ts";
 import type { SignedDesired } from "../../protocol/lease.ts";
 
 const text = new TextEncoder();
@@ -95,7 +94,8 @@ export interface EdgeKey {
   readonly keyId: string;
   /** Raw 32 bytes, base64. */
   readonly publicKey: string;
-  sign(payload: string): Promise<SignedDesired>;
+  /** @param messageOf of a payload what is signed: its prefix says what the payload is */
+  sign(payload: string, messageOf: (payload: string) => string): Promise<SignedDesired>;
 }
 
 /** Throws on a secret that is not a PKCS #8 Ed25519 key: a deployment without it must not look alive. */
@@ -110,8 +110,8 @@ export async function loadEdgeKey(pkcs8: string): Promise<EdgeKey> {
   return {
     keyId,
     publicKey,
-    async sign(payload) {
-      const digest = await sha256(desiredStateMessage(payload));
+    async sign(payload, messageOf) {
+      const digest = await sha256(messageOf(payload));
       return { payload, keyId, signature: base64(await crypto.subtle.sign("Ed25519", key, digest)) };
     },
   };

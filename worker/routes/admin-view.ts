@@ -26,6 +26,7 @@ import { latenciesOf, outsideOf, splitService, verdictFor } from "../core/compon
 import { unconfirmedSince } from "../core/draft.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
+import { detectorOf } from "../core/detector.ts";
 import { freshUntil, outsideP95, outsideReason, probeWords } from "../core/probe.ts";
 import { THRESHOLDS } from "../core/thresholds.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
@@ -116,8 +117,10 @@ export function clusterPageModel(
   now: Millis,
 ): ClusterPageModel {
   const tell = tellOf(view, identity.cluster);
+  const detector = detectorOf(identity.cluster, tell, now);
   return {
     cluster: clusterModel(identity, tell, now),
+    detector: { state: detector.state, threshold: detector.threshold?.threshold ?? null },
     keys: identity.keys,
     services: servicesOf(tell, view.components, now),
     leases: tell === null ? [] : leaseModels(tell, view),

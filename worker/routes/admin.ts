@@ -29,6 +29,7 @@ import { openDatabase } from "../store/database.ts";
 import { recentEvents } from "../store/events.ts";
 import { archiveModel, clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
 import { componentRoutes } from "./admin-component.ts";
+import { adminDetectorRoutes } from "./admin-detector.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
 import { adminPage, FORM_MAX, formMoment, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
@@ -318,6 +319,7 @@ export const adminRoutes: readonly Route[] = [
     bodyMaxBytes: FORM_MAX,
     handle: keyAction("revokeKey"),
   },
+  ...adminDetectorRoutes,
   { method: "GET", path: "/admin/archive", policy: "admin", handle: (c) => archivePage(c, {}, [], 200) },
   { method: "POST", path: "/admin/archive/reflush", policy: "admin", bodyMaxBytes: FORM_MAX, handle: reflush },
   { method: "GET", path: "/admin/services", policy: "admin", handle: showServices },

@@ -5,6 +5,8 @@ import { DAY, SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "../core/calendar.ts";
 import type { JudgedCertificate } from "../core/certificate.ts";
 import { blindText, certificateSources, expiring, judgeCertificates, trustAnchors } from "../core/certificate.ts";
+import type { DetectorView } from "../core/detector.ts";
+import { anomaliesSaid, detectorsOf } from "../core/detector.ts";
 import { isOld } from "../core/watch.ts";
 import { boardOf } from "../objects/env.ts";
 import { raisedAnomalies } from "../store/anomalies.ts";
@@ -194,12 +196,33 @@ function daysOf(ms: number): number {
 }
 
 const AnomaliesQuery = v.object({ limit: wholeNumber(1, EVENTS_MAX, LIMIT_DEFAULT) });
+const DetectorAnswer = v.strictObject({
+  cluster: v.string(),
+  state: v.pipe(
+    v.picklist(["watching", "learning", "blind", "off", "silent", "unknown"]),
+    v.description(
+      "watching: points are judged; learning: there is no baseline yet; blind: there is nothing to judge; off: nothing looks; silent: the agent is; unknown: the agent says nothing of it",
+    ),
+  ),
+  detail: v.nullable(v.string()),
+  threshold: v.pipe(v.nullable(Ratio), v.description("In force, by the agent's last word")),
+  thresholdSince: v.nullable(Timestamp),
+  thresholdSetBy: v.pipe(
+    v.nullable(v.picklist(["agent", "edge", "limited"])),
+    v.description("limited: the edge's, moved to what the agent's configuration allows"),
+  ),
+  baseline: v.nullable(v.strictObject({ version: Count, from: Timestamp, to: Timestamp, services: Count })),
+  judgedTo: v.nullable(Timestamp),
+});
 const AnomaliesAnswer = v.strictObject({
   status: v.pipe(
-    v.picklist(["reported", "unknown"]),
-    v.description("unknown: no detector has ever reported, so that an empty list says nothing"),
+    v.picklist(["reported", "none", "partly", "unknown"]),
+    v.description(
+      "none: every cluster is watched and nothing was ever raised; partly: nothing was raised, and some are not watched; unknown: nobody looks, so that an empty list says nothing",
+    ),
   ),
   note: v.string(),
+  detectors: v.pipe(v.array(DetectorAnswer), v.description("Who looks, cluster by cluster")),
   anomalies: v.array(
     v.strictObject({
       id: v.string(),
@@ -219,18 +242,37 @@ const AnomaliesAnswer = v.strictObject({
 async function anomalies(c: AppContext): Promise<Response> {
   const query = v.safeParse(AnomaliesQuery, c.req.query());
   if (!query.success) return refuse(c, "request_malformed", `limit: ${query.issues[0].message}.`);
-  const found = await raisedAnomalies(historyDatabase(c), query.output.limit);
+  const [found, view] = await Promise.all([
+    raisedAnomalies(historyDatabase(c), query.output.limit),
+    boardOf(c.env).operatorView([]),
+  ]);
   if (!found.ok) return refuseUnavailable(c, found);
+  const detectors = detectorsOf(view.clusters, view.tells, Date.now());
   const open = found.value.filter(({ closedAt }) => closedAt === null).length;
   return answerAs(c, AnomaliesAnswer, {
-    status: found.value.length === 0 ? "unknown" : "reported",
-    note: found.value.length === 0 ? NO_DETECTOR : `${found.value.length} newest, ${open} of them open`,
+    ...anomaliesSaid(found.value.length, open, detectors),
+    detectors: detectors.map(detectorBody),
     anomalies: found.value.map(anomalyBody),
   });
 }
 
-const NO_DETECTOR =
-  "No agent has reported an anomaly yet, and none says that it looks for them: this is not the same as none";
+function detectorBody({ cluster, state, detail, threshold, baseline, judgedTo }: DetectorView) {
+  const at = (moment: number | null): string | null => (moment === null ? null : rfc3339(moment, CLOCK));
+  return {
+    cluster,
+    state,
+    detail,
+    threshold: threshold?.threshold ?? null,
+    thresholdSince: at(threshold?.since ?? null),
+    thresholdSetBy: threshold?.setBy ?? null,
+    baseline: baseline === null ? null : baselineBody(baseline),
+    judgedTo: at(judgedTo),
+  };
+}
+
+function baselineBody({ version, from, to, services }: NonNullable<DetectorView["baseline"]>) {
+  return { version, from: rfc3339(from, CLOCK), to: rfc3339(to, CLOCK), services };
+}
 
 function anomalyBody({ id, cluster, subject, at, closedAt, body }: StoredAnomaly) {
   return {

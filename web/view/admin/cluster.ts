@@ -3,6 +3,7 @@ import type { AlertKind, EventKind } from "../../../protocol/record.ts";
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
+import { detectorMark } from "./detector.ts";
 import { adminDocument } from "./document.ts";
 import { age, button, marked, segment, table } from "./elements.ts";
 import type { AdminFrame, AllowedModel, ClusterPageModel, EventModel, LeaseModel } from "./model.ts";
@@ -18,6 +19,7 @@ export function renderCluster(model: ClusterPageModel, frame: AdminFrame): strin
     ["Agent", cluster.agentVersion ?? "–"],
     ["Its clock", skewText(cluster.skewMs)],
     ["Sources", sourceList(cluster.sources, frame)],
+    ["Anomalies", anomaliesText(model)],
   ];
   return adminDocument(
     frame,
@@ -44,6 +46,11 @@ ${events(model.events, frame)}
 <h2>Keys</h2>
 ${keys(model, frame)}`,
   );
+}
+
+function anomaliesText({ cluster, detector }: ClusterPageModel): Html {
+  const threshold = detector.threshold === null ? "" : `, threshold ${detector.threshold}`;
+  return markup`${detectorMark(detector.state)}<a href="/admin/clusters/${segment(cluster.name)}/anomalies">Threshold and baseline${threshold}</a>`;
 }
 
 const LEASE_MARKS: Record<LeaseState, ComponentStatus> = {

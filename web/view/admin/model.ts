@@ -8,6 +8,7 @@ import type { MaintenanceStatus } from "../../../protocol/page.ts";
 import type { AlertKind, EventKind } from "../../../protocol/record.ts";
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Millis } from "../../../protocol/time.ts";
+import type { DetectorState } from "./detector-model.ts";
 
 /** What every admin page needs besides its own facts. `timeZone` is the page's, an IANA name. */
 export interface AdminFrame {
@@ -232,6 +233,8 @@ export interface EventModel {
 
 export interface ClusterPageModel {
   readonly cluster: ClusterModel;
+  /** Who looks for anomalies there, and from which score on it speaks. `threshold` is null where nobody says. */
+  readonly detector: { readonly state: DetectorState; readonly threshold: number | null };
   readonly keys: readonly KeyModel[];
   readonly services: readonly ServiceModel[];
   readonly leases: readonly LeaseModel[];
