@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { DetectorCommand, DetectorReport } from "../protocol/detector.ts";
+import type { SignedDesired } from "../protocol/lease.ts";
 import type { EventRecord } from "../protocol/record.ts";
 import { DAY, HOUR, type Millis } from "../protocol/time.ts";
 import { carryOut } from "./answering.ts";
@@ -215,11 +216,29 @@ const WHY = {
 };
 const DETAIL_MAX = 300;
 
-/** Where nothing looks, and why. */
-export function nobodyLooks(wishes: Wishes, why: string): DetectorReport {
-  const { detail, ...wished } = wishes.report();
-  const says = detail === null ? why : `${why}; ${detail}`;
-  return { ...wished, state: "off", detail: plainLine(says, DETAIL_MAX), baseline: null, judgedTo: null };
+/** Where nothing looks, and why: what is asked is answered with that. */
+export function nobodyLooks(wishes: Wishes, why: string, now: () => Millis) {
+  return {
+    report(): DetectorReport {
+      const { detail, ...wished } = wishes.report();
+      const says = detail === null ? why : `${why}; ${detail}`;
+      return { ...wished, state: "off", detail: plainLine(says, DETAIL_MAX), baseline: null, judgedTo: null };
+    },
+    offer(signed: SignedDesired): void {
+      wishes.offer(signed);
+      const command = wishes.due;
+      if (command === null) return;
+      const { id, kind } = command;
+      wishes.answer({
+        id,
+        kind,
+        state: "forbidden",
+        at: now(),
+        says: plainLine(`nothing was done: ${why}`, DETAIL_MAX),
+      });
+    },
+    stop: async (): Promise<void> => {},
+  };
 }
 
 /** With its own pace. */

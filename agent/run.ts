@@ -88,7 +88,7 @@ export function startAgent(options: RunOptions): Agent {
   const overSession = (): Session | null => session;
   const topology = (): Topology | null => sources.mesh?.topology() ?? null;
   const onAccepts = (accepts: readonly string[]): void => door.hear(accepts);
-  const onWish = (wish: SignedDesired): void => sources.detector.wishes.offer(wish);
+  const onWish = (wish: SignedDesired): void => sources.detector.offer(wish);
   const carried = { live: readings.live, topology, onDesired, onWish, onAccepts, session: overSession };
   const mayTakeOver = options.isLeading === undefined ? {} : { mayTakeOver: options.isLeading };
   const push = { spool, intervalMs: config.interval, ...carried, ...mayTakeOver };
@@ -264,9 +264,9 @@ function startSources(options: RunOptions, clock: Clock, { sink, onEvent, change
   return { mesh, kubernetes, all, actuator, detector, stop };
 }
 
-interface RunningDetector extends Pick<Anomalies, "report"> {
-  readonly wishes: Wishes;
-  stop(): Promise<void>;
+interface RunningDetector extends Pick<Anomalies, "report" | "stop"> {
+  /** Takes in what the edge wishes of it. */
+  offer(signed: SignedDesired): void;
 }
 
 function startDetector(
@@ -280,13 +280,13 @@ function startDetector(
   const now = (): Millis => clock.now();
   const wishes = new Wishes({ allowed, keys: edgeKeys(config.leases.edgeKeys), cluster, dataDir, now, onChange, log });
   const why = !allowed.enabled ? DISABLED : prometheus === undefined ? NO_HISTORY : null;
-  if (why !== null || prometheus === undefined)
-    return { wishes, report: () => nobodyLooks(wishes, why ?? NO_HISTORY), stop: async () => {} };
+  if (why !== null || prometheus === undefined) return nobodyLooks(wishes, why ?? NO_HISTORY, now);
   // In maintenance is what a lease of ours has changed.
   const maintained = (): ReadonlySet<string> =>
     new Set(actuator.report().targets.flatMap(({ target, state }) => (state === "applied" ? [target] : [])));
   const facts = { now, isConfirmed: () => clock.isConfirmed(), maintained, golden: prometheusGolden(prometheus) };
-  return { wishes, ...startAnomalies({ wishes, cluster, dataDir, intervalMs, ...facts, onEvent, log }) };
+  const offer = (signed: SignedDesired): void => wishes.offer(signed);
+  return { offer, ...startAnomalies({ wishes, cluster, dataDir, intervalMs, ...facts, onEvent, log }) };
 }
 
 const DISABLED = "anomalies.enabled is false in agent.yaml";

@@ -141,11 +141,12 @@ export class AnomalyWatch {
     const usual = usualAt(watched.baseline, at);
     const judgement = watched.detector.judge(value, usual, noise);
     const isMaintained = maintained.has(service);
-    if (isMaintained) watched.detector.pass(value);
-    else watched.detector.learn(value, usual, noise);
     const score = isMaintained ? null : judgement.score;
     const { next, act } = raise(watched.raising, score, threshold, TUNING.refractoryPoints);
     watched.raising = next;
+    // While an anomaly is open, what it does must not become what it usually does.
+    if (isMaintained || next.calm !== null) watched.detector.pass(value);
+    else watched.detector.learn(value, usual, noise);
     return { isScored: true, raised: act === "raise" ? { service, signal, judgement } : null };
   }
 

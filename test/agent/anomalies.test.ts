@@ -115,6 +115,14 @@ describe("of a service", () => {
     expect(play(watch, [{ "shop/s3": FAILING }], { from: 60 }).said).toEqual(["61 shop/s3 +"]);
   });
 
+  it("what an open anomaly does is not learnt: the next one is as rare as the first", () => {
+    const watch = watchOf(model);
+    const fails = (n: number): Record<string, Golden>[] => Array.from({ length: n }, () => ({ "shop/s3": FAILING }));
+    const { all } = play(watch, [...fails(60), ...calm(60), ...fails(1)]);
+    const rarities = all.flatMap((one) => (one.kind === "raised" ? [one.body["onceIn"]] : []));
+    expect(rarities).toEqual([2_000, 2_000]);
+  });
+
   it.each<[string, Readonly<Record<string, Golden | null>>]>([
     ["that is new", { "shop/new": FAILING }],
     ["that is silent", { "shop/s3": null }],

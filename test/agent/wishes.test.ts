@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { nobodyLooks } from "../../agent/anomalies.ts";
 import { leftOutOf, maintainedAt, notDone, refusalOf, thresholdInForce, type Allowed } from "../../agent/core/wish.ts";
 import { edgeKeys } from "../../agent/desired.ts";
 import { Wishes } from "../../agent/wishes.ts";
@@ -117,6 +118,16 @@ describe("a command", () => {
     wishes.answer({ ...answer, state: "running" });
     const next = agent({ dataDir }).wishes;
     expect([next.due, next.report().answer?.state]).toEqual([null, "failed"]);
+  });
+
+  it("where nothing looks is answered with why, and not left to expire", () => {
+    const { wishes } = agent();
+    const nobody = nobodyLooks(wishes, "anomalies.enabled is false in agent.yaml", () => NOW);
+    nobody.offer(signed(wish({ command: COMMAND })));
+    expect([wishes.due, nobody.report()]).toMatchObject([
+      null,
+      { state: "off", detail: "anomalies.enabled is false in agent.yaml", answer: { state: "forbidden" } },
+    ]);
   });
 
   it("waits visibly, and is still due", () => {

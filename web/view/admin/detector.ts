@@ -99,8 +99,7 @@ function thresholdForm({ cluster, wished, threshold, form }: DetectorPageModel):
   return markup`<form class="sheet" method="post" action="${pathOf(cluster)}">
 ${faultOf(form.faults, null, "fault-form")}
 <div class="field"><label for="threshold">Raise from this score on, ${THRESHOLD_MIN} to ${THRESHOLD_MAX}</label><input id="threshold" name="threshold" type="number" inputmode="decimal" step="0.01" min="${THRESHOLD_MIN}" max="${THRESHOLD_MAX}" required value="${value}"${invalid(form.faults, "threshold", "fault-threshold", "hint-threshold")}><small id="hint-threshold">0.85 is what deviates as one in 525 points before it did; 0.90, as one in 759.</small>${faultOf(form.faults, "threshold", "fault-threshold")}</div>
-<p class="actions"><button class="secondary" formaction="${pathOf(cluster)}/preview">Preview the last 7 days</button> <button class="primary">Set</button></p></form>
-${wished !== null && button(`${pathOf(cluster)}/own`, "Leave it to agent.yaml")}`;
+<p class="actions"><button class="secondary" formaction="${pathOf(cluster)}/preview">Preview the last 7 days</button> <button class="primary">Set</button>${wished !== null && markup` <button class="quiet" formaction="${pathOf(cluster)}/own" formnovalidate>Leave it to agent.yaml</button>`}</p></form>`;
 }
 
 function baselineForms({ cluster, baseline }: DetectorPageModel): Html {
