@@ -109,6 +109,20 @@ describe("observatory_anomaly_detections_total", () => {
     expect(told({ watched: null })["observatory_anomaly_detectors"]).toBe("NaN");
   });
 
+  it.each([
+    ["watched", "watching", NOON + DAY, "1"],
+    ["looked at by nobody", "off", NOON + DAY, "0"],
+    ["silent", "watching", NOON, "0"],
+  ] as const)(
+    "a cluster that is %s is told as that, though nothing was ever raised",
+    (_name, state, expiresAt, expected) => {
+      const detector = { state } as NonNullable<MetricsFacts["clusters"][number]["detector"]>;
+      const clusters = [toldCluster({ detector, expiresAt })];
+      const found = told({ clusters, watched: { at: NOON, certificates: [], anomalies: [] } });
+      expect(found["observatory_anomaly_detectors"]).toBe(expected);
+    },
+  );
+
   it("counts what was raised of each service", () => {
     const anomalies = [
       { cluster: "eu-1", service: "shop/cart", raised: 3, newestAt: NOON },

@@ -5,6 +5,7 @@ import { DAY, SECOND } from "../../protocol/time.ts";
 import { certificateSources, expiring, judgeCertificates, trustAnchors } from "./certificate.ts";
 import type { CertificateVerdict } from "./certificate.ts";
 import type { Backlog, Tell } from "./component.ts";
+import { detectorOf } from "./detector.ts";
 import type { Family, Sample } from "./exposition.ts";
 import type { GatewayCounts } from "./gateway.ts";
 import type { Watched } from "./watch.ts";
@@ -17,7 +18,7 @@ const EXPIRING_DAYS = 7;
 /** A cluster as its last tell left it; `services` is how many it reported. */
 export interface ToldCluster extends Pick<
   Tell,
-  "cluster" | "heardAt" | "expiresAt" | "agentVersion" | "skewMs" | "sources" | "backlog" | "gateway"
+  "cluster" | "heardAt" | "expiresAt" | "agentVersion" | "skewMs" | "sources" | "backlog" | "gateway" | "detector"
 > {
   readonly services: number;
 }
@@ -115,16 +116,20 @@ function certificateFamilies({ watched, clusters }: MetricsFacts, now: Millis): 
   ];
 }
 
-function anomalyFamilies({ watched }: MetricsFacts, now: Millis): readonly Family[] {
+function anomalyFamilies({ watched, clusters }: MetricsFacts, now: Millis): readonly Family[] {
   const anomalies = watched?.anomalies ?? [];
+  const saying = new Set(clusters.flatMap(({ cluster, detector }) => (detector === undefined ? [] : [cluster])));
+  const looking = clusters.filter((one) => detectorOf(one.cluster, one, now).state === "watching").length;
+  // Of an agent of before that it has raised something is all that is known.
+  const ever = new Set(anomalies.map(({ cluster }) => cluster).filter((cluster) => !saying.has(cluster))).size;
   return [
     counter(
       "observatory_anomaly_detections",
       "Anomalies raised. Without a series no detector has ever reported, which is not the same as none.",
       anomalies.map(({ cluster, service, raised }) => ({ labels: { cluster, service }, value: raised })),
     ),
-    gauge("observatory_anomaly_detectors", "Clusters whose detector has ever reported. NaN if that cannot be read.", [
-      { value: watched === null ? Number.NaN : new Set(anomalies.map(({ cluster }) => cluster)).size },
+    gauge("observatory_anomaly_detectors", "Clusters that are watched for anomalies now. NaN if that cannot be read.", [
+      { value: watched === null && saying.size === 0 ? Number.NaN : looking + ever },
     ]),
     gauge("observatory_watch_age_seconds", "How old what is told of certificates and anomalies is.", [
       { value: watched === null ? Number.NaN : (now - watched.at) / SECOND },

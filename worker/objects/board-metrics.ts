@@ -55,6 +55,7 @@ export class BoardMetrics {
         sources: tell.sources,
         backlog: tell.backlog,
         ...(tell.gateway === undefined ? {} : { gateway: tell.gateway }),
+        ...(tell.detector === undefined ? {} : { detector: tell.detector }),
         services: tell.services.length,
       })),
       // Not the snapshot: ninety days of each component are most of its work, and nobody reads them here.

@@ -4,6 +4,7 @@ import type { Millis } from "../../protocol/time.ts";
 import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "../core/calendar.ts";
 import { certificateSources, expiring, judgeCertificates } from "../core/certificate.ts";
+import { anomaliesSaid, detectorsOf } from "../core/detector.ts";
 import {
   ofThose,
   REVIEW_VERDICTS,
@@ -60,7 +61,10 @@ const OverviewAnswer = v.strictObject({
     }),
     anomalies: v.strictObject({
       ...Reviewed,
-      raised: v.pipe(v.nullable(Count), v.description("Since the archive began; null: no detector has reported")),
+      raised: v.pipe(
+        v.nullable(Count),
+        v.description("Since the archive began; null: nobody looks, or not everywhere"),
+      ),
     }),
   }),
 });
@@ -84,7 +88,7 @@ async function overview(c: AppContext): Promise<Response> {
       errorRate: ofThose(reviewErrors(traffic), total, fresh.length),
       p95Latency: ofThose(reviewP95(traffic), total, fresh.length),
       certificates: certificatesOf(view, watched, now),
-      anomalies: anomaliesOf(watched),
+      anomalies: anomaliesOf(view, watched, now),
     },
   });
 }
@@ -117,10 +121,17 @@ function certificatesOf({ tells }: OperatorView, watched: Watched | null, now: M
   return { ...reviewCertificates(known), expiring7d: isKnown ? count : null };
 }
 
-function anomaliesOf(watched: Watched | null) {
-  const raised = watched?.anomalies.reduce((sum, one) => sum + one.raised, 0) ?? 0;
-  const reason = raised > 0 ? `${raised} raised since the archive began` : "no detector has reported yet";
-  return { verdict: "unknown" as const, reason, raised: raised === 0 ? null : raised };
+/** Since the archive began, which is no rate: only none at all, where all clusters are watched, is good for sure. */
+function anomaliesOf({ clusters, tells }: OperatorView, watched: Watched | null, now: Millis) {
+  if (watched === null) return { verdict: "unknown" as const, reason: "history cannot be reached", raised: null };
+  const raised = watched.anomalies.reduce((sum, one) => sum + one.raised, 0);
+  const { status, note } = anomaliesSaid(0, 0, detectorsOf(clusters, tells, now));
+  const isNone = status === "none" && raised === 0 && !isOld(watched, now);
+  return {
+    verdict: isNone ? ("ok" as const) : ("unknown" as const),
+    reason: raised > 0 ? `${raised} raised since the archive began` : note,
+    raised: raised > 0 || isNone ? raised : null,
+  };
 }
 
 export const overviewRoute: Route = {
