@@ -99,6 +99,24 @@ describe("a cumulative series", () => {
       3,
     ],
     [
+      "its process began anew and has counted more since",
+      [
+        [at(0), [point(at(0), 5)]],
+        [at(10), [point(at(10), 9, { startAt: at(4) })]],
+      ],
+      9,
+    ],
+    [
+      "a process that was replaced says a last word",
+      [
+        [at(0), [point(at(0), 5)]],
+        [at(10), [point(at(10), 3, { startAt: at(4) })]],
+        [at(15), [point(at(15), 8)]],
+        [at(20), [point(at(20), 4, { startAt: at(4) })]],
+      ],
+      4,
+    ],
+    [
       "its counter fell without a word",
       [
         [at(0), [point(at(0), 5)]],
