@@ -90,6 +90,7 @@ describe("observatory_mtls_certificates_expiring_7d", () => {
     expect(found).toMatchObject({
       [name]: "2",
       'observatory_certificates{verdict="ok"}': "0",
+      'observatory_certificates{verdict="renewal_overdue"}': "0",
       'observatory_certificates{verdict="warning"}': "1",
       'observatory_certificates{verdict="critical"}': "1",
       'observatory_certificates{verdict="unknown"}': "1",
@@ -99,6 +100,15 @@ describe("observatory_mtls_certificates_expiring_7d", () => {
         String((NOON + 5 * DAY) / SECOND),
     });
   });
+});
+
+it("the horizon of the mesh is the end of its root, as long as somebody sees it", () => {
+  const name = 'observatory_trust_anchor_end_timestamp_seconds{cluster="eu-1",subject="CN=root"}';
+  const anchor = { subject: "CN=root", notAfter: NOON + 900 * DAY };
+  const more = { source: "tls", role: "leaf", renewAt: null, chainBeganAt: null, anchor } as const;
+  const seen = watched({ ...certificate(40), more });
+  expect(told({ clusters: [toldCluster(source("ok"))], watched: seen })[name]).toBe(String(anchor.notAfter / SECOND));
+  expect(told({ clusters: [toldCluster(source("down"))], watched: seen })[name]).toBeUndefined();
 });
 
 describe("observatory_anomaly_detections_total", () => {
