@@ -5,7 +5,8 @@ import { knownMaintenance } from "./anomalies.ts";
 import { previewThresholds, retrain, rollBack, timeText } from "./baseline.ts";
 import type { AgentConfig } from "./config.ts";
 import type { LeftOut } from "./core/model.ts";
-import { prometheusGolden } from "./source/golden.ts";
+import { ownGolden } from "./own-golden.ts";
+import { prometheusGolden, type GoldenSource } from "./source/golden.ts";
 
 /** A time such as `2026-11-23T10:00:00Z/2026-11-23T12:00:00Z`, with `=namespace/service` where it was one service. */
 export function parseLeftOut(text: string): Result<LeftOut, string> {
@@ -19,6 +20,16 @@ export function parseLeftOut(text: string): Result<LeftOut, string> {
       );
 }
 
+/** Where nothing is there to be learnt from. */
+export const NO_SIGNALS =
+  "anomalies are looked for in what a mesh reports: configure sources.prometheus or sources.scrape";
+
+/** Where this agent's points come from: Prometheus, or what it keeps itself; null without either. */
+export function goldenOf({ sources, dataDir }: Pick<AgentConfig, "sources" | "dataDir">): GoldenSource | null {
+  if (sources.prometheus !== undefined) return prometheusGolden(sources.prometheus);
+  return sources.scrape === undefined ? null : ownGolden(dataDir);
+}
+
 /** Prints what it does. False if nothing was changed. */
 export async function retrainBaseline(
   { sources, dataDir, anomalies }: AgentConfig,
@@ -26,12 +37,11 @@ export async function retrainBaseline(
   now: Millis,
   print: (line: string) => void,
 ): Promise<boolean> {
-  const { prometheus } = sources;
-  if (prometheus === undefined) {
-    print("a baseline is learnt from Prometheus: configure sources.prometheus");
+  const golden = goldenOf({ sources, dataDir });
+  if (golden === null) {
+    print(NO_SIGNALS);
     return false;
   }
-  const golden = prometheusGolden(prometheus);
   const leftOut = [...without, ...knownMaintenance(dataDir, now)];
   const progress = (done: number, of: number): void => print(`read day ${done} of ${of}`);
   const learnt = await retrain({ golden, dataDir, now, leftOut, threshold: anomalies.threshold, progress });
@@ -61,16 +71,13 @@ export async function previewThreshold(
   now: Millis,
   print: (line: string) => void,
 ): Promise<boolean> {
-  const { prometheus } = sources;
+  const golden = goldenOf({ sources, dataDir });
   const given = { dataDir, now, leftOut: knownMaintenance(dataDir, now), progress: () => {} };
-  if (prometheus === undefined) {
-    print("anomalies are looked for in Prometheus: configure sources.prometheus");
+  if (golden === null) {
+    print(NO_SIGNALS);
     return false;
   }
-  const seen = await previewThresholds({ ...given, golden: prometheusGolden(prometheus) }, [
-    threshold,
-    anomalies.threshold,
-  ]);
+  const seen = await previewThresholds({ ...given, golden }, [threshold, anomalies.threshold]);
   if (!seen.ok) {
     print(seen.failure.says);
     return false;

@@ -12,17 +12,19 @@ import type { AgentConfig } from "./config.ts";
 import type { OwnFacts } from "./core/own-metrics.ts";
 import { liveServices, remember, type ReadingHistory } from "./core/readings.ts";
 import { edgeKeys } from "./desired.ts";
+import { messageOf } from "./disk.ts";
 import { EventDoor } from "./door.ts";
 import { ensureEnrolled } from "./enrol.ts";
 import type { Health } from "./health.ts";
 import type { Identity } from "./identity.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
 import { onChange, type Log } from "./log.ts";
+import { OwnGolden } from "./own-golden.ts";
 import { AGENT_VERSION, Pusher, PushLoop, type PushOutcome } from "./push.ts";
+import { goldenOf, NO_SIGNALS } from "./retrain.ts";
 import { startSession, type Session } from "./session.ts";
 import { startCertificatesSource } from "./source/certificates.ts";
 import { startKubernetesSource, type KubernetesSource } from "./source/kubernetes.ts";
-import { prometheusGolden } from "./source/golden.ts";
 import type { MeshSource, WindowSink } from "./source/mesh.ts";
 import { startPrometheusSource } from "./source/prometheus.ts";
 import { startScrapeSource } from "./source/scrape.ts";
@@ -134,6 +136,21 @@ export function startAgent(options: RunOptions): Agent {
   };
 }
 
+/** Without Prometheus the agent keeps what it learns from itself. */
+function keeping(dataDir: string, sink: WindowSink, say: ReturnType<typeof onChange>): WindowSink {
+  const golden = new OwnGolden(dataDir, (error) =>
+    say("golden", "error", `points to learn from cannot be kept: ${messageOf(error)}`),
+  );
+  return {
+    closedUntil: () => sink.closedUntil(),
+    close(windows, until) {
+      const isTaken = sink.close(windows, until);
+      if (isTaken) golden.take(windows, until);
+      return isTaken;
+    },
+  };
+}
+
 /** Where closed windows go: to disk, or nowhere if that is full. */
 function windowSink(
   dataDir: string,
@@ -240,7 +257,14 @@ function startSources(options: RunOptions, clock: Clock, { sink, onEvent, change
     sources.prometheus !== undefined
       ? startPrometheusSource({ config: sources.prometheus, intervalMs, now, isConfirmed, sink })
       : sources.scrape !== undefined
-        ? startScrapeSource({ config: sources.scrape, intervalMs, dataDir, now, isConfirmed, sink })
+        ? startScrapeSource({
+            config: sources.scrape,
+            intervalMs,
+            dataDir,
+            now,
+            isConfirmed,
+            sink: keeping(dataDir, sink, say),
+          })
         : null;
   const all: NamedSource[] = mesh === null ? [] : [mesh];
   const client = sources.kubernetes === undefined ? null : createKubernetesClient(sources.kubernetes);
@@ -276,21 +300,19 @@ function startDetector(
   { onEvent, changed: onChange }: Pick<Told, "onEvent" | "changed">,
 ): RunningDetector {
   const { cluster, dataDir, interval: intervalMs, anomalies: allowed } = config;
-  const { prometheus } = config.sources;
+  const golden = goldenOf(config);
   const now = (): Millis => clock.now();
   const wishes = new Wishes({ allowed, keys: edgeKeys(config.leases.edgeKeys), cluster, dataDir, now, onChange, log });
-  const why = !allowed.enabled ? DISABLED : prometheus === undefined ? NO_HISTORY : null;
-  if (why !== null || prometheus === undefined) return nobodyLooks(wishes, why ?? NO_HISTORY, now);
+  if (!allowed.enabled || golden === null) return nobodyLooks(wishes, allowed.enabled ? NO_SIGNALS : DISABLED, now);
   // In maintenance is what a lease of ours has changed.
   const maintained = (): ReadonlySet<string> =>
     new Set(actuator.report().targets.flatMap(({ target, state }) => (state === "applied" ? [target] : [])));
-  const facts = { now, isConfirmed: () => clock.isConfirmed(), maintained, golden: prometheusGolden(prometheus) };
+  const facts = { now, isConfirmed: () => clock.isConfirmed(), maintained, golden };
   const offer = (signed: SignedDesired): void => wishes.offer(signed);
   return { offer, ...startAnomalies({ wishes, cluster, dataDir, intervalMs, ...facts, onEvent, log }) };
 }
 
 const DISABLED = "anomalies.enabled is false in agent.yaml";
-const NO_HISTORY = "anomalies are looked for in Prometheus: configure sources.prometheus";
 
 interface PushCounts {
   readonly accepted: number;
