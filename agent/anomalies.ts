@@ -158,15 +158,18 @@ class Detecting {
   #begin(): void {
     const { wishes, now } = this.#options;
     const command = wishes.due;
-    if (this.#working !== null) {
-      if (command !== null && !wishes.isUnderWay)
-        wishes.wait(command, "waits until the baseline that is being learnt is done");
-      return;
-    }
+    if (this.#working !== null) return command === null ? undefined : this.#putOff(command);
     const isOld = now() - this.#usedSince > LEARN_EVERY_MS && now() >= this.#learnAfter;
     const work = command !== null ? () => this.#carryOut(command) : isOld ? () => this.#learn() : null;
     if (work === null) return;
     this.#working = harmless(work, this.#say).finally(() => (this.#working = null));
+  }
+
+  /** A preview without a baseline is answered at once: there is nothing to wait for. */
+  #putOff(command: DetectorCommand): void {
+    const { wishes } = this.#options;
+    if (command.kind === "preview" && this.#baseline === null) void harmless(() => this.#carryOut(command), this.#say);
+    else if (!wishes.isUnderWay) wishes.wait(command, "waits until the baseline that is being learnt is done");
   }
 
   async #carryOut(command: DetectorCommand): Promise<void> {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { nobodyLooks } from "../../agent/anomalies.ts";
+import { createAnomalies, nobodyLooks } from "../../agent/anomalies.ts";
 import { leftOutOf, maintainedAt, notDone, refusalOf, thresholdInForce, type Allowed } from "../../agent/core/wish.ts";
 import { edgeKeys } from "../../agent/desired.ts";
 import { Wishes } from "../../agent/wishes.ts";
@@ -128,6 +128,23 @@ describe("a command", () => {
       null,
       { state: "off", detail: "anomalies.enabled is false in agent.yaml", answer: { state: "forbidden" } },
     ]);
+  });
+
+  it("waits for a baseline that is being learnt; a preview without any is answered at once", async () => {
+    const { wishes, dataDir } = agent();
+    // The first baseline takes for ever.
+    const golden = { name: "a slow one", lateMs: 0, query: () => new Promise<never>(() => {}) };
+    const mesh = { golden, maintained: () => new Set<string>(), onEvent: () => {}, log: () => {} };
+    const time = { intervalMs: 1, now: () => NOW, isConfirmed: () => true };
+    const anomalies = createAnomalies({ ...mesh, ...time, wishes, cluster: "demo", dataDir });
+    await anomalies.look();
+    wishes.offer(signed(wish({ command: COMMAND })));
+    await anomalies.look();
+    expect(anomalies.report().answer).toMatchObject({ state: "running", says: expect.stringContaining("waits until") });
+    const preview: DetectorCommand = { ...COMMAND, kind: "preview", id: "b".repeat(12), threshold: 0.9 };
+    wishes.offer(signed(wish({ command: preview, generation: 8 })));
+    await anomalies.look();
+    await expect.poll(() => anomalies.report().answer?.state).toBe("no_data");
   });
 
   it("waits visibly, and is still due", () => {
