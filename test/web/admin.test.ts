@@ -9,7 +9,7 @@ import { renderAdminHome } from "../../web/view/admin/home.ts";
 import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
 import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
 import type { DetectorPageModel } from "../../web/view/admin/detector-model.ts";
-import type { MaintenanceModel } from "../../web/view/admin/model.ts";
+import type { AdminHomeModel, MaintenanceModel } from "../../web/view/admin/model.ts";
 import { renderServices } from "../../web/view/admin/services.ts";
 import { renderSignIn } from "../../web/view/admin/sign-in.ts";
 import { isOpen, maintenanceSteps, standing } from "../../web/view/admin/steps.ts";
@@ -161,6 +161,19 @@ describe("the start page", () => {
     ["where it waits", "us-2: 411 facts, the oldest since 13:35 UTCthis page: 1 fact, the oldest since 13:45 UTC"],
     ["what to do about it", "Postgres said: unavailable: connection refusedSee whether the database runs"],
   ])("asks for a human about %s", (_name, words) => expect(home).toContain(words));
+
+  it("asks for a draft to be decided while its alerts fire, and says nothing of it after that", () => {
+    const drafted = (drafts: AdminHomeModel["drafts"]): string =>
+      text(renderAdminHome({ ...EMPTY_HOME, drafts }, FRAME));
+    const [open] = HOME.drafts;
+    if (open === undefined) throw new Error("no draft");
+    expect(drafted([open])).toMatch(
+      /Needs you now\s*Checkout: partial outage: a draft waits for you\..*2 alerts fire\./s,
+    );
+    const over = drafted([{ ...open, firing: 0, ended: 2, endedAt: NOW }]);
+    expect(over).toMatch(/Needs you now\s*Nothing\..*All 2 of its alerts are over/s);
+    expect(drafted([])).not.toContain("Drafts of incidents");
+  });
 
   it("says so when nothing needs one, and what to do with nothing at all", () => {
     const quiet = text(renderAdminHome({ ...EMPTY_HOME, clusters: [cluster({ sources: [] })], components: 1 }, FRAME));

@@ -8,7 +8,7 @@ import { moment } from "../english.ts";
 /** What alerts made, to be published or dismissed. Nothing where there is none. */
 export function drafts(list: readonly DraftModel[], frame: AdminFrame): Html | null {
   if (list.length === 0) return null;
-  return markup`<section class="needs"><h2>Drafts of incidents</h2>
+  return markup`<section class="needs" id="drafts"><h2>Drafts of incidents</h2>
 <p>Alerts made these. Visitors see none of it until you publish one.</p>
 <ul>${list.map((draft) => markup`<li>${one(draft, frame)}</li>`)}</ul></section>`;
 }

@@ -43,6 +43,9 @@ function needs(model: AdminHomeModel, frame: AdminFrame): Html {
     ...troubled.map((m) =>
       marked("major_outage", maintenanceLink(m), ` in ${m.cluster}: ${m.result?.reason ?? "refused"}`),
     ),
+    ...model.drafts
+      .filter(({ endedAt }) => endedAt === null)
+      .map(({ title }) => marked("partial_outage", markup`<a href="#drafts">${title}</a>: a draft waits for you.`)),
     ...model.clusters
       .filter((cluster) => cluster.state === "silent")
       .map((cluster) =>
