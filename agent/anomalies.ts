@@ -32,6 +32,8 @@ const QUERY_TIMEOUT_MS = 10_000;
 /** A baseline is learnt anew when it has been in use for longer than this, and after a failure no sooner than that, ms. */
 const LEARN_EVERY_MS = DAY;
 const LEARN_AGAIN_MS = HOUR;
+/** Between two queries of those: with what is asked of Prometheus otherwise, it stays below six an interval. */
+const LEARN_PAUSE_INTERVALS = 2;
 /** After each service that was learnt, ms: that takes a fiftieth of a core for four minutes a day, of 500 services. */
 const REST_MS = 500;
 /** The level of now, ms. */
@@ -183,7 +185,11 @@ class Detecting {
     const { golden, dataDir, now, wishes, intervalMs, log } = this.#options;
     this.#learnAfter = now() + LEARN_AGAIN_MS;
     const given = { golden, dataDir, now: now(), leftOut: this.#leftOut(), threshold: wishes.threshold };
-    const pace = { pause: () => this.#sleep(intervalMs), rest: () => this.#sleep(REST_MS), progress: () => {} };
+    const pace = {
+      pause: () => this.#sleep(LEARN_PAUSE_INTERVALS * intervalMs),
+      rest: () => this.#sleep(REST_MS),
+      progress: () => {},
+    };
     const learnt = await retrain({ ...given, ...pace });
     this.#trouble = learnt.ok ? null : learnt.failure.says;
     if (!learnt.ok) return this.#say("baseline", "warn", `no baseline could be learnt: ${learnt.failure.says}`);

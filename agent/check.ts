@@ -10,7 +10,8 @@ import { createKubernetesClient } from "./kubernetes/client.ts";
 import { DEPLOYMENTS } from "./kubernetes/objects.ts";
 import { certificateQuery, certificatesOf } from "./core/certificate-metrics.ts";
 import { locationOf, probeEndpoint } from "./source/endpoints.ts";
-import { instant, queryMesh } from "./source/prometheus.ts";
+import { queryMesh } from "./source/prometheus.ts";
+import { instant } from "./source/query.ts";
 import { scrapeTarget } from "./source/scrape.ts";
 
 const TRY_MS = 5_000;

@@ -38,17 +38,19 @@ export async function request(url: string, options: HttpRequest): Promise<Result
   }
 }
 
+/** Text as it comes: the bytes of a long answer are not held beside it. */
 async function boundedText(response: Response, bytesMax: number): Promise<string | null> {
   if (response.body === null) return "";
-  const chunks: Uint8Array[] = [];
+  const decoder = new TextDecoder();
+  let text = "";
   let bytes = 0;
   // Leaving the loop cancels the stream.
   for await (const chunk of response.body) {
     bytes += chunk.length;
     if (bytes > bytesMax) return null;
-    chunks.push(chunk);
+    text += decoder.decode(chunk, { stream: true });
   }
-  return Buffer.concat(chunks).toString();
+  return text + decoder.decode();
 }
 
 const PLAIN: Readonly<Record<string, string>> = {
@@ -81,6 +83,11 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** An object of JSON, or an array. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 // oxlint-disable-next-line no-control-regex -- control characters are what is replaced

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { failure, success, type Result } from "../../protocol/result.ts";
 import { parseJson } from "../http.ts";
+import { inTurn } from "../turn.ts";
 import type { KubernetesConfig } from "./config.ts";
 import {
   AUTOSCALERS,
@@ -67,10 +68,12 @@ export interface KubernetesClient {
 export function createKubernetesClient(config: KubernetesConfig): KubernetesClient {
   const transport = createTransport(config);
   const deployment = (namespace: string, name: string): string => objectPath(DEPLOYMENTS, namespace, name);
+  // Those of all namespaces begin together, at the start and when the API server was away, and each holds a page whole.
+  const oneByOne = inTurn();
   const groupVersion: KubernetesClient["groupVersion"] = (group, versions) => discover(transport, group, versions);
   return {
     namespaces: config.namespaces,
-    list: (resource, namespace) => listAll(transport, resource, namespace),
+    list: (resource, namespace) => oneByOne(() => listAll(transport, resource, namespace)),
     watch: (resource, namespace, options) => watch(transport, resource, namespace, options),
     deployment: (namespace, name) => one(transport, DEPLOYMENTS.schema, "GET", deployment(namespace, name)),
     patchDeployment: (namespace, name, patch) =>

@@ -14,7 +14,7 @@ import type { KubernetesClient } from "../kubernetes/client.ts";
 import { loadPlaces, savePlaces } from "./certificate-file.ts";
 import type { CertificatesConfig } from "./certificates-config.ts";
 import { lookAtEndpoints } from "./endpoints.ts";
-import { instant } from "./prometheus.ts";
+import { instant } from "./query.ts";
 import { lookAtCertManager, lookAtSecrets, type Stored } from "./stored.ts";
 
 /** Looks are spread over this share of their interval, so that not all are made at the same moment. */

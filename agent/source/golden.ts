@@ -6,7 +6,7 @@ import type { GoldenSeries } from "../core/model.ts";
 import { REQUESTS_METRIC } from "../core/mesh.ts";
 import { DURATION_METRIC, ERROR_CODES, GRPC_ERRORS, serviceOf } from "../../protocol/istio.ts";
 import { SERVICES_MAX } from "../../protocol/limits.ts";
-import { parseJson, request } from "../http.ts";
+import { isRecord, parseJson, request } from "../http.ts";
 import type { PrometheusConfig } from "./prometheus.ts";
 
 /** A day of 1,000 services is 10 MB; more is refused rather than held in memory. */
@@ -126,11 +126,11 @@ async function range(
  * @returns null if it is no matrix
  */
 function readMatrix(json: unknown): readonly Found[] | null {
-  if (!isObject(json) || json["status"] !== "success" || !isObject(json["data"])) return null;
+  if (!isRecord(json) || json["status"] !== "success" || !isRecord(json["data"])) return null;
   const { resultType, result } = json["data"];
   if (resultType !== "matrix" || !Array.isArray(result)) return null;
   return result.flatMap((row: unknown) => {
-    if (!isObject(row) || !isObject(row["metric"]) || !Array.isArray(row["values"])) return [];
+    if (!isRecord(row) || !isRecord(row["metric"]) || !Array.isArray(row["values"])) return [];
     const labels = Object.entries(row["metric"]).map(([name, value]) => [name, String(value)] as const);
     const service = serviceOf(Object.fromEntries(labels));
     return service === null ? [] : [{ service, values: row["values"].flatMap(readPair) }];
@@ -142,8 +142,4 @@ function readPair(pair: unknown): readonly (readonly [number, number])[] {
   const [seconds, text] = pair as readonly unknown[];
   const value = typeof text === "string" ? Number(text) : Number.NaN;
   return typeof seconds === "number" && Number.isFinite(value) ? [[seconds, value]] : [];
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

@@ -1,5 +1,4 @@
 /** Reads the mesh from Prometheus: four queries for all services, now for readings and once a closed span for windows. */
-import * as v from "valibot";
 import type { SourceState } from "../../protocol/push.ts";
 import { SECOND, type Millis } from "../../protocol/time.ts";
 import { parseValue } from "../core/exposition.ts";
@@ -14,16 +13,16 @@ import {
   type MeshCounts,
   type Reporter,
 } from "../core/mesh.ts";
-import { nativeCounts, type NativeBucket } from "../core/native.ts";
+import { nativeCounts } from "../core/native.ts";
 import { edgeReporters, EDGE_LABELS, TOPOLOGY_INTERVALS, topologyOf } from "../core/topology.ts";
-import { failure, success, type Result } from "../../protocol/result.ts";
+import { success, type Result } from "../../protocol/result.ts";
 import type { Topology } from "../../protocol/topology.ts";
 import { dueSpan, windowSpan } from "../core/windows.ts";
-import { detailLine, parseJson, request } from "../http.ts";
+import { detailLine } from "../http.ts";
+import { inTurn } from "../turn.ts";
 import type { MeshSource, WindowSink } from "./mesh.ts";
+import { instant, type HistogramRow, type Rows } from "./query.ts";
 
-/** 1,000 services with 20 buckets in a few revisions, as JSON; more is refused rather than held in memory. */
-const ANSWER_BYTES_MAX = 32 * 1_048_576;
 /** A query may take this long, whatever the interval, ms. */
 const QUERY_TIMEOUT_MAX_MS = 10_000;
 /** Samples of a span arrive up to one scrape and this much after its end, ms. */
@@ -60,6 +59,8 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
   const spanMs = windowSpan(config.scrapeInterval);
   const lookbackMs = Math.max(LIVE_SCRAPES * config.scrapeInterval, intervalMs);
   const around = createLookout(options, lookbackMs, timeoutMs);
+  // What is now and what has closed: of 500 services each is 2 MB while it is read.
+  const oneByOne = inTurn();
   let state: SourceState = { state: "down", detail: "not asked yet", okAt: null };
   return {
     name: "prometheus",
@@ -68,7 +69,7 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
     lookAround: around.look,
     async collect() {
       const at = now();
-      const answer = await queryMesh(config, lookbackMs, at, timeoutMs);
+      const answer = await oneByOne(() => queryMesh(config, lookbackMs, at, timeoutMs));
       if (!answer.ok) {
         state = { state: "down", detail: detailLine(answer.failure), okAt: state.okAt };
         return new Map();
@@ -93,7 +94,7 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
         if (!isConfirmed()) return null;
         const span = dueSpan(sink.closedUntil(), now(), spanMs, config.scrapeInterval + LATE_MS);
         if (span === null) return null;
-        const answer = await queryMesh(config, span.until - span.from, span.until, timeoutMs);
+        const answer = await oneByOne(() => queryMesh(config, span.until - span.from, span.until, timeoutMs));
         if (!answer.ok) return answer.failure;
         if (!isConfirmed()) return null;
         const windows = [...answer.value.services].map(([service, counts]) =>
@@ -158,41 +159,6 @@ export function startPrometheusSource(options: PrometheusOptions): PrometheusSou
   };
 }
 
-/** Which bounds belong to it, left, right, count. */
-const BucketSchema = v.tuple([v.number(), v.string(), v.string(), v.string()]);
-const VectorSchema = v.object({
-  status: v.literal("success"),
-  warnings: v.optional(v.array(v.string()), []),
-  data: v.object({
-    resultType: v.literal("vector"),
-    // A row has one of the two: a number, or a native histogram.
-    result: v.array(
-      v.object({
-        metric: v.record(v.string(), v.string()),
-        value: v.optional(v.tuple([v.number(), v.string()])),
-        histogram: v.optional(
-          v.tuple([v.number(), v.object({ sum: v.string(), buckets: v.optional(v.array(BucketSchema), []) })]),
-        ),
-      }),
-    ),
-  }),
-});
-const ErrorSchema = v.object({ error: v.string() });
-
-interface Row {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-interface HistogramRow {
-  readonly labels: Row["labels"];
-  readonly buckets: readonly NativeBucket[];
-  readonly sum: number;
-}
-interface Rows {
-  readonly rows: readonly Row[];
-  readonly histograms: readonly HistogramRow[];
-  readonly warnings: readonly string[];
-}
 interface MeshAnswer {
   readonly services: ReadonlyMap<string, MeshCounts>;
   /** What an operator should know of an answer that could be used. */
@@ -292,45 +258,4 @@ function addNatives(
     }
   }
   if (unread > 0) notes.push(`native histograms of ${unread} services hold values below 0 or in a wide zero bucket`);
-}
-
-/** One instant query. NaN is no data and leaves no row; an empty vector leaves none either, which is not a zero. */
-export async function instant(
-  url: string,
-  query: string,
-  at: Millis,
-  timeoutMs: number,
-): Promise<Result<Rows, string>> {
-  const parameters = new URLSearchParams({ query, time: (at / 1_000).toFixed(3), timeout: `${timeoutMs}ms` });
-  const answer = await request(`${url}/api/v1/query?${parameters.toString()}`, {
-    timeoutMs,
-    bytesMax: ANSWER_BYTES_MAX,
-  });
-  if (!answer.ok) return failure(answer.failure);
-  const json = parseJson(answer.value.text);
-  const vector = v.safeParse(VectorSchema, json);
-  if (!vector.success) {
-    const error = v.safeParse(ErrorSchema, json);
-    return failure(
-      `HTTP ${answer.value.status}: ${error.success ? error.output.error : "not an answer of Prometheus"}`,
-    );
-  }
-  const { result } = vector.output.data;
-  const rows = result.flatMap(({ metric, value }) => {
-    const count = value === undefined ? null : parseValue(value[1]);
-    return count === null || !Number.isFinite(count) ? [] : [{ labels: metric, value: Math.max(0, count) }];
-  });
-  const histograms = result.flatMap(({ metric, histogram }) => {
-    if (histogram === undefined) return [];
-    const [, { sum, buckets }] = histogram;
-    const parsed = buckets.map(([, left, right, count]) => bucketOf(left, right, count)).filter((one) => one !== null);
-    return [{ labels: metric, buckets: parsed, sum: parseValue(sum) ?? 0 }];
-  });
-  return success({ rows, histograms, warnings: vector.output.warnings });
-}
-
-/** Null if one of them is no number. */
-function bucketOf(leftText: string, rightText: string, countText: string): NativeBucket | null {
-  const [left, right, count] = [parseValue(leftText), parseValue(rightText), parseValue(countText)];
-  return left === null || right === null || count === null || Number.isNaN(count) ? null : { left, right, count };
 }

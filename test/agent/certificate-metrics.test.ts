@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Sighting } from "../../agent/core/certificate.ts";
 import { certificateQuery, certificatesOf } from "../../agent/core/certificate-metrics.ts";
 import { startCertificatesSource } from "../../agent/source/certificates.ts";
-import { instant } from "../../agent/source/prometheus.ts";
+import { instant } from "../../agent/source/query.ts";
 import type { EventRecord } from "../../protocol/record.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { eventually } from "../support/process.ts";

@@ -9,7 +9,7 @@ import { PACE } from "../../agent/kubernetes/follow.ts";
 import { startKubernetesSource, type KubernetesSource } from "../../agent/source/kubernetes.ts";
 import type { Push } from "../../protocol/push.ts";
 import type { EventRecord } from "../../protocol/record.ts";
-import { bundleAgent } from "../../dev/bundle.ts";
+import { bundleAgent, imageSettings } from "../../dev/bundle.ts";
 import { startKubernetesServer } from "../../dev/kubernetes/server.ts";
 import { startCluster, until, type TestCluster } from "./cluster.ts";
 import { startTestEdge } from "./edge.ts";
@@ -197,11 +197,14 @@ it("an agent with 5,000 pods of 8 KB stays small, and knows them again after the
       sources: { kubernetes },
     }),
   );
-  // As in the container: one file, and bounds.
+  // As in the container.
   const main = join(folder, "agent.mjs");
   await bundleAgent(main);
-  const limits = ["--max-old-space-size=128", "--max-semi-space-size=2"];
-  const child = spawn(process.execPath, [...limits, main, "--config", file], { stdio: "ignore" });
+  const { options, env } = imageSettings();
+  const child = spawn(process.execPath, [...options, main, "--config", file], {
+    stdio: "ignore",
+    env: { ...process.env, ...env },
+  });
   try {
     await until(() => (replicas as { ready?: number } | null)?.ready === 5_000, 30_000);
     server.compact();

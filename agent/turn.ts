@@ -1,0 +1,11 @@
+/** Work that takes memory while it lasts, one after the other. */
+
+/** Runs what it is given in the order in which it was given, each when the one before has ended. */
+export function inTurn(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = last.then(work, work);
+    last = mine;
+    return mine;
+  };
+}
