@@ -10,7 +10,7 @@ const ANSWER_BYTES_MAX = 32 * 1_048_576;
 
 type Labels = Readonly<Record<string, string>>;
 
-export interface Row {
+interface Row {
   readonly labels: Labels;
   readonly value: number;
 }
@@ -44,7 +44,7 @@ export async function instant(
 }
 
 /** What Prometheus says is wrong with a request. */
-export function errorOf(json: unknown): string {
+function errorOf(json: unknown): string {
   return isRecord(json) && typeof json["error"] === "string" ? json["error"] : "not an answer of Prometheus";
 }
 
