@@ -19,7 +19,6 @@ import { success, type Result } from "../../protocol/result.ts";
 import type { Topology } from "../../protocol/topology.ts";
 import { dueSpan, windowSpan } from "../core/windows.ts";
 import { detailLine } from "../http.ts";
-import { inTurn } from "../turn.ts";
 import type { MeshSource, WindowSink } from "./mesh.ts";
 import { instant, type HistogramRow, type Rows } from "./query.ts";
 
@@ -59,8 +58,8 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
   const spanMs = windowSpan(config.scrapeInterval);
   const lookbackMs = Math.max(LIVE_SCRAPES * config.scrapeInterval, intervalMs);
   const around = createLookout(options, lookbackMs, timeoutMs);
-  // What is now and what has closed: of 500 services each is 2 MB while it is read.
-  const oneByOne = inTurn();
+  // What has closed can wait until what is now was read: of 500 services each is 2 MB meanwhile.
+  let asking: Promise<unknown> = Promise.resolve();
   let state: SourceState = { state: "down", detail: "not asked yet", okAt: null };
   return {
     name: "prometheus",
@@ -69,7 +68,9 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
     lookAround: around.look,
     async collect() {
       const at = now();
-      const answer = await oneByOne(() => queryMesh(config, lookbackMs, at, timeoutMs));
+      const asked = queryMesh(config, lookbackMs, at, timeoutMs);
+      asking = asked;
+      const answer = await asked;
       if (!answer.ok) {
         state = { state: "down", detail: detailLine(answer.failure), okAt: state.okAt };
         return new Map();
@@ -94,7 +95,8 @@ export function createPrometheusSource(options: PrometheusOptions): PrometheusSo
         if (!isConfirmed()) return null;
         const span = dueSpan(sink.closedUntil(), now(), spanMs, config.scrapeInterval + LATE_MS);
         if (span === null) return null;
-        const answer = await oneByOne(() => queryMesh(config, span.until - span.from, span.until, timeoutMs));
+        await asking;
+        const answer = await queryMesh(config, span.until - span.from, span.until, timeoutMs);
         if (!answer.ok) return answer.failure;
         if (!isConfirmed()) return null;
         const windows = [...answer.value.services].map(([service, counts]) =>
