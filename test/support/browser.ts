@@ -21,6 +21,11 @@ export async function startBrowser(keepsPages = false): Promise<Browser> {
   return chromium.launch({ executablePath: program("chromium"), args: FLAGS, ignoreDefaultArgs });
 }
 
+/** Closes every page of every context. */
+export async function closePages(browser: Browser): Promise<void> {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+}
+
 /** One that draws the same everywhere: with `fonts` alone, in grey and without the screen's colours. */
 export async function startPainter({ env }: PinnedFonts): Promise<Browser> {
   const args = [...FLAGS, "--disable-lcd-text", "--font-render-hinting=none", "--force-color-profile=srgb"];

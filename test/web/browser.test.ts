@@ -7,7 +7,7 @@ import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
 import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { ADMIN_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
-import { startBrowser } from "../support/browser.ts";
+import { closePages, startBrowser } from "../support/browser.ts";
 import { incident } from "./announcements.ts";
 import { FRAME, HOME, maintenance, NEW_MAINTENANCE } from "./admin-models.ts";
 import type { PageServer } from "./page-server.ts";
@@ -55,7 +55,11 @@ beforeEach(async () => {
     return null;
   });
 });
-afterEach(() => server.stop());
+afterEach(async () => {
+  // First: a page whose server goes away says so, in the middle of the next test.
+  await closePages(browser);
+  server.stop();
+});
 
 /** A page whose clock stands at NOW until a test moves it; it collects what the console says. */
 async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {

@@ -5,7 +5,7 @@ import { MINUTE, SECOND } from "../../protocol/time.ts";
 import { renderComponent } from "../../web/view/component.ts";
 import { COMPONENT_POLICY } from "../../web/view/policy.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
-import { startBrowser } from "../support/browser.ts";
+import { closePages, startBrowser } from "../support/browser.ts";
 import { CHARTS } from "./component-charts.ts";
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
@@ -34,7 +34,10 @@ beforeEach(async () => {
     const body = renderComponent({ ...view, log, component: ID, range: "day", charts: CHARTS });
     return body === null || path !== `/components/${ID}` ? null : { policy: COMPONENT_POLICY, body };
   });
-  return () => server.stop();
+  return async () => {
+    await closePages(browser);
+    server.stop();
+  };
 });
 
 async function open(width = 1_280): Promise<Page> {
@@ -57,7 +60,6 @@ describe("a component's page in a browser", () => {
     expect(server.requests.filter((line) => line.startsWith("GET"))).toEqual([`GET /components/${ID}`]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
     expect(errors).toEqual([]);
-    await page.context().close();
   });
 
   it("reads charts and bars out: with the arrow keys aloud, under the pointer beside them", async () => {
@@ -75,7 +77,6 @@ describe("a component's page in a browser", () => {
     await page.locator(".bars").focus();
     await page.keyboard.press("ArrowLeft");
     expect(await readOut(page, ".full .h")).toMatch(/^23 Nov: /);
-    await page.context().close();
   });
 
   it("shows what a frame says of it, keeps its charts and an open table, and says it", async () => {
@@ -91,7 +92,6 @@ describe("a component's page in a browser", () => {
     expect(await page.locator("#say").textContent()).toBe("Payments: Partial outage");
     expect(await page.locator("details.values").getAttribute("open")).toBe("");
     expect(await chart?.evaluate((element) => element.isConnected)).toBe(true);
-    await page.context().close();
   });
 
   it("is never green for longer than its evidence holds", async () => {
@@ -103,6 +103,5 @@ describe("a component's page in a browser", () => {
     expect(await page.locator("main .m.operational").count()).toBe(0);
     await page.clock.runFor(30 * SECOND);
     await expect.poll(() => page.locator("#copy").isVisible()).toBe(true);
-    await page.context().close();
   });
 });

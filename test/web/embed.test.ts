@@ -10,7 +10,7 @@ import { renderEmbedFrame } from "../../web/view/embed.ts";
 import { historyAtom, historyRss } from "../../web/view/feed/history.ts";
 import { WHOLE_PAGE } from "../../web/view/feed/scope.ts";
 import { FRAME_POLICY } from "../../web/view/policy.ts";
-import { startBrowser } from "../support/browser.ts";
+import { closePages, startBrowser } from "../support/browser.ts";
 import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, update } from "./announcements.ts";
 import type { PageServer, Served } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
@@ -45,7 +45,8 @@ beforeEach(async () => {
     return path === "/" ? { policy: "", body } : null;
   });
 });
-afterEach(() => {
+afterEach(async () => {
+  await closePages(browser);
   status.stop();
   site.stop();
 });

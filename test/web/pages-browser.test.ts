@@ -1,6 +1,6 @@
 /** The public documents besides the live page, in a real browser. */
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { PageChange, PageSnapshot } from "../../protocol/page.ts";
 import { renderChoose } from "../../web/view/choose.ts";
 import { renderIncident } from "../../web/view/incident.ts";
@@ -10,7 +10,7 @@ import { renderPage } from "../../web/view/page.ts";
 import { renderPast } from "../../web/view/past.ts";
 import { PAGES_POLICY, PAGE_POLICY } from "../../web/view/policy.ts";
 import { renderNothing } from "../../web/view/problem.ts";
-import { startBrowser } from "../support/browser.ts";
+import { closePages, startBrowser } from "../support/browser.ts";
 import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } from "./announcements.ts";
 import type { PageServer } from "./page-server.ts";
 import { servePages } from "./page-server.ts";
@@ -78,6 +78,7 @@ afterAll(async () => {
   await browser.close();
 });
 beforeEach(() => void (errors = []));
+afterEach(() => closePages(browser));
 
 async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
   const page = await (await browser.newContext({ timezoneId: "Etc/UTC", ...options })).newPage();
@@ -111,7 +112,6 @@ describe.each(PATHS)("%s", (path) => {
     // Nothing that expires: what is written down keeps its colour.
     const marks = await page.evaluate(() => document.body.getAnimations({ subtree: true }).length);
     expect(marks).toBe(0);
-    await page.context().close();
   });
 });
 
@@ -134,7 +134,6 @@ it("the first view runs nothing that people wrote, as it came and as its script 
   server.send({ version: 8, generatedAt: NOW + 1, components, maintenances: [] } satisfies PageChange);
   await expect.poll(() => page.locator(".w").first().innerText()).toMatch(/news$/);
   await look();
-  await page.context().close();
   server.drop();
 });
 
@@ -142,7 +141,6 @@ describe("a moment", () => {
   const times = async (path: string, timezoneId: string): Promise<readonly string[]> => {
     const page = await open(path, { timezoneId });
     const texts = await page.locator("time").allInnerTexts();
-    await page.context().close();
     return texts;
   };
 
@@ -165,7 +163,6 @@ describe("the choice of an own view", () => {
     await page.getByText("Search").click();
     await page.getByRole("button").click();
     await expect.poll(() => server.requests.at(-1)).toBe("GET /view?c=component000&c=component003");
-    await page.context().close();
   });
 });
 
@@ -187,6 +184,5 @@ describe("an own view that is open", () => {
     expect(await page.locator("h3").allInnerTexts()).toEqual(["Search"]);
     expect(await page.getByText("This is your own view.").count()).toBe(1);
     expect(errors).toEqual([]);
-    await page.context().close();
   });
 });
