@@ -17,6 +17,10 @@ import { closedWindows, expectWindowsOnce } from "../support/windows.ts";
 
 const MINUTE = 60_000;
 const MINUTES = Number(process.env["KILL_MINUTES"] ?? 3);
+/** How much longer it may take until there is something to look at. */
+const PATIENCE_MINUTES = 4;
+/** Of the mesh's seven services, each. */
+const WINDOWS_MIN = 7;
 const SEED = Number(process.env["KILL_SEED"] ?? Date.now() % 1_000_000);
 
 /** A small seeded generator (mulberry32): the same seed kills at the same moments. */
@@ -95,16 +99,20 @@ it(`no window is lost or doubled over ${MINUTES} minutes of kill -9 (seed ${SEED
   const kills = { edge: 0, agent: 0, postgres: 0 };
   const end = Date.now() + MINUTES * MINUTE;
   let round: (keyof typeof victims)[] = [];
-  while (Date.now() < end) {
+  // An agent that scrapes closes the minutes only that it saw whole: it takes longer where it was struck in each.
+  const isShort = (): boolean =>
+    closedWindows(agentDirectory).length < WINDOWS_MIN && Date.now() < end + PATIENCE_MINUTES * MINUTE;
+  while (Date.now() < end || isShort()) {
     await sleep(2_000 + random() * 16_000);
-    // Each dies once a round, in an order that differs: who is struck is no matter of luck, when is.
-    if (round.length === 0) round = shuffled(["edge", "agent", "postgres"], random);
+    // Each dies in every round, in an order that differs: who is struck is no matter of luck, when is.
+    if (round.length === 0) round = shuffled(["edge", "agent", "postgres", "edge", "postgres"], random);
     const victim = round.pop() ?? "edge";
     kills[victim]++;
     await victims[victim]();
   }
   const rate = ((await served("storefront")) - before.requests) / (Date.now() - before.at);
   const keys = closedWindows(agentDirectory);
+  expect(keys.length).toBeGreaterThanOrEqual(WINDOWS_MIN);
   const held = await expectWindowsOnce(postgres.url, agentDirectory, 2 * MINUTE);
   // And what is in them is what the mesh served: not twice, and not a counter's whole life.
   const storefront = held.filter(({ service }) => service === "shop/storefront");
@@ -113,6 +121,5 @@ it(`no window is lost or doubled over ${MINUTES} minutes of kill -9 (seed ${SEED
   expect(counted / covered / rate).toBeGreaterThan(0.85);
   expect(counted / covered / rate).toBeLessThan(1.15);
   console.log(`seed ${SEED}: ${JSON.stringify(kills)} kills, ${keys.length} windows closed, each in Postgres once`);
-  expect(keys.length).toBeGreaterThanOrEqual(7);
   expect(Math.min(...Object.values(kills))).toBeGreaterThan(0);
 });
