@@ -24,7 +24,7 @@ export function worse(a: ComponentStatus, b: ComponentStatus): ComponentStatus {
 
 /** The heaviest of some statuses; `unknown` for none at all, because no evidence is no green. */
 export function worst(statuses: readonly ComponentStatus[]): ComponentStatus {
-  return statuses.length === 0 ? "unknown" : statuses.reduce(worse);
+  return COMPONENT_STATUSES.findLast((status) => statuses.includes(status)) ?? "unknown";
 }
 
 const INDICATOR_OF = {

@@ -6,7 +6,7 @@ import { length } from "../view/english.ts";
 import { consequenceRegion } from "../view/admin/consequence.ts";
 import { maintenanceRegions } from "../view/admin/live.ts";
 import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";
-import { patch, trustedMarkup } from "./patch.ts";
+import { inert, patch } from "./patch.ts";
 import { say } from "./say.ts";
 import { openSocket } from "./socket.ts";
 
@@ -57,9 +57,7 @@ async function refresh(): Promise<void> {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     if (!answer.ok || main()?.contains(document.activeElement) === true) return;
-    const fresh = new DOMParser()
-      .parseFromString(trustedMarkup(await answer.text()), "text/html")
-      .getElementById("main");
+    const fresh = inert(await answer.text()).getElementById("main");
     // What was sent meanwhile is newer than what was asked for.
     if (fresh === null || frames !== framesBefore) return;
     main()?.replaceWith(fresh);

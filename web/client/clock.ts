@@ -23,7 +23,7 @@ export function notBefore(at: Millis): void {
  * read before may be a copy's: believed, it would turn the clock back and keep the evidence in that copy fresh.
  */
 export function learnTime({ headers }: Response): void {
-  const at = Date.parse(headers.get("date") ?? "") + Number(headers.get("age")) * 1_000;
+  const at = Date.parse(headers.get("date") as string) + Number(headers.get("age")) * 1_000;
   if (!(at > newest)) return;
   newest = at;
   if (Math.abs(at - now()) > TOLERANCE_MS) offsetMs = at - Date.now();

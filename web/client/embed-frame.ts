@@ -2,7 +2,7 @@
  * The frame that /embed.js puts into other sites. It asks for itself again while it is open, and tells the site around
  * it whether there is something to show. What a visitor closed stays closed until something else is said.
  */
-import { trustedMarkup } from "./patch.ts";
+import { inert } from "./patch.ts";
 
 const ASK_EVERY_MS = 30_000;
 const ASK_TIMEOUT_MS = 10_000;
@@ -32,8 +32,7 @@ async function ask(): Promise<void> {
   askedAt = Date.now();
   try {
     const answer = await fetch(location.pathname, { cache: "no-cache", signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
-    const text = trustedMarkup(await answer.text());
-    const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("main");
+    const fresh = inert(await answer.text()).querySelector("main");
     if (!answer.ok || fresh === null) throw new Error("no frame");
     main()?.replaceWith(fresh);
   } catch {

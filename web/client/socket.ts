@@ -11,19 +11,20 @@ export function openSocket<Message>(
   onMessage: (message: Message) => void,
   onOpen?: () => void,
 ): LiveSocket {
-  let socket: WebSocket | null = null;
+  let socket: WebSocket;
   let failures = 0;
   /** The edge says over how long its readers should spread their return: only it knows how many there are. */
   let spreadMs = 0;
   const connect = (): void => {
-    socket = new WebSocket(location.origin.replace("http", "ws") + path);
+    // http becomes ws, and https wss.
+    socket = new WebSocket(`ws${location.origin.slice("http".length)}${path}`);
     socket.onopen = () => {
       failures = 0;
       onOpen?.();
     };
     socket.onmessage = ({ data }) => {
-      // Whatever the edge sends is an object.
-      const message = JSON.parse(String(data)) as Message & { readonly spreadMs?: number };
+      // Whatever the edge sends is an object, as text.
+      const message = JSON.parse(data as string) as Message & { readonly spreadMs?: number };
       spreadMs = message.spreadMs ?? spreadMs;
       onMessage(message);
     };
@@ -33,5 +34,5 @@ export function openSocket<Message>(
     };
   };
   connect();
-  return { isOpen: () => socket?.readyState === 1 };
+  return { isOpen: () => socket.readyState === 1 };
 }

@@ -118,7 +118,7 @@ function oneQuantile(quantile: Quantile, words: LiveWords): Html {
 export function ratioText(ratio: number | null, words: LiveWords): Html {
   if (ratio === null) return nothing(words);
   const percent = ratio * 100;
-  return number(percent > 0 && percent < 0.01 ? `< ${plain(0.01, 2, words)}` : figures(percent, words), "%");
+  return number(percent > 0 && percent < 0.01 ? `< ${figures(0.01, words)}` : figures(percent, words), "%");
 }
 
 /** "12.4 req/s", or a minute's count where a second's would be a fraction of one. */

@@ -1,6 +1,7 @@
 /** The sentence at the top. */
 import type { HeadIncident, PageChange } from "../../protocol/page.ts";
 import { isOutOfDate, outlookAt, pageStatus, worseIncident } from "../../protocol/page.ts";
+import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { moment } from "./format.ts";
 import { fill } from "./words/fill.ts";
@@ -21,7 +22,7 @@ export function headline(said: Said, open: HeadIncident | null, now: Millis, loc
   if (components.length === 0) return locale.nothing;
   if (status === "operational") return locale.allWell;
   if (isOutOfDate(said, now)) return fill(locale.noNews, { at: moment(said.generatedAt, now, locale) });
-  const names = components.filter((c) => outlookAt(c, now).status === status).map((c) => c.name);
+  const names = those(components, status, now).map(({ name }) => name);
   const [ofOne = "", ofSeveral = ofOne, ofAll = ofSeveral] = locale.is[status].split("|");
   const n = names.length;
   const total = components.length;
@@ -34,9 +35,14 @@ export function headline(said: Said, open: HeadIncident | null, now: Millis, loc
   return fill(isAll ? ofAll : n > 1 ? ofSeveral : ofOne, { who });
 }
 
+/** Which of them are in that state. */
+export function those(components: Said["components"], status: ComponentStatus, now: Millis): Said["components"] {
+  return components.filter((one) => outlookAt(one, now).status === status);
+}
+
 /** " · 17 of 20 operational", or nothing where the headline has said it. */
 export function tally(components: Said["components"], now: Millis, locale: LiveLocale): string {
   const total = components.length;
-  const n = components.filter((c) => outlookAt(c, now).status === "operational").length;
+  const n = those(components, "operational", now).length;
   return n === 0 || n === total ? "" : ` · ${fill(locale.tally, { n, total })}`;
 }

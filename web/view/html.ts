@@ -23,9 +23,7 @@ function render(part: Part): string {
 
 /** A template of markup. Space at line ends is the source's layout and is not sent. */
 export function markup(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  let text = strings[0] ?? "";
-  parts.forEach((part, i) => (text += render(part) + (strings[i + 1] ?? "")));
-  return new Html(text);
+  return new Html(strings.reduce((text, string, i) => text + render(parts[i - 1]) + string));
 }
 
 /**

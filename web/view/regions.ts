@@ -11,7 +11,7 @@ import { length, moment, quantileText, rateText, ratioText } from "./format.ts";
 import type { Html } from "./html.ts";
 import { markup } from "./html.ts";
 import { shape } from "./shape.ts";
-import { headline, tally } from "./headline.ts";
+import { headline, tally, those } from "./headline.ts";
 import { fill, translated } from "./words/fill.ts";
 import type { LiveLocale, Locale } from "./words/locale.ts";
 
@@ -67,7 +67,7 @@ export function stillRegions(change: Shown, now: Millis, locale: Locale): Region
 /** A group's worst state, and how many of its components are in it. */
 function groupRegion(components: readonly LiveComponent[], now: Millis, { status: words }: LiveLocale): Html {
   const status = pageStatus(components, now);
-  const count = components.filter((one) => outlookAt(one, now).status === status).length;
+  const count = those(components, status, now).length;
   return markup`${shape(status)}${words[status]} <b>${count}/${components.length}</b>`;
 }
 
