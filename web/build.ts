@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const ASSETS = {
-  PAGE_STYLE: "style/page.css",
+  FIRST_STYLE: "style/first.css",
+  REST_STYLE: "style/rest.css",
   PAGE_SCRIPT: "client/page.ts",
   READOUT_SCRIPT: "client/readout.ts",
   PAGES_STYLE: "style/pages.css",
@@ -36,7 +37,8 @@ async function bundle(entry: string): Promise<string> {
     legalComments: "none",
     logLevel: "warning",
   });
-  return (outputFiles[0]?.text ?? "").trim();
+  // esbuild leaves custom properties as they are, though a space before their value means nothing.
+  return (outputFiles[0]?.text ?? "").replaceAll(/(?<=[{;]--\w+:) /g, "").trim();
 }
 
 const lines = await Promise.all(
