@@ -27,7 +27,7 @@ afterAll(async () => {
 /** What visitors read, without markup. */
 async function page(): Promise<string> {
   const markup = await (await fetch(`${system.url}/`)).text();
-  return markup.replaceAll(/<script>.*?<\/script>|<style>.*?<\/style>|<[^>]*>/gs, " ").replaceAll(/\s+/g, " ");
+  return markup.replaceAll(/<script.*?<\/script>|<style>.*?<\/style>|<[^>]*>/gs, " ").replaceAll(/\s+/g, " ");
 }
 
 /** What operators read of the component. */

@@ -52,7 +52,7 @@ async function graph(token: string): Promise<Graph | undefined> {
 /** What the page reads, tags aside. */
 async function page(): Promise<string> {
   const text = await (await fetch(system.url)).text();
-  return text.replace(/<script>.*?<\/script>/gs, "").replaceAll(/<[^>]*>/g, "\n");
+  return text.replace(/<script.*?<\/script>/gs, "").replaceAll(/<[^>]*>/g, "\n");
 }
 
 it("a broken ledger is the cause, and those that need it are its symptoms", async () => {

@@ -7,7 +7,7 @@ import { COMPONENT_PAGE, FRAME } from "./admin-models.ts";
 import { NOW } from "./snapshots.ts";
 
 const text = (markup: string): string =>
-  markup.replace(/<script>.*<\/script>|<style>.*<\/style>|<[^>]*>/gs, " ").replace(/\s+/g, " ");
+  markup.replace(/<script.*?<\/script>|<style>.*?<\/style>|<[^>]*>/gs, " ").replace(/\s+/g, " ");
 
 const time = { ratio: 1, majorMs: 0, partialMs: 0, degradedMs: 0, maintenanceMs: 0, unknownMs: 0 };
 

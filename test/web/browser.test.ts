@@ -25,6 +25,8 @@ let server: PageServer;
 /** What the server answers on / just now, and when it rendered it. */
 let current: PageSnapshot;
 let renderedAt: number;
+/** What another version of the edge has in its styles. */
+let restyled: string;
 let errors: string[];
 
 const asked = maintenance({ deliveredAt: null, acceptedAt: null, appliedAt: null, result: null });
@@ -33,6 +35,7 @@ beforeEach(async () => {
   current = healthy();
   renderedAt = NOW;
   errors = [];
+  restyled = "";
   const admin = (body: string) => ({ policy: ADMIN_POLICY, body });
   server = await servePages((path) => {
     const { lang, path: unnamed } = splitLanguage(path);
@@ -45,7 +48,7 @@ beforeEach(async () => {
         isCopy: false,
         locale: spoken,
       });
-      return { policy: PAGE_POLICY, body };
+      return { policy: PAGE_POLICY, body: body.replaceAll("</style>", () => `${restyled}</style>`) };
     }
     if (path === "/admin") return admin(renderAdminHome(HOME, FRAME));
     if (path === "/admin/maintenance/new") return admin(renderMaintenanceNew(NEW_MAINTENANCE, FRAME));
@@ -240,6 +243,25 @@ describe("the public page in a browser", () => {
     current = { ...healthy(3), generatedAt: NOW, version: 8 };
     server.send(change(current.components, NOW + 1));
     await soon(page, () => page.locator("main li").count()).toBe(3);
+    expect(errors).toEqual([]);
+  });
+
+  it("keeps its own style where another version answers, whose style its policy does not know", async () => {
+    const page = await open("/");
+    await connected();
+    const style = (): Promise<string> =>
+      page
+        .locator(".bars")
+        .first()
+        .evaluate((bars) => getComputedStyle(bars).height);
+    expect(await style()).toBe("24px");
+    for (const n of [3, 4]) {
+      restyled = `.v${n}{margin:0}`;
+      current = { ...healthy(n), generatedAt: NOW + n, version: n };
+      server.send(change(current.components, NOW + n));
+      await soon(page, () => page.locator("main li").count()).toBe(n);
+      expect(await style()).toBe("24px");
+    }
     expect(errors).toEqual([]);
   });
 

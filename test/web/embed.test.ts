@@ -214,7 +214,7 @@ describe("a badge in a browser", () => {
 
   it("turns grey by itself when what it says does not hold any more", async () => {
     const page = await open("about:blank");
-    await page.setContent(badge("Checkout", NOW + SECOND));
+    await page.setContent(badge("Checkout", NOW + 4 * SECOND));
     const visible = (face: string) => page.locator(`${face} .w`).evaluate((one) => getComputedStyle(one).visibility);
     expect([await visible(".a"), await visible(".b")]).toEqual(["visible", "hidden"]);
     await expect.poll(() => visible(".b")).toBe("visible");

@@ -13,7 +13,7 @@ const view = { now: NOW, origin: "https://status.acme.example", isCopy: false, l
 const render = (page: PageSnapshot): string => renderPage({ ...view, snapshot: page });
 const bytes = (page: PageSnapshot): number => gzipSync(render(page), { level: 6 }).length;
 const text = (markup: string): string =>
-  markup.replace(/<style>.*<\/style>|<script>.*<\/script>|<[^>]*>/gs, " ").replace(/\s+/g, " ");
+  markup.replace(/<style>.*?<\/style>|<script.*?<\/script>|<[^>]*>/gs, " ").replace(/\s+/g, " ");
 const main = (page: PageSnapshot): string => text(render(page).split("<main")[1] ?? "");
 
 describe("the first view on the wire", () => {

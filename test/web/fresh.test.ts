@@ -96,7 +96,7 @@ function rowOf(page: string, id: string): string {
 
 /** Everything that is said at `now`, by whether it is green: of each component, and of the page as a whole. */
 function greens(snapshot: PageSnapshot, now: Millis) {
-  const page = renderPage({ snapshot, now, origin: ORIGIN, isCopy: false, locale }).replace(/<script>.*/s, "");
+  const page = renderPage({ snapshot, now, origin: ORIGIN, isCopy: false, locale }).replace(/<script.*/s, "");
   const live = pageRegions(shownFirst(snapshot, now, locale), now, locale);
   const summary = summaryDocument(snapshot, ORIGIN, now);
   return {

@@ -47,7 +47,7 @@ describe("the first view", () => {
       }),
     );
     // The script stands last: nobody waits for it to read the page.
-    const [read = ""] = renderPage({ ...view, snapshot: snapshot(troubled) }).split("<script>");
+    const [read = ""] = renderPage({ ...view, snapshot: snapshot(troubled) }).split("<script");
     const bytes = gzipSync(read, { level: 6 }).length;
     expect(bytes).toBeLessThanOrEqual(FIRST_VIEW_BYTES_MAX);
   });
@@ -58,9 +58,9 @@ describe("the first view", () => {
 
   it("asks for nothing else: no file, no inline handler, no style attribute", () => {
     const page = renderPage({ ...view, snapshot: everyState() });
-    const [markup = ""] = page.split("<script>");
+    const [markup = ""] = page.split("<script");
     expect(markup).not.toMatch(
-      /\ssrc=|<link(?! rel="(icon" href="data:|canonical|alternate"))|\sstyle="|\son[a-z]+="|@import|url\(/,
+      /\ssrc=|<link(?! rel="(icon" href="data:|canonical|alternate|expect"))|\sstyle="|\son[a-z]+="|@import|url\(/,
     );
   });
 });

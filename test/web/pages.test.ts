@@ -35,7 +35,9 @@ function frameFaults(html: string, path: string): readonly string[] {
     title: !/<title>[^<]{3,} · Acme status<\/title>/.test(html),
     "way home": !html.includes('href="/"'),
     "style attribute or handler": /<[^>]*\s(style|on[a-z]+)="/.test(html),
-    "another request": /<(?:img|script|iframe)[^>]*\ssrc=|<link(?! rel="(?:icon|canonical|alternate)")/.test(html),
+    "another request": /<(?:img|script|iframe)[^>]*\ssrc=|<link(?! rel="(?:icon|canonical|alternate|expect)")/.test(
+      html,
+    ),
   };
   return Object.entries(faults).flatMap(([name, isFault]) => (isFault ? [name] : []));
 }
@@ -102,7 +104,7 @@ describe("an incident's page", () => {
     const markdowns = ["strong", "em", "code", "pre"];
     expect(tags.map(([, name]) => name).filter((name = "") => ![...ours, ...markdowns].includes(name))).toEqual([]);
     expect(main).not.toMatch(/href="(?!#|https:\/\/a\.example|"|\/)/);
-    expect(page.split("<script>")).toHaveLength(2);
+    expect(page.split("<script")).toHaveLength(2);
   });
 
   it("is not there for any other id", () => expect(renderIncident(view, "announced001")).toBeNull());

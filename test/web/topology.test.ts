@@ -89,7 +89,7 @@ const graph = (facts: Partial<GraphModel> = {}): GraphModel => ({
 /** What is read, tags and entities aside. */
 function text(page: string): string {
   return page
-    .replace(/<style>.*?<\/style>|<script>.*?<\/script>|<title>.*?<\/title>/gs, "")
+    .replace(/<style>.*?<\/style>|<script.*?<\/script>|<title>.*?<\/title>/gs, "")
     .replace(/<[^>]*>/g, " ")
     .replace(/\s+/g, " ");
 }

@@ -9,7 +9,7 @@ import { pageRegions } from "../view/regions.ts";
 import { tellChart } from "./charts.ts";
 import { learnTime, notBefore, now } from "./clock.ts";
 import { tellBars } from "./history.ts";
-import { patch, trustedMarkup } from "./patch.ts";
+import { inert, patch } from "./patch.ts";
 import { readOut } from "./pictures.ts";
 import { say } from "./say.ts";
 import { openSocket } from "./socket.ts";
@@ -68,8 +68,7 @@ async function ask(): Promise<void> {
   try {
     const answer = await fetch(location.pathname, { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
     learnTime(answer);
-    const fresh = new DOMParser().parseFromString(trustedMarkup(await answer.text()), "text/html");
-    take(JSON.parse(fresh.getElementById("days")?.dataset["page"] as string) as Shown);
+    take(JSON.parse(rendered("page", inert(await answer.text()))) as Shown);
   } catch {
     // No answer, or none of ours, is no news: the evidence shown goes on ageing.
     document.getElementById("copy")?.removeAttribute("hidden");

@@ -11,7 +11,7 @@ import { pageRegions } from "../view/regions.ts";
 import { headline } from "../view/headline.ts";
 import { fill } from "../view/words/fill.ts";
 import { learnTime, notBefore, now } from "./clock.ts";
-import { patch, trustedMarkup } from "./patch.ts";
+import { inert, patch } from "./patch.ts";
 import { say } from "./say.ts";
 import type { LiveSocket } from "./socket.ts";
 import { openSocket } from "./socket.ts";
@@ -35,19 +35,19 @@ const BARS_MS = 3_600_000;
 type Known = Pick<Shown, "archive" | "announced">;
 
 const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-const renderedAt = (): Millis => Number(rendered("now"));
+const renderedAt: Millis = Number(rendered("now"));
 /** A clock may be set back meanwhile; that is no reason to wait. */
 const since = (at: Millis): number => Math.abs(Date.now() - at);
 
 let change = JSON.parse(rendered("page")) as Shown;
-notBefore(renderedAt());
+notBefore(renderedAt);
 /** A cache kept it, nobody knows for how long, and the clock may be wrong: it is asked for at once. */
 const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
 let isKept = navigation?.transferSize === 0;
 let barsAt = Date.now();
 let askedAt = 0;
 let patienceMs = 0;
-let said = sayings(renderedAt());
+let said = sayings(renderedAt);
 
 let live: LiveSocket | null = null;
 setInterval(tick, 1_000);
@@ -119,14 +119,10 @@ async function ask(): Promise<void> {
     // This very address.
     const answer = await fetch("", { cache: "no-cache", signal: AbortSignal.timeout(ANSWER_MS) });
     learnTime(answer);
-    // Without its head: this page's policy does not know the style of another version, and would say so.
-    const [, main] = (await answer.text()).split("<main");
-    const fresh = new DOMParser()
-      .parseFromString(trustedMarkup(`<main${main}`), "text/html")
-      .getElementById("days") as HTMLElement;
+    const fresh = inert(await answer.text());
     // Whatever is not our page ends here: a sign-in of the network, somebody's archive, an error.
-    const next = JSON.parse(fresh.dataset["page"] as string) as Shown;
-    if (next.generatedAt >= change.generatedAt) replace(fresh, next);
+    const next = JSON.parse(rendered("page", fresh)) as Shown;
+    if (next.generatedAt >= change.generatedAt) replace(fresh.getElementById("days") as HTMLElement, next);
   } catch {
     // No answer is no news: the evidence shown goes on ageing.
     // And how old a kept page is, nobody can say then.
@@ -150,6 +146,8 @@ function replace(fresh: HTMLElement, next: Shown): void {
   for (const group of fresh.querySelectorAll<HTMLDetailsElement>(".g")) {
     group.open = (document.getElementById(group.id) as HTMLDetailsElement | null)?.open ?? group.open;
   }
+  // Of another version it may be, and this page's policy knows only its own.
+  fresh.querySelector("style")?.replaceWith(document.querySelector("main style") as HTMLElement);
   document.getElementById("days")?.replaceWith(fresh);
   alike(focused)[place]?.focus({ preventScroll: true });
 }

@@ -11,9 +11,9 @@ import type { FrameView } from "./frame.ts";
 import { frame } from "./frame.ts";
 import { HISTORY_DAYS, historyBars, today } from "./history.ts";
 import type { Html } from "./html.ts";
-import { json, markup } from "./html.ts";
+import { markup } from "./html.ts";
 import { shadesOf, summary } from "./metrics.ts";
-import { figures } from "./page.ts";
+import { livingFacts } from "./living.ts";
 import { stillRegions } from "./regions.ts";
 import { shownFirst } from "./shown.ts";
 import { monthsOf, sloText } from "./uptime.ts";
@@ -62,7 +62,7 @@ export function renderComponent(view: ComponentView): string | null {
   const component = snapshot.components.find(({ id }) => id === view.component);
   if (component === undefined) return null;
   const { id, name, description } = component;
-  const { words, timeZone } = locale;
+  const { words } = locale;
   return frame(view, {
     kind: "component",
     title: name,
@@ -70,7 +70,7 @@ export function renderComponent(view: ComponentView): string | null {
     status: outlookAt(component, now).status,
     path: componentPath(id, range),
     own: componentPath(id, "day"),
-    living: markup` id="days" data-page='${json(shownFirst({ ...snapshot, components: [component] }, now, locale), figures)}' data-now="${now}" data-first="${today(now, timeZone) - HISTORY_DAYS + 1}"`,
+    living: livingFacts(shownFirst({ ...snapshot, components: [component] }, now, locale), now),
     main: markup`${state(component, view)}${uptime(component, view)}${numbers(component, view)}${announcements(component, view)}<p class="vh" role="status" id="say"></p>`,
   });
 }

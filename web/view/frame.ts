@@ -54,7 +54,7 @@ export function frame({ snapshot, now, origin, isCopy, locale }: FrameView, part
     address: { origin, path },
     generatedAt,
     brand,
-    body: markup`${head(snapshot, { path, own }, locale)}<main${living}>${(isCopy || living) && markup`<p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p>`}${main}</main><footer>${living === undefined && markup`<p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>`}${ways(locale, brand)}</footer>`,
+    body: markup`${head(snapshot, { path, own }, locale)}<main>${(isCopy || living) && markup`<p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p>`}${main}${living}</main><footer>${living === undefined && markup`<p>${fill(words.asOf, { at: moment(generatedAt, 0, locale, true) })}</p>`}${ways(locale, brand)}</footer>`,
   });
 }
 

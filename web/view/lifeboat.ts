@@ -32,9 +32,9 @@ export function asCopy(html: string, { origin, path, madeAt, locale }: CopyFacts
   const note = markup`<aside class="boat"><p><b>${filled(boatMade, { at })}</b> ${filled(boat, { live })}</p></aside>`;
   return (
     html
-      .replaceAll(/<(script|noscript)>[\s\S]*?<\/\1>/g, "")
+      .replaceAll(/<(script|noscript)\b[^>]*>[\s\S]*?<\/\1>/g, "")
       // What the script would have started from.
-      .replaceAll(/ data-(?:words|page)='[^']*'/g, "")
+      .replaceAll(/<p hidden id="data"[^>]*><\/p>/g, "")
       .replace("</head>", () => `<style>${STYLE}</style></head>`)
       .replace("<header>", () => `${note.text}<header>`)
   );

@@ -1,6 +1,7 @@
 import type { PageBrand, PageComponent, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil, pageVerdict, shownStatus } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { REST_STYLE } from "./assets.generated.ts";
 import { brandLinks } from "./brand.ts";
 import { document } from "./document.ts";
 import { moment, shortDay } from "./format.ts";
@@ -10,13 +11,15 @@ import { head } from "./head.ts";
 import { headline } from "./headline.ts";
 import { HISTORY_DAYS, historyBars, today } from "./history.ts";
 import type { Html } from "./html.ts";
-import { json, markup } from "./html.ts";
+import { markup, trusted } from "./html.ts";
 import { isoText } from "./iso.ts";
+import { livingFacts } from "./living.ts";
 import { metricCharts } from "./metrics.ts";
 import { notices } from "./notice.ts";
 import { recentDays } from "./recent.ts";
 import type { Regions } from "./regions.ts";
 import { stillRegions } from "./regions.ts";
+import { shapeSheet } from "./shape.ts";
 import { shownFirst } from "./shown.ts";
 import { sloText } from "./uptime.ts";
 import { counted, fill, filled } from "./words/fill.ts";
@@ -43,7 +46,10 @@ interface Chosen {
   readonly gone: number;
 }
 
-/** The whole public page as one document: it needs nothing else to be read. */
+/**
+ * The whole public page as one document: it needs nothing else to be read. What a reader came for, the headline and what
+ * is announced, stands before everything that is not needed to paint it: on a slow line it is seen while the rest comes.
+ */
 export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: PageView): string {
   const { page, components, brand } = snapshot;
   const { words } = locale;
@@ -60,7 +66,7 @@ export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: Pa
     status: shownStatus(pageVerdict(snapshot, now)),
     generatedAt: change.generatedAt,
     brand,
-    body: markup`${head(snapshot, { path: address.path, own: chosen?.path ?? "" }, locale)}<main id="days" data-page='${json(change, figures)}' data-now="${now}"${chosen && markup` data-own="${chosen.ids.join()}"`} data-first="${today(now, locale.timeZone) - HISTORY_DAYS + 1}"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(snapshot, now, locale)}</div>${components.length === 0 ? emptyPage(snapshot, locale) : markup`${scale(now, locale)}${groups({ snapshot, regions, now, locale })}`}${late(snapshot, now, locale)}${metricCharts(snapshot, now, locale)}${recentDays(snapshot, now, locale)}</main><p class="vh" role="status" id="say"></p>${footer(origin, brand, locale)}`,
+    body: markup`${head(snapshot, { path: address.path, own: chosen?.path ?? "" }, locale)}<main id="days"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(snapshot, now, locale)}</div><style>${trusted(REST_STYLE)}</style>${shapeSheet()}${components.length === 0 ? emptyPage(snapshot, locale) : markup`${scale(now, locale)}${groups({ snapshot, regions, now, locale })}`}${late(snapshot, now, locale)}${metricCharts(snapshot, now, locale)}${recentDays(snapshot, now, locale)}${livingFacts(change, now, chosen?.ids)}</main><p class="vh" role="status" id="say"></p>${footer(origin, brand, locale)}`,
   });
 }
 
@@ -69,11 +75,6 @@ function choice({ path, ids, gone }: Chosen, locale: Locale): Html {
   const { words } = locale;
   const lost = gone > 0 && ` ${counted(words.ownGone, gone, locale, { total: ids.length })}`;
   return markup`<p class="late">${words.ownView}${lost} <a href="${locale.base}${path}/choose">${words.ownChange}</a> · <a href="${home(locale)}">${words.wholePage}</a> · <a href="${path}/badge.svg">${words.badge}</a></p>`;
-}
-
-/** Six figures are more than anybody reads, and the other ten are what a page is heavy with. */
-export function figures(_key: string, value: unknown): unknown {
-  return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
 }
 
 /** What is missing of history, and that nothing else is. The script does not render it: an open page fetches it anew. */

@@ -1,6 +1,7 @@
 import {
   ADMIN_SCRIPT_HASH,
   ADMIN_STYLE_HASH,
+  FIRST_STYLE_HASH,
   FRAME_SCRIPT_HASH,
   FRAME_STYLE_HASH,
   COMPONENT_SCRIPT_HASH,
@@ -8,7 +9,7 @@ import {
   PAGES_SCRIPT_HASH,
   PAGES_STYLE_HASH,
   PAGE_SCRIPT_HASH,
-  PAGE_STYLE_HASH,
+  REST_STYLE_HASH,
 } from "./assets.generated.ts";
 
 /**
@@ -35,8 +36,8 @@ export function withStyle(policy: string, hash: string): string {
   return policy.replace("style-src ", `style-src '${hash}' `);
 }
 
-/** The Content-Security-Policy of `renderPage`, whose script asks for `/readout.js`. */
-export const PAGE_POLICY = policy(PAGE_STYLE_HASH, `${PAGE_SCRIPT_HASH}' 'self`, "'none'");
+/** The Content-Security-Policy of `renderPage`, whose style is in two parts and whose script asks for `/readout.js`. */
+export const PAGE_POLICY = withStyle(policy(FIRST_STYLE_HASH, `${PAGE_SCRIPT_HASH}' 'self`, "'none'"), REST_STYLE_HASH);
 
 /** The Content-Security-Policy of every other public document. One has a form, which asks our own origin. */
 export const PAGES_POLICY = policy(PAGES_STYLE_HASH, PAGES_SCRIPT_HASH, "'self'");
