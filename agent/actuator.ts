@@ -203,6 +203,7 @@ class LeaseActuator implements Actuator {
       return this.#reportStep(ref, step, view, now);
     }
     if (config.dryRun) return this.#dryRun(ref, step, patch, view);
+    const former = this.#memory.target(ref);
     if (!this.#memory.remember(ref, step, now)) {
       this.#reporter.tell(ref, generationOf(step), "pending", "dataDir cannot be written, so nothing is applied", view);
       return RETRY_MAX_MS;
@@ -211,7 +212,11 @@ class LeaseActuator implements Actuator {
     const patched = await client.patchDeployment(namespace, name, patch);
     if (this.#stopped) return null;
     if (!patched.ok) {
-      if (isStatus(patched.failure, 409)) return "again";
+      if (isStatus(patched.failure, 409)) {
+        // A try that was not written is none of those that a controller's answers are counted by.
+        if (step.act === "reapply") this.#memory.put(ref, former);
+        return "again";
+      }
       return this.#unwritten(ref, step, patched.failure, view, watch);
     }
     watch.failures = 0;
@@ -235,6 +240,8 @@ class LeaseActuator implements Actuator {
   #reportStep(ref: string, step: Step, view: TargetView, now: Millis): number | null {
     if (step.act !== "report") return null;
     const { mark } = view;
+    // Told with the next look, as every ending is.
+    if (mark === null && this.#memory.rememberGone(ref, step, now)) return this.#pace.settlingMs / 5;
     if (mark !== null) this.#memory.rememberMark(ref, mark.generation, step.state === "applied", now);
     this.#reporter.tell(ref, step.generation, step.state, step.reason, view);
     if (mark !== null) this.#reporter.warnOfHold(ref, mark.generation, mark.expiresAt, now);

@@ -116,6 +116,15 @@ export class LeaseMemory {
     }
   }
 
+  /** What was in force ended without a step of this agent's, and stays so; false if the report is of something else. */
+  rememberGone(ref: string, { generation, state, reason }: Extract<Step, { act: "report" }>, now: Millis): boolean {
+    const former = this.target(ref);
+    if (former.inForce?.generation !== generation) return false;
+    const lease = this.#leaseOf(ref, generation);
+    this.put(ref, { ...former, lease, inForce: null, ending: { generation, state, reason, at: now, lease } });
+    return true;
+  }
+
   /** What the deployment's annotations say is in force. */
   rememberMark(ref: string, generation: number, isApplied: boolean, now: Millis): void {
     const former = this.target(ref);

@@ -135,18 +135,17 @@ function stepWithout(facts: StepFacts, now: Millis): Step {
   const lease = wish?.lease ?? null;
   if (wish === null || lease === null) {
     if (memory.ending !== null) return reportEnding(memory.ending, memory.ending.generation, view, now);
-    if (wish === null || memory.acknowledged === null) return { act: "idle" };
-    return report(memory.acknowledged.generation, "released", "acknowledged only, and over");
+    if (wish === null) return { act: "idle" };
+    if (memory.acknowledged !== null)
+      return report(memory.acknowledged.generation, "released", "acknowledged only, and over");
+    return memory.inForce === null ? { act: "idle" } : reportGone(memory.inForce.generation, "released", view);
   }
   if (memory.ending !== null && isOver(memory.ending, lease))
     return reportEnding(memory.ending, lease.generation, view, now);
   if (memory.acknowledged?.generation === lease.generation) return stepAcknowledged(lease, facts.isTimeKnown, now);
   if (memory.inForce?.generation === lease.generation) {
-    return report(
-      lease.generation,
-      "superseded",
-      "the agent's annotations were removed by hand, or the deployment was made anew",
-    );
+    const isPast = facts.isTimeKnown && now >= lease.expiresAt;
+    return reportGone(lease.generation, isPast ? "expired" : "superseded", view);
   }
   if (!facts.isTimeKnown) return report(lease.generation, "pending", NO_TIME, now + TIME_LOOK_MS);
   const verdict = decide(facts, lease, wish.generation, view.replicas, false, now);
@@ -185,6 +184,17 @@ function stepAcknowledged(lease: Lease, isTimeKnown: boolean, now: Millis): Step
     "acknowledged only: the agent has no right to annotate this deployment",
     isPast ? now + TIME_LOOK_MS : lease.expiresAt,
   );
+}
+
+/**
+ * What this agent saw in force, and the deployment no longer carries. Where it was over and its generation is still
+ * there, another agent has ended it as this one would have; anything else was a hand.
+ */
+function reportGone(generation: number, over: "released" | "expired" | "superseded", view: TargetView): Step {
+  if (over !== "superseded" && (view.seenGeneration ?? 0) >= generation)
+    return report(generation, over, "over, and ended by another agent");
+  const reason = "the agent's annotations were removed by hand, or the deployment was made anew";
+  return report(generation, "superseded", reason);
 }
 
 /** "Released" is said when the former pods are back, or after a while with the number that is. */

@@ -159,7 +159,7 @@ export async function startCluster(
       // The dead among them wait for ever for an answer.
       await Promise.race([
         Promise.all(actuators.map((actuator) => actuator.stop())),
-        new Promise((end) => setTimeout(end, 200)),
+        new Promise((end) => setTimeout(end, 50)),
       ]);
       client.close();
       await server.stop();
@@ -198,37 +198,41 @@ export async function untilState(
   return result;
 }
 
+/** The name of a method of the client, as it is sent. */
+type Call = Exclude<keyof KubernetesClient, "namespaces" | "close">;
+
 /**
- * A client whose process dies at its `call`-th request: before it is sent, or after the server has taken it but before
- * the agent hears so. What comes after a death never answers.
+ * A client whose process dies at the call that `isLast` picks: before it is sent, or after the server has taken it but
+ * before the agent hears so. What is under way at a death, or comes after it, never answers.
  */
 export function dyingClient(
   client: KubernetesClient,
-  call: number,
+  isLast: (call: Call) => boolean,
   when: "before" | "after",
 ): { readonly client: KubernetesClient; dead(): boolean } {
-  let calls = 0;
+  let isDead = false;
   const never = new Promise<never>(() => {});
-  const through = async <T>(send: () => Promise<T>): Promise<T> => {
-    calls += 1;
-    const mine = calls;
-    if (mine > call || (mine === call && when === "before")) return never;
+  const through = async <T>(call: Call, send: () => Promise<T>): Promise<T> => {
+    if (isDead) return never;
+    isDead = isLast(call);
+    if (isDead && when === "before") return never;
     const answer = await send();
-    return calls >= call && mine === call ? never : answer;
+    return isDead ? never : answer;
   };
   return {
-    dead: () => calls >= call,
+    dead: () => isDead,
     client: {
       namespaces: client.namespaces,
-      list: (resource, namespace) => through(() => client.list(resource, namespace)),
-      watch: (resource, namespace, options) => through(() => client.watch(resource, namespace, options)),
-      deployment: (namespace, name) => through(() => client.deployment(namespace, name)),
-      patchDeployment: (namespace, name, patch) => through(() => client.patchDeployment(namespace, name, patch)),
-      autoscalers: (namespace) => through(() => client.autoscalers(namespace)),
-      groupVersion: (group, versions) => through(() => client.groupVersion(group, versions)),
-      lease: (namespace, name) => through(() => client.lease(namespace, name)),
-      putLease: (namespace, name, lease) => through(() => client.putLease(namespace, name, lease)),
-      mayI: (access) => through(() => client.mayI(access)),
+      list: (resource, namespace) => through("list", () => client.list(resource, namespace)),
+      watch: (resource, namespace, options) => through("watch", () => client.watch(resource, namespace, options)),
+      deployment: (namespace, name) => through("deployment", () => client.deployment(namespace, name)),
+      patchDeployment: (namespace, name, patch) =>
+        through("patchDeployment", () => client.patchDeployment(namespace, name, patch)),
+      autoscalers: (namespace) => through("autoscalers", () => client.autoscalers(namespace)),
+      groupVersion: (group, versions) => through("groupVersion", () => client.groupVersion(group, versions)),
+      lease: (namespace, name) => through("lease", () => client.lease(namespace, name)),
+      putLease: (namespace, name, lease) => through("putLease", () => client.putLease(namespace, name, lease)),
+      mayI: (access) => through("mayI", () => client.mayI(access)),
       close: () => {},
     },
   };

@@ -258,6 +258,26 @@ describe("the cluster's owner wins", () => {
     expect(cluster.shows()).toEqual({ replicas: 2, annotations: { "observatory.edge/generation": "1" } });
   });
 
+  it("when a controller answers a try that was written, not one that the API server refused", async () => {
+    cluster.server.addAutoscaler("shop", "checkout", 2, { hidden: true });
+    const heard: number[] = [];
+    cluster.server.onReplicas((ref, replicas) => void (ref === "shop/checkout" && heard.push(replicas)));
+    let isStale = false;
+    const racing = { ...cluster.client };
+    racing.patchDeployment = (namespace, name, patch) => {
+      // Another client writes between the agent's read and its second try.
+      if (!isStale && cluster.shows().replicas === 2) {
+        isStale = true;
+        cluster.server.annotate(namespace, name, { touched: "1" });
+      }
+      return cluster.client.patchDeployment(namespace, name, patch);
+    };
+    const agent = cluster.agent(leasesConfig(), racing);
+    agent.offer(desired(1, [lease()]));
+    expect((await untilState(agent, "conflict")).reason).toContain("2 times");
+    expect([isStale, heard]).toEqual([true, [1, 2, 1, 2]]);
+  });
+
   it("when a GitOps owner puts replicas back twice: conflict", async () => {
     cluster.server.addOwner("shop", "checkout", 3, "argocd-controller");
     const agent = cluster.agent();
