@@ -1,5 +1,5 @@
 /**
- * Learning what is usual from Prometheus' last seven days: three queries a day of them, so that no answer is large.
+ * Learning what is usual from Prometheus' last seven days: three queries of each four hours, so that no answer is large.
  *
  * What is learnt replaces what was there in one step, and only once it is complete; what was there is kept beside it.
  *
@@ -36,10 +36,11 @@ import { replay } from "./core/replay.ts";
 import { replaceFile } from "./frames.ts";
 import { parseJson } from "./http.ts";
 import type { GoldenSource } from "./source/golden.ts";
+import { Week } from "./week.ts";
 
 const FILE = "baseline.json";
 const PREVIOUS = "baseline.previous.json";
-/** Asked for at once: of 500 services 1 MB, where a whole day would make the agent three times as large, ms. */
+/** Asked for at once: of 500 services 1 MB of Prometheus' time and of the network, ms. */
 const PART_MS = 4 * HOUR;
 const PARTS_A_DAY = DAY / PART_MS;
 /** A query over a part may take this long, ms. */
@@ -77,18 +78,31 @@ export interface Unlearnt {
 
 /** Learns, compares with what is in use, and switches. Why nothing was changed, otherwise. */
 export async function retrain(options: LearnOptions): Promise<Result<Learnt, Unlearnt>> {
+  const { from, to } = lastWeek(options.now);
+  const week = new Week(options.dataDir, pointsOf(from, to));
+  try {
+    let first: number | null = null;
+    const read = await readDays(options, from, to, (offset, part) => {
+      week.add(offset, part);
+      first ??= firstPoint(part, offset);
+    });
+    return read.ok ? await learnFrom(week, options, first) : failure({ code: "failed", says: read.failure });
+  } finally {
+    week.close();
+  }
+}
+
+/** @param first the index of the first point that somebody saw in the week; null if there is none */
+async function learnFrom(week: Week, options: LearnOptions, first: number | null): Promise<Result<Learnt, Unlearnt>> {
   const { dataDir, now, leftOut, threshold = THRESHOLD } = options;
   const { from, to } = lastWeek(now);
-  const read = await readDays(options, from, to);
-  if (!read.ok) return failure({ code: "failed", says: read.failure });
   const former = readModel(dataDir);
   const kept = mergeLeftOut(leftOut, former?.leftOut ?? [], from);
   const shadow: { now: number; before: number | null } = { now: 0, before: former === null ? null : 0 };
-  const seen = read.value.size;
-  const first = firstPoint(read.value);
   const texts: string[] = [];
   let points = 0;
-  for (const [service, series] of read.value) {
+  for (const service of week.services) {
+    const series = week.series(service);
     const one = learnService(service, series, from, kept);
     const old = former?.services[service];
     points += one.points;
@@ -97,11 +111,10 @@ export async function retrain(options: LearnOptions): Promise<Result<Learnt, Unl
     shadow.now += wouldRaise(one.signals, service, series, from, to - DAY, threshold);
     if (old !== undefined)
       shadow.before = (shadow.before ?? 0) + wouldRaise(old, service, series, from, to - DAY, threshold);
-    // What was learnt from need not be held until the last one is.
-    read.value.delete(service);
     await options.rest?.();
   }
   if (texts.length === 0) {
+    const seen = week.services.length;
     const ready = first === null ? "" : `; a day is there ${new Date(from + first * POINT_MS + DAY).toISOString()}`;
     const says = `${options.golden.name} holds less than a day of every service (${seen} seen in the last 7 days${ready})`;
     return failure({ code: "no_data", says });
@@ -113,11 +126,11 @@ export async function retrain(options: LearnOptions): Promise<Result<Learnt, Unl
   return success({ about, services: texts.length, shadow });
 }
 
-/** Of the week; null if there is none. */
-function firstPoint(services: ReadonlyMap<string, GoldenSeries>): number | null {
+/** The index of the first point that somebody saw; null if there is none. `offset` is the index of the first of these. */
+function firstPoint(services: ReadonlyMap<string, GoldenSeries>, offset = 0): number | null {
   const found = [...services.values()].map(({ rate }) => rate.findIndex((value) => !Number.isNaN(value)));
   const first = Math.min(...found.filter((index) => index >= 0));
-  return Number.isFinite(first) ? first : null;
+  return Number.isFinite(first) ? offset + first : null;
 }
 
 /** What was left out before and still lies in the week is left out again. */
@@ -141,16 +154,27 @@ export async function previewThresholds(
   if (model === null)
     return failure({ code: "no_data", says: "no baseline is in use yet: it is learnt from a day at least" });
   const { from, to } = lastWeek(options.now);
-  const read = await readDays(options, from, to);
+  const services = new Map<string, GoldenSeries>();
+  const points = pointsOf(from, to);
+  const read = await readDays(options, from, to, (offset, part) => {
+    for (const [service, one] of part) {
+      const empty = (): Float32Array => new Float32Array(points).fill(Number.NaN);
+      const whole = services.get(service) ?? { rate: empty(), errors: empty(), p95Ms: empty() };
+      services.set(service, whole);
+      whole.rate.set(one.rate, offset);
+      whole.errors.set(one.errors, offset);
+      whole.p95Ms.set(one.p95Ms, offset);
+    }
+  });
   if (!read.ok) return failure({ code: "failed", says: read.failure });
-  const first = firstPoint(read.value);
+  const first = firstPoint(services);
   if (first === null)
     return failure({ code: "no_data", says: `${options.golden.name} holds no point of the last 7 days` });
   const leftOut = mergeLeftOut(options.leftOut, model.leftOut, from);
   const raised = async (threshold: number): Promise<ReadonlyMap<string, number>> => {
-    const points = replay(model, read.value, from, leftOut, threshold);
+    const replayed = replay(model, services, from, leftOut, threshold);
     for (;;) {
-      const next = points.next();
+      const next = replayed.next();
       if (next.done === true) return next.value;
       await options.rest?.();
     }
@@ -164,32 +188,28 @@ function lastWeek(now: Millis): { readonly from: Millis; readonly to: Millis } {
   return { from: to - LEARNT_MS + POINT_MS, to };
 }
 
+function pointsOf(from: Millis, to: Millis): number {
+  return Math.round((to - from) / POINT_MS) + 1;
+}
+
+/** @param take is given each part, and the index of its first point */
 async function readDays(
   { golden, progress, pause }: LearnOptions,
   from: Millis,
   to: Millis,
-): Promise<Result<Map<string, GoldenSeries>, string>> {
-  const points = Math.round((to - from) / POINT_MS) + 1;
-  const services = new Map<string, GoldenSeries>();
-  const parts = Math.ceil((points * POINT_MS) / PART_MS);
+  take: (offset: number, services: ReadonlyMap<string, GoldenSeries>) => void,
+): Promise<Result<null, string>> {
+  const parts = Math.ceil((pointsOf(from, to) * POINT_MS) / PART_MS);
   for (let part = 0; part < parts; part++) {
     const partFrom = from + part * PART_MS;
     const partTo = Math.min(to, partFrom + PART_MS - POINT_MS);
     await pause?.();
     const read = await golden.query(partFrom, partTo, QUERY_TIMEOUT_MS, pause);
     if (!read.ok) return failure(`${new Date(partFrom).toISOString().slice(0, 10)}: ${read.failure}`);
-    const offset = Math.round((partFrom - from) / POINT_MS);
-    for (const [service, one] of read.value.services) {
-      const empty = (): Float32Array => new Float32Array(points).fill(Number.NaN);
-      const whole = services.get(service) ?? { rate: empty(), errors: empty(), p95Ms: empty() };
-      services.set(service, whole);
-      whole.rate.set(one.rate, offset);
-      whole.errors.set(one.errors, offset);
-      whole.p95Ms.set(one.p95Ms, offset);
-    }
+    take(Math.round((partFrom - from) / POINT_MS), read.value.services);
     if (partTo === to || (part + 1) % PARTS_A_DAY === 0) progress(Math.ceil((part + 1) / PARTS_A_DAY), LEARNT_MS / DAY);
   }
-  return success(services);
+  return success(null);
 }
 
 /** The model in use; null if there is none, or if the file is not what was written. */

@@ -1,9 +1,12 @@
 /** One HTTP request with a deadline and a bounded answer. What goes wrong on the way is a value that says what in plain words. */
 import { failure, success, type Result } from "../protocol/result.ts";
 
-export interface HttpAnswer {
+interface HttpHead {
   readonly status: number;
   readonly headers: Headers;
+}
+
+export interface HttpAnswer extends HttpHead {
   readonly text: string;
 }
 
@@ -19,6 +22,17 @@ export interface HttpRequest {
 }
 
 export async function request(url: string, options: HttpRequest): Promise<Result<HttpAnswer, string>> {
+  let text = "";
+  const answer = await requestPieces(url, options, (piece) => (text += piece));
+  return answer.ok ? success({ ...answer.value, text }) : answer;
+}
+
+/** The same for long answers: `take` is given the text in pieces, as it comes. */
+export async function requestPieces(
+  url: string,
+  options: HttpRequest,
+  take: (piece: string) => void,
+): Promise<Result<HttpHead, string>> {
   const deadline = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
   try {
@@ -30,27 +44,27 @@ export async function request(url: string, options: HttpRequest): Promise<Result
       ...(options.headers === undefined ? {} : { headers: options.headers }),
       ...(options.body === undefined ? {} : { body: options.body }),
     });
-    const text = await boundedText(response, options.bytesMax);
-    if (text === null) return failure(`its answer is longer than ${options.bytesMax} bytes`);
-    return success({ status: response.status, headers: response.headers, text });
+    if (!(await readBounded(response, options.bytesMax, take)))
+      return failure(`its answer is longer than ${options.bytesMax} bytes`);
+    return success({ status: response.status, headers: response.headers });
   } catch (error) {
     return failure(deadline.aborted ? `no answer within ${options.timeoutMs / 1_000} s` : plainReason(error));
   }
 }
 
-/** Text as it comes: the bytes of a long answer are not held beside it. */
-async function boundedText(response: Response, bytesMax: number): Promise<string | null> {
-  if (response.body === null) return "";
+/** Whether it was short enough: what is beyond the bound is not read. */
+async function readBounded(response: Response, bytesMax: number, take: (piece: string) => void): Promise<boolean> {
+  if (response.body === null) return true;
   const decoder = new TextDecoder();
-  let text = "";
   let bytes = 0;
   // Leaving the loop cancels the stream.
   for await (const chunk of response.body) {
     bytes += chunk.length;
-    if (bytes > bytesMax) return null;
-    text += decoder.decode(chunk, { stream: true });
+    if (bytes > bytesMax) return false;
+    take(decoder.decode(chunk, { stream: true }));
   }
-  return text + decoder.decode();
+  take(decoder.decode());
+  return true;
 }
 
 const PLAIN: Readonly<Record<string, string>> = {

@@ -1,16 +1,15 @@
 /** The golden signals of all services from Prometheus, as points of five minutes: three queries, however long the range. */
-import { failure, success, type Result } from "../../protocol/result.ts";
+import { success, type Result } from "../../protocol/result.ts";
 import { SECOND, type Millis } from "../../protocol/time.ts";
 import { POINT_MS } from "../core/golden.ts";
 import type { GoldenSeries } from "../core/model.ts";
 import { REQUESTS_METRIC } from "../core/mesh.ts";
 import { DURATION_METRIC, ERROR_CODES, GRPC_ERRORS, serviceOf } from "../../protocol/istio.ts";
 import { SERVICES_MAX } from "../../protocol/limits.ts";
-import { isRecord, parseJson, request } from "../http.ts";
+import { isRecord } from "../http.ts";
 import type { PrometheusConfig } from "./prometheus.ts";
+import { askRows } from "./query.ts";
 
-/** A day of 1,000 services is 10 MB; more is refused rather than held in memory. */
-const ANSWER_BYTES_MAX = 32 * 1_048_576;
 /** Samples of a point arrive up to one scrape and this much after its end, ms. */
 const LATE_MS = 15 * SECOND;
 const WINDOW = `[${POINT_MS / 1_000}s]`;
@@ -71,75 +70,48 @@ async function queryGolden(
 ): Promise<Result<GoldenRange, string>> {
   const points = Math.round((to - from) / POINT_MS) + 1;
   const services = new Map<string, GoldenSeries>();
+  const seconds = (ms: number): string => (ms / SECOND).toFixed(0);
+  const span = { start: seconds(from), end: seconds(to), step: `${seconds(POINT_MS)}s` };
   for (const [signal, query] of QUERIES) {
     if (signal !== "rate") await pause();
-    const found = await range(url, query(`reporter="${reporter}"`), from, to, timeoutMs);
-    if (!found.ok) return found;
-    for (const { service, values } of found.value) {
-      let series = services.get(service);
-      if (series === undefined) {
-        if (signal !== "rate" || services.size >= SERVICES_MAX) continue;
-        const empty = (): Float32Array => new Float32Array(points).fill(Number.NaN);
-        series = { rate: empty(), errors: empty(), p95Ms: empty() };
-        services.set(service, series);
-      }
-      for (const [seconds, value] of values) series[signal][Math.round((1_000 * seconds - from) / POINT_MS)] = value;
-    }
+    const asked = { query: query(`reporter="${reporter}"`), timeout: `${timeoutMs}ms`, ...span };
+    const answer = await askRows(`${url}/api/v1/query_range`, asked, timeoutMs, "matrix", (row) => {
+      if (!isRecord(row) || !isRecord(row["metric"]) || !Array.isArray(row["values"])) return true;
+      const series = seriesOf(services, row["metric"], signal, points);
+      if (series !== null) takeValues(series[signal], row["values"], from);
+      return true;
+    });
+    if (!answer.ok) return answer;
   }
   return success({ from, points, services });
 }
 
-interface Found {
-  readonly service: string;
-  /** Seconds and value; what is no finite number is no value. */
-  readonly values: readonly (readonly [number, number])[];
+/** Null of what is not of a service, and of services that the first query did not name. */
+function seriesOf(
+  services: Map<string, GoldenSeries>,
+  metric: Readonly<Record<string, unknown>>,
+  signal: keyof GoldenSeries,
+  points: number,
+): GoldenSeries | null {
+  const labels = Object.entries(metric).map(([name, value]) => [name, String(value)] as const);
+  const service = serviceOf(Object.fromEntries(labels));
+  if (service === null) return null;
+  const known = services.get(service);
+  if (known !== undefined) return known;
+  if (signal !== "rate" || services.size >= SERVICES_MAX) return null;
+  const empty = (): Float32Array => new Float32Array(points).fill(Number.NaN);
+  const series = { rate: empty(), errors: empty(), p95Ms: empty() };
+  services.set(service, series);
+  return series;
 }
 
-async function range(
-  url: string,
-  query: string,
-  from: Millis,
-  to: Millis,
-  timeoutMs: number,
-): Promise<Result<readonly Found[], string>> {
-  const parameters = new URLSearchParams({
-    query,
-    start: (from / 1_000).toFixed(0),
-    end: (to / 1_000).toFixed(0),
-    step: `${POINT_MS / 1_000}s`,
-    timeout: `${timeoutMs}ms`,
-  });
-  const answer = await request(`${url}/api/v1/query_range?${parameters.toString()}`, {
-    timeoutMs,
-    bytesMax: ANSWER_BYTES_MAX,
-  });
-  if (!answer.ok) return answer;
-  const found = readMatrix(parseJson(answer.value.text));
-  return found === null
-    ? failure(`HTTP ${answer.value.status}: not an answer of Prometheus to a range query`)
-    : success(found);
-}
-
-/**
- * Read by hand: a day of 500 services are 144,000 pairs, and a schema would copy each of them.
- *
- * @returns null if it is no matrix
- */
-function readMatrix(json: unknown): readonly Found[] | null {
-  if (!isRecord(json) || json["status"] !== "success" || !isRecord(json["data"])) return null;
-  const { resultType, result } = json["data"];
-  if (resultType !== "matrix" || !Array.isArray(result)) return null;
-  return result.flatMap((row: unknown) => {
-    if (!isRecord(row) || !isRecord(row["metric"]) || !Array.isArray(row["values"])) return [];
-    const labels = Object.entries(row["metric"]).map(([name, value]) => [name, String(value)] as const);
-    const service = serviceOf(Object.fromEntries(labels));
-    return service === null ? [] : [{ service, values: row["values"].flatMap(readPair) }];
-  });
-}
-
-function readPair(pair: unknown): readonly (readonly [number, number])[] {
-  if (!Array.isArray(pair)) return [];
-  const [seconds, text] = pair as readonly unknown[];
-  const value = typeof text === "string" ? Number(text) : Number.NaN;
-  return typeof seconds === "number" && Number.isFinite(value) ? [[seconds, value]] : [];
+/** Pairs of seconds and a number as text; what is no finite number is no value. */
+function takeValues(series: Float32Array, pairs: readonly unknown[], from: Millis): void {
+  for (const pair of pairs) {
+    if (!Array.isArray(pair)) continue;
+    const [seconds, text] = pair as readonly unknown[];
+    const value = typeof text === "string" ? Number(text) : Number.NaN;
+    if (typeof seconds === "number" && Number.isFinite(value))
+      series[Math.round((SECOND * seconds - from) / POINT_MS)] = value;
+  }
 }

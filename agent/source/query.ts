@@ -1,11 +1,12 @@
-/** One query of Prometheus about a moment, and its answer as rows. */
+/** Queries of Prometheus, and their answers row by row. */
 import { failure, success, type Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { parseValue } from "../core/exposition.ts";
 import type { NativeBucket } from "../core/native.ts";
-import { isRecord, parseJson, request } from "../http.ts";
+import { RowCutter } from "../core/rows.ts";
+import { isRecord, parseJson, requestPieces } from "../http.ts";
 
-/** 1,000 services with 20 buckets in a few revisions, as JSON; more is refused rather than held in memory. */
+/** 1,000 services with 20 buckets in a few revisions, as JSON; more is refused. */
 const ANSWER_BYTES_MAX = 32 * 1_048_576;
 
 type Labels = Readonly<Record<string, string>>;
@@ -32,15 +33,38 @@ export async function instant(
   at: Millis,
   timeoutMs: number,
 ): Promise<Result<Rows, string>> {
-  const parameters = new URLSearchParams({ query, time: (at / 1_000).toFixed(3), timeout: `${timeoutMs}ms` });
-  const answer = await request(`${url}/api/v1/query?${parameters.toString()}`, {
-    timeoutMs,
-    bytesMax: ANSWER_BYTES_MAX,
+  const rows: Row[] = [];
+  const histograms: HistogramRow[] = [];
+  const parameters = { query, time: (at / 1_000).toFixed(3), timeout: `${timeoutMs}ms` };
+  const answer = await askRows(`${url}/api/v1/query`, parameters, timeoutMs, "vector", (row) =>
+    takeRow(row, rows, histograms),
+  );
+  return answer.ok ? success({ rows, histograms, warnings: answer.value }) : answer;
+}
+
+/**
+ * One query, its rows given to `take` as they come. What was taken is worth nothing if it fails in the end.
+ *
+ * @param take false if it is no row, and so the answer none
+ * @returns the warnings of the answer
+ */
+export async function askRows(
+  path: string,
+  parameters: Readonly<Record<string, string>>,
+  timeoutMs: number,
+  resultType: "vector" | "matrix",
+  take: (row: unknown) => boolean,
+): Promise<Result<readonly string[], string>> {
+  const cutter = new RowCutter();
+  let isSound = true;
+  const url = `${path}?${new URLSearchParams(parameters).toString()}`;
+  const answer = await requestPieces(url, { timeoutMs, bytesMax: ANSWER_BYTES_MAX }, (piece) => {
+    for (const row of cutter.take(piece)) isSound &&= take(parseJson(row));
   });
   if (!answer.ok) return answer;
-  const json = parseJson(answer.value.text);
-  const rows = readVector(json);
-  return rows === null ? failure(`HTTP ${answer.value.status}: ${errorOf(json)}`) : success(rows);
+  const frame = parseJson(cutter.frame());
+  const warnings = isSound ? readFrame(frame, resultType) : null;
+  return warnings === null ? failure(`HTTP ${answer.value.status}: ${errorOf(frame)}`) : success(warnings);
 }
 
 /** What Prometheus says is wrong with a request. */
@@ -48,34 +72,33 @@ function errorOf(json: unknown): string {
   return isRecord(json) && typeof json["error"] === "string" ? json["error"] : "not an answer of Prometheus";
 }
 
+/** The warnings; null if it is no result of this type, or one with something else than rows. */
+function readFrame(json: unknown, expected: "vector" | "matrix"): readonly string[] | null {
+  if (!isRecord(json) || json["status"] !== "success" || !isRecord(json["data"])) return null;
+  const { resultType, result } = json["data"];
+  const isWhole = resultType === expected && Array.isArray(result) && result.length === 0;
+  return isWhole ? readWarnings(json["warnings"]) : null;
+}
+
 /**
  * Read by hand: buckets of 500 services are 10,000 rows, and a schema would copy each of them, six times a minute.
  *
- * @returns null if it is no vector
+ * @returns false if it is no row of a vector
  */
-function readVector(json: unknown): Rows | null {
-  if (!isRecord(json) || json["status"] !== "success" || !isRecord(json["data"])) return null;
-  const { resultType, result } = json["data"];
-  const warnings = readWarnings(json["warnings"]);
-  if (resultType !== "vector" || !Array.isArray(result) || warnings === null) return null;
-  const rows: Row[] = [];
-  const histograms: HistogramRow[] = [];
-  for (const row of result as readonly unknown[]) {
-    if (!isRecord(row) || !isLabels(row["metric"])) return null;
-    const labels = row["metric"];
-    // A row has one of the two: a number, or a native histogram.
-    if (row["histogram"] !== undefined) {
-      const histogram = readHistogram(row["histogram"], labels);
-      if (histogram === null) return null;
-      histograms.push(histogram);
-      continue;
-    }
-    const [at, text] = Array.isArray(row["value"]) ? (row["value"] as readonly unknown[]) : [];
-    if (typeof at !== "number" || typeof text !== "string") return null;
-    const count = parseValue(text);
-    if (count !== null && Number.isFinite(count)) rows.push({ labels, value: Math.max(0, count) });
+function takeRow(row: unknown, rows: Row[], histograms: HistogramRow[]): boolean {
+  if (!isRecord(row) || !isLabels(row["metric"])) return false;
+  const labels = row["metric"];
+  // A row has one of the two: a number, or a native histogram.
+  if (row["histogram"] !== undefined) {
+    const histogram = readHistogram(row["histogram"], labels);
+    if (histogram !== null) histograms.push(histogram);
+    return histogram !== null;
   }
-  return { rows, histograms, warnings };
+  const [at, text] = Array.isArray(row["value"]) ? (row["value"] as readonly unknown[]) : [];
+  if (typeof at !== "number" || typeof text !== "string") return false;
+  const count = parseValue(text);
+  if (count !== null && Number.isFinite(count)) rows.push({ labels, value: Math.max(0, count) });
+  return true;
 }
 
 function readWarnings(json: unknown): readonly string[] | null {
