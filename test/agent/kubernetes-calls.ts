@@ -89,3 +89,35 @@ export function readKubeconfig(
     caFile: ca === undefined ? null : join(folder, "ca.crt"),
   };
 }
+
+const ACCOUNT = "observatory-contract";
+
+/** A service account of a real server that may get and list the deployment `two`, by name. */
+export async function limitedAccount(
+  access: Access,
+  namespace: string,
+): Promise<{ readonly access: Access; remove(): Promise<void> }> {
+  const rbac = "rbac.authorization.k8s.io";
+  const accounts = `/api/v1/namespaces/${namespace}/serviceaccounts`;
+  const roles = `/apis/${rbac}/v1/namespaces/${namespace}/roles`;
+  const bindings = `/apis/${rbac}/v1/namespaces/${namespace}/rolebindings`;
+  const remove = async (): Promise<void> => {
+    for (const collection of [bindings, roles, accounts]) await call(access, "DELETE", `${collection}/${ACCOUNT}`);
+  };
+  await remove();
+  const metadata = { name: ACCOUNT };
+  const rules = [{ apiGroups: ["apps"], resources: ["deployments"], resourceNames: ["two"], verbs: ["get", "list"] }];
+  const bound = {
+    roleRef: { apiGroup: rbac, kind: "Role", name: ACCOUNT },
+    subjects: [{ kind: "ServiceAccount", name: ACCOUNT, namespace }],
+  };
+  await call(access, "POST", accounts, { apiVersion: "v1", kind: "ServiceAccount", metadata });
+  await call(access, "POST", roles, { apiVersion: `${rbac}/v1`, kind: "Role", metadata, rules });
+  await call(access, "POST", bindings, { apiVersion: `${rbac}/v1`, kind: "RoleBinding", metadata, ...bound });
+  const asked = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { expirationSeconds: 600 } };
+  const { body } = await call(access, "POST", `${accounts}/${ACCOUNT}/token`, asked);
+  const { token = "" } = (body["status"] ?? {}) as { readonly token?: string };
+  const { ca } = access.tls;
+  const own = { ...access, headers: { authorization: `Bearer ${token}` }, tls: ca === undefined ? {} : { ca } };
+  return { access: own, remove };
+}

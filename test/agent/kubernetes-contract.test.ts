@@ -4,111 +4,12 @@
  * exist and which the configured user must own). A behaviour that stands here is one the in-process server must have.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createKubernetesClient, type KubernetesClient } from "../../agent/kubernetes/client.ts";
 import { DEPLOYMENTS, type Deployment } from "../../agent/kubernetes/objects.ts";
 import type { WatchType } from "../../agent/kubernetes/watch.ts";
-import { startKubernetesServer, type KubernetesServer } from "../../dev/kubernetes/server.ts";
 import { until } from "./cluster.ts";
-import { call, readKubeconfig, type Access, type Answer } from "./kubernetes-calls.ts";
-
-/** A world to try the contract in: its owner's raw requests, and the agent's client under a token. */
-interface World {
-  readonly name: string;
-  start(): Promise<{
-    readonly access: Access;
-    readonly namespace: string;
-    readonly client: KubernetesClient | null;
-    stop(): Promise<void>;
-  }>;
-}
-
-const folder = mkdtempSync(join(tmpdir(), "contract-"));
-
-const inProcess: World = {
-  name: "the in-process server",
-  start: async () => {
-    const all = { verbs: ["*"], groups: ["*"], resources: ["*"] };
-    const server: KubernetesServer = await startKubernetesServer({
-      tokens: { owner: "owner", agent: "agent" },
-      rbac: [
-        { user: "owner", ...all, namespaces: ["contract"] },
-        {
-          user: "agent",
-          verbs: ["get", "list", "watch"],
-          groups: ["apps", ""],
-          resources: ["deployments", "pods"],
-          namespaces: ["contract"],
-        },
-      ],
-      leases: ["contract/observatory-contract"],
-      deployments: [
-        { namespace: "contract", name: "one", replicas: 1 },
-        { namespace: "contract", name: "two", replicas: 0 },
-        { namespace: "contract", name: "three", replicas: 0 },
-      ],
-    });
-    writeFileSync(join(folder, "token"), "owner");
-    const client = createKubernetesClient({
-      url: server.url,
-      tokenFile: join(folder, "token"),
-      namespaces: ["contract"],
-    });
-    const access = { url: server.url, headers: { authorization: "Bearer owner" }, tls: {} };
-    return { access, namespace: "contract", client, stop: () => server.stop() };
-  },
-};
-
-function realServer(kubeconfig: string): World {
-  return {
-    name: "the server of KUBECONFIG",
-    start: async () => {
-      const access = readKubeconfig(kubeconfig, folder);
-      const namespace = process.env["KUBERNETES_TEST_NAMESPACE"] ?? "observatory-contract";
-      const path = `/apis/apps/v1/namespaces/${namespace}/deployments`;
-      for (const [name, replicas] of [
-        ["one", 1],
-        ["two", 0],
-        ["three", 0],
-      ] as const) {
-        await call(access, "DELETE", `${path}/${name}`);
-        const template = {
-          metadata: { labels: { app: name } },
-          spec: { containers: [{ name, image: "registry.k8s.io/pause:3.9" }] },
-        };
-        const spec = { replicas, selector: { matchLabels: { app: name } }, template };
-        await call(access, "POST", path, { apiVersion: "apps/v1", kind: "Deployment", metadata: { name }, spec });
-      }
-      const leases = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`;
-      await call(access, "DELETE", `${leases}/observatory-contract`);
-      await call(access, "POST", leases, {
-        apiVersion: "coordination.k8s.io/v1",
-        kind: "Lease",
-        metadata: { name: "observatory-contract" },
-      });
-      if (access.token !== null) writeFileSync(join(folder, "token"), access.token);
-      const config = {
-        url: access.url,
-        tokenFile: join(folder, "token"),
-        ...(access.caFile === null ? {} : { caFile: access.caFile }),
-        namespaces: [namespace],
-      };
-      // A user with a client certificate has no token: the raw requests are tried all the same.
-      const client = access.token === null ? null : createKubernetesClient(config);
-      const stop = async (): Promise<void> => {
-        for (const name of ["one", "two", "three"]) await call(access, "DELETE", `${path}/${name}`);
-        await call(access, "DELETE", `${leases}/observatory-contract`);
-      };
-      return { access, namespace, client, stop };
-    },
-  };
-}
-
-const kubeconfig = process.env["KUBECONFIG"];
-const worlds = [inProcess, ...(kubeconfig === undefined ? [] : [realServer(kubeconfig)])];
+import { call, type Answer } from "./kubernetes-calls.ts";
+import { worlds, type World } from "./kubernetes-worlds.ts";
 
 describe.each(worlds)("$name", (world) => {
   let it_: Awaited<ReturnType<World["start"]>>;
@@ -161,6 +62,29 @@ describe.each(worlds)("$name", (world) => {
       reason: "Unauthorized",
       code: 401,
     });
+  });
+
+  it("refuses what no rule grants with Forbidden, and a rule with names grants those names alone", async () => {
+    const limited = (method: string, at: string, body?: object): Promise<Answer> =>
+      call(it_.limited, method, at, body, body === undefined ? undefined : MERGE);
+    let granted = 0;
+    const look = async (): Promise<void> => void (granted = (await limited("GET", `${path}/two`)).status);
+    await until(() => (void look(), granted === 200), 20_000);
+    const refused = await limited("PATCH", `${path}/two`, { metadata: { annotations: { refused: "1" } } });
+    expect(refused.body).toMatchObject({
+      kind: "Status",
+      status: "Failure",
+      code: 403,
+      reason: "Forbidden",
+      message: expect.stringMatching(
+        /^deployments\.apps "two" is forbidden: User ".+" cannot patch resource "deployments" in API group "apps" in the namespace/,
+      ),
+      details: { name: "two", group: "apps", kind: "deployments" },
+    });
+    expect(meta(await get("two")).annotations ?? {}).not.toHaveProperty("refused");
+    expect((await limited("GET", `${path}/one`)).status).toBe(403);
+    expect((await limited("GET", path)).status).toBe(403);
+    expect((await limited("GET", `${path}?watch=true&timeoutSeconds=1`)).status).toBe(403);
   });
 
   it("answers for what is not there with NotFound and its details", async () => {
