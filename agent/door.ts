@@ -1,5 +1,5 @@
 /** Events on their way into the spool. */
-import { CERTIFICATE_KINDS, WORKLOAD_KINDS, type EventRecord } from "../protocol/record.ts";
+import { CERTIFICATE_KINDS, PROMETHEUS_KINDS, WORKLOAD_KINDS, type EventRecord } from "../protocol/record.ts";
 import type { Extra } from "../protocol/push.ts";
 
 /** Events that wait for an edge; the newest are kept. As many as a full set of certificates and what befalls them. */
@@ -7,6 +7,7 @@ const WAITING_MAX = 2_000;
 const NEEDS: ReadonlyMap<string, Extra> = new Map([
   ...WORKLOAD_KINDS.map((kind) => [kind, "workloads"] as const),
   ...CERTIFICATE_KINDS.map((kind) => [kind, "certificates"] as const),
+  ...PROMETHEUS_KINDS.map((kind) => [kind, "health"] as const),
 ]);
 
 /**

@@ -1,4 +1,5 @@
 /** The agent at work: sources fill the spool and the readings, pushes carry them, the session and the receipts bring desired state. */
+import type { HealthReport } from "../protocol/health.ts";
 import type { SignedDesired } from "../protocol/lease.ts";
 import type { Live, SourceState } from "../protocol/push.ts";
 import type { EventRecord } from "../protocol/record.ts";
@@ -11,24 +12,26 @@ import { createClock, type Clock } from "./clock.ts";
 import type { AgentConfig } from "./config.ts";
 import type { OwnFacts } from "./core/own-metrics.ts";
 import { liveServices, remember, type ReadingHistory } from "./core/readings.ts";
+import { workloadHealth } from "./core/workload-health.ts";
 import { edgeKeys } from "./desired.ts";
-import { messageOf } from "./disk.ts";
 import { EventDoor } from "./door.ts";
 import { ensureEnrolled } from "./enrol.ts";
 import type { Health } from "./health.ts";
 import type { Identity } from "./identity.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
 import { onChange, type Log } from "./log.ts";
-import { OwnGolden } from "./own-golden.ts";
 import { AGENT_VERSION, Pusher, PushLoop, type PushOutcome } from "./push.ts";
 import { goldenOf, NO_SIGNALS } from "./retrain.ts";
+import { keeping, windowSink } from "./sink.ts";
 import { startSession, type Session } from "./session.ts";
 import { startCertificatesSource } from "./source/certificates.ts";
 import { startKubernetesSource, type KubernetesSource } from "./source/kubernetes.ts";
 import type { MeshSource, WindowSink } from "./source/mesh.ts";
 import { startPrometheusSource } from "./source/prometheus.ts";
+import { startPrometheusHealth, type PrometheusHealthSource } from "./source/prometheus-health.ts";
 import { startScrapeSource } from "./source/scrape.ts";
 import { Spool } from "./spool.ts";
+import { inTurn } from "./turn.ts";
 import { Wishes } from "./wishes.ts";
 
 /** sysexits.h: EX_CONFIG. A fenced agent must not be restarted into a fight. */
@@ -136,49 +139,6 @@ export function startAgent(options: RunOptions): Agent {
   };
 }
 
-/** Without Prometheus the agent keeps what it learns from itself. */
-function keeping(dataDir: string, sink: WindowSink, say: ReturnType<typeof onChange>): WindowSink {
-  const golden = new OwnGolden(dataDir, (error) =>
-    say("golden", "error", `points to learn from cannot be kept: ${messageOf(error)}`),
-  );
-  return {
-    closedUntil: () => sink.closedUntil(),
-    close(windows, until) {
-      const isTaken = sink.close(windows, until);
-      if (isTaken) golden.take(windows, until);
-      return isTaken;
-    },
-  };
-}
-
-/** Where closed windows go: to disk, or nowhere if that is full. */
-function windowSink(
-  dataDir: string,
-  held: {
-    readonly spool: ReturnType<typeof openSpool>;
-    readonly audit: ReturnType<typeof openAudit> | null;
-    readonly surely: () => Millis | null;
-    readonly say: ReturnType<typeof onChange>;
-  },
-): WindowSink {
-  const { spool, audit, surely, say } = held;
-  return {
-    closedUntil: () => spool.closedUntil,
-    close(windows, until) {
-      const isTaken = spool.append(windows, surely(), until);
-      if (isTaken) audit?.write(windows);
-      say(
-        "disk",
-        isTaken ? "info" : "error",
-        isTaken
-          ? "windows are written"
-          : `the disk that holds ${dataDir} is full: no window can be closed; free some of it or give the agent a larger volume`,
-      );
-      return isTaken;
-    },
-  };
-}
-
 interface Readings {
   live(this: void): Live;
   /** Asks the mesh for what is now. */
@@ -202,6 +162,7 @@ function createReadings(
       sources: Object.fromEntries(all.map((source) => [source.name, source.state()])),
       leases: actuator.report(),
       detector: detector.report(),
+      health: healthOf(sources),
     }),
     async collect() {
       const latest = await mesh?.collect();
@@ -233,6 +194,7 @@ interface NamedSource {
 interface Sources {
   readonly mesh: MeshSource | null;
   readonly kubernetes: KubernetesSource | null;
+  readonly prometheus: PrometheusHealthSource | null;
   /** Every source with its state, the mesh's first. */
   readonly all: readonly NamedSource[];
   readonly actuator: Actuator;
@@ -267,7 +229,8 @@ function startSources(options: RunOptions, clock: Clock, { sink, onEvent, change
           })
         : null;
   const all: NamedSource[] = mesh === null ? [] : [mesh];
-  const client = sources.kubernetes === undefined ? null : createKubernetesClient(sources.kubernetes);
+  const turn = inTurn();
+  const client = sources.kubernetes === undefined ? null : createKubernetesClient(sources.kubernetes, turn);
   let kubernetes: KubernetesSource | null = null;
   if (client !== null) {
     const { namespaces } = client;
@@ -279,13 +242,25 @@ function startSources(options: RunOptions, clock: Clock, { sink, onEvent, change
     const of = { config: sources.certificates, cluster, dataDir, client, prometheusUrl };
     all.push(named("certificates", startCertificatesSource({ ...of, now, isConfirmed, onEvent })));
   }
+  const prometheus =
+    sources.prometheus === undefined
+      ? null
+      : startPrometheusHealth({
+          url: sources.prometheus.url,
+          cluster,
+          dataDir,
+          now,
+          isConfirmed,
+          onEvent,
+          inTurn: turn,
+        });
   const onDryRun = (ref: string, patch: string): void => say(`dry run ${ref}`, "info", `would patch ${ref}: ${patch}`);
   const told = { onChange: changed, onEvent, onDryRun };
   const actuator = startActuator({ client, leases, cluster, dataDir, now, isTimeKnown, ...told });
   const detector = startDetector(options, clock, actuator, { onEvent, changed });
   const stop = (): Promise<unknown> =>
-    Promise.all([actuator.stop(), detector.stop(), ...all.map((source) => source.stop())]);
-  return { mesh, kubernetes, all, actuator, detector, stop };
+    Promise.all([actuator.stop(), detector.stop(), prometheus?.stop(), ...all.map((source) => source.stop())]);
+  return { mesh, kubernetes, prometheus, all, actuator, detector, stop };
 }
 
 interface RunningDetector extends Pick<Anomalies, "report" | "stop"> {
@@ -333,7 +308,7 @@ function countPushes(clock: Clock): { count(outcome: PushOutcome): void; counts(
 }
 
 function ownFacts({ config, isLeading }: RunOptions, sources: Sources, spool: Spool, pushes: PushCounts): OwnFacts {
-  const { kubernetes, all, actuator } = sources;
+  const { kubernetes, prometheus, all, actuator } = sources;
   return {
     isLeading: isLeading?.() ?? true,
     version: AGENT_VERSION,
@@ -343,7 +318,15 @@ function ownFacts({ config, isLeading }: RunOptions, sources: Sources, spool: Sp
     spooled: spool.waiting + spool.next - spool.base,
     leases: actuator.report().targets,
     ...kubernetes?.cluster(),
+    prometheus: prometheus?.report() ?? null,
   };
+}
+
+/** The runbook's morning list; what is not seen now is null. */
+function healthOf({ prometheus, kubernetes }: Sources): HealthReport {
+  const isSeen = kubernetes !== null && kubernetes.state().state !== "down";
+  const { pods, autoscalers } = isSeen ? kubernetes.cluster() : { pods: new Map(), autoscalers: new Map() };
+  return { prometheus: prometheus?.report() ?? null, workloads: isSeen ? workloadHealth(pods, autoscalers) : null };
 }
 
 function named(name: NamedSource["name"], source: Omit<NamedSource, "name">): NamedSource {

@@ -13,6 +13,7 @@ import * as v from "valibot";
 import { spreadService } from "./compact.ts";
 import { errorsAmongRequests } from "./count.ts";
 import { DetectorReportSchema } from "./detector.ts";
+import { HealthReportSchema } from "./health.ts";
 import { LatencySchema } from "./latency.ts";
 import { LeaseReportSchema, SignedDesiredSchema } from "./lease.ts";
 import { READINGS_MAX, RECORDS_MAX, SERVICES_MAX } from "./limits.ts";
@@ -82,6 +83,8 @@ const LiveSchema = v.strictObject({
   topology: v.optional(TopologySchema),
   /** Who looks for anomalies, and how: only after a receipt that accepts it. */
   detector: v.optional(DetectorReportSchema),
+  /** The runbook's morning list: only after a receipt that accepts it. */
+  health: v.optional(HealthReportSchema),
 });
 export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
 
@@ -95,8 +98,17 @@ export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
  *   workloads     events of WORKLOAD_KINDS (record.ts)
  *   certificates  events of CERTIFICATE_KINDS, and `blind` of a source's state
  *   detector      `live.detector`
+ *   health        `live.health`, and events of PROMETHEUS_KINDS
  */
-export const EXTRAS = ["compact", "exponential", "topology", "workloads", "certificates", "detector"] as const;
+export const EXTRAS = [
+  "compact",
+  "exponential",
+  "topology",
+  "workloads",
+  "certificates",
+  "detector",
+  "health",
+] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 /**

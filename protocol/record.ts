@@ -58,6 +58,16 @@ export const CERTIFICATE_KINDS = [
   "mesh_certificate.gone",
 ] as const;
 
+/** What the mesh's Prometheus is told of, each thing when it begins and when it ends. Sent only to an edge that knows them (`EXTRAS`). */
+export const PROMETHEUS_KINDS = [
+  "prometheus.target_down",
+  "prometheus.target_up",
+  "prometheus.rule_failing",
+  "prometheus.rule_healed",
+  "prometheus.series_growing",
+  "prometheus.series_settled",
+] as const;
+
 /**
  * What an event can be about. Kinds end up in Postgres and in the operator's list of events. The subject of an anomaly is
  * its service, or `mesh`; `raised` in the body of `anomaly.closed` is the id of what it closes.
@@ -72,6 +82,7 @@ export const EVENT_KINDS = [
   "anomaly.closed",
   ...WORKLOAD_KINDS,
   ...CERTIFICATE_KINDS,
+  ...PROMETHEUS_KINDS,
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 /** What the agent's kubernetes source tells. */

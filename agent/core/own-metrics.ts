@@ -1,7 +1,9 @@
 /** What the agent says of itself, in Prometheus' text format 0.0.4. */
+import type { PrometheusHealth } from "../../protocol/health.ts";
 import type { LeaseResult } from "../../protocol/lease.ts";
 import type { SourceState } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { podsByStatus } from "./workload-health.ts";
 
 export interface OwnFacts {
   readonly isLeading: boolean;
@@ -19,6 +21,7 @@ export interface OwnFacts {
     { readonly current: number; readonly desired: number; readonly max: number }
   >;
   readonly missed?: number;
+  readonly prometheus?: PrometheusHealth | null;
 }
 
 type Labels = Readonly<Record<string, string>>;
@@ -31,7 +34,8 @@ interface Family {
 
 /** `cpu` as `process.cpuUsage()` says it, microseconds. */
 export function ownMetrics(facts: OwnFacts, rssBytes: number, cpu: { user: number; system: number }): string {
-  return [...families(facts), ...processFamilies(rssBytes, cpu)]
+  const prometheus = facts.prometheus ? prometheusFamilies(facts.prometheus) : [];
+  return [...families(facts), ...prometheus, ...processFamilies(rssBytes, cpu)]
     .filter(({ samples }) => samples.length > 0)
     .map(familyText)
     .join("");
@@ -116,15 +120,42 @@ function processFamilies(rssBytes: number, cpu: { user: number; system: number }
 }
 
 function podSamples(pods: ReadonlyMap<string, { readonly status: string }>): Family["samples"] {
-  const counts = new Map<string, number>();
-  for (const [ref, { status }] of pods) {
-    const key = JSON.stringify([ref.slice(0, ref.indexOf("/")), status]);
-    counts.set(key, (counts.get(key) ?? 0) + 1);
-  }
-  return [...counts].map(([key, count]) => {
-    const [namespace = "", status = ""] = JSON.parse(key) as string[];
-    return [{ namespace, status }, count];
+  return podsByStatus(pods).map(({ namespace, status, count }) => [{ namespace, status }, count]);
+}
+
+/** A part that this Prometheus does not tell has no series: it is not 0. */
+function prometheusFamilies({ targets, rules, series }: PrometheusHealth): readonly Family[] {
+  const gauge = (name: string, help: string, samples: Family["samples"]): Family => ({
+    name: `observatory_agent_prometheus_${name}`,
+    type: "gauge",
+    help,
+    samples,
   });
+  const head = series?.head ?? null;
+  const grown = (series?.top ?? []).flatMap(({ metric, before }) => (before === null ? [] : [{ metric, before }]));
+  return [
+    gauge(
+      "targets",
+      "Targets of the mesh's Prometheus by health.",
+      targets === null ? [] : (["up", "down", "unknown"] as const).map((health) => [{ health }, targets[health]]),
+    ),
+    gauge(
+      "rules",
+      "Rules of the mesh's Prometheus by health.",
+      rules === null ? [] : (["ok", "failing"] as const).map((health) => [{ health }, rules[health]]),
+    ),
+    gauge("head_series", "Series that the mesh's Prometheus has in memory.", head === null ? [] : [[{}, head]]),
+    gauge(
+      "metric_series",
+      "Series of its ten largest metrics.",
+      (series?.top ?? []).map((one) => [{ metric: one.metric }, one.series]),
+    ),
+    gauge(
+      "metric_series_day_ago",
+      "The most that those had a day ago, or may have had.",
+      grown.map(({ metric, before }) => [{ metric }, before]),
+    ),
+  ];
 }
 
 function tally(all: readonly (readonly [label: string, value: string])[]): Family["samples"] {

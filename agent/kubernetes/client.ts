@@ -64,12 +64,15 @@ export interface KubernetesClient {
   close(): void;
 }
 
-/** A client for one API server. Reads no file before the first call, so that a wrong path is a refusal, not a crash. */
-export function createKubernetesClient(config: KubernetesConfig): KubernetesClient {
+/**
+ * A client for one API server. Reads no file before the first call, so that a wrong path is a refusal, not a crash.
+ *
+ * @param oneByOne lists of all namespaces begin together, at the start and when the API server was away, and each holds
+ *   a page whole
+ */
+export function createKubernetesClient(config: KubernetesConfig, oneByOne = inTurn()): KubernetesClient {
   const transport = createTransport(config);
   const deployment = (namespace: string, name: string): string => objectPath(DEPLOYMENTS, namespace, name);
-  // Those of all namespaces begin together, at the start and when the API server was away, and each holds a page whole.
-  const oneByOne = inTurn();
   const groupVersion: KubernetesClient["groupVersion"] = (group, versions) => discover(transport, group, versions);
   return {
     namespaces: config.namespaces,

@@ -31,10 +31,13 @@ interface Replicas {
   readonly desired: number;
 }
 
+/** `isAtLimit`: it would have more replicas than it may. */
+type KnownAutoscaler = Omit<AutoscalerState, "troubles"> & { readonly isAtLimit: boolean };
+
 /** What is kept of a cluster: by `namespace/name`, without what is wrong with each, which is told as events. */
 interface ClusterState {
   readonly pods: ReadonlyMap<string, Omit<PodState, "troubles">>;
-  readonly autoscalers: ReadonlyMap<string, Omit<AutoscalerState, "troubles">>;
+  readonly autoscalers: ReadonlyMap<string, KnownAutoscaler>;
   /** Changes that a watch had kept back and a list brought: there should be none. */
   readonly missed: number;
 }
@@ -50,7 +53,7 @@ export interface KubernetesSource {
 export function startKubernetesSource(options: KubernetesSourceOptions): KubernetesSource {
   const replicas = new Map<string, Replicas>();
   const pods = new Map<string, Omit<PodState, "troubles">>();
-  const autoscalers = new Map<string, Omit<AutoscalerState, "troubles">>();
+  const autoscalers = new Map<string, KnownAutoscaler>();
   const signals = new Signals();
   const followers = options.namespaces.flatMap((namespace) => {
     const warnings = new Map<string, string>();
@@ -152,13 +155,14 @@ function followPods(
 function followAutoscalers(
   options: KubernetesSourceOptions,
   namespace: string,
-  autoscalers: Map<string, Omit<AutoscalerState, "troubles">>,
+  autoscalers: Map<string, KnownAutoscaler>,
   tell: Teller,
 ): Follower {
   const { client } = options;
   const take = ({ troubles, ...autoscaler }: AutoscalerState): void => {
     const { name, uid, target, current, desired, max } = autoscaler;
-    autoscalers.set(`${namespace}/${name}`, autoscaler);
+    const isAtLimit = troubles.some(({ kind }) => kind === "autoscaler.at_limit");
+    autoscalers.set(`${namespace}/${name}`, { ...autoscaler, isAtLimit });
     const facts = { autoscaler: name, current, desired, max };
     tell(target.name, `HorizontalPodAutoscaler/${name}`, uid, troubles, facts);
   };

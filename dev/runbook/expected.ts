@@ -21,6 +21,11 @@ const Overview = v.object({
     p95Latency: Reviewed,
     certificates: Reviewed,
     anomalies: Reviewed,
+    targets: Reviewed,
+    rules: Reviewed,
+    series: Reviewed,
+    pods: Reviewed,
+    autoscalers: Reviewed,
   }),
 });
 const Certificates = v.object({
@@ -43,6 +48,7 @@ export const EXPECTED: Readonly<Record<string, Expected>> = {
       "Threshold: Should match expected traffic (baseline ±20%)",
       "Threshold: <1% (alert if >5%)",
       "Threshold: <200ms (alert if >500ms)",
+      "Expected output: All services running, no critical errors, all Prometheus targets up",
     ],
     read: (body) =>
       shown(Overview, body, ({ services, review }) =>

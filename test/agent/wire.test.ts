@@ -38,3 +38,10 @@ it("what a source is blind to goes only to an edge that knows the word", () => {
   expect(knownLive(live, ["compact"]).sources).toEqual({ certificates: state });
   expect(knownLive({ ...live, sources: {} }, []).sources).toEqual({});
 });
+
+it("the morning list goes only to an edge that knows it", () => {
+  const leases = { observedGeneration: 0, targets: [], allowed: [] } as unknown as Live["leases"];
+  const live: Live = { at: 1, services: [], sources: {}, leases, health: { prometheus: null, workloads: null } };
+  expect(knownLive(live, ["compact", "detector"])).not.toHaveProperty("health");
+  expect(knownLive(live, ["health"]).health).toEqual(live.health);
+});

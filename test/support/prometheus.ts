@@ -8,21 +8,29 @@ import { program } from "./programs.ts";
  * Starts it with its files in `directory`, scraping `target`; resolves once it answers. It takes native histograms.
  *
  * @param jobs further entries of its `scrape_configs`
+ * @param rules of one group, evaluated at each scrape
  */
 export async function startPrometheus(
   directory: string,
   target: string,
   scrapeInterval = "5s",
   jobs: readonly object[] = [],
+  rules: readonly object[] = [],
 ): Promise<{ readonly program: RunningProgram; readonly url: string }> {
   const port = await freePort();
   const home = join(directory, "prometheus");
   mkdirSync(home, { recursive: true });
   const { host, pathname } = new URL(target);
+  writeFileSync(join(home, "rules.yml"), JSON.stringify({ groups: [{ name: "test", rules }] }));
   writeFileSync(
     join(home, "prometheus.yml"),
     JSON.stringify({
-      global: { scrape_interval: scrapeInterval, scrape_timeout: scrapeInterval },
+      global: {
+        scrape_interval: scrapeInterval,
+        scrape_timeout: scrapeInterval,
+        evaluation_interval: scrapeInterval,
+      },
+      rule_files: ["rules.yml"],
       scrape_configs: [{ job_name: "mesh", metrics_path: pathname, static_configs: [{ targets: [host] }] }, ...jobs],
     }),
   );

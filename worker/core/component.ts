@@ -2,6 +2,7 @@
 import type { Outlook } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { worse, worst } from "../../protocol/status.ts";
+import type { HealthReport } from "../../protocol/health.ts";
 import type { LeaseReport } from "../../protocol/lease.ts";
 import type { DetectorReport } from "../../protocol/detector.ts";
 import type { ExponentialLatency } from "../../protocol/exponential.ts";
@@ -96,6 +97,8 @@ export interface Tell {
   readonly gateway?: GatewayCounts;
   /** Who looks for anomalies there. Absent where the agent says nothing of it, and in what an earlier version wrote. */
   readonly detector?: DetectorReport;
+  /** The runbook's morning list of that cluster. Absent where its agent does not say it, and in what an earlier version wrote. */
+  readonly health?: HealthReport;
 }
 
 export interface Backlog {

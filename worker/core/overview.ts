@@ -17,7 +17,7 @@ export const REVIEW_VERDICTS = ["ok", "warning", "alert", "indeterminate", "unkn
 /** `indeterminate`: the histogram's bounds cannot tell. `unknown`: there is no evidence. Neither is well. */
 export type ReviewVerdict = (typeof REVIEW_VERDICTS)[number];
 
-interface Reviewed {
+export interface Reviewed {
   readonly verdict: ReviewVerdict;
   readonly reason: string;
 }

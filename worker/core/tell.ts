@@ -64,6 +64,7 @@ export function tellOf(cluster: string, push: Push, live: Live, judge: Judge, ba
     leases: live.leases,
     backlog,
     ...(live.detector === undefined ? {} : { detector: live.detector }),
+    ...(live.health === undefined ? {} : { health: live.health }),
     ...judgedBy(judge.policies),
   };
 }

@@ -5,6 +5,7 @@ import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
 import { rfc3339 } from "../core/calendar.ts";
 import { certificateSources, expiring, judgeCertificates } from "../core/certificate.ts";
 import { anomaliesSaid, detectorsOf } from "../core/detector.ts";
+import { reviewMorning } from "../core/morning.ts";
 import {
   ofThose,
   REVIEW_VERDICTS,
@@ -66,6 +67,11 @@ const OverviewAnswer = v.strictObject({
         v.description("Since the archive began; null: nobody looks, or not everywhere"),
       ),
     }),
+    targets: v.pipe(v.strictObject(Reviewed), v.description("Targets of the clusters' Prometheus that are down")),
+    rules: v.pipe(v.strictObject(Reviewed), v.description("Its rules that fail")),
+    series: v.pipe(v.strictObject(Reviewed), v.description("Metrics whose series grow beyond what is usual")),
+    pods: v.pipe(v.strictObject(Reviewed), v.description("Pods that do not run")),
+    autoscalers: v.pipe(v.strictObject(Reviewed), v.description("Autoscalers at their limit")),
   }),
 });
 
@@ -89,6 +95,7 @@ async function overview(c: AppContext): Promise<Response> {
       p95Latency: ofThose(reviewP95(traffic), total, fresh.length),
       certificates: certificatesOf(view, watched, now),
       anomalies: anomaliesOf(view, watched, now),
+      ...reviewMorning(view.clusters, view.tells, now),
     },
   });
 }
@@ -141,7 +148,7 @@ export const overviewRoute: Route = {
   scope: "metrics",
   api: {
     summary:
-      "Request rate, error rate, p95, certificates and anomalies of everything that reports, by the runbook's thresholds",
+      "Request rate, error rate, p95, certificates, anomalies and the morning list of everything that reports, by the runbook's thresholds",
     answer: OverviewAnswer,
   },
   handle: overview,

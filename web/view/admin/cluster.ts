@@ -127,6 +127,12 @@ const EVENT_WORDS: Record<EventKind | AlertKind, string> = {
   "mesh_certificate.seen": "Mesh certificate seen",
   "mesh_certificate.renewed": "Mesh certificate renewed",
   "mesh_certificate.gone": "Mesh certificate gone",
+  "prometheus.target_down": "Prometheus target down",
+  "prometheus.target_up": "Prometheus target up again",
+  "prometheus.rule_failing": "Prometheus rule fails",
+  "prometheus.rule_healed": "Prometheus rule works again",
+  "prometheus.series_growing": "Prometheus series grow",
+  "prometheus.series_settled": "Prometheus series settled",
 };
 
 function events(list: readonly EventModel[] | null, frame: AdminFrame): Html {
