@@ -95,10 +95,11 @@ it("one works and says what it sees; the other takes the cluster over when the f
   const second = await agent("second");
   let metrics = "";
   const look = (): void => void textOf(`${first.url}/metrics`).then((text) => (metrics = text));
-  await until(() => (look(), metrics.includes('observatory_agent_pods{namespace="shop",status="Running"} 2')), 10_000);
+  // Pods are there before the last list is: only then is the source seen.
+  await until(() => (look(), metrics.includes('observatory_agent_source_up{source="kubernetes"} 1')), 20_000);
   expect(metrics).toContain("observatory_agent_leading 1");
   expect(metrics).toMatch(/observatory_agent_pushes_total\{outcome="accepted"\} [1-9]/);
-  expect(metrics).toContain('observatory_agent_source_up{source="kubernetes"} 1');
+  expect(metrics).toContain('observatory_agent_pods{namespace="shop",status="Running"} 2');
   expect(await textOf(`${first.url}/healthz`)).toBe("ok\n");
   let standing = "";
   await until(() => (void textOf(`${second.url}/metrics`).then((text) => (standing = text)), standing !== ""), 10_000);
