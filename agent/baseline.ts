@@ -245,12 +245,12 @@ function versionOf(path: string): number {
 
 /** @param texts of each service its name and what was learnt, as members of an object */
 function writeModel(dataDir: string, about: AboutModel, texts: readonly string[]): void {
-  const body = `${JSON.stringify(about).slice(0, -1)},"services":{${texts.join(",")}}}`;
+  const body = Buffer.from(`${JSON.stringify(about).slice(0, -1)},"services":{${texts.join(",")}}}`);
   const head = { form: FORM, version: about.version, points: about.points, checksum: checksum(body) };
   const path = join(dataDir, FILE);
   mkdirSync(dataDir, { recursive: true });
   if (existsSync(path)) replaceFile(join(dataDir, PREVIOUS), readFileSync(path));
-  replaceFile(path, Buffer.from(`${JSON.stringify(head)}\n${body}`));
+  replaceFile(path, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body]));
 }
 
 /** Puts the previous model back, and keeps the one that it replaces in its place. */
@@ -275,8 +275,8 @@ export function modelStamp(dataDir: string): { readonly stamp: string; readonly 
     : { stamp: `${found.mtimeMs} ${found.ino}`, since: Math.floor(found.mtimeMs) };
 }
 
-function checksum(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
+function checksum(body: string | Uint8Array): string {
+  return createHash("sha256").update(body).digest("hex");
 }
 
 /** A moment as a person reads it: RFC 3339 in UTC, to the second. */

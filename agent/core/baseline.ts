@@ -43,12 +43,15 @@ export function usualAt({ all, hours }: Baseline, at: Millis): Usual {
   return { all, hour: hours[hourOf(at)] ?? null };
 }
 
-/** Of all these points at once, with no more memory than they take; null of too few. */
-export function baselineOf(points: readonly { readonly at: Millis; readonly value: number }[]): Baseline | null {
-  if (points.length < POINTS_MIN) return null;
-  const values = points.map(({ value }) => value);
+/** Of all these points at once, with no more memory than their values take; null of too few. */
+export function baselineOf(points: Iterable<{ readonly at: Millis; readonly value: number }>): Baseline | null {
+  const values: number[] = [];
   const byHour = Array.from({ length: HOURS }, (): number[] => []);
-  for (const { at, value } of points) byHour[hourOf(at)]?.push(value);
+  for (const { at, value } of points) {
+    values.push(value);
+    byHour[hourOf(at)]?.push(value);
+  }
+  if (values.length < POINTS_MIN) return null;
   const sorted = (some: number[]): number[] => some.sort((a, b) => a - b);
   return {
     all: levelOf(sorted(values), values.length),

@@ -63,7 +63,7 @@ export function learnService(
 ): { readonly signals: SignalModels; readonly points: number } {
   let points = 0;
   const signals = SIGNALS.flatMap((signal) => {
-    const learnt = learnSeries(pointsOf(service, signal, series, from, leftOut));
+    const learnt = learnSeries(() => pointsOf(service, signal, series, from, leftOut));
     points += learnt?.points ?? 0;
     return learnt === null ? [] : [[signal, learnt.series] as const];
   });
@@ -76,34 +76,37 @@ interface LearntPoint {
   readonly noise: number;
 }
 
-/** @param since only points from here on */
-function pointsOf(
+/** One by one: of a week as a list the agent would hold 1 MB a service. `since`: only points from here on. */
+function* pointsOf(
   service: string,
   signal: Signal,
   series: GoldenSeries,
   from: Millis,
   leftOut: readonly LeftOut[],
   since: Millis = from,
-): readonly LearntPoint[] {
+): Generator<LearntPoint> {
   const out = leftOut.filter((one) => one.service === null || one.service === service);
-  const points: LearntPoint[] = [];
   for (let i = Math.max(0, Math.ceil((since - from) / POINT_MS)); i < series.rate.length; i++) {
     const at = from + i * POINT_MS;
     const value = valueOf(signal, goldenAt(series, i));
     // A point tells of the five minutes before it.
     const isOut = out.some((one) => at > one.from && at - POINT_MS < one.to);
-    if (value !== null && !isOut) points.push({ at, ...value });
+    if (value !== null && !isOut) yield { at, ...value };
   }
-  return points;
 }
 
-function learnSeries(points: readonly LearntPoint[]): { readonly series: SeriesModel; readonly points: number } | null {
-  if (points.length < POINTS_MIN) return null;
-  const baseline = baselineOf(points);
+function learnSeries(
+  points: () => Iterable<LearntPoint>,
+): { readonly series: SeriesModel; readonly points: number } | null {
+  const baseline = baselineOf(points());
   if (baseline === null) return null;
   const detector = new Detector();
-  for (const { at, value, noise } of points) detector.learn(value, usualAt(baseline, at), noise);
-  return { series: { baseline, detector: detector.state() }, points: points.length };
+  let learnt = 0;
+  for (const { at, value, noise } of points()) {
+    detector.learn(value, usualAt(baseline, at), noise);
+    learnt++;
+  }
+  return learnt < POINTS_MIN ? null : { series: { baseline, detector: detector.state() }, points: learnt };
 }
 
 /** How many anomalies a service would have raised from `since` on, had nothing been learnt meanwhile. */

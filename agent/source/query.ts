@@ -35,11 +35,27 @@ export async function instant(
 ): Promise<Result<Rows, string>> {
   const rows: Row[] = [];
   const histograms: HistogramRow[] = [];
-  const parameters = { query, time: (at / 1_000).toFixed(3), timeout: `${timeoutMs}ms` };
-  const answer = await askRows(`${url}/api/v1/query`, parameters, timeoutMs, "vector", (row) =>
-    takeRow(row, rows, histograms),
-  );
+  const answer = await eachInstant(url, query, at, timeoutMs, (row) => {
+    if ("value" in row) rows.push(row);
+    else histograms.push(row);
+  });
   return answer.ok ? success({ rows, histograms, warnings: answer.value }) : answer;
+}
+
+/**
+ * The same of answers with more rows than should be held. What was taken is worth nothing if it fails in the end.
+ *
+ * @returns the warnings of the answer
+ */
+export async function eachInstant(
+  url: string,
+  query: string,
+  at: Millis,
+  timeoutMs: number,
+  take: (row: Row | HistogramRow) => void,
+): Promise<Result<readonly string[], string>> {
+  const parameters = { query, time: (at / 1_000).toFixed(3), timeout: `${timeoutMs}ms` };
+  return askRows(`${url}/api/v1/query`, parameters, timeoutMs, "vector", (row) => takeRow(row, take));
 }
 
 /**
@@ -85,19 +101,19 @@ function readFrame(json: unknown, expected: "vector" | "matrix"): readonly strin
  *
  * @returns false if it is no row of a vector
  */
-function takeRow(row: unknown, rows: Row[], histograms: HistogramRow[]): boolean {
+function takeRow(row: unknown, take: (row: Row | HistogramRow) => void): boolean {
   if (!isRecord(row) || !isLabels(row["metric"])) return false;
   const labels = row["metric"];
   // A row has one of the two: a number, or a native histogram.
   if (row["histogram"] !== undefined) {
     const histogram = readHistogram(row["histogram"], labels);
-    if (histogram !== null) histograms.push(histogram);
+    if (histogram !== null) take(histogram);
     return histogram !== null;
   }
   const [at, text] = Array.isArray(row["value"]) ? (row["value"] as readonly unknown[]) : [];
   if (typeof at !== "number" || typeof text !== "string") return false;
   const count = parseValue(text);
-  if (count !== null && Number.isFinite(count)) rows.push({ labels, value: Math.max(0, count) });
+  if (count !== null && Number.isFinite(count)) take({ labels, value: Math.max(0, count) });
   return true;
 }
 
