@@ -54,10 +54,16 @@ describe("what a cluster tells", () => {
       "unknown: no agent tells of Prometheus targets",
     ],
     [
+      "and why it is not told is said",
+      "rules",
+      prometheus({ rules: null, detail: "rules: HTTP 404" }),
+      "unknown: no agent tells of Prometheus rules (eu-1: rules: HTTP 404)",
+    ],
+    [
       "a rule that fails",
       "rules",
       prometheus({ rules: { ok: 6, failing: 1, named: ["slo burn"] } }),
-      "warning: eu-1: 1 rules fail (slo burn)",
+      "warning: eu-1: 1 of 7 rules fail (slo burn)",
     ],
     [
       "a metric that grows",

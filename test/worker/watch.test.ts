@@ -8,6 +8,7 @@ import { boardOf, clusterOf } from "../../worker/objects/env.ts";
 import { bindings, cli, enrolledAgent, liveService } from "./agent.ts";
 
 const CLUSTER = "watch-1";
+const OVERVIEW = "/api/v1/metrics/overview";
 const CERTIFICATES = "/api/v1/certificates/expiring";
 
 interface Reviewed {
@@ -240,6 +241,21 @@ describe("the overview", () => {
     bring();
     expect([code, requestsPerSecond]).toEqual([200, 5]);
     expect(review?.["certificates"]).toMatchObject({ verdict: "unknown", expiring7d: null });
+  });
+
+  it("has the morning list of a cluster that tells it, and says what is not told", async () => {
+    const pods = [{ namespace: "shop", status: "CrashLoopBackOff", count: 2 }];
+    const workloads = { pods, autoscalers: { total: 2, atLimit: 1, named: ["shop/cart"] } };
+    const sources = { kubernetes: { state: "ok" as const, detail: null, okAt: Date.now() } };
+    const live = { sources, services: [liveService(0.02)], health: { prometheus: null, workloads } };
+    // Another source is news, so that the Board hears of it with this push.
+    const answer = await agent.push({ epoch: agent.epoch, records: { first: pushed + 1, items: [] } }, live);
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('"health"')]);
+    await vi.waitFor(async () => expect((await get(OVERVIEW)).review?.["pods"]?.verdict).toBe("warning"), 20_000);
+    const { review } = await get(OVERVIEW);
+    expect(review?.["pods"]?.reason).toBe(`${CLUSTER}: 2 CrashLoopBackOff in shop`);
+    expect(review?.["autoscalers"]?.reason).toBe(`${CLUSTER}: 1 of 2 at its limit (shop/cart)`);
+    expect(review?.["targets"]).toEqual({ verdict: "unknown", reason: "no agent tells of Prometheus targets" });
   });
 
   it("of clusters that fell silent is no data", async () => {

@@ -18,11 +18,11 @@ const NAMES_MAX = 3;
 type Said = { readonly seen: number; readonly wrong: readonly string[] } | null;
 
 const ITEMS = {
-  targets: { what: "Prometheus targets", of: targetsOf },
-  rules: { what: "Prometheus rules", of: rulesOf },
-  series: { what: "growth of Prometheus series", of: seriesOf },
-  pods: { what: "pods", of: podsOf },
-  autoscalers: { what: "autoscalers", of: autoscalersOf },
+  targets: { what: "Prometheus targets", of: targetsOf, ofPrometheus: true },
+  rules: { what: "Prometheus rules", of: rulesOf, ofPrometheus: true },
+  series: { what: "growth of Prometheus series", of: seriesOf, ofPrometheus: true },
+  pods: { what: "pods", of: podsOf, ofPrometheus: false },
+  autoscalers: { what: "autoscalers", of: autoscalersOf, ofPrometheus: false },
 } as const;
 export type MorningItem = keyof typeof ITEMS;
 
@@ -36,12 +36,14 @@ export function reviewMorning(
 ): Readonly<Record<MorningItem, Reviewed>> {
   const fresh = new Map(tells.filter(({ expiresAt }) => now < expiresAt).map((tell) => [tell.cluster, tell]));
   const names = [...new Set([...clusters, ...tells].map(({ cluster }) => cluster))];
-  const review = ({ what, of }: (typeof ITEMS)[MorningItem]): Reviewed =>
+  const review = ({ what, of, ofPrometheus }: (typeof ITEMS)[MorningItem]): Reviewed =>
     reviewed(
       what,
       names.map((cluster) => {
         const tell = fresh.get(cluster);
-        return { cluster, said: tell?.health === undefined ? null : of(tell.health, tell) };
+        if (tell?.health === undefined) return { cluster, said: null, why: null };
+        const why = ofPrometheus ? (tell.health.prometheus?.detail ?? null) : null;
+        return { cluster, said: of(tell.health, tell), why };
       }),
     );
   return {
@@ -53,11 +55,20 @@ export function reviewMorning(
   };
 }
 
-function reviewed(what: string, all: readonly { readonly cluster: string; readonly said: Said }[]): Reviewed {
+interface Answer {
+  readonly cluster: string;
+  readonly said: Said;
+  /** Why it does not tell, where that is known. */
+  readonly why: string | null;
+}
+
+function reviewed(what: string, all: readonly Answer[]): Reviewed {
   const known = all.flatMap(({ cluster, said }) => (said === null ? [] : [{ cluster, ...said }]));
-  if (known.length === 0) return { verdict: "unknown", reason: `no agent tells of ${what}` };
+  const [first] = all.filter(({ said, why }) => said === null && why !== null);
+  const because = first === undefined ? "" : ` (${first.cluster}: ${first.why})`;
+  if (known.length === 0) return { verdict: "unknown", reason: `no agent tells of ${what}${because}` };
   const silent = all.length - known.length;
-  const missing = silent === 0 ? "" : `; ${silent} of ${all.length} clusters do not tell`;
+  const missing = silent === 0 ? "" : `; ${silent} of ${all.length} clusters do not tell${because}`;
   const wrong = known.flatMap((one) => one.wrong.map((text) => `${one.cluster}: ${text}`));
   if (wrong.length > 0) {
     const more = wrong.length > SAID_MAX ? `; ${wrong.length - SAID_MAX} more` : "";
@@ -79,7 +90,10 @@ function rulesOf({ prometheus }: HealthReport): Said {
   const rules = prometheus?.rules ?? null;
   if (rules === null) return null;
   const { ok, failing, named } = rules;
-  return { seen: ok + failing, wrong: failing === 0 ? [] : [`${failing} rules fail (${shortened(named, failing)})`] };
+  return {
+    seen: ok + failing,
+    wrong: failing === 0 ? [] : [`${failing} of ${ok + failing} rules fail (${shortened(named, failing)})`],
+  };
 }
 
 /** A constant size is no warning, however large. */
