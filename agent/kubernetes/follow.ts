@@ -21,7 +21,7 @@ const WATCH_LEAST_S = 240;
 const WATCH_SPREAD_S = 60;
 const RETRY_MAX_MS = 30 * SECOND;
 /** A watch that ends sooner was cut: it is asked for a second at least, ms. */
-const CUT_MS = SECOND / 2;
+export const CUT_MS = SECOND / 2;
 /** What may not be seen, or is not installed, is asked for again after this, ms. */
 const HIDDEN_RETRY_MS = 5 * MINUTE;
 
