@@ -181,3 +181,16 @@ it("the list of anomalies says that it is looked at, at which threshold and sinc
     thresholdSetBy: "agent",
   });
 });
+
+it("a threshold stays what it was when another cluster's is set, and when the page changes otherwise", async () => {
+  for (const cluster of ["wish-6", "wish-7"]) await enrolledAgent(cluster);
+  const thresholds = async () =>
+    Promise.all(["wish-6", "wish-7"].map(async (one) => (await board.detectorPage(one))?.wished?.threshold));
+  await post("wish-6", "", { threshold: "0.9" });
+  await post("wish-7", "", { threshold: "0.7" });
+  expect(await thresholds()).toEqual([0.9, 0.7]);
+  expect((await cli("PUT", "/cli/v1/draft-rules", { rules: [] })).status).toBe(200);
+  expect(await thresholds()).toEqual([0.9, 0.7]);
+  await post("wish-7", "/own");
+  expect(await thresholds()).toEqual([0.9, undefined]);
+});

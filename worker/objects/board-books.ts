@@ -174,7 +174,8 @@ export class BoardBooks {
   page(): PageFacts["page"] {
     const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
     // Made by the archive before anybody can ask.
-    const { id = "", createdAt = 0, thresholds, metrics, brand, draftRules } = this.#memory.get("page", "page") ?? {};
+    const held = this.#memory.get("page", "page");
+    const { id = "", createdAt = 0, thresholds, metrics, brand, draftRules, anomalies } = held ?? {};
     return {
       id,
       createdAt,
@@ -184,6 +185,7 @@ export class BoardBooks {
       ...(metrics !== undefined && { metrics }),
       ...(brand !== undefined && { brand }),
       ...(draftRules !== undefined && { draftRules }),
+      ...(anomalies !== undefined && { anomalies }),
     };
   }
 
