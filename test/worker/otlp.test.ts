@@ -2,6 +2,7 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { MINUTE, SECOND, minuteOf } from "../../protocol/time.ts";
+import { COLLECTED_SERVICES_MAX } from "../../worker/core/collected.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
 import { database } from "./database.ts";
 import { bindings, call, cli, enrolledAgent, gzip } from "./agent.ts";
@@ -194,6 +195,28 @@ describe("what a collector exports", () => {
       })
       .toEqual([{ requests: 63, errors: 3 }]);
   });
+
+  it("is taken where a collector comes back after 40 minutes, and each of many services has that many windows", async () => {
+    const token = await tokenOf("otlp-8");
+    const many = (at: number, count: number): object => ({
+      resourceMetrics: Array.from({ length: COLLECTED_SERVICES_MAX }, (_, i) => {
+        const { resourceMetrics } = exportOf([held({ at, status: 200, count })], {}, `service-${i}`) as {
+          resourceMetrics: readonly object[];
+        };
+        return resourceMetrics[0];
+      }),
+    });
+    const now = minuteOf(Date.now()) - MINUTE;
+    expect((await send(token, many(now - 40 * MINUTE, 1_000_000))).status).toBe(200);
+    const back = await send(token, many(now, 1_400_000));
+    expect([back.status, await back.json()]).toEqual([200, {}]);
+    const inPostgres = async (): Promise<number> => {
+      await runDurableObjectAlarm(clusterOf(bindings, "otlp-8"));
+      const windows = await windowsOf("otlp-8");
+      return Math.round(windows.reduce((sum, { requests }) => sum + requests, 0));
+    };
+    await expect.poll(inPostgres, { timeout: 30_000 }).toBe(COLLECTED_SERVICES_MAX * 400_000);
+  }, 60_000);
 
   it("may be Istio's own metrics, counted at the destination alone", async () => {
     const token = await tokenOf("otlp-7");

@@ -11,6 +11,7 @@
  * carries the watermarks and the `flushed` of its moment, so the newest row alone tells a woken object nearly
  * everything; what a flush moved since then it learns from a note that costs no row, or it sends those rows once more.
  */
+import { PUSH_BYTES_MAX, RECORDS_MAX } from "../../protocol/limits.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import type { NumberedRecord, Watermarks } from "./cluster.ts";
@@ -219,17 +220,43 @@ export function ownNumber(last: number, now: Millis): number {
   return Math.max(last + 1, now * OWN_NUMBERS);
 }
 
-/** Lays what the edge itself made into a row like any other; the agent's watermarks stay where they are. */
+/**
+ * Lays what the edge itself made into rows like any others, none with more than a push brings: one that exceeds what a
+ * flush takes could never be sent. The agent's watermarks stay where they are.
+ */
 export function layOwn(
   outbox: Outbox,
   records: readonly NumberedRecord[],
   now: Millis,
 ): { readonly outbox: Outbox; readonly laid: readonly Laid[] } {
-  const first = records[0]?.seq ?? 0;
-  const next = (records.at(-1)?.seq ?? 0) + 1;
-  const own: Watermarks = { spool: OWN_SPOOL, epoch: OWN_EPOCH, next, persisted: first };
-  const { outbox: laidOut, laid } = lay(outbox, own, records, now);
-  return { outbox: settled({ ...laidOut, marks: outbox.marks ?? own }), laid };
+  const laid: Laid[] = [];
+  let after = outbox;
+  for (const part of inParts(records)) {
+    const first = part[0]?.seq ?? 0;
+    const own: Watermarks = { spool: OWN_SPOOL, epoch: OWN_EPOCH, next: (part.at(-1)?.seq ?? 0) + 1, persisted: first };
+    const one = lay(after, own, part, now);
+    after = settled({ ...one.outbox, marks: outbox.marks ?? own });
+    laid.push(...one.laid);
+  }
+  return { outbox: after, laid };
+}
+
+/** At most `RECORDS_MAX` together, and as many UTF-16 units of JSON as a push has bytes. */
+function inParts(records: readonly NumberedRecord[]): readonly (readonly NumberedRecord[])[] {
+  const parts: NumberedRecord[][] = [];
+  let part: NumberedRecord[] = [];
+  let length = 0;
+  for (const record of records) {
+    const more = JSON.stringify(record).length;
+    if (part.length === 0 || part.length >= RECORDS_MAX || length + more > PUSH_BYTES_MAX) {
+      part = [];
+      parts.push(part);
+      length = 0;
+    }
+    part.push(record);
+    length += more;
+  }
+  return parts;
 }
 
 /** A new epoch. Rows of the old one go on waiting under their own numbers. */
