@@ -161,7 +161,7 @@ function memoryOf(pid: number, field: "VmRSS" | "VmHWM"): number {
   return Number(kib) / 1_024;
 }
 
-it("an agent with 5,000 pods of 8 KB stays small, and knows them again after the server's restart", async () => {
+it("an agent with 5,000 pods of 16 KB stays small, and knows them again after the server's restart", async () => {
   const folder = mkdtempSync(join(tmpdir(), "pods-"));
   writeFileSync(join(folder, "token"), "t");
   const server = await startKubernetesServer({
@@ -169,7 +169,7 @@ it("an agent with 5,000 pods of 8 KB stays small, and knows them again after the
     rbac: [{ user: "agent", verbs: ["get", "list", "watch"], groups: ["*"], resources: ["*"], namespaces: ["shop"] }],
     deployments: [{ namespace: "shop", name: "web", replicas: 0 }],
   });
-  server.addPods("shop", "web", 5_000, 8_192);
+  server.addPods("shop", "web", 5_000, 16_384);
   server.setControllers(false);
   server.setStatus("deployments", "shop", "web", { observedGeneration: 1, readyReplicas: 5_000 });
   const edge = await startTestEdge();
@@ -211,12 +211,13 @@ it("an agent with 5,000 pods of 8 KB stays small, and knows them again after the
     await until(() => (replicas as { ready?: number } | null)?.ready === 5_000, 30_000);
     server.compact();
     await server.restart(500);
-    for (let i = 0; i < 500; i++) server.addPods("shop", "web", 10, 8_192 + i);
+    for (let i = 0; i < 500; i++) server.addPods("shop", "web", 10, 16_384 + i);
     server.setStatus("deployments", "shop", "web", { readyReplicas: 4_999 });
     const changedAt = performance.now();
     await until(() => (replicas as { ready?: number } | null)?.ready === 4_999, RIGHT_WITHIN_MS);
     expect(performance.now() - changedAt).toBeLessThan(RIGHT_WITHIN_MS);
-    expect(memoryOf(child.pid ?? 0, "VmHWM")).toBeLessThan(144);
+    // 107 to 122 as it is; 175 and more where it keeps the pods as they came.
+    expect(memoryOf(child.pid ?? 0, "VmHWM")).toBeLessThan(160);
   } finally {
     child.kill("SIGKILL");
     await edge.close();
