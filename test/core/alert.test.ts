@@ -62,6 +62,14 @@ describe("what an Alertmanager tells of one alert", () => {
       ["fired 0", "resolved 4"],
     ],
     [
+      "its sender's clock is ten minutes ahead",
+      [
+        [1, [{ startsAt: NOON + 11 * MINUTE }]],
+        [4, [{ isFiring: false, startsAt: NOON + 11 * MINUTE, endsAt: NOON + 14 * MINUTE }]],
+      ],
+      ["fired 1", "resolved 4"],
+    ],
+    [
       "it is repeated for hours",
       [
         [1, [FIRES]],

@@ -162,15 +162,16 @@ function afterFiring(before: Alert | null, told: ToldAlert, group: string, now: 
 }
 
 function afterResolved(before: Alert | null, told: ToldAlert, group: string, now: Millis): Next {
-  const at = Math.min(Math.max(told.endsAt ?? now, told.startsAt), now);
-  const over: AlertEnd = { at, heardAt: now, how: "resolved" };
+  // By the sender's clock, that may be ahead of this one: its end is compared with its beginning.
+  const toldAt = Math.max(told.endsAt ?? now, told.startsAt);
+  const over: AlertEnd = { at: Math.min(toldAt, now), heardAt: now, how: "resolved" };
   if (before === null || isAfter(told, before)) {
     // Its beginning was missed, or comes later: both are told, and the beginning that comes later is known then.
     const whole = end(begin(told, group, 0, now), over);
     return { alert: whole, events: [eventOf("alert.fired", whole, now), eventOf("alert.resolved", whole, now)] };
   }
   // Over already, or the end of an episode before this one.
-  if (before.ended !== null || at < before.startsAt) return { alert: before, events: [] };
+  if (before.ended !== null || toldAt < before.startsAt) return { alert: before, events: [] };
   const alert = end(before, over);
   return { alert, events: [eventOf("alert.resolved", alert, now)] };
 }
