@@ -1,8 +1,9 @@
-import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import type { PageSnapshot } from "../../protocol/page.ts";
 import { MINUTE } from "../../protocol/time.ts";
+import { FIRING_MAX } from "../../worker/core/alert.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
 import { database } from "./database.ts";
 import { bindings, call, cli, onBoard } from "./agent.ts";
@@ -135,6 +136,30 @@ describe("the door of an Alertmanager", () => {
     });
     const again = await notify(token, notification([alert("checkout"), alert("longer-name")]));
     expect(await again.json()).toMatchObject({ accepted: 2, known: 2, refused: [] });
+  });
+
+  it("takes as many alerts as may fire, whatever their labels are made of, and knows them again", async () => {
+    const { token } = await tokenOf("ingest-20");
+    const tiny = Array.from({ length: 400 }, (_, i) => [String.fromCharCode(0x4e00 + i), "\u932f"]);
+    const labels = { ...Object.fromEntries(tiny), alertname: "Fails" } as object;
+    for (const part of [0, 1, 2, 3, 4]) {
+      const alerts = Array.from({ length: FIRING_MAX / 5 }, (_, i) =>
+        alert("checkout", { labels, fingerprint: (part * 1_000 + i).toString(16) }),
+      );
+      const answer = await notify(token, notification(alerts, { groupKey: `${part}` }));
+      expect([answer.status, await answer.json()]).toMatchObject([200, { accepted: FIRING_MAX / 5, known: 0 }]);
+    }
+    await evictDurableObject(clusterOf(bindings, "ingest-20"));
+    const again = await notify(
+      token,
+      notification([alert("checkout", { labels, fingerprint: "0" })], { groupKey: "0" }),
+    );
+    expect(await again.json()).toMatchObject({ accepted: 1, known: 1 });
+    const rowBytes = await runInDurableObject(clusterOf(bindings, "ingest-20"), (_, { storage }) =>
+      storage.sql.exec<{ bytes: number }>("SELECT max(length(CAST(value AS BLOB))) AS bytes FROM meta").one(),
+    );
+    // What SQLite in an object takes.
+    expect(rowBytes.bytes).toBeLessThan(2_000_000);
   });
 
   it("writes into the audit who made a token and who took it away", async () => {

@@ -16,8 +16,11 @@ const ALERTS_MAX = 1_000;
 /** UTF-16 units that are kept of each. */
 const LABEL_MAX = 200;
 const SUMMARY_MAX = 200;
-/** Of all labels of an alert together: those of all alerts that fire are one row, which holds 2 MB. */
-const LABELS_MAX = 800;
+/**
+ * Bytes of all labels of an alert together, as JSON. All alerts of a cluster are one row, which holds 2 MB: 500 that
+ * fire with these, their name and severity once more and a summary of 600 bytes, and 500 that ended with name and severity.
+ */
+const LABELS_BYTES_MAX = 900;
 
 export type NotificationFailure = { readonly code: "version" | "malformed"; readonly message: string };
 
@@ -99,17 +102,20 @@ function told({
 
 /** Those that rules ask for come first by their names, so that the same ones are kept of each that is told. */
 function keptLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  let room = LABELS_MAX;
+  let room = LABELS_BYTES_MAX;
   const kept: [string, string][] = [];
   const sorted = Object.entries(labels).toSorted(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
   for (const [name, value] of sorted) {
     const pair: [string, string] = [short(name, LABEL_MAX), short(value, LABEL_MAX)];
-    room -= pair[0].length + pair[1].length;
-    if (room >= 0 && pair[1] !== "") kept.push(pair);
+    if (pair[1] === "") continue;
+    room -= UTF8.encode(JSON.stringify(pair)).length;
+    if (room < 0) break;
+    kept.push(pair);
   }
   return Object.fromEntries(kept);
 }
 
+const UTF8 = new TextEncoder();
 const FIRST = ["alertname", "severity", "namespace", "service", "job", "team"];
 
 function rank(name: string): number {
