@@ -34,6 +34,19 @@ describe("the first view on the wire", () => {
   });
 });
 
+describe("what is painted first", () => {
+  it("is the headline and the open incident, whole, in the first 3,000 bytes and in one picture", () => {
+    const page = render(fullView());
+    const first = page.slice(0, page.indexOf("<style>", page.indexOf("</style>")));
+    expect(gzipSync(first, { level: 6 }).length).toBeLessThanOrEqual(3_000);
+    expect(text(first)).toContain("Some payments fail Since 13:48 UTC");
+    expect(text(first)).toContain("1 earlier update");
+    // Chromium paints nothing before the element that is named here is whole.
+    expect(first).toMatch(/<link rel="expect" blocking="render" href="#notices"\/><style>/);
+    expect(first).toMatch(/<div id="notices">.*<\/div>$/s);
+  });
+});
+
 describe("what people announced", () => {
   it("stands at the top: the incident with its newest words, the older ones folded, then what is planned", () => {
     const page = { ...healthy(9), incidents: [incident()], maintenances: [announced()] };
