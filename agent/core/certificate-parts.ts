@@ -63,7 +63,7 @@ export class CertificateParts {
     const known = new Set(book.places.map(({ sighting }) => sighting.source));
     // A mesh without ztunnel does not lack it.
     const parts = [...this.#parts].filter(([source, { isThere }]) => {
-      return isThere || !METRIC_ONLY.has(source) || (source !== "mesh" && known.has(source));
+      return isThere || LOOKED_FOR.has(source) || (source !== "mesh" && known.has(source));
     });
     const okAt = parts.reduce<Millis | null>((last, [, part]) => laterOf(last, part.okAt), null);
     const faults = parts.flatMap(([source, part]) => faultsOf(source, part));
@@ -89,16 +89,8 @@ export class CertificateParts {
   }
 }
 
-/** Told by metrics: such a part is there once something of it was told. */
-const METRIC_ONLY: ReadonlySet<Shown["source"]> = new Set([
-  "istiod",
-  "istio-agent",
-  "ztunnel",
-  "envoy",
-  "cert-manager-metrics",
-  "blackbox",
-  "x509",
-]);
+/** Looked for where they are; every other source is a metric, and such a part is there once something of it was told. */
+const LOOKED_FOR: ReadonlySet<Shown["source"]> = new Set(["tls", "secret", "cert-manager", "mesh"]);
 
 function isBlind(part: Part, now: Millis): boolean {
   return part.okAt === null || (part.fault !== null && isLong(part, part.okAt, now));
