@@ -102,6 +102,17 @@ const PATHS = [
   "/nothing",
 ];
 
+it("has a head that is not seen before it is whole, so that it never makes room", async () => {
+  const page = await open("/history");
+  const seen = (): Promise<string> => page.locator("header").evaluate((header) => getComputedStyle(header).visibility);
+  expect(await seen()).toBe("visible");
+  // As it is while the reader of the document stands in it.
+  await page.evaluate(() => {
+    while (document.body.lastElementChild?.localName !== "header") document.body.lastElementChild?.remove();
+  });
+  expect(await seen()).toBe("hidden");
+});
+
 describe.each(PATHS)("%s", (path) => {
   it("is one request that breaks no policy, runs nothing that people wrote, and fits 320 px", async () => {
     const page = await open(path, { viewport: { width: 320, height: 640 } });
