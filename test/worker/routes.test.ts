@@ -1,4 +1,6 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
+import type { Session } from "../../worker/core/access.ts";
 import { ROUTES } from "../../worker/index.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import type { Route } from "../../worker/routes/table.ts";
@@ -16,6 +18,20 @@ async function signedIn(): Promise<string> {
   const { token } = await boardOf(bindings).createLink();
   const secret = await boardOf(bindings).redeemLink(token);
   return `${COOKIE}=${secret}`;
+}
+
+/** Makes every session one of this role, or one as the release before wrote them, and begun this long ago. */
+async function asRole(role: Session["role"] | null, ageMs = 0): Promise<void> {
+  const board = boardOf(bindings);
+  await runInDurableObject(board, (_, { storage: { sql } }) => {
+    const rows = sql.exec<{ key: string; body: string }>("SELECT key, body FROM doc WHERE kind = 'session'").toArray();
+    for (const { key, body } of rows) {
+      const { role: _role, ...session } = JSON.parse(body) as Session;
+      const changed = { ...session, createdAt: session.createdAt - ageMs, ...(role === null ? {} : { role }) };
+      sql.exec("UPDATE doc SET body = ? WHERE kind = 'session' AND key = ?", JSON.stringify(changed), key);
+    }
+  });
+  await evictDurableObject(board);
 }
 
 describe("every route without a credential", () => {
@@ -109,6 +125,51 @@ describe("every route without a credential", () => {
     for (const path of ["/cli/v1/clusters", "/api/v1/services"])
       expect((await call(path, { headers })).status).toBe(401);
     expect((await call("/admin", { headers })).status).toBe(303);
+  });
+});
+
+describe("a role", () => {
+  const guarded = ROUTES.flatMap((route) => (route.policy === "admin" ? [route] : []));
+  const roles = ["viewer", "responder", "operator", "owner"] as const;
+
+  it.each(roles)("of %s opens what asks for it or for less, and is told what the rest asks for", async (held) => {
+    const cookie = await signedIn();
+    await asRole(held);
+    for (const route of guarded.filter(({ path }) => path !== "/admin/sign-out")) {
+      const answer = await call(pathOf(route), {
+        method: route.method,
+        headers: { origin: ORIGIN, cookie, "content-type": "application/x-www-form-urlencoded" },
+        ...(route.method === "GET" ? {} : { body: "a=b" }),
+      });
+      const text = await answer.text();
+      const opens = roles.indexOf(held) >= roles.indexOf(route.role);
+      expect([route.path, answer.status === 403]).toEqual([route.path, !opens]);
+      if (!opens) expect(text).toContain(`This needs the role ${route.role}, and yours is ${held}.`);
+    }
+  });
+
+  it("of a session that the release before made is owner", async () => {
+    const cookie = await signedIn();
+    await asRole(null);
+    expect(
+      (await call("/admin/archive/reflush", { method: "POST", headers: { origin: ORIGIN, cookie }, body: "a=b" }))
+        .status,
+    ).toBe(400);
+  });
+
+  it("does not make up for a sign-in that is older than five minutes, where that is asked for", async () => {
+    const cookie = await signedIn();
+    await asRole("owner", 5 * 60_000 + 1);
+    const answer = await call("/admin/archive/reflush", {
+      method: "POST",
+      headers: { origin: ORIGIN, cookie },
+      body: "a=b",
+    });
+    expect([answer.status, await answer.text()]).toEqual([
+      403,
+      expect.stringContaining("a sign-in of the last 5 minutes"),
+    ]);
+    expect((await call("/admin", { headers: { cookie } })).status).toBe(200);
   });
 });
 

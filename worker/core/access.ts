@@ -11,6 +11,13 @@ export const SESSION_LIFETIME_MS = 12 * HOUR;
 /** `seenAt` is written at most this often: a page load must not cost a row. */
 export const SESSION_TOUCH_MS = 5 * MINUTE;
 
+/** What people may do; each role includes those before it. `responder`: incidents. `owner`: keys and people. */
+const ROLES = ["viewer", "responder", "operator", "owner"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** What needs step-up takes nobody's word for longer than this: they proved who they are within it. */
+const STEP_UP_MS = 5 * MINUTE;
+
 export interface Link {
   readonly hash: string;
   readonly expiresAt: Millis;
@@ -22,6 +29,8 @@ export interface Session {
   readonly by: string;
   readonly createdAt: Millis;
   readonly seenAt: Millis;
+  /** Absent in what an earlier version wrote: whoever had a session then may do everything. */
+  readonly role?: Role;
 }
 
 /**
@@ -41,6 +50,15 @@ export interface ReadToken {
 /** Whether a token of this scope opens what asks for that one. */
 export function opens(held: Scope, asked: Scope): boolean {
   return held === "read" || held === asked;
+}
+
+export function includesRole(held: Role, needed: Role): boolean {
+  return ROLES.indexOf(held) >= ROLES.indexOf(needed);
+}
+
+/** Whether whoever proved who they are at `verifiedAt` need not prove it again yet. */
+export function isFresh(verifiedAt: Millis, now: Millis): boolean {
+  return now - verifiedAt <= STEP_UP_MS;
 }
 
 /** Whether a session is still good. A page left open is over after the idle limit, give or take the touch interval. */

@@ -1,12 +1,21 @@
 /** The doors of the admin: one-time links, sessions and read tokens. Only hashes are kept. */
 import type { Millis } from "../../protocol/time.ts";
-import type { Scope, Session } from "../core/access.ts";
+import type { Role, Scope, Session } from "../core/access.ts";
 import { LINK_LIFETIME_MS, SESSION_TOUCH_MS, sessionAlive } from "../core/access.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import { freshSecret, secretHash } from "./crypto.ts";
 
 /** How much of a hash names a secret in the audit. */
 const NAME_LENGTH = 12;
+
+/** Whom a session's secret stands for. */
+export interface SessionHolder {
+  readonly by: string;
+  readonly hash: string;
+  readonly role: Role;
+  /** When they last proved who they are. */
+  readonly verifiedAt: Millis;
+}
 
 export class BoardDoors {
   readonly #memory: BoardMemory;
@@ -37,18 +46,19 @@ export class BoardDoors {
     for (const session of this.#memory.all("session")) {
       if (!sessionAlive(session, now)) this.#memory.remove("session", session.hash);
     }
-    const session: Session = { hash: sessionHash, by: "one-time link", createdAt: now, seenAt: now };
+    const session: Session = { hash: sessionHash, by: "one-time link", createdAt: now, seenAt: now, role: "owner" };
     this.#memory.put("session", sessionHash, session);
     this.#memory.audit("session.start", sessionHash.slice(0, NAME_LENGTH), session.by, now);
     return secret;
   }
 
-  async session(secret: string): Promise<{ readonly by: string; readonly hash: string } | null> {
+  async session(secret: string): Promise<SessionHolder | null> {
     const session = this.#memory.get("session", await secretHash(secret));
     const now = Date.now();
     if (session === null || !sessionAlive(session, now)) return null;
     if (now - session.seenAt > SESSION_TOUCH_MS) this.#memory.put("session", session.hash, { ...session, seenAt: now });
-    return { by: session.by, hash: session.hash };
+    const { by, hash, role = "owner", createdAt } = session;
+    return { by, hash, role, verifiedAt: createdAt };
   }
 
   /** Answers the hash of the session that is over. */

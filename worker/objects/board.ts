@@ -50,6 +50,7 @@ import type { DetectorPage } from "./board-detectors.ts";
 import { BoardDetectors } from "./board-detectors.ts";
 import type { DraftRefusal, PublishRequest } from "./board-drafts.ts";
 import { BoardDrafts } from "./board-drafts.ts";
+import type { SessionHolder } from "./board-doors.ts";
 import { BoardDoors } from "./board-doors.ts";
 import type { Imported, ImportRefusal } from "./board-import.ts";
 import { BoardImport } from "./board-import.ts";
@@ -495,7 +496,7 @@ export class Board extends DurableObject<Env> {
   }
 
   /** Who holds this session; null if it is over. */
-  async session(secret: string): Promise<{ readonly by: string; readonly hash: string } | null> {
+  async session(secret: string): Promise<SessionHolder | null> {
     return this.#doors.session(secret);
   }
 

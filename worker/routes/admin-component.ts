@@ -81,8 +81,28 @@ function gone(c: AppContext): Response {
 }
 
 export const componentRoutes: readonly Route[] = [
-  { method: "GET", path: "/admin/limits", policy: "admin", handle: (c) => limitsPage(c, null) },
-  { method: "POST", path: "/admin/limits", policy: "admin", bodyMaxBytes: FORM_MAX, handle: setLimits },
-  { method: "GET", path: "/admin/components/:id", policy: "admin", handle: (c) => componentPage(c, null) },
-  { method: "POST", path: "/admin/components/:id", policy: "admin", bodyMaxBytes: FORM_MAX, handle: change },
+  { method: "GET", path: "/admin/limits", policy: "admin", role: "viewer", handle: (c) => limitsPage(c, null) },
+  {
+    method: "POST",
+    path: "/admin/limits",
+    policy: "admin",
+    role: "operator",
+    bodyMaxBytes: FORM_MAX,
+    handle: setLimits,
+  },
+  {
+    method: "GET",
+    path: "/admin/components/:id",
+    policy: "admin",
+    role: "viewer",
+    handle: (c) => componentPage(c, null),
+  },
+  {
+    method: "POST",
+    path: "/admin/components/:id",
+    policy: "admin",
+    role: "operator",
+    bodyMaxBytes: FORM_MAX,
+    handle: change,
+  },
 ];

@@ -93,20 +93,29 @@ async function ask(c: AppContext, question: Question, { body, visitor }: RouteRe
 const PATH = "/admin/clusters/:cluster/anomalies";
 
 export const adminDetectorRoutes: readonly Route[] = [
-  { method: "GET", path: PATH, policy: "admin", handle: (c) => detectorPage(c, EMPTY, 200) },
-  { method: "POST", path: PATH, policy: "admin", bodyMaxBytes: FORM_MAX, handle: setThreshold },
+  { method: "GET", path: PATH, policy: "admin", role: "viewer", handle: (c) => detectorPage(c, EMPTY, 200) },
+  { method: "POST", path: PATH, policy: "admin", role: "operator", bodyMaxBytes: FORM_MAX, handle: setThreshold },
   {
     method: "POST",
     path: `${PATH}/own`,
     policy: "admin",
+    role: "operator",
     bodyMaxBytes: FORM_MAX,
     handle: (c, { visitor }) => keepThreshold(c, null, visitor.by),
   },
-  { method: "POST", path: `${PATH}/preview`, policy: "admin", bodyMaxBytes: FORM_MAX, handle: preview },
+  {
+    method: "POST",
+    path: `${PATH}/preview`,
+    policy: "admin",
+    role: "operator",
+    bodyMaxBytes: FORM_MAX,
+    handle: preview,
+  },
   {
     method: "POST",
     path: `${PATH}/retrain`,
     policy: "admin",
+    role: "operator",
     bodyMaxBytes: FORM_MAX,
     handle: (c, request) => ask(c, { kind: "retrain" }, request),
   },
@@ -114,6 +123,7 @@ export const adminDetectorRoutes: readonly Route[] = [
     method: "POST",
     path: `${PATH}/roll-back`,
     policy: "admin",
+    role: "operator",
     bodyMaxBytes: FORM_MAX,
     handle: (c, request) => ask(c, { kind: "roll_back" }, request),
   },

@@ -109,6 +109,20 @@ async function amend(c: AppContext, { body, visitor }: RouteRequest): Promise<Re
 }
 
 export const adminUptimeRoutes: readonly Route[] = [
-  { method: "GET", path: "/admin/components/:id/uptime", policy: "admin", handle: (c) => uptimePage(c, EMPTY, 200) },
-  { method: "POST", path: "/admin/components/:id/uptime", policy: "admin", bodyMaxBytes: FORM_MAX, handle: amend },
+  {
+    method: "GET",
+    path: "/admin/components/:id/uptime",
+    policy: "admin",
+    role: "viewer",
+    handle: (c) => uptimePage(c, EMPTY, 200),
+  },
+  {
+    method: "POST",
+    path: "/admin/components/:id/uptime",
+    policy: "admin",
+    role: "owner",
+    stepUp: true,
+    bodyMaxBytes: FORM_MAX,
+    handle: amend,
+  },
 ];

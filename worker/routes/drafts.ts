@@ -149,7 +149,7 @@ async function dismissForm(c: AppContext, { visitor }: RouteRequest): Promise<Re
 }
 
 const written = { policy: "cli", bodyMaxBytes: BODY_MAX } as const;
-const typed = { policy: "admin", bodyMaxBytes: FORM_MAX } as const;
+const typed = { policy: "admin", role: "responder", bodyMaxBytes: FORM_MAX } as const;
 
 export const draftRoutes: readonly Route[] = [
   { method: "GET", path: "/cli/v1/draft-rules", policy: "cli", handle: getRules },

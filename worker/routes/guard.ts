@@ -1,11 +1,12 @@
 /** Who is asking, and may they. One function per policy; the table says which applies. */
 import { getCookie } from "hono/cookie";
-import type { Scope } from "../core/access.ts";
-import { opens } from "../core/access.ts";
+import type { Role, Scope } from "../core/access.ts";
+import { includesRole, isFresh, opens } from "../core/access.ts";
 import { readIngestToken } from "../core/ingest.ts";
 import { secretsEqual } from "../objects/crypto.ts";
 import { boardOf } from "../objects/env.ts";
 import type { Result } from "../../protocol/result.ts";
+import type { Millis } from "../../protocol/time.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { refuse } from "./answer.ts";
 import type { AppContext, Route } from "./table.ts";
@@ -13,11 +14,22 @@ import type { AppContext, Route } from "./table.ts";
 /** `by` is how the audit names them; null for the public and for agents. `session` is the cookie's secret. */
 export interface Visitor {
   readonly by: string | null;
+  /** What they may do in the admin; null for whoever came by another door. */
+  readonly role: Role | null;
   readonly session: string | null;
   readonly sessionHash: string | null;
 }
 
-const NOBODY: Visitor = { by: null, session: null, sessionHash: null };
+/** Who holds a session, and when they last proved it. */
+interface Held {
+  readonly visitor: Visitor;
+  readonly role: Role;
+  readonly verifiedAt: Millis;
+}
+
+type AdminRoute = Extract<Route, { readonly policy: "admin" }>;
+
+const NOBODY: Visitor = { by: null, role: null, session: null, sessionHash: null };
 
 /** Over plain HTTP, that is on a laptop, a `__Host-` cookie would not be kept. */
 export function sessionCookieName(url: string): string {
@@ -79,24 +91,34 @@ async function guardRead(c: AppContext, asked: Scope): Promise<Result<Visitor, R
   const shown = bearer(c);
   const held = shown === null ? null : await boardOf(c.env).tokenScope(shown);
   if (held !== null && opens(held, asked)) return success({ ...NOBODY, by: `${held} token` });
-  const visitor = await sessionOf(c);
-  if (visitor !== null) return success(visitor);
+  const holder = await sessionOf(c);
+  if (holder !== null) return success(holder.visitor);
   const token = `npm run -s token -- ${asked}`;
   if (held !== null)
     return failure(refuse(c, "forbidden", `This token is for ${held}. Make one that opens this: ${token}`));
   return failure(refuse(c, "unauthenticated", `This needs a token, as Authorization: Bearer …. Make one: ${token}`));
 }
 
-async function guardAdmin(c: AppContext, route: Route): Promise<Result<Visitor, Response>> {
+async function guardAdmin(c: AppContext, route: AdminRoute): Promise<Result<Visitor, Response>> {
   const isUpgrade = c.req.header("upgrade") !== undefined;
   if ((route.method !== "GET" || isUpgrade) && crossSite(c) && !(isUpgrade && sameOrigin(c)))
     return failure(refuseCrossSite(c));
-  const visitor = await sessionOf(c);
-  if (visitor !== null) return success(visitor);
+  const holder = await sessionOf(c);
+  if (holder !== null) return admitted(c, route, holder);
   if (route.method === "GET" && !isUpgrade) return failure(c.redirect("/admin/sign-in", 303));
   return failure(
     refuse(c, "unauthenticated", "The session is over. Sign in again and repeat it; nothing was changed."),
   );
+}
+
+function admitted(c: AppContext, route: AdminRoute, { visitor, role, verifiedAt }: Held): Result<Visitor, Response> {
+  if (!includesRole(role, route.role)) {
+    const message = `This needs the role ${route.role}, and yours is ${role}. Ask an owner of this page for it.`;
+    return failure(refuse(c, "forbidden", message));
+  }
+  if (route.stepUp !== true || isFresh(verifiedAt, Date.now())) return success(visitor);
+  const message = "This needs a sign-in of the last 5 minutes. Sign in again, with a new link: npm run -s admin-link";
+  return failure(refuse(c, "forbidden", message));
 }
 
 /** A WebSocket's upgrade carries `Origin`; browsers differ in the other header. */
@@ -104,12 +126,16 @@ export function sameOrigin(c: AppContext): boolean {
   return c.req.header("origin") === new URL(c.req.url).origin;
 }
 
-async function sessionOf(c: AppContext): Promise<Visitor | null> {
+async function sessionOf(c: AppContext): Promise<Held | null> {
   const name = sessionCookieName(c.req.url);
   const session = getCookie(c, name);
   // Two of one name: one of them is not ours, and nobody knows which.
   const isOne = (c.req.header("cookie") ?? "").split(`${name}=`).length === 2;
   if (session === undefined || session.length > 128 || !isOne) return null;
   const known = await boardOf(c.env).session(session);
-  return known === null ? null : { by: known.by, session, sessionHash: known.hash };
+  if (known === null) return null;
+  const { by, hash, verifiedAt } = known;
+  // While a deploy goes out the Board may be of the release before, where every session was an owner's.
+  const role: Role = (known.role as Role | undefined) ?? "owner";
+  return { role, verifiedAt: verifiedAt ?? 0, visitor: { by, role, session, sessionHash: hash } };
 }

@@ -5,7 +5,7 @@
 import type { Context, Hono } from "hono";
 import { cors } from "hono/cors";
 import type * as v from "valibot";
-import type { Scope } from "../core/access.ts";
+import type { Role, Scope } from "../core/access.ts";
 import type { Env } from "../objects/env.ts";
 import { readBody } from "../objects/body.ts";
 import { refuse } from "./answer.ts";
@@ -22,7 +22,7 @@ export type AppContext = Context<AppEnv>;
  * `public`: anybody; what changes something, from our own pages alone. `anyone`: programs and pages of other sites as
  * well, to whom no cookie of ours means anything. `agent`: signed requests, checked by the Cluster itself. `ingest`: a token of one cluster's inputs,
  * checked by it too. `cli`: the operator's key.
- * `read`: a session, or a token whose scope is the route's or `read`. `admin`: a session.
+ * `read`: a session, or a token whose scope is the route's or `read`. `admin`: a session of a role.
  */
 type Policy = "public" | "anyone" | "agent" | "ingest" | "cli" | "read" | "admin";
 
@@ -34,10 +34,18 @@ export interface ApiDescription {
   readonly answer: v.GenericSchema | null;
 }
 
-/** What programs read has a scope and a description: without them it does not compile. */
+/** What programs read has a scope and a description, what people do a role: without them it does not compile. */
 type Door =
   | { readonly policy: "read"; readonly scope: Scope; readonly api: ApiDescription }
-  | { readonly policy: Exclude<Policy, "read">; readonly api?: ApiDescription };
+  | {
+      readonly policy: "admin";
+      /** The least that a session must have. */
+      readonly role: Role;
+      /** Whether they must have proved within minutes who they are: for leases, keys, people, exports. */
+      readonly stepUp?: true;
+      readonly api?: ApiDescription;
+    }
+  | { readonly policy: Exclude<Policy, "read" | "admin">; readonly api?: ApiDescription };
 
 export type Route = Door & {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";

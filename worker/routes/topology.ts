@@ -76,5 +76,5 @@ export const topologyRoutes: readonly Route[] = [
     },
     handle: topology,
   },
-  { method: "GET", path: "/admin/topology", policy: "admin", handle: showTopology },
+  { method: "GET", path: "/admin/topology", policy: "admin", role: "viewer", handle: showTopology },
 ];
