@@ -55,7 +55,7 @@ export function desiredStateMessage(payload: string): string {
   return `observatory-lease-v1\0${payload}`;
 }
 
-type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
 
 /** JSON with sorted keys and no spaces (RFC 8785 for strings, integers, booleans and null), so equal states have equal bytes. */
 export function canonicalJson(value: Json): string {

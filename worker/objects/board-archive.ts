@@ -19,6 +19,7 @@ import type { BoardCursor } from "../store/queries.ts";
 import { boardAnnounced, boardChanges, boardDocuments, statusChanges } from "../store/queries.ts";
 import { chainRow } from "../store/uptime.ts";
 import type { BoardAnnouncements } from "./board-announcements.ts";
+import type { BoardAudit } from "./board-audit.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMaintenance } from "./board-maintenance.ts";
 import type { BoardMemory, Restoring } from "./board-memory.ts";
@@ -41,6 +42,7 @@ export class BoardArchive {
   readonly #maintenance: BoardMaintenance;
   readonly #announcements: BoardAnnouncements;
   readonly #uptime: UptimeMemory;
+  readonly #audit: BoardAudit;
   #failure: string | null = null;
 
   constructor(
@@ -51,6 +53,7 @@ export class BoardArchive {
       readonly maintenance: BoardMaintenance;
       readonly announcements: BoardAnnouncements;
       readonly uptime: UptimeMemory;
+      readonly audit: BoardAudit;
     },
   ) {
     this.#env = env;
@@ -59,6 +62,7 @@ export class BoardArchive {
     this.#maintenance = held.maintenance;
     this.#announcements = held.announcements;
     this.#uptime = held.uptime;
+    this.#audit = held.audit;
   }
 
   /** What the last attempt ran into; null if it went well. */
@@ -98,6 +102,7 @@ export class BoardArchive {
 
   async #flush(): Promise<void> {
     for (;;) {
+      await this.#audit.link();
       const rows = this.#memory.queued(BOARD_ROWS_MAX);
       if (rows.length === 0) break;
       this.#valueOf(await flushBoard(this.#database(), rows));

@@ -9,7 +9,10 @@
  *                                            kept for a while
  *   errand  (key, body)                      calls to Clusters that are not yet answered
  */
+import type { AuditHead } from "../../protocol/audit.ts";
 import type { Link, ReadToken, Session } from "../core/access.ts";
+import type { Changed } from "../core/audit.ts";
+import { recorded, textOf } from "../core/audit.ts";
 import type { Backlog, ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
 import { componentsByCluster } from "../core/component.ts";
 import type { DetectorBook } from "../core/detector.ts";
@@ -42,6 +45,7 @@ interface Documents {
   readonly draft: Draft;
   readonly alerting: Alerting;
   readonly detector: DetectorBook;
+  readonly audit: AuditHead;
 }
 
 /**
@@ -85,12 +89,16 @@ const WORK: ReadonlySet<Kind> = new Set([
   "draft",
   "alerting",
   "detector",
+  "audit",
 ]);
 
 /** The first version stops at a document of a kind that it does not know, and a rollback must not stop the page. */
 function tableOf(kind: Kind): "doc" | "work" {
   return WORK.has(kind) ? "work" : "doc";
 }
+
+/** Whether a row may leave: of the audit, one that has its number, or of an earlier version, which knew none. */
+const LINKED = "kind <> 'audit' OR coalesce(json_extract(body, '$.n'), -1) <> 0";
 
 /** Characters of a call to Postgres, but for its last row: Neon takes 10 MB. */
 const QUEUED_TEXT_MAX = 1_000_000;
@@ -122,6 +130,7 @@ export class BoardMemory {
     draft: new Map(),
     alerting: new Map(),
     detector: new Map(),
+    audit: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
   /** Since when each row of the outbox waits: asked for with every render. */
@@ -266,9 +275,46 @@ export class BoardMemory {
     this.audit(act, subject, by, now);
   }
 
-  /** Writes down who did what. */
-  audit(act: string, subject: string, by: string, at: Millis): void {
-    this.queue({ kind: "audit", key: freshId(), revision: 1, at, body: { act, subject, by } });
+  /** Writes down who did what, and what it changed. It is numbered on its way out: until then its `n` is 0. */
+  audit(act: string, subject: string, by: string, at: Millis, change: Changed | null = null): void {
+    const changed = change === null ? null : recorded(change);
+    const body = { n: 0, at, act, subject: textOf(subject), by: textOf(by), change: changed };
+    this.queue({ kind: "audit", key: freshId(), revision: 1, at, body });
+  }
+
+  /** Entries of the audit that have no number yet, oldest first. */
+  unlinked(limit: number): readonly BoardRow[] {
+    if (this.waiting("audit") === 0) return [];
+    return this.#sql
+      .exec<{ key: string; revision: number; at: number; body: string }>(
+        `SELECT key, revision, at, body FROM outbox WHERE kind = 'audit' AND NOT (${LINKED}) ORDER BY at, key LIMIT ?`,
+        limit,
+      )
+      .map((row) => ({ ...row, kind: "audit", body: JSON.parse(row.body) as BoardRow["body"] }));
+  }
+
+  /** Puts an entry that has its number in the place of the same without. */
+  renameAudit(from: string, to: string, body: BoardRow["body"]): void {
+    const since = this.#queued.get(`audit:${from}`) ?? Date.now();
+    const json = JSON.stringify(body);
+    this.#sql.exec("UPDATE outbox SET key = ?, body = ? WHERE kind = 'audit' AND key = ?", to, json, from);
+    this.#queued.delete(`audit:${from}`);
+    this.#queued.set(`audit:${to}`, since);
+  }
+
+  /** What is held of the audit, sent or not, newest first. */
+  recentAudit(limit: number): readonly (BoardRow & { readonly isSent: boolean })[] {
+    return this.#sql
+      .exec<{ key: string; revision: number; at: number; body: string; sent: number | null }>(
+        "SELECT key, revision, at, body, sent FROM outbox WHERE kind = 'audit' ORDER BY at DESC, key DESC LIMIT ?",
+        limit,
+      )
+      .map(({ sent, body, ...row }) => ({
+        ...row,
+        kind: "audit",
+        body: JSON.parse(body) as BoardRow["body"],
+        isSent: sent !== null,
+      }));
   }
 
   /** The oldest that wait, as many as fit into one call. */
@@ -278,7 +324,7 @@ export class BoardMemory {
       .exec<{ kind: BoardRow["kind"]; key: string; revision: number; at: number; body: string }>(
         `SELECT kind, key, revision, at, body FROM (
           SELECT *, sum(length(body)) OVER (ORDER BY at, kind, key) AS until
-          FROM (SELECT * FROM outbox WHERE sent IS NULL ORDER BY at, kind, key LIMIT ?)
+          FROM (SELECT * FROM outbox WHERE sent IS NULL AND (${LINKED}) ORDER BY at, kind, key LIMIT ?)
         ) WHERE until - length(body) < ?`,
         limit,
         QUEUED_TEXT_MAX,

@@ -17,6 +17,7 @@ import type { Scope } from "../core/access.ts";
 import type { Announcing } from "../core/announce.ts";
 import type { Alert } from "../core/alert.ts";
 import type { Brand, BrandFault, BrandWish } from "../core/brand.ts";
+import type { Changed } from "../core/audit.ts";
 import { brandFrom } from "../core/brand.ts";
 import type { MetricChoice, MetricWish } from "../core/day.ts";
 import { clustersToWake } from "../core/archive.ts";
@@ -41,6 +42,8 @@ import type { Watched } from "../core/watch.ts";
 import type { AnnounceAct, Announces } from "./board-announcements.ts";
 import { BoardAnnouncements } from "./board-announcements.ts";
 import { BoardArchive } from "./board-archive.ts";
+import type { AuditView } from "./board-audit.ts";
+import { BoardAudit } from "./board-audit.ts";
 import { BoardBooks } from "./board-books.ts";
 import type { ComponentRequest, ForeignComponent, TakenOver } from "./board-components.ts";
 import { BoardComponents } from "./board-components.ts";
@@ -101,6 +104,7 @@ export class Board extends DurableObject<Env> {
   readonly #detectors: BoardDetectors;
   readonly #policies: BoardPolicies;
   readonly #doors: BoardDoors;
+  readonly #audit: BoardAudit;
   readonly #archive: BoardArchive;
   readonly #reflush: BoardReflush;
   readonly #upkeep: BoardUpkeep;
@@ -138,12 +142,14 @@ export class Board extends DurableObject<Env> {
     this.#detectors = new BoardDetectors({ memory, tells });
     this.#policies = new BoardPolicies(env, { memory, tells, detectors: this.#detectors });
     this.#doors = new BoardDoors(memory);
+    this.#audit = new BoardAudit(env, memory);
     this.#archive = new BoardArchive(env, {
       memory,
       books,
       maintenance: this.#maintenance,
       announcements: this.#announcements,
       uptime,
+      audit: this.#audit,
     });
     this.#archive.begin(now);
     this.#reflush = new BoardReflush(env, { memory, tells, archive: this.#archive });
@@ -514,9 +520,15 @@ export class Board extends DurableObject<Env> {
     return this.#doors.tokenScope(token);
   }
 
+  /** What the audit holds that the archive may not have, and where its chain is. */
+  async audit(): Promise<AuditView> {
+    this.#meter.called("audit");
+    return this.#audit.view();
+  }
+
   /** Writes down an act that left no other trace here. */
-  async note(act: string, subject: string, by: string): Promise<void> {
-    this.#memory.audit(act, subject, by, Date.now());
+  async note(act: string, subject: string, by: string, change: Changed | null = null): Promise<void> {
+    this.#memory.audit(act, subject, by, Date.now(), change);
     await this.#armIfNeeded();
   }
 
