@@ -46,6 +46,10 @@ export interface PageComponent {
   readonly days: readonly DayTally[];
   /** Absent without a target that is public, and in what an earlier version wrote. */
   readonly slo?: PageSlo;
+  /** What an operator shows of it to nobody. Absent where all is shown, and in what an earlier version wrote. */
+  readonly withheld?: readonly ("uptime" | "numbers")[];
+  /** Its first day, YYYY-MM-DD, where an operator said one. Absent else, and in what an earlier version wrote. */
+  readonly startsOn?: string;
 }
 
 /** Milliseconds of one day (in the page's zone) that a component spent in each status; absent is 0. */
@@ -223,7 +227,10 @@ export interface PageSnapshot {
 }
 
 /** A component in a frame of `/live`: everything but the history, which the page already has. */
-export type LiveComponent = Omit<PageComponent, "days" | "slo" | "createdAt" | "updatedAt" | "description" | "group">;
+export type LiveComponent = Omit<
+  PageComponent,
+  "days" | "slo" | "createdAt" | "updatedAt" | "description" | "group" | "withheld" | "startsOn"
+>;
 
 /** A frame of `/live`: all components, so that a frame missed costs nothing. */
 export interface PageChange {

@@ -7,6 +7,7 @@ import type {
   ArchivePageModel,
   ClusterModel,
   ClusterPageModel,
+  ComponentFormModel,
   ComponentPageModel,
   MaintenanceModel,
   MaintenanceNewModel,
@@ -215,12 +216,50 @@ export const CLUSTER_PAGE: ClusterPageModel = {
   ],
 };
 
-const LIMITS: ComponentPageModel["defaults"] = {
+const LIMITS: ComponentFormModel["defaults"] = {
   "thresholds.errorRatioDegraded": "1",
   "thresholds.errorRatioPartial": "5",
   "thresholds.errorRatioMajor": "50",
   "thresholds.p95Ms": "500",
   "thresholds.requestsMin": "5",
+};
+
+export const COMPONENT_FORM: ComponentFormModel = {
+  action: "/admin/components/component000",
+  submit: "Save",
+  revision: "0c1d2e3f4a5b",
+  held: null,
+  groups: ["Shop", "Shop / Backend"],
+  defaults: LIMITS,
+  form: {
+    values: {
+      name: "Checkout",
+      group: "Shop",
+      description: "From the cart to a placed order",
+      services: "shop/checkout\neu-1/shop/cart-*",
+      rule: "all",
+      "thresholds.errorRatioDegraded": "0.5",
+      url: "https://shop.example.com/health",
+      quorum: "",
+      "slo.target": "99.9",
+      "slo.isPublic": "yes",
+      visibility: "public",
+      "shows.uptime": "yes",
+      "shows.numbers": "yes",
+    },
+    faults: [],
+  },
+  preview: {
+    status: "partial_outage",
+    reason: "us-2: 0 of 3 replicas are ready",
+    why: "In 1 of 2 locations, it is not running.",
+    services: [
+      { ref: "eu-1/shop/checkout", status: "operational", reason: "within all limits" },
+      { ref: "us-2/shop/checkout", status: "major_outage", reason: "0 of 3 replicas are ready" },
+    ],
+    empty: ["eu-1/shop/cart-*"],
+    isLater: false,
+  },
 };
 
 export const COMPONENT_PAGE: ComponentPageModel = {
@@ -275,22 +314,8 @@ export const COMPONENT_PAGE: ComponentPageModel = {
     verdict: "met",
     reason: "58 % of the budget is left",
   },
-  defaults: LIMITS,
-  form: {
-    values: {
-      name: "Checkout",
-      group: "Shop",
-      description: "From the cart to a placed order",
-      services: "eu-1/shop/checkout\nus-2/shop/checkout",
-      rule: "all",
-      "thresholds.errorRatioDegraded": "0.5",
-      url: "https://shop.example.com/health",
-      quorum: "",
-      "slo.target": "99.9",
-      "slo.isPublic": "yes",
-    },
-    faults: [],
-  },
+  hidden: false,
+  settings: COMPONENT_FORM,
 };
 
 export const TARGETS: readonly TargetModel[] = [

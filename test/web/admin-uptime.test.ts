@@ -3,7 +3,7 @@ import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { renderComponent } from "../../web/view/admin/component.ts";
 import { renderUptime } from "../../web/view/admin/uptime.ts";
 import type { UptimePageModel } from "../../web/view/admin/uptime-model.ts";
-import { COMPONENT_PAGE, FRAME } from "./admin-models.ts";
+import { COMPONENT_FORM, COMPONENT_PAGE, FRAME } from "./admin-models.ts";
 import { NOW } from "./snapshots.ts";
 
 const text = (markup: string): string =>
@@ -107,7 +107,10 @@ describe("a target on the page of its component", () => {
   });
 
   it("is no more than the link where there is none", () => {
-    const page = renderComponent({ ...COMPONENT_PAGE, slo: null, form: { values: {}, faults: [] } }, FRAME);
+    const page = renderComponent(
+      { ...COMPONENT_PAGE, slo: null, settings: { ...COMPONENT_FORM, form: { values: {}, faults: [] } } },
+      FRAME,
+    );
     expect(text(page)).not.toContain("of the budget");
     expect(page).not.toContain('value="yes" checked');
   });

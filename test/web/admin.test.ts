@@ -18,6 +18,7 @@ import {
   ARCHIVE_PAGE,
   cluster,
   CLUSTER_PAGE,
+  COMPONENT_FORM,
   COMPONENT_PAGE,
   DETECTOR_PAGE,
   EMPTY_HOME,
@@ -496,7 +497,10 @@ describe("the page of a component", () => {
 
   it("names every field, and reads its hint and its fault out with it", () => {
     const faults = [{ field: "url", message: "Must begin with https://." }];
-    const page = renderComponent({ ...COMPONENT_PAGE, form: { ...COMPONENT_PAGE.form, faults } }, FRAME);
+    const page = renderComponent(
+      { ...COMPONENT_PAGE, settings: { ...COMPONENT_FORM, form: { ...COMPONENT_FORM.form, faults } } },
+      FRAME,
+    );
     const ids = new Set([...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id));
     const labels = new Set([...page.matchAll(/<label for="([^"]+)"/g)].map(([, id]) => id));
     const fields = [...page.matchAll(/<(?:input|textarea|select) id="([^"]+)"/g)].map(([, id]) => id);
@@ -508,9 +512,12 @@ describe("the page of a component", () => {
   });
 
   it("keeps what was typed, and says beside the field what is wrong with it", () => {
-    const values = { ...COMPONENT_PAGE.form.values, services: "nonsense", name: '"><b>' };
+    const values = { ...COMPONENT_FORM.form.values, services: "nonsense", name: '"><b>' };
     const faults = [{ field: "services", message: "“nonsense” must be cluster/namespace/name." }];
-    const page = renderComponent({ ...COMPONENT_PAGE, form: { values, faults } }, FRAME);
+    const page = renderComponent(
+      { ...COMPONENT_PAGE, settings: { ...COMPONENT_FORM, form: { values, faults } } },
+      FRAME,
+    );
     expect(page).toContain('value="&#34;&#62;&#60;b&#62;"');
     expect(page).toMatch(
       /<textarea id="services"[^>]* aria-invalid="true" aria-describedby="fault-services hint-services">nonsense</,

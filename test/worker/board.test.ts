@@ -201,8 +201,7 @@ describe("the page of a component", () => {
   it.each([
     ["a name that a neighbour has", { name: "Shelf" }, 409, "has another component of that name"],
     ["no name", { name: " " }, 400, "Must not be empty."],
-    ["no service", { services: "" }, 400, "Name one service at least."],
-    ["a service that is none", { services: "till" }, 400, "“till” must be cluster/namespace/name."],
+    ["a service that is none", { services: "till" }, 400, "“till” must be cluster/namespace/name, or namespace/name"],
     ["a share that is none", { "thresholds.p95Ms": "", "thresholds.errorRatioPartial": "500" }, 400, "Must be above 0"],
     [
       "limits in the wrong order",

@@ -302,10 +302,10 @@ describe("input of the command line", () => {
     ["a cluster that is no label", "POST", "/cli/v1/enrollments", { cluster: "Not_A_Label" }],
     ["a key that is not known", "POST", "/cli/v1/enrollments", { cluster: "a", sudo: true }],
     [
-      "a service without its cluster",
+      "a service without its namespace",
       "PUT",
       "/cli/v1/components",
-      { components: [{ name: "A", services: ["shop/checkout"] }] },
+      { components: [{ name: "A", services: ["checkout"] }] },
     ],
     ["an empty name", "PUT", "/cli/v1/components", { components: [{ name: " ", services: ["a/b/c"] }] }],
     [

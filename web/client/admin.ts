@@ -6,6 +6,8 @@ import { length } from "../view/english.ts";
 import { consequenceRegion } from "../view/admin/consequence.ts";
 import { maintenanceRegions } from "../view/admin/live.ts";
 import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";
+import { watchComponent } from "./admin-component.ts";
+import { watchOrder } from "./admin-order.ts";
 import { inert, patch } from "./patch.ts";
 import { say } from "./say.ts";
 import { openSocket } from "./socket.ts";
@@ -24,6 +26,8 @@ if (main() !== null) start();
 
 function start(): void {
   watchForm();
+  watchComponent();
+  watchOrder();
   setInterval(countAges, 1_000);
   const isHome = location.pathname === "/admin";
   if (!isHome && shownId() === undefined) return;

@@ -16,7 +16,7 @@ import { shadesOf, summary } from "./metrics.ts";
 import { livingFacts } from "./living.ts";
 import { stillRegions } from "./regions.ts";
 import { shownFirst } from "./shown.ts";
-import { monthsOf, sloText } from "./uptime.ts";
+import { monthsOf, shows, sloText } from "./uptime.ts";
 import { fill } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
 import type { ChartWords } from "./words/words.ts";
@@ -71,7 +71,7 @@ export function renderComponent(view: ComponentView): string | null {
     path: componentPath(id, range),
     own: componentPath(id, "day"),
     living: livingFacts(shownFirst({ ...snapshot, components: [component] }, now, locale), now),
-    main: markup`${state(component, view)}${uptime(component, view)}${numbers(component, view)}${announcements(component, view)}<p class="vh" role="status" id="say"></p>`,
+    main: markup`${state(component, view)}${shows(component, "uptime") && uptime(component, view)}${shows(component, "numbers") && numbers(component, view)}${announcements(component, view)}<p class="vh" role="status" id="say"></p>`,
   });
 }
 

@@ -2,6 +2,7 @@
  * Components by group. A group called "Platform / Data" is one within another; each is a <details>, so it opens and
  * closes without a script.
  */
+import { groupLevels } from "../../protocol/group.ts";
 import type { PageComponent } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -15,29 +16,17 @@ export interface Group {
   readonly groups: readonly Group[];
 }
 
-/** Groups within each other; what is deeper is one name. */
-const LEVELS_MAX = 3;
-const SEPARATOR = " / ";
 /** A page with more components begins with the groups closed that are well. */
 const OPEN_MAX = 40;
 
 /** Groups in the order of their first component. */
 export function groupsOf(components: readonly Pick<PageComponent, "group">[]): readonly Group[] {
-  const paths = components.map(({ group }) => (group === null ? [null] : levels(group)));
+  const paths = components.map(({ group }) => (group === null ? [null] : groupLevels(group)));
   return groupsAt(
     paths,
     paths.map((_, i) => i),
     0,
   );
-}
-
-function levels(group: string): readonly string[] {
-  const names = group.split(SEPARATOR).filter((name) => name.trim() !== "");
-  if (names.length === 0) return [group];
-  return [
-    ...names.slice(0, LEVELS_MAX - 1),
-    ...[names.slice(LEVELS_MAX - 1).join(SEPARATOR)].filter((name) => name !== ""),
-  ];
 }
 
 function groupsAt(

@@ -21,7 +21,7 @@ import type { Regions } from "./regions.ts";
 import { stillRegions } from "./regions.ts";
 import { shapeSheet } from "./shape.ts";
 import { shownFirst } from "./shown.ts";
-import { sloText } from "./uptime.ts";
+import { shows, sloText } from "./uptime.ts";
 import { counted, fill, filled } from "./words/fill.ts";
 import type { Locale } from "./words/locale.ts";
 import { home } from "./words/locale.ts";
@@ -130,7 +130,7 @@ function scale(now: Millis, locale: Locale): Html {
 function row(component: PageComponent, i: number, regions: Regions, now: Millis, locale: Locale): Html {
   const { id, name } = component;
   const until = holdsUntil([component], now);
-  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><h3><a href="${locale.base}/components/${id}">${name}</a></h3><div class="s" id="s-${i}">${regions[`s-${i}`]}</div><p class="a" id="a-${i}">${regions[`a-${i}`]}</p></div><p class="w" id="w-${i}">${regions[`w-${i}`]}</p>${historyBars(component.days, now, locale, sloText(component.slo, locale))}<p class="n" id="n-${i}">${regions[`n-${i}`]}</p></li>
+  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><h3><a href="${locale.base}/components/${id}">${name}</a></h3><div class="s" id="s-${i}">${regions[`s-${i}`]}</div><p class="a" id="a-${i}">${regions[`a-${i}`]}</p></div><p class="w" id="w-${i}">${regions[`w-${i}`]}</p>${shows(component, "uptime") && historyBars(component.days, now, locale, sloText(component.slo, locale))}<p class="n" id="n-${i}">${regions[`n-${i}`]}</p></li>
 `;
 }
 

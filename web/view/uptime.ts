@@ -21,6 +21,11 @@ export function sloText(slo: PageSlo | undefined, locale: Locale): string {
   return ` · ${fill(words.target, { percent, state })}`;
 }
 
+/** Whether visitors see of a component how long it was up, or its numbers. */
+export function shows({ withheld = [] }: PageComponent, what: "uptime" | "numbers"): boolean {
+  return !withheld.includes(what);
+}
+
 /** What a target means, where one is shown. */
 function sloRule(components: readonly PageComponent[], { words }: Locale): string {
   const days = components.find(({ slo }) => slo !== undefined)?.slo?.days;
@@ -36,7 +41,8 @@ export function counting(snapshot: PageSnapshot, now: Millis, locale: Locale): H
 }
 
 /** Thirty days, the month before and this one, each component a row; below it what was corrected. Folded. */
-function uptimeTable({ components }: PageSnapshot, now: Millis, locale: Locale): Html | null {
+function uptimeTable(snapshot: PageSnapshot, now: Millis, locale: Locale): Html | null {
+  const components = snapshot.components.filter((one) => shows(one, "uptime"));
   if (components.length === 0) return null;
   const { words, timeZone } = locale;
   const last = today(now, timeZone);

@@ -10,6 +10,7 @@ import type { ExplicitLatency, Latency } from "../../protocol/latency.ts";
 import type { SourceState } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { GatewayCounts } from "./gateway.ts";
+import { shortHash } from "./hash.ts";
 import type { Incident } from "./incident.ts";
 import { worstSaid } from "./incident.ts";
 import type { Announcement, Maintenance } from "./maintenance.ts";
@@ -43,11 +44,42 @@ export interface Component {
   readonly updatedAt: Millis;
   /** What is promised of it. Absent without a promise, and in what an earlier version wrote. */
   readonly slo?: Slo;
+  /**
+   * What chooses the services, as it was typed. Absent where each is named by itself, and in what an earlier version
+   * wrote: `services` is what it stands for either way.
+   */
+  readonly selector?: readonly string[];
+  /** Of those that the selector chose, which are reported no more, and since when. Absent as the one before. */
+  readonly gone?: Readonly<Record<string, Millis>>;
+  /** Known to operators only. Absent where visitors see it, and in what an earlier version wrote. */
+  readonly hidden?: true;
+  /** What visitors do not see of it. Absent where they see all, and in what an earlier version wrote. */
+  readonly withheld?: readonly Withheld[];
+  /** Its first day, YYYY-MM-DD in the page's zone: what was before is not shown. Absent as the one before. */
+  readonly startsOn?: string;
 }
 
+/** Its bars and figures of uptime; its numbers and charts. */
+export const WITHHOLDABLE = ["uptime", "numbers"] as const;
+type Withheld = (typeof WITHHOLDABLE)[number];
+
 /** The fields of a component that joined later. Who does not name one leaves it as it is. */
-export const LATER_FIELDS = ["quorum", "thresholds", "slo", "url"] as const;
+export const LATER_FIELDS = ["quorum", "thresholds", "slo", "url", "hidden", "withheld", "startsOn"] as const;
 export type LaterFields = Pick<Component, (typeof LATER_FIELDS)[number]>;
+
+/** Stands for all that an operator says of a component, and nothing that changes by itself or by moving others. */
+export function revisionOf(component: Component): string {
+  const {
+    position: _,
+    createdAt: _at,
+    updatedAt: _changed,
+    gone: _gone,
+    services,
+    selector = services,
+    ...said
+  } = component;
+  return shortHash(JSON.stringify(Object.entries({ ...said, selector }).toSorted(([a], [b]) => (a < b ? -1 : 1))));
+}
 
 /** One service as its Cluster last told of it. Counts are over `spanMs`; null is "no data". */
 export interface ToldService extends ServiceVerdict {

@@ -19,6 +19,7 @@ import { rateOf } from "./overview.ts";
 import type { SeriesPoint } from "./series.ts";
 import { ratesOf } from "./series.ts";
 import type { Thresholds } from "./thresholds.ts";
+import { visible } from "./visibility.ts";
 
 export const DAY_STEP_MS = 15 * MINUTE;
 export const DAY_STEPS = DAY / DAY_STEP_MS;
@@ -125,7 +126,7 @@ export function targetsOf(choices: readonly MetricChoice[]): ReadonlySet<string>
 
 /** The services behind a target, each once. */
 export function servicesOf(target: string, components: readonly Component[]): readonly string[] {
-  const meant = target === "" ? components : components.filter(({ id }) => id === target);
+  const meant = target === "" ? visible(components) : components.filter(({ id }) => id === target);
   return [...new Set(meant.flatMap(({ services }) => services))];
 }
 

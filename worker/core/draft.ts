@@ -101,6 +101,8 @@ export interface DraftFacts {
   readonly rules: readonly DraftRule[];
   /** Public names by id. */
   readonly components: ReadonlyMap<string, string>;
+  /** Those that visitors do not know: what becomes the name of an incident leaves them out. */
+  readonly hidden?: ReadonlySet<string>;
   /** Incidents that are not resolved. */
   readonly unresolved: ReadonlySet<string>;
 }
@@ -196,7 +198,10 @@ function opened(rule: DraftRule, cluster: string, alert: Alert, facts: DraftFact
 
 /** In visitors' words: it is what the incident will be called. */
 function titleOf(components: readonly DraftComponent[], facts: DraftFacts): string {
-  const names = components.map(({ component }) => facts.components.get(component) ?? component);
+  const known = components.filter(({ component }) => facts.hidden?.has(component) !== true);
+  const names = (known.length === 0 ? components : known).map(
+    ({ component }) => facts.components.get(component) ?? component,
+  );
   const worst = COMPONENT_STATUSES.filter((one) => components.some(({ status }) => status === one)).at(-1);
   const words = worst === undefined ? "" : `: ${worst.replaceAll("_", " ")}`;
   return names.length === 0

@@ -37,9 +37,11 @@ import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
 import { newestFirst, shownIncidents } from "./incident.ts";
+import { inPageOrder } from "./order.ts";
 import { answeredMs, freshUntil } from "./probe.ts";
 import { publicSlo, SLO_DAYS } from "./slo.ts";
 import type { Thresholds } from "./thresholds.ts";
+import { publicFacts } from "./visibility.ts";
 
 export interface PageSettings {
   readonly id: string;
@@ -72,7 +74,8 @@ export interface PageFacts extends Evidence {
   readonly metrics?: readonly PageMetric[];
 }
 
-export function publicSnapshot(facts: PageFacts, now: Millis): PageSnapshot {
+export function publicSnapshot(held: PageFacts, now: Millis): PageSnapshot {
+  const facts = publicFacts(held);
   const { page } = facts;
   const judged = judgedBy(facts, now);
   return {
@@ -109,9 +112,10 @@ function publicBrand({ brand }: PageSettings): Pick<PageSnapshot, "brand"> {
   };
 }
 
-/** Numbers of components that visitors see anyway; one that is gone has none. */
+/** Numbers of components whose numbers visitors see anyway; one that is gone has none. */
 function publicMetrics({ metrics = [], components }: PageFacts): Pick<PageSnapshot, "metrics"> {
-  const shown = metrics.filter(({ component }) => component === null || components.some(({ id }) => id === component));
+  const open = components.filter(({ withheld }) => withheld?.includes("numbers") !== true);
+  const shown = metrics.filter(({ component }) => component === null || open.some(({ id }) => id === component));
   if (shown.length === 0) return {};
   return {
     metrics: shown.map(({ id, name, kind, component, from, stepMs, values, lo, hi, limit }) => ({
@@ -132,7 +136,8 @@ function publicMetrics({ metrics = [], components }: PageFacts): Pick<PageSnapsh
 const LOG_MAX = 500;
 
 /** All that people announced, as far back as the Board keeps it. */
-export function publicLog(facts: PageFacts, now: Millis): PageLog {
+export function publicLog(held: PageFacts, now: Millis): PageLog {
+  const facts = publicFacts(held);
   return {
     version: facts.version,
     incidents: newestFirst(facts.incidents ?? [])
@@ -150,7 +155,8 @@ function frozenMark({ frozen }: PageFacts): Pick<PageSnapshot, "frozen"> {
 }
 
 /** The same without what an open page already has. */
-export function publicChange(facts: PageFacts, now: Millis): PageChange {
+export function publicChange(held: PageFacts, now: Millis): PageChange {
+  const facts = publicFacts(held);
   const judged = judgedBy(facts, now);
   return {
     version: facts.version,
@@ -196,19 +202,14 @@ function joined(why: string | null, sentence: string): string {
   return why === null ? sentence : `${why}${/[.!?。]$/.test(why) ? "" : "."} ${sentence}`;
 }
 
-/** Groups stand together, each where its first component stands. */
-function inPageOrder(components: readonly Component[]): readonly Component[] {
-  const sorted = components.toSorted((a, b) => a.position - b.position || a.name.localeCompare(b.name, "en"));
-  const groups = [...new Set(sorted.map((component) => component.group))];
-  return groups.flatMap((group) => sorted.filter((component) => component.group === group));
-}
-
 function publicComponent(component: Component, facts: PageFacts, now: Millis): PageComponent {
   const changes = changesOf(component, facts, now);
-  const { slo } = component;
+  const { slo, withheld = [], startsOn = "" } = component;
   const { timeZone } = facts.page;
-  const days = dayTallies(component.id, changes, facts.frozen ?? NOTHING_FROZEN, now, timeZone);
-  const target = slo === undefined ? null : publicSlo(slo, recentDays(days, SLO_DAYS, now, timeZone));
+  const all = dayTallies(component.id, changes, facts.frozen ?? NOTHING_FROZEN, now, timeZone);
+  const days = withheld.includes("uptime") ? [] : all.filter(({ day }) => day >= startsOn);
+  const target =
+    slo === undefined || withheld.includes("uptime") ? null : publicSlo(slo, recentDays(days, SLO_DAYS, now, timeZone));
   return {
     ...liveComponent(component, facts, now),
     description: component.description,
@@ -217,6 +218,8 @@ function publicComponent(component: Component, facts: PageFacts, now: Millis): P
     updatedAt: Math.max(component.updatedAt, changes.at(-1)?.at ?? 0),
     days,
     ...(target === null ? {} : { slo: target }),
+    ...(withheld.length > 0 && { withheld: [...withheld] }),
+    ...(startsOn !== "" && { startsOn }),
   };
 }
 
@@ -227,7 +230,9 @@ function changesOf(component: Component, facts: PageFacts, now: Millis): readonl
 }
 
 function liveComponent(component: Component, facts: PageFacts, now: Millis): LiveComponent {
-  const fresh = freshServices(component, facts.tells, now);
+  // Without numbers it is shown as one that nobody counts the requests of.
+  const isSilent = component.withheld?.includes("numbers") === true;
+  const fresh = isSilent ? [] : freshServices(component, facts.tells, now);
   return {
     id: component.id,
     name: component.name,
@@ -236,7 +241,7 @@ function liveComponent(component: Component, facts: PageFacts, now: Millis): Liv
     // Counts are merged, then read once: percentiles are never averaged.
     p95: quantileOf(fresh.flatMap(latenciesOf), 0.95),
     ...trafficOf(fresh),
-    ...(component.url === undefined ? {} : { outside: outsideLook(component, facts) }),
+    ...(component.url === undefined || isSilent ? {} : { outside: outsideLook(component, facts) }),
   };
 }
 

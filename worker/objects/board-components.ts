@@ -3,13 +3,18 @@ import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Component, LaterFields } from "../core/component.ts";
-import { LATER_FIELDS } from "../core/component.ts";
+import { LATER_FIELDS, revisionOf } from "../core/component.ts";
+import type { Move } from "../core/order.ts";
+import { inPageOrder, moved, renamed } from "../core/order.ts";
 import type { Rule } from "../core/rule.ts";
+import type { Reported } from "../core/selector.ts";
+import { chosenAgain, chosenBy, isPattern, written } from "../core/selector.ts";
 import type { Slo } from "../core/slo.ts";
 import type { Thresholds } from "../core/thresholds.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import { freshId } from "./crypto.ts";
+import type { TellMemory } from "./tell-memory.ts";
 
 /** A component as the command line or a form asks for it; (group, name) is what it is known by. */
 export interface ComponentRequest {
@@ -24,6 +29,9 @@ export interface ComponentRequest {
   readonly slo?: Slo | null;
   /** One that `publicAddress` let through. */
   readonly url?: string | null;
+  readonly hidden?: true | null;
+  readonly withheld?: Component["withheld"] | null;
+  readonly startsOn?: string | null;
 }
 
 /** A component that another page had, under the id that its readers know it by. */
@@ -45,10 +53,12 @@ const ID = /^[0-9a-z]{12}$/;
 export class BoardComponents {
   readonly #memory: BoardMemory;
   readonly #books: BoardBooks;
+  readonly #tells: TellMemory;
 
-  constructor(memory: BoardMemory, books: BoardBooks) {
-    this.#memory = memory;
-    this.#books = books;
+  constructor(held: { readonly memory: BoardMemory; readonly books: BoardBooks; readonly tells: TellMemory }) {
+    this.#memory = held.memory;
+    this.#books = held.books;
+    this.#tells = held.tells;
   }
 
   /** The addresses that are asked from outside: each once, whoever shares it. */
@@ -89,14 +99,80 @@ export class BoardComponents {
     return success(taken);
   }
 
+  /** Takes in what a cluster reports: who chooses services by their names may have others now. */
+  choose(reported: Iterable<Reported>, now: Millis): void {
+    const reports = [...reported];
+    for (const component of this.#memory.all("component")) {
+      const chosen = chosenAgain(component, reports, now);
+      if (chosen === component) continue;
+      this.#books.mark();
+      this.#memory.put("component", component.id, chosen);
+      this.#memory.queue({ kind: "component", key: component.id, revision: now, at: now, body: { ...chosen } });
+    }
+  }
+
+  /** Whether any component chooses its services. */
+  get areChosen(): boolean {
+    return this.#memory.all("component").some(({ selector }) => selector !== undefined);
+  }
+
+  /** Gives components and groups other places. */
+  move(move: Move, by: string): Result<readonly Component[], "unknown" | "exists"> {
+    const order = moved(this.#memory.all("component"), move);
+    return order === null ? failure("unknown") : this.#replace(order, "component.move", move, by);
+  }
+
+  /** Gives a group another name, and with it those within; null takes the level away. */
+  renameGroup(from: string, to: string | null, by: string): Result<readonly Component[], "unknown" | "exists"> {
+    const before = inPageOrder(this.#memory.all("component"));
+    const after = renamed(before, from, to);
+    if (after.every((one, i) => one === before[i])) return failure("unknown");
+    return this.#replace(after, "group.rename", { from, to }, by);
+  }
+
+  /** Components as they are from now on, in the order of the page. */
+  #replace(
+    order: readonly Component[],
+    act: string,
+    what: object,
+    by: string,
+  ): Result<readonly Component[], "unknown" | "exists"> {
+    if (new Set(order.map(({ group, name }) => JSON.stringify([group, name]))).size < order.length)
+      return failure("exists");
+    const now = Date.now();
+    const placed = order.map((one, i) => ({ ...one, position: i + 1 }));
+    this.#books.change(now, null, () => {
+      this.#books.mark();
+      for (const one of placed) {
+        const held = this.#memory.get("component", one.id);
+        if (held?.position === one.position && held.group === one.group) continue;
+        const component = held?.group === one.group ? one : { ...one, updatedAt: now };
+        this.#memory.put("component", one.id, component);
+        this.#memory.queue({ kind: "component", key: one.id, revision: now, at: now, body: { ...component } });
+      }
+      this.#memory.audit(act, JSON.stringify(what), by, now);
+    });
+    return success(placed);
+  }
+
   add(request: ComponentRequest, by: string): Result<readonly Component[], "too_many" | "exists"> {
     return this.#named(request) === undefined ? this.putAll([request], by) : failure("exists");
   }
 
-  /** Changes one, whatever it was called until now. */
-  change(id: string, request: ComponentRequest, by: string): Result<Component, "unknown" | "exists"> {
+  /**
+   * Changes one, whatever it was called until now.
+   *
+   * @param revision of what whoever asks has seen; `changed` if it is not that any more
+   */
+  change(
+    id: string,
+    request: ComponentRequest,
+    by: string,
+    revision?: string,
+  ): Result<Component, "unknown" | "exists" | "changed"> {
     const known = this.#memory.get("component", id);
     if (known === null) return failure("unknown");
+    if (revision !== undefined && revision !== revisionOf(known)) return failure("changed");
     if ((this.#named(request) ?? known).id !== id) return failure("exists");
     const now = Date.now();
     let changed = known;
@@ -125,6 +201,12 @@ export class BoardComponents {
     return true;
   }
 
+  /** Somebody has just written them: what is reported no more is not held on to. */
+  #services({ services }: ComponentRequest, now: Millis): Pick<Component, "services" | "selector"> {
+    if (!services.some(isPattern)) return { services };
+    return { ...written(chosenBy(services, { services: [] }, this.#tells.map.values(), now)), selector: services };
+  }
+
   #named({ group, name }: Pick<Component, "group" | "name">): Component | undefined {
     return this.#memory.all("component").find((known) => known.group === group && known.name === name);
   }
@@ -146,7 +228,7 @@ export class BoardComponents {
       name: request.name,
       group: request.group,
       description: request.description,
-      services: request.services,
+      ...this.#services(request, now),
       rule: request.rule,
       ...later(request, known),
       id: known?.id ?? first.id,

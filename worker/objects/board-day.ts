@@ -83,7 +83,9 @@ export class BoardDay {
 
   /** Null if there is no such component; without one it is all of them. */
   charted(page: PageSettings, component: string | null): Charted | null {
-    if (component !== null && this.#memory.get("component", component) === null) return null;
+    const named = component === null ? null : this.#memory.get("component", component);
+    if (component !== null && (named === null || named.hidden === true || named.withheld?.includes("numbers") === true))
+      return null;
     const { p95Ms, errorRatioDegraded: errorRatio } = this.#limits(page, component);
     const services = servicesOf(component ?? "", this.#memory.all("component"));
     return { services, timeZone: page.timeZone, limits: { p95Ms, errorRatio } };

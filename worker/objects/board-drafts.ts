@@ -64,6 +64,7 @@ export class BoardDrafts {
     return {
       rules: this.#books.page().draftRules ?? [],
       components: new Map(this.#memory.all("component").map(({ id, name }) => [id, name])),
+      hidden: new Set(this.#memory.all("component").flatMap(({ id, hidden }) => (hidden === true ? [id] : []))),
       unresolved: new Set(unresolved.map(({ id }) => id)),
     };
   }

@@ -31,6 +31,7 @@ import { HISTORY_MS } from "../core/history.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import type { MetricsFacts } from "../core/metrics.ts";
+import type { Move } from "../core/order.ts";
 import type { Policies } from "../core/policies.ts";
 import { retryDelay } from "../core/retry.ts";
 import { publicChange } from "../core/snapshot.ts";
@@ -129,7 +130,7 @@ export class Board extends DurableObject<Env> {
     this.#outside = outside;
     this.#day = day;
     this.#books = books;
-    this.#components = new BoardComponents(memory, books);
+    this.#components = new BoardComponents({ memory, books, tells });
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
     this.#announcements = new BoardAnnouncements({ memory, books, maintenance: this.#maintenance });
     this.#drafts = new BoardDrafts({ memory, books, announcements: this.#announcements });
@@ -205,6 +206,7 @@ export class Board extends DurableObject<Env> {
     if (isOvertaken(held, tell, now)) return undefined;
     this.#books.change(now, tell.cluster, () => {
       this.#tells.put(remembering(held, withTopology(tell, held)), isNews(held, tell), now);
+      if (this.#components.areChosen) this.#components.choose([tell], now);
       this.#maintenance.takeReport(tell.cluster, tell.leases, now);
     });
     // Not awaited: it may ask Postgres, and a Cluster waits for the answer.
@@ -349,8 +351,19 @@ export class Board extends DurableObject<Env> {
     id: string,
     request: ComponentRequest,
     by: string,
-  ): Promise<Result<Component, "unknown" | "exists">> {
-    return this.#judgedAnew(this.#components.change(id, request, by));
+    revision?: string,
+  ): Promise<Result<Component, "unknown" | "exists" | "changed">> {
+    return this.#judgedAnew(this.#components.change(id, request, by, revision));
+  }
+
+  /** Gives a component or a group another place, or a group another name. */
+  async arrange(
+    act: { readonly move: Move } | { readonly rename: { readonly from: string; readonly to: string | null } },
+    by: string,
+  ): Promise<Result<readonly Component[], "unknown" | "exists">> {
+    return "move" in act
+      ? this.#components.move(act.move, by)
+      : this.#components.renameGroup(act.rename.from, act.rename.to, by);
   }
 
   /** Sets the limits of all components that have none of their own; null for the runbook's. */

@@ -11,7 +11,9 @@ import type {
   ArchiveModel,
   ClusterModel,
   ClusterPageModel,
+  ComponentFormModel,
   ComponentPageModel,
+  ComponentPreviewModel,
   DraftModel,
   EventModel,
   LeaseModel,
@@ -27,7 +29,9 @@ import { unconfirmedSince } from "../core/draft.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { operatorMaintenance } from "../core/maintenance.ts";
 import { detectorOf } from "../core/detector.ts";
+import { inPageOrder } from "../core/order.ts";
 import { freshUntil, outsideP95, outsideReason, probeWords } from "../core/probe.ts";
+import { chooses, isPattern } from "../core/selector.ts";
 import { THRESHOLDS } from "../core/thresholds.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
 import { limitValues } from "./component-request.ts";
@@ -198,7 +202,7 @@ export function componentPageModel(
   view: OperatorView,
   component: Component,
   shown: readonly LiveComponent[],
-  { slo, form }: Pick<ComponentPageModel, "slo" | "form">,
+  { slo, settings }: Pick<ComponentPageModel, "slo" | "settings">,
   now: Millis,
 ): ComponentPageModel {
   const evidence = evidenceOf(view);
@@ -215,8 +219,36 @@ export function componentPageModel(
     outside: outsideModel(component, evidence, now),
     slo,
     services: component.services.map((ref) => memberModel(component, ref, view, now)),
-    defaults: limitValues({ ...THRESHOLDS, ...view.page.thresholds }),
-    form,
+    hidden: component.hidden === true,
+    settings,
+  };
+}
+
+/** What a form needs of the page besides what it shows of its component. */
+export function formFrame(view: OperatorView): Pick<ComponentFormModel, "defaults" | "groups"> {
+  const groups = inPageOrder(view.components).flatMap(({ group }) => group ?? []);
+  return { defaults: limitValues({ ...THRESHOLDS, ...view.page.thresholds }), groups: [...new Set(groups)] };
+}
+
+/** What a component would be now; `held` is what it is, null if it is to be made. */
+export function previewModel(
+  component: Component,
+  held: Component | null,
+  view: OperatorView,
+  now: Millis,
+): ComponentPreviewModel {
+  const { status, reason, why } = matrixOf(component, evidenceOf(view), now);
+  const refs = component.services;
+  return {
+    status,
+    reason,
+    why,
+    services: refs.map((ref) => {
+      const member = memberModel(component, ref, view, now);
+      return { ref, status: member.status, reason: member.reason };
+    }),
+    empty: (component.selector ?? []).filter((one) => isPattern(one) && !refs.some((ref) => chooses(one, ref))),
+    isLater: JSON.stringify(component.thresholds ?? {}) !== JSON.stringify(held?.thresholds ?? {}),
   };
 }
 

@@ -29,8 +29,10 @@ import { openDatabase } from "../store/database.ts";
 import { recentEvents } from "../store/events.ts";
 import { archiveModel, clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
 import { componentRoutes } from "./admin-component.ts";
+import { componentsRoutes } from "./admin-components.ts";
 import { adminDetectorRoutes } from "./admin-detector.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
+import { limitsRoutes } from "./admin-limits.ts";
 import { adminPage, FORM_MAX, formMoment, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
 import { ServiceRef } from "./component-request.ts";
@@ -349,7 +351,9 @@ export const adminRoutes: readonly Route[] = [
     bodyMaxBytes: FORM_MAX,
     handle: publish,
   },
+  ...componentsRoutes,
   ...componentRoutes,
+  ...limitsRoutes,
   ...adminUptimeRoutes,
   {
     method: "POST",

@@ -3,7 +3,9 @@ import * as v from "valibot";
 import { ClusterName, line, ServiceName } from "../../protocol/name.ts";
 import type { ComponentField, Fault, LimitField } from "../../web/view/admin/model.ts";
 import type { Component } from "../core/component.ts";
+import { revisionOf, WITHHOLDABLE } from "../core/component.ts";
 import { RULES } from "../core/rule.ts";
+import { isSelector } from "../core/selector.ts";
 import { TARGET_MAX, TARGET_MIN } from "../core/slo.ts";
 import type { Thresholds } from "../core/thresholds.ts";
 import { thresholdFault } from "../core/thresholds.ts";
@@ -17,6 +19,15 @@ export const ServiceRef = v.pipe(
     const slash = ref.indexOf("/");
     return v.is(ClusterName, ref.slice(0, slash)) && v.is(ServiceName, ref.slice(slash + 1));
   }, "must be cluster/namespace/name"),
+);
+
+/** One service, or what chooses some by their names. */
+const ServiceSelector = v.pipe(
+  v.string(),
+  v.check(
+    (text) => (text.includes("*") || text.split("/").length === 2 ? isSelector(text) : v.is(ServiceRef, text)),
+    "must be cluster/namespace/name, or namespace/name for every cluster; * stands for any letters",
+  ),
 );
 
 export const Name = v.pipe(line(255), v.trim(), v.nonEmpty("must not be empty"));
@@ -66,6 +77,19 @@ const ThresholdsRequest = v.pipe(
   }),
 );
 
+/** In the one order that they have; none is what nobody said. */
+const Withheld = v.pipe(
+  v.array(v.picklist(WITHHOLDABLE)),
+  v.transform((named) => WITHHOLDABLE.filter((one) => named.includes(one))),
+  v.transform((named) => (named.length === 0 ? null : named)),
+);
+
+const DAY_WANTED = "must be a day, as 2026-11-23";
+
+function isDay(text: string): boolean {
+  return /^\d{4}-\d\d-\d\d$/.test(text) && new Date(`${text}T00:00Z`).toJSON()?.startsWith(text) === true;
+}
+
 /** The page's own limits; null for the runbook's. */
 export const LimitsRequestSchema = v.strictObject({ thresholds: v.nullable(ThresholdsRequest) });
 
@@ -78,11 +102,7 @@ export const ComponentRequestSchema = v.pipe(
     name: Name,
     group: v.optional(v.nullable(Name), null),
     description: v.optional(v.nullable(line(1_000)), null),
-    services: v.pipe(
-      v.array(ServiceRef),
-      v.minLength(1, "name one service at least"),
-      v.maxLength(100, "at most 100 services"),
-    ),
+    services: v.pipe(v.array(ServiceSelector), v.maxLength(100, "at most 100 services")),
     rule: v.optional(v.picklist(RULES), "all"),
     quorum: v.exactOptional(
       v.nullable(
@@ -97,6 +117,16 @@ export const ComponentRequestSchema = v.pipe(
     thresholds: v.exactOptional(v.nullable(ThresholdsRequest)),
     slo: v.exactOptional(v.nullable(SloRequest)),
     url: v.exactOptional(v.nullable(v.pipe(line(ADDRESS_MAX), v.trim(), v.nonEmpty("must not be empty")))),
+    hidden: v.exactOptional(
+      v.nullable(
+        v.pipe(
+          v.boolean(),
+          v.transform((is) => is || null),
+        ),
+      ),
+    ),
+    withheld: v.exactOptional(v.nullable(Withheld)),
+    startsOn: v.exactOptional(v.nullable(v.pipe(v.string(DAY_WANTED), v.check(isDay, DAY_WANTED)))),
   }),
   v.forward(
     v.check(({ rule, quorum }) => rule !== "quorum" || typeof quorum === "number", "say how many must be well"),
@@ -118,15 +148,28 @@ export function valuesOf(component: Component): Readonly<Record<ComponentField, 
     name: component.name,
     group: component.group ?? "",
     description: component.description ?? "",
-    services: component.services.join("\n"),
+    services: (component.selector ?? component.services).join("\n"),
     rule: component.rule,
     quorum: component.quorum === undefined ? "" : String(component.quorum),
     url: component.url ?? "",
     "slo.target": component.slo === undefined ? "" : String(percentOf(component.slo.target)),
     "slo.isPublic": component.slo?.isPublic === true ? "yes" : "",
+    visibility: component.hidden === true ? "hidden" : "public",
+    "shows.uptime": component.withheld?.includes("uptime") === true ? "" : "yes",
+    "shows.numbers": component.withheld?.includes("numbers") === true ? "" : "yes",
+    startsOn: component.startsOn ?? "",
+    revision: revisionOf(component),
     ...limitValues(component.thresholds ?? {}),
   };
 }
+
+/** What the form of a component that is to be made begins with. */
+export const NEW_VALUES: Readonly<Partial<Record<ComponentField, string>>> = {
+  rule: "all",
+  visibility: "public",
+  "shows.uptime": "yes",
+  "shows.numbers": "yes",
+};
 
 /** What a form asks for, to be checked by the schema: an empty field is null. */
 export function requestOf(values: Readonly<Partial<Record<ComponentField, string>>>): unknown {
@@ -141,6 +184,13 @@ export function requestOf(values: Readonly<Partial<Record<ComponentField, string
     ...(values["thresholds.p95Ms"] === undefined ? {} : { thresholds: limitsOf(values) }),
     ...(values.url === undefined ? {} : { url: textOf(values.url) }),
     ...(values["slo.target"] === undefined ? {} : { slo: sloOf(values) }),
+    ...(values.visibility === undefined
+      ? {}
+      : {
+          hidden: values.visibility === "hidden",
+          withheld: WITHHOLDABLE.filter((one) => values[`shows.${one}`] !== "yes"),
+          startsOn: textOf(values.startsOn),
+        }),
   };
 }
 

@@ -1,31 +1,24 @@
 import type { ComponentStatus } from "../../../protocol/status.ts";
-import type { Html, Part } from "../html.ts";
-import { markup, trusted } from "../html.ts";
+import type { Html } from "../html.ts";
+import { markup } from "../html.ts";
+import { componentForm } from "./component-form.ts";
 import { adminDocument } from "./document.ts";
-import { age, button, faultOf, invalid, marked, segment, table } from "./elements.ts";
-import type { AdminFrame, ComponentField, ComponentPageModel, OutsideModel } from "./model.ts";
-import { limitFields } from "./limits.ts";
+import { age, button, marked, segment, table } from "./elements.ts";
+import type { AdminFrame, ComponentNewModel, ComponentPageModel, OutsideModel } from "./model.ts";
 import { target } from "./uptime.ts";
 import { clusterLink, READING_HEAD, readingCells } from "./parts.ts";
 import { quantileText, ratioText, statusWord } from "../english.ts";
 
-/** What stands below a field, and is read out with it. */
-const HINTS: Readonly<Partial<Record<ComponentField, string>>> = {
-  group: "Components of one group stand together. Empty for none.",
-  services: "One a line: cluster/namespace/name. Visitors never read these names.",
-  url: "Asked each minute from the Internet, as a visitor would; any answer but 200 to 299 within 10 s is a failure. Empty: it is not asked.",
-  "slo.target": "Percent of 30 days, 50 to 99.999. Empty: none.",
-};
-
 /** What is said of a component and why; then the form that changes it, a section for each of its subjects. */
 export function renderComponent(model: ComponentPageModel, frame: AdminFrame): string {
-  const { id, name, group, form } = model;
+  const { id, name, group, hidden } = model;
   const action = `/admin/components/${segment(id)}`;
   return adminDocument(
     frame,
-    "/admin/services",
+    "/admin/components",
     group === null ? name : `${group}: ${name}`,
-    markup`${verdict(model)}
+    markup`<p class="soft">${hidden ? "Hidden: known to operators only." : markup`<a href="/components/${segment(id)}">As visitors see it</a>`}</p>
+${verdict(model)}
 ${clusters(model, frame)}
 <h2>Services</h2>
 ${services(model, frame)}
@@ -34,24 +27,8 @@ ${outside(model, frame)}
 ${model.slo !== null && markup`<p>${target(model.slo)}</p>`}
 <p><a href="${action}/uptime">Figures, frozen days and corrections</a></p>
 <h2>Settings</h2>
-<form class="sheet" method="post" action="${action}">
-${faultOf(form.faults, null, "fault-form")}
-${section("On the page", [
-  field(model, "name", "Name", input(model, "name", 'required maxlength="255"')),
-  field(model, "group", "Group", input(model, "group", 'maxlength="255"')),
-  field(model, "description", "Description", input(model, "description", 'maxlength="1000"')),
-])}
-${section("What it stands for", [field(model, "services", "Services", area(model, "services")), rule(model)])}
-${limits(model)}
-${section("From outside", [
-  field(model, "url", "Public address", input(model, "url", 'type="url" maxlength="500" placeholder="https://"')),
-])}
-${section("Promise", [
-  field(model, "slo.target", "Target", input(model, "slo.target", 'inputmode="decimal" size="8" placeholder="99.9"')),
-  checkbox(model, "slo.isPublic", "Visitors read the target and what is left of it"),
-])}
-<p class="actions"><button class="primary">Save</button></p></form>
-<details class="danger"><summary>Unpublish ${name}</summary><p>It and its history leave the public page at once.</p>${button(`${action}/remove`, `Unpublish ${name}`, {}, "danger")}</details>`,
+${componentForm(model.settings)}
+<details class="danger"><summary>Delete ${name}</summary><p>It and its history leave the public page at once. What only should not be seen can be hidden above.</p>${button(`${action}/remove`, `Delete ${name}`, {}, "danger")}</details>`,
   );
 }
 
@@ -111,48 +88,14 @@ function services({ services: list }: ComponentPageModel, frame: AdminFrame): Ht
   });
 }
 
-function section(title: string, fields: readonly Part[]): Html {
-  return markup`<fieldset class="section"><legend>${title}</legend>${fields}</fieldset>`;
-}
-
-function rule(model: ComponentPageModel): Html {
-  const { values, faults } = model.form;
-  const choice = (value: string, word: string, hint: string): Html =>
-    markup`<label class="choice"><input type="radio" name="rule" value="${value}"${values.rule === value && trusted(" checked")}> <span><b>${word}</b> <small>${hint}</small></span></label>`;
-  return markup`<fieldset><legend>It is well while</legend>
-${choice("all", "All are", "as bad as the worst; a cluster with little of the traffic makes it no worse than partly out")}
-${choice("any", "Any is", "clusters that stand in for each other")}
-${choice("quorum", "A number of them are", "of its clusters; with one cluster, of its services")}
-${faultOf(faults, "rule", "fault-rule")}
-${field(model, "quorum", "That number", input(model, "quorum", 'type="number" min="1" max="100" step="1" inputmode="numeric"'))}</fieldset>`;
-}
-
-function checkbox({ form }: ComponentPageModel, name: ComponentField, word: string): Html {
-  return markup`<label class="choice"><input type="checkbox" name="${name}" value="yes"${form.values[name] === "yes" && trusted(" checked")}> <span>${word}</span></label>`;
-}
-
-function limits({ form, defaults }: ComponentPageModel): Html {
-  return section("Limits", [
-    markup`<p class="soft">Two of the last three readings above a limit raise it, three below clear it. Empty: the number shown in grey, which is <a href="/admin/limits">the page's</a>.</p>`,
-    limitFields({ form, defaults }),
-  ]);
-}
-
-/** `attributes` are our own constants. */
-function input({ form }: ComponentPageModel, name: ComponentField, attributes: string): Html {
-  return markup`<input id="${name}" name="${name}" ${trusted(attributes)} value="${form.values[name] ?? ""}"${said(form, name)}>`;
-}
-
-function area({ form }: ComponentPageModel, name: ComponentField): Html {
-  const text = form.values[name] ?? "";
-  return markup`<textarea id="${name}" name="${name}" rows="${Math.max(2, text.split("\n").length)}" spellcheck="false" required${said(form, name)}>${text}</textarea>`;
-}
-
-function said({ faults }: ComponentPageModel["form"], name: ComponentField): Html | null {
-  return invalid(faults, name, `fault-${name}`, HINTS[name] === undefined ? null : `hint-${name}`);
-}
-
-function field({ form }: ComponentPageModel, name: ComponentField, label: string, control: Html): Html {
-  const hint = HINTS[name];
-  return markup`<div class="field"><label for="${name}">${label}</label>${control}${hint !== undefined && markup`<small id="hint-${name}">${hint}</small>`}${faultOf(form.faults, name, `fault-${name}`)}</div>`;
+/** One that is to be made; services may come later. */
+export function renderComponentNew(model: ComponentNewModel, frame: AdminFrame): string {
+  return adminDocument(
+    frame,
+    "/admin/components",
+    "New component",
+    markup`<p class="soft">What visitors see, under the name that they know. Without services it is unknown until it has some.</p>
+${componentForm(model.settings)}
+<p><a href="/admin/components">Cancel</a></p>`,
+  );
 }

@@ -6,6 +6,7 @@ import type { AdminFrame } from "./model.ts";
 
 const PLACES = [
   ["/admin", "Home"],
+  ["/admin/components", "Components"],
   ["/admin/services", "Services"],
   ["/admin/topology", "Topology"],
   ["/admin/maintenance/new", "Start maintenance"],

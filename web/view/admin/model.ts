@@ -258,7 +258,8 @@ export interface ServicesModel {
 
 /**
  * POST /admin/components/:id. The names are the paths of `ComponentRequestSchema`: `services` one a line, each
- * "cluster/namespace/name"; an empty field takes away what stood there.
+ * "cluster/namespace/name" or what chooses some; an empty field takes away what stood there.
+ * `revision` is of the component that the form shows.
  */
 export type ComponentField =
   | "name"
@@ -270,6 +271,11 @@ export type ComponentField =
   | "url"
   | "slo.target"
   | "slo.isPublic"
+  | "visibility"
+  | "shows.uptime"
+  | "shows.numbers"
+  | "startsOn"
+  | "revision"
   | LimitField;
 
 /** A target over 30 days. `leftRatio` is what is left of what may be lost, negative once more was. */
@@ -336,9 +342,42 @@ export interface ComponentPageModel {
   readonly slo: SloModel | null;
   /** The services it stands for, in its own order; one that nobody reports is unknown. */
   readonly services: readonly ServiceModel[];
+  /** Known to operators only. */
+  readonly hidden: boolean;
+  readonly settings: ComponentFormModel;
+}
+
+/** GET …/preview has the same fields as the form. */
+export interface ComponentFormModel {
+  readonly action: string;
+  readonly submit: string;
+  /** Of the component as it is; null for one that is to be made. */
+  readonly revision: string | null;
+  /** What stands now where somebody changed it meanwhile; null where nobody did. */
+  readonly held: Readonly<Partial<Record<ComponentField, string>>> | null;
+  /** Names to choose from. */
+  readonly groups: readonly string[];
   /** What its limits are where it has none of its own, as the form shows them. */
   readonly defaults: Readonly<Record<LimitField, string>>;
   readonly form: FormModel<ComponentField>;
+  /** What the form as it stands would make of it; null where nobody asked. */
+  readonly preview: ComponentPreviewModel | null;
+}
+
+export interface ComponentPreviewModel {
+  readonly status: ComponentStatus;
+  readonly reason: string;
+  /** What visitors would read; null if nothing more than the status. */
+  readonly why: string | null;
+  readonly services: readonly { readonly ref: string; readonly status: ComponentStatus; readonly reason: string }[];
+  /** What chooses nothing yet. */
+  readonly empty: readonly string[];
+  /** Limits were changed, which clusters judge by from their next report on. */
+  readonly isLater: boolean;
+}
+
+export interface ComponentNewModel {
+  readonly settings: ComponentFormModel;
 }
 
 /** A deployment that a maintenance can be asked for. */
