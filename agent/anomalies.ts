@@ -13,7 +13,7 @@ import type { SignedDesired } from "../protocol/lease.ts";
 import type { EventRecord } from "../protocol/record.ts";
 import { DAY, HOUR, type Millis } from "../protocol/time.ts";
 import { carryOut } from "./answering.ts";
-import { modelStamp, readModel, retrain } from "./baseline.ts";
+import { retrain } from "./baseline.ts";
 import { AnomalyWatch, NOTHING_OPEN, type Happening, type Memory } from "./core/anomalies.ts";
 import { POINT_MS } from "./core/golden.ts";
 import { goldenAt, LEARNT_MS, withMaintenance, type LeftOut } from "./core/model.ts";
@@ -24,6 +24,7 @@ import { messageOf } from "./disk.ts";
 import { replaceFile } from "./frames.ts";
 import { parseJson } from "./http.ts";
 import { onChange, type Log } from "./log.ts";
+import { modelStamp, openModel, type ModelFile } from "./model-file.ts";
 import type { GoldenRange, GoldenSource } from "./source/golden.ts";
 import type { Wishes } from "./wishes.ts";
 
@@ -136,19 +137,29 @@ class Detecting {
 
   /** Takes up the baseline that is in use now. */
   async #load(at: Millis): Promise<void> {
-    const { dataDir, golden } = this.#options;
+    const { dataDir } = this.#options;
     const { stamp, since } = modelStamp(dataDir);
     if (stamp === this.#stamp) return;
-    const model = readModel(dataDir);
+    const model = openModel(dataDir);
+    try {
+      if (model !== null) await this.#takeUp(model, at);
+    } finally {
+      model?.close();
+    }
     this.#stamp = stamp;
     this.#usedSince = model === null ? 0 : since;
-    if (model === null) return;
-    const memory = this.#watch?.memory() ?? this.#notes.memory;
+  }
+
+  async #takeUp(model: ModelFile, at: Millis): Promise<void> {
+    const known = this.#watch?.memory() ?? this.#notes.memory;
     // Of a first start nothing is raised late: what is judged first is the newest point.
-    const next = new AnomalyWatch(model, memory.at === 0 ? { ...memory, at: at - POINT_MS } : memory);
+    const memory = known.at === 0 ? { ...known, at: at - POINT_MS } : known;
     // Of the points that are not judged any more, the newest.
-    const until = Math.max(next.at, at - CATCH_UP_MS - POINT_MS);
-    const before = await golden.query(until - SHIFT_MS + POINT_MS, until, QUERY_TIMEOUT_MS);
+    const until = Math.max(memory.at, at - CATCH_UP_MS - POINT_MS);
+    const before = await this.#options.golden.query(until - SHIFT_MS + POINT_MS, until, QUERY_TIMEOUT_MS);
+    // Both at once are more than the agent needs room for otherwise. Nobody waits for a point meanwhile.
+    this.#watch = null;
+    const next = new AnomalyWatch(model, memory);
     if (before.ok) eachPoint(before.value, (services) => next.warm(services));
     const { version, from, to, points, leftOut } = model;
     this.#watch = next;

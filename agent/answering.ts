@@ -3,20 +3,13 @@ import type { DetectorAnswer, DetectorCommand } from "../protocol/detector.ts";
 import { PREVIEWED_MAX } from "../protocol/detector.ts";
 import type { Result } from "../protocol/result.ts";
 import type { Millis } from "../protocol/time.ts";
-import {
-  previewThresholds,
-  retrain,
-  rollBack,
-  timeText,
-  type LearnOptions,
-  type Learnt,
-  type Unlearnt,
-} from "./baseline.ts";
+import { previewThresholds, retrain, timeText, type LearnOptions, type Learnt, type Unlearnt } from "./baseline.ts";
 import type { LeftOut } from "./core/model.ts";
 import { plainLine } from "./core/text.ts";
 import { refusalOf } from "./core/wish.ts";
 import { messageOf } from "./disk.ts";
 import type { Log } from "./log.ts";
+import { rollBack } from "./model-file.ts";
 import type { GoldenSource } from "./source/golden.ts";
 import type { Wishes } from "./wishes.ts";
 

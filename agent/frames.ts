@@ -78,13 +78,21 @@ export function scanFile(path: string): Scan {
   return scanFrames(readFileSync(path));
 }
 
-/** Replaces a file so that a kill or a full disk leaves the old one or the new one, never a mixture. */
-export function replaceFile(path: string, content: Uint8Array, disk: Disk = PLAIN_DISK): void {
+/**
+ * Replaces a file so that a kill or a full disk leaves the old one or the new one, never a mixture.
+ *
+ * @param content the whole, or piece by piece
+ */
+export function replaceFile(path: string, content: Uint8Array | Iterable<Uint8Array>, disk: Disk = PLAIN_DISK): void {
   const draft = `${path}.draft`;
   const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
   const fd = withRoom(disk, () => openSync(draft, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600));
   try {
-    writeAll(fd, content, disk, () => ftruncateSync(fd, 0));
+    let size = 0;
+    for (const piece of content instanceof Uint8Array ? [content] : content) {
+      writeAll(fd, piece, disk, () => ftruncateSync(fd, size));
+      size += piece.length;
+    }
     disk.fsync(fd);
   } catch (error) {
     // A draft that stays would take what little room there is.

@@ -2,9 +2,10 @@
 import { failure, success, type Result } from "../protocol/result.ts";
 import type { Millis } from "../protocol/time.ts";
 import { knownMaintenance } from "./anomalies.ts";
-import { previewThresholds, retrain, rollBack, timeText } from "./baseline.ts";
+import { previewThresholds, retrain, timeText } from "./baseline.ts";
 import type { AgentConfig } from "./config.ts";
 import type { LeftOut } from "./core/model.ts";
+import { rollBack } from "./model-file.ts";
 import { ownGolden } from "./own-golden.ts";
 import { prometheusGolden, type GoldenSource } from "./source/golden.ts";
 

@@ -73,7 +73,7 @@ export class AnomalyWatch {
         { raisedAt, members: new Set(members) },
       ]),
     );
-    for (const [service, signals] of Object.entries(model.services)) {
+    for (const [service, signals] of model.services) {
       for (const [signal, { baseline, detector }] of Object.entries(signals)) {
         const key = `${service} ${signal}`;
         const raising = memory.raising[key] ?? QUIET;

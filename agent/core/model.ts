@@ -33,8 +33,11 @@ export interface AboutModel {
   readonly points: number;
 }
 
+export type SignalModels = Readonly<Partial<Record<Signal, SeriesModel>>>;
+
+/** Its services one by one, as often as they are asked for: of 500 of them there need not be room for all. */
 export interface Model extends AboutModel {
-  readonly services: Readonly<Record<string, Readonly<Partial<Record<Signal, SeriesModel>>>>>;
+  readonly services: Iterable<readonly [service: string, signals: SignalModels]>;
 }
 
 /** Points every five minutes from `from` on; NaN where there is none. */
@@ -51,8 +54,6 @@ export function goldenAt({ rate, errors, p95Ms }: GoldenSeries, i: number): Gold
   };
   return { rate: at(rate), errors: at(errors), p95Ms: at(p95Ms) };
 }
-
-export type SignalModels = Model["services"][string];
 
 /** What is learnt of one service, and from how many points; of a signal with less than a day of them nothing. */
 export function learnService(

@@ -11,9 +11,10 @@ import {
   type Anomalies,
   type AnomaliesOptions,
 } from "../../agent/anomalies.ts";
-import { readModel, retrain, rollBack } from "../../agent/baseline.ts";
+import { retrain } from "../../agent/baseline.ts";
 import { loadConfig, type AgentConfig } from "../../agent/config.ts";
 import { POINT_MS } from "../../agent/core/golden.ts";
+import { aboutModel, rollBack } from "../../agent/model-file.ts";
 import { parseLeftOut, previewThreshold, retrainBaseline, rollBackBaseline } from "../../agent/retrain.ts";
 import { prometheusGolden } from "../../agent/source/golden.ts";
 import { Wishes } from "../../agent/wishes.ts";
@@ -81,7 +82,7 @@ describe("a baseline", () => {
     expect(first.stdout).toMatch(
       /^read day 1 of 7\n[^]*read day 7 of 7\nleft out \S+ to \S+ of shop\/cart: left out by hand\nbaseline 1: 1 services, \d+ points, /,
     );
-    expect(readModel(dataDir)?.leftOut).toHaveLength(1);
+    expect(aboutModel(dataDir)?.leftOut).toHaveLength(1);
     const lines: string[] = [];
     const print = (line: string): void => void lines.push(line);
     expect(await retrainBaseline(loaded, [], Date.now(), print)).toBe(true);
@@ -90,8 +91,8 @@ describe("a baseline", () => {
     );
     expect(rollBackBaseline(loaded, print)).toBe(true);
     expect(lines.at(-1)).toMatch(/^baseline 1, learnt until \S+, is in use again$/);
-    expect([readModel(dataDir)?.version, rollBack(dataDir).ok]).toEqual([1, true]);
-    expect(readModel(dataDir)?.version).toBe(2);
+    expect([aboutModel(dataDir)?.version, rollBack(dataDir).ok]).toEqual([1, true]);
+    expect(aboutModel(dataDir)?.version).toBe(2);
   });
 
   it.each([
@@ -118,7 +119,7 @@ describe("a baseline", () => {
       ok: false,
       failure: { code: "failed", says: expect.stringContaining("connection refused") },
     });
-    expect([readModel(dataDir)?.version, rollBack(dataDir).ok]).toEqual([1, false]);
+    expect([aboutModel(dataDir)?.version, rollBack(dataDir).ok]).toEqual([1, false]);
   });
 
   it("says what another threshold would have raised in the week, and changes nothing", async () => {
@@ -137,7 +138,7 @@ describe("a baseline", () => {
     // The hour in which half of cart's requests fail is raised by any of them.
     expect([strict >= 1, strict <= now, now <= loose, now === again]).toEqual([true, true, true, true]);
     expect(lines.at(-1)).toMatch(/^ {2}shop\/cart: \d+ instead of \d+$/);
-    expect(readModel(dataDir)?.version).toBe(1);
+    expect(aboutModel(dataDir)?.version).toBe(1);
   });
 
   it("whose file was changed is none", async () => {
@@ -145,7 +146,7 @@ describe("a baseline", () => {
     await retrain({ golden: prometheusGolden(config), dataDir, now: END, leftOut: [], progress: () => {} });
     const path = join(dataDir, "baseline.json");
     writeFileSync(path, readFileSync(path, "utf8").replace('"version":1,"from"', '"version":7,"from"'));
-    expect(readModel(dataDir)).toBeNull();
+    expect(aboutModel(dataDir)).toBeNull();
   });
 });
 
@@ -238,7 +239,7 @@ describe("the agent", () => {
       log: (_level, message) => void events.push(message),
     });
     await anomalies.look();
-    while (readModel(dataDir) === null) await new Promise((resolve) => setTimeout(resolve, 50));
+    while (aboutModel(dataDir) === null) await new Promise((resolve) => setTimeout(resolve, 50));
     await anomalies.stop();
     expect(events).toEqual(["baseline learnt"]);
   });
