@@ -135,6 +135,10 @@ export interface PageMaintenance {
   readonly components: readonly string[];
   /** True once every cluster concerned has shown that it is in force. */
   readonly confirmed: boolean;
+  /** How many clusters have shown that it is in force, of those that were asked. Absent where none is, and in what an earlier version wrote. */
+  readonly clusters?: { readonly confirmed: number; readonly of: number };
+  /** Announced later than the page's own policy asks for. Absent if it was not. */
+  readonly emergency?: true;
   /** Newest first. Absent in what an earlier version wrote, and where nobody said anything. */
   readonly updates?: readonly PageUpdate<MaintenanceStatus>[];
   /** When it was called off before it began: calendars keep it and say so. Absent if it was not. */

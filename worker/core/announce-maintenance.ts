@@ -150,7 +150,9 @@ export function changedMaintenance<One extends Announced>(
   const fault = isMoved ? spanFault({ startsAt, endsAt }, now) : endFault(changed, now);
   if (fault !== null) return failure(fault);
   const isSame = name === maintenance.name && !isMoved && endsAt === maintenance.endsAt;
-  return success(isSame ? maintenance : { ...changed, updatedAt: now, sequence: (maintenance.sequence ?? 0) + 1 });
+  if (isSame) return success(maintenance);
+  const moved = isMoved ? { retimedAt: now } : {};
+  return success({ ...changed, ...moved, updatedAt: now, sequence: (maintenance.sequence ?? 0) + 1 });
 }
 
 /** Called off before it began, or ended if it has begun. Calendars keep it, and say so. */

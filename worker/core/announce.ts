@@ -31,7 +31,8 @@ export interface AnnounceRefusal {
     | "is_over"
     | "in_future"
     | "order"
-    | "busy";
+    | "busy"
+    | "notice";
   readonly which: string;
 }
 

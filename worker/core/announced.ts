@@ -7,7 +7,7 @@ import { shortHash } from "./hash.ts";
 import type { Incident, Update } from "./incident.ts";
 import { affectedNow, incidentImpact, incidentStatus, isUnresolved, monitoringAt, resolvedAt } from "./incident.ts";
 import type { Announced, Announcement, Maintenance } from "./maintenance.ts";
-import { announcedSpan, endOf, isConfirmed, maintenanceStatus } from "./maintenance.ts";
+import { announcedSpan, endOf, isConfirmed, maintenanceStatus, wasConfirmed } from "./maintenance.ts";
 
 /** Completed and cancelled maintenances stay in the first view for this long. */
 const COMPLETED_SHOWN_MS = DAY;
@@ -63,9 +63,10 @@ function publicUpdates<Status>(updates: readonly Update<Status>[]): readonly Pag
 export function publicMaintenances(facts: Facts, now: Millis): readonly PageMaintenance[] {
   const { components, maintenances, announcements = [] } = facts;
   const leased = maintenances
+    .filter(({ announcement }) => announcement === undefined)
     .map((one) => publicMaintenance(one, targetOf(one, components), isConfirmed(one), now))
     .filter((one) => one.components.length > 0);
-  const announced = announcements.map((one) => publicMaintenance(one, knownOf(one, components), false, now));
+  const announced = announcements.map((one) => publicAnnouncement(one, facts, now));
   return [...leased, ...announced].toSorted((a, b) => a.createdAt - b.createdAt);
 }
 
@@ -82,16 +83,44 @@ export function isShown(one: Announcement | Maintenance, components: readonly Co
   return !("service" in one) || targetOf(one, components).length > 0;
 }
 
-function targetOf({ cluster, service }: Maintenance, components: readonly Component[]): readonly string[] {
+function targetOf(
+  { cluster, service }: Pick<Maintenance, "cluster" | "service">,
+  components: readonly Component[],
+): readonly string[] {
   return components.filter(({ services }) => services.includes(`${cluster}/${service}`)).map(({ id }) => id);
 }
 
-function knownOf({ components: ids }: Announcement, components: readonly Component[]): readonly string[] {
-  return ids.filter((id) => components.some((known) => known.id === id));
+/** What it names, and what stands on the deployments that its clusters put into maintenance for it. */
+function knownOf({ components: ids, plan }: Announcement, components: readonly Component[]): readonly string[] {
+  const targets = (plan?.targets ?? []).flatMap((target) => targetOf(target, components));
+  return [...new Set([...ids, ...targets])].filter((id) => components.some((known) => known.id === id));
+}
+
+/** Clusters are counted and never named. */
+function publicAnnouncement(one: Announcement, facts: Facts, now: Millis): PageMaintenance {
+  const clusters = clusterCount(one, facts.maintenances);
+  const shown = publicMaintenance(one, knownOf(one, facts.components), clusters.confirmed === clusters.of, now);
+  return {
+    ...shown,
+    confirmed: clusters.of > 0 && shown.confirmed,
+    ...(clusters.of > 0 && shown.status !== "scheduled" && { clusters }),
+    ...(one.plan?.emergency === true && { emergency: true as const }),
+  };
+}
+
+/** How many of the clusters that it asked have shown that all they were asked for was in force. */
+function clusterCount({ id, plan }: Announcement, maintenances: readonly Maintenance[]) {
+  const leases = maintenances.filter(({ announcement }) => announcement === id);
+  const clusters = new Set((plan?.targets ?? []).map(({ cluster }) => cluster));
+  const confirmed = [...clusters].filter((cluster) => {
+    const own = leases.filter((lease) => lease.cluster === cluster);
+    return own.length > 0 && own.every(wasConfirmed);
+  });
+  return { confirmed: confirmed.length, of: clusters.size };
 }
 
 function publicMaintenance(
-  maintenance: Announced,
+  maintenance: Announced & Pick<Announcement, "plan">,
   components: readonly string[],
   confirmed: boolean,
   now: Millis,

@@ -3,6 +3,7 @@ import type { LeaseMode, LeaseReport, LeaseResult, LeaseState } from "../../prot
 import { LEASE_HOURS_MAX, LEASE_REPLICAS_MAX } from "../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../protocol/page.ts";
 import type { Update } from "./incident.ts";
+import type { Plan } from "./plan-facts.ts";
 import { HOUR } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Result } from "../../protocol/result.ts";
@@ -24,6 +25,8 @@ export interface Announced {
   readonly endedAt: Millis | null;
   /** When it was called off before it began. Absent if it was not, and in what an earlier version wrote. */
   readonly cancelledAt?: Millis;
+  /** When it was last put to another time. Absent if it never was, and in what an earlier version wrote. */
+  readonly retimedAt?: Millis;
   /** How often name, time or cancellation changed. Absent is 0, and in what an earlier version wrote. */
   readonly sequence?: number;
   /** Oldest first by `displayAt`. Absent where nobody said anything, and in what an earlier version wrote. */
@@ -37,6 +40,8 @@ export interface Announcement extends Announced {
   readonly enteredAt: Millis;
   /** When it was written down here last; the archive's revision. */
   readonly writtenAt: Millis;
+  /** How it is steered. Absent: it begins and ends by the clock; and in what an earlier version wrote. */
+  readonly plan?: Plan;
 }
 
 /** One with a lease. It covers its target, and no more of a component than that. */
@@ -54,7 +59,12 @@ export interface Maintenance extends Announced {
   readonly deliveredAt: Millis | null;
   /** What the agent reported, oldest first, one entry a change of state. */
   readonly results: readonly LeaseResult[];
+  /** The announcement that asked for its lease, and speaks for it. Absent for one that stands alone, and in what an earlier version wrote. */
+  readonly announcement?: string;
 }
+
+/** What a state is told from: only what is announced has a plan. */
+type Steered = Announced & Pick<Announcement, "plan">;
 
 /** Entries kept of what the agent reported: a fight with another controller must not grow a row without end. */
 const RESULTS_MAX = 50;
@@ -62,16 +72,25 @@ const RESULTS_MAX = 50;
 /** States after which the cluster does not hold the maintenance any more, or never did. */
 const NOT_HELD = new Set<LeaseState>(["forbidden", "conflict", "superseded", "expired", "released"]);
 
-export function maintenanceStatus(maintenance: Announced, now: Millis): MaintenanceStatus {
-  const { startsAt, cancelledAt, updates } = maintenance;
-  if (cancelledAt !== undefined || now >= endOf(maintenance)) return "completed";
+export function maintenanceStatus(maintenance: Steered, now: Millis): MaintenanceStatus {
+  const { startsAt, cancelledAt, endedAt, plan } = maintenance;
+  if (cancelledAt !== undefined) return "completed";
+  // One that is steered is over when somebody says so, and taking longer until then.
+  if (now >= (plan === undefined ? endOf(maintenance) : (endedAt ?? Infinity))) return "completed";
   if (now < startsAt) return "scheduled";
-  return updates?.findLast(({ displayAt }) => displayAt <= now)?.status === "verifying" ? "verifying" : "in_progress";
+  return verifyingSince(maintenance, now) === null ? "in_progress" : "verifying";
 }
 
-/** When it ends, or ended. */
-export function endOf({ endsAt, endedAt }: Pick<Announced, "endsAt" | "endedAt">): Millis {
-  return Math.min(endsAt, endedAt ?? Number.POSITIVE_INFINITY);
+/** Since when what was done is watched; null while nobody says so. */
+export function verifyingSince({ updates = [] }: Pick<Announced, "updates">, now: Millis): Millis | null {
+  const said = updates.filter(({ displayAt }) => displayAt <= now);
+  if (said.at(-1)?.status !== "verifying") return null;
+  return said[said.findLastIndex(({ status }) => status !== "verifying") + 1]?.displayAt ?? null;
+}
+
+/** When it ends, or ended. One that is steered may have ended later than was planned. */
+export function endOf({ endsAt, endedAt, plan }: Pick<Steered, "endsAt" | "endedAt" | "plan">): Millis {
+  return plan === undefined ? Math.min(endsAt, endedAt ?? Infinity) : (endedAt ?? endsAt);
 }
 
 /** Whether an announcement covers a component at `at`. */
@@ -80,11 +99,17 @@ export function isAnnouncedFor(announcement: Announcement, component: string, at
   return at >= from && at < until && announcement.components.includes(component);
 }
 
-/** From when until when an announcement covers its components; never for one that was called off. */
+/**
+ * From when until when an announcement covers its components; never for one that was called off. The plan's end is the
+ * latest, however long the work takes, and where a plan is verified what is seen counts: nobody may forget a window and
+ * hide an outage behind it.
+ */
 export function announcedSpan(announcement: Announcement): readonly [Millis, Millis] {
-  const { startsAt, enteredAt, cancelledAt } = announcement;
+  const { startsAt, enteredAt, cancelledAt, endsAt, endedAt, plan } = announcement;
   const from = Math.max(startsAt, enteredAt);
-  return [from, cancelledAt === undefined ? Math.max(from, endOf(announcement)) : from];
+  const watched = plan === undefined ? null : verifyingSince(announcement, Infinity);
+  const until = Math.min(endsAt, endedAt ?? Infinity, watched ?? Infinity);
+  return [from, cancelledAt === undefined ? Math.max(from, until) : from];
 }
 
 /** What the agent said last; null while it has not answered. */
@@ -105,6 +130,11 @@ export function coversUntil(maintenance: Maintenance): Millis {
 /** Whether the cluster showed that it is in force. */
 export function isConfirmed(maintenance: Maintenance): boolean {
   return latestResult(maintenance)?.state === "applied";
+}
+
+/** Whether the cluster ever showed that it was in force: it stays so once it has ended. */
+export function wasConfirmed({ results }: Maintenance): boolean {
+  return results.some(({ state }) => state === "applied");
 }
 
 /** Adds the Cluster's answer: the generation of the lease it gave out, or why it gave none. */

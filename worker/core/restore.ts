@@ -78,13 +78,14 @@ function laterFields(component: Component): LaterFields {
 
 /** Name and zone are the deployment's; the rest is an operator's, and none but another operator's takes its place. */
 function pageBack(back: PageSettings, held: PageSettings): PageSettings {
-  const { id, createdAt, thresholds, metrics, brand, draftRules, anomalies } = back;
+  const { id, createdAt, thresholds, metrics, brand, draftRules, anomalies, noticeDays } = back;
   const set = {
     ...(thresholds !== undefined && { thresholds }),
     ...(metrics !== undefined && { metrics }),
     ...(brand !== undefined && { brand }),
     ...(draftRules !== undefined && { draftRules }),
     ...(anomalies !== undefined && { anomalies }),
+    ...(noticeDays !== undefined && { noticeDays }),
   };
   return { ...set, ...held, id, createdAt: Math.min(createdAt, held.createdAt) };
 }

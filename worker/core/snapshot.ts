@@ -56,6 +56,8 @@ export interface PageSettings {
   readonly brand?: Brand;
   /** Which alerts make drafts of incidents. Absent: none do, and in what an earlier version wrote. */
   readonly draftRules?: readonly DraftRule[];
+  /** How many days before it starts a planned maintenance must be announced. Absent: the runbook's, and in what an earlier version wrote. */
+  readonly noticeDays?: number;
   /** From which score on a cluster's agent raises anomalies, by cluster. Absent: its own, and in what an earlier version wrote. */
   readonly anomalies?: Readonly<Record<string, ThresholdSetting>>;
 }

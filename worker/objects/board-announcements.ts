@@ -24,6 +24,7 @@ import type { Incident } from "../core/incident.ts";
 import { isUnresolved, kept } from "../core/incident.ts";
 import type { Announced, Announcement, Maintenance } from "../core/maintenance.ts";
 import { maintenanceStatus } from "../core/maintenance.ts";
+import { moveFault } from "../core/plan.ts";
 import type { Restored } from "../core/restore.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMaintenance } from "./board-maintenance.ts";
@@ -120,7 +121,7 @@ export class BoardAnnouncements {
       made,
       now,
     );
-    if (announced.ok) this.#keepAnnouncement(announced.value, "maintenance.announce", by, now);
+    if (announced.ok) this.keepAnnouncement(announced.value, "maintenance.announce", by, now);
     return announced;
   }
 
@@ -130,6 +131,9 @@ export class BoardAnnouncements {
     now: Millis,
   ): Announcing<Announcement | Maintenance> {
     const { startsAt, endsAt } = act.request;
+    const planned = this.#memory.get("announcement", act.id);
+    const fault = planned === null ? null : moveFault(planned, startsAt ?? planned.startsAt, now);
+    if (fault !== null) return failure(fault);
     // Its cluster holds a signed lease from then until then.
     if ((startsAt ?? endsAt) !== undefined && this.#memory.get("maintenance", act.id) !== null)
       return failure({ code: "order", which: "it has a target: cancel it, and announce it anew" });
@@ -146,7 +150,7 @@ export class BoardAnnouncements {
     if (announcement === null) return this.#maintenance.change(id, kind, by, now, changed);
     const next = changed(announcement);
     if (!next.ok || next.value === announcement) return next;
-    this.#keepAnnouncement({ ...next.value, writtenAt: now }, kind, by, now);
+    this.keepAnnouncement({ ...next.value, writtenAt: now }, kind, by, now);
     return next;
   }
 
@@ -174,7 +178,7 @@ export class BoardAnnouncements {
     });
   }
 
-  #keepAnnouncement(announcement: Announcement, act: string, by: string, now: Millis): void {
+  keepAnnouncement(announcement: Announcement, act: string, by: string, now: Millis): void {
     const { id } = announcement;
     this.#books.change(now, null, () => {
       this.#books.mark();
@@ -193,6 +197,12 @@ export class BoardAnnouncements {
     const announcements = this.#memory.all("announcement");
     const isOpen = (one: Announcement): boolean => maintenanceStatus(one, now) !== "completed";
     const keptAnnouncements = new Set<Announcement>(kept(announcements, isOpen, ({ startsAt }) => startsAt));
-    for (const one of announcements) if (!keptAnnouncements.has(one)) this.#memory.remove("announcement", one.id);
+    const forgotten = new Set(announcements.filter((one) => !keptAnnouncements.has(one)).map(({ id }) => id));
+    for (const id of forgotten) {
+      this.#memory.remove("announcement", id);
+      this.#memory.remove("watching", id);
+    }
+    for (const { key, maintenance } of this.#memory.all("notice"))
+      if (forgotten.has(maintenance)) this.#memory.remove("notice", key);
   }
 }

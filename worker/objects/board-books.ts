@@ -175,7 +175,7 @@ export class BoardBooks {
     const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
     // Made by the archive before anybody can ask.
     const held = this.#memory.get("page", "page");
-    const { id = "", createdAt = 0, thresholds, metrics, brand, draftRules, anomalies } = held ?? {};
+    const { id = "", createdAt = 0, thresholds, metrics, brand, draftRules, anomalies, noticeDays } = held ?? {};
     return {
       id,
       createdAt,
@@ -186,6 +186,7 @@ export class BoardBooks {
       ...(brand !== undefined && { brand }),
       ...(draftRules !== undefined && { draftRules }),
       ...(anomalies !== undefined && { anomalies }),
+      ...(noticeDays !== undefined && { noticeDays }),
     };
   }
 

@@ -48,7 +48,7 @@ export class BoardMaintenance {
     const now = Date.now();
     if (this.#isBusy(request, now)) return failure("target_busy");
     const maintenance = startMaintenance(request, freshId(), by, now);
-    this.#begin(maintenance, "maintenance.start", now);
+    this.begin(maintenance, "maintenance.start", now);
     return success(maintenance);
   }
 
@@ -62,7 +62,8 @@ export class BoardMaintenance {
       );
   }
 
-  #begin(maintenance: Maintenance, act: string, now: Millis): void {
+  /** Keeps one with a lease, which goes to its cluster at once. */
+  begin(maintenance: Maintenance, act: string, now: Millis): void {
     this.#books.change(now, maintenance.cluster, () => {
       this.#keep(maintenance);
       this.#memory.audit(act, maintenance.id, maintenance.by, now);
@@ -74,7 +75,7 @@ export class BoardMaintenance {
   announce(request: AnnouncementRequest, lease: LeaseRequest, made: Made, now: Millis): Announcing<Maintenance> {
     if (this.#isBusy(lease, now)) return failure({ code: "busy", which: `${lease.cluster}/${lease.service}` });
     const announced = announceLeased(request, lease, made, now);
-    if (announced.ok) this.#begin(announced.value, "maintenance.announce", now);
+    if (announced.ok) this.begin(announced.value, "maintenance.announce", now);
     return announced;
   }
 

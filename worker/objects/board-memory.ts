@@ -19,12 +19,15 @@ import type { DetectorBook } from "../core/detector.ts";
 import type { Draft } from "../core/draft.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
+import type { Notice } from "../core/notices.ts";
+import type { Watching } from "../core/plan-facts.ts";
 import { joinedChanges } from "../core/restore.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { BoardRow } from "../store/board.ts";
 import type { BoardCursor } from "../store/queries.ts";
 import type { Alerting } from "./board-drafts.ts";
+import type { Steering } from "./board-plans.ts";
 import { freshId } from "./crypto.ts";
 import type { Meter } from "./meter.ts";
 
@@ -45,6 +48,9 @@ interface Documents {
   readonly draft: Draft;
   readonly alerting: Alerting;
   readonly detector: DetectorBook;
+  readonly notice: Notice;
+  readonly watching: Watching;
+  readonly steering: Steering;
   readonly audit: AuditHead;
 }
 
@@ -89,6 +95,9 @@ const WORK: ReadonlySet<Kind> = new Set([
   "draft",
   "alerting",
   "detector",
+  "notice",
+  "watching",
+  "steering",
   "audit",
 ]);
 
@@ -130,6 +139,9 @@ export class BoardMemory {
     draft: new Map(),
     alerting: new Map(),
     detector: new Map(),
+    notice: new Map(),
+    watching: new Map(),
+    steering: new Map(),
     audit: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();

@@ -12,7 +12,7 @@ import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import { success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { DAY, SECOND } from "../../protocol/time.ts";
+import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
 import type { Scope } from "../core/access.ts";
 import type { Announcing } from "../core/announce.ts";
 import type { Alert } from "../core/alert.ts";
@@ -62,6 +62,8 @@ import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
 import type { Views } from "./board-metrics.ts";
 import { BoardMetrics } from "./board-metrics.ts";
+import type { PlanAct, PlanView } from "./board-plans.ts";
+import { BoardPlans, isPlanAct } from "./board-plans.ts";
 import { BoardPolicies } from "./board-policies.ts";
 import type { ReflushRefusal } from "./board-reflush.ts";
 import { BoardReflush } from "./board-reflush.ts";
@@ -100,6 +102,7 @@ export class Board extends DurableObject<Env> {
   readonly #components: BoardComponents;
   readonly #maintenance: BoardMaintenance;
   readonly #announcements: BoardAnnouncements;
+  readonly #plans: BoardPlans;
   readonly #drafts: BoardDrafts;
   readonly #import: BoardImport;
   readonly #detectors: BoardDetectors;
@@ -157,6 +160,15 @@ export class Board extends DurableObject<Env> {
     this.#upkeep = new BoardUpkeep(env, memory);
     this.#uptime = new BoardUptime(env, { memory, books, uptime });
     this.#watch = new BoardWatch(env, tells);
+    this.#plans = new BoardPlans({
+      memory,
+      tells,
+      books,
+      maintenance: this.#maintenance,
+      keep: (announcement, act, by, at) => this.#announcements.keepAnnouncement(announcement, act, by, at),
+      watched: async () => this.#watch.watched(MINUTE),
+    });
+    this.#plans.begin(now);
     this.#metrics = new BoardMetrics({ meter: this.#meter, memory, tells, books, watch: this.#watch });
     books.settle(now);
     void ctx.blockConcurrencyWhile(async () => this.#armIfNeeded());
@@ -284,6 +296,7 @@ export class Board extends DurableObject<Env> {
         .map((tell) => toldView(tell, whose === null || whose.includes(tell.cluster))),
       outside: [...this.#outside.map.values()],
       drafts: this.#drafts.listed,
+      overdue: this.#plans.overdue(Date.now()),
       archive: {
         delays: this.#books.delays(Date.now()),
         failure: this.#archive.failure,
@@ -425,17 +438,34 @@ export class Board extends DurableObject<Env> {
 
   /** Starts a maintenance: it stands here before the Cluster, the page or anybody else hears of it. */
   async startMaintenance(request: MaintenanceRequest, by: string): Promise<Result<Maintenance, "target_busy">> {
-    return this.#maintenance.start(request, by);
+    return this.#steered(() => this.#maintenance.start(request, by));
   }
 
   /** Ends a maintenance now. Null if there is none; one that ended already stays as it is. */
   async endMaintenance(id: string, by: string): Promise<Maintenance | null> {
-    return this.#maintenance.end(id, by);
+    return this.#steered(() => this.#maintenance.end(id, by));
   }
 
   /** What people announce: it stands here before anybody hears of it. */
-  async announce(act: AnnounceAct, by: string): Promise<Announcing<Announces>> {
-    return this.#announcements.run(act, by);
+  async announce(act: AnnounceAct | PlanAct, by: string): Promise<Announcing<Announces>> {
+    return this.#steered(() =>
+      isPlanAct(act) ? this.#plans.run(act, by, Date.now()) : this.#announcements.run(act, by),
+    );
+  }
+
+  /** What an operator sees of a planned maintenance beside what is announced; null if there is none. */
+  async plan(id: string): Promise<PlanView | null> {
+    this.#meter.called("plan");
+    return this.#plans.view(id, Date.now());
+  }
+
+  /** What the clock brought comes first: an act may be what makes it no news. */
+  #steered<T>(act: () => T): T {
+    this.#plans.settle(Date.now());
+    const done = act();
+    this.#plans.settle(Date.now());
+    this.ctx.waitUntil(this.#armIfNeeded());
+    return done;
   }
 
   /** Sets which alerts make drafts; null asks which do. */
@@ -562,6 +592,8 @@ export class Board extends DurableObject<Env> {
     const now = Date.now();
     this.#books.settle(now);
     this.#books.tellOfArchive(now);
+    await this.#plans.look(now);
+    this.#plans.settle(now);
     // Not awaited: the cron has clusters to wake, and Postgres may take its time.
     this.ctx.waitUntil(this.#upkeep.run(now));
     this.ctx.waitUntil(this.#uptime.freeze(now));
@@ -588,6 +620,8 @@ export class Board extends DurableObject<Env> {
     this.#meter.called("alarm");
     try {
       this.#books.settle(Date.now());
+      await this.#plans.look(Date.now());
+      this.#plans.settle(Date.now());
       this.#memory.prune(Date.now() - HISTORY_MS, Date.now() - SENT_KEPT_MS);
       // Neither waits for the other: a cluster that cannot be reached must not stop the archive.
       const runs = [this.#maintenance.runErrands(), this.#archive.run(), this.#reflush.run()];
@@ -610,10 +644,15 @@ export class Board extends DurableObject<Env> {
   }
 
   async #armIfNeeded(): Promise<void> {
-    if (!this.#memory.hasErrands() || (await this.ctx.storage.getAlarm()) !== null) return;
+    const now = Date.now();
     const delay = this.#failures === 0 ? FLUSH_DELAY_MS : retryDelay(this.#failures, Math.random());
+    const errandAt = this.#memory.hasErrands() ? now + delay : Infinity;
+    // One that is due already and is not told yet waits for nobody.
+    const at = Math.min(errandAt, Math.max(now, this.#plans.nextAt(now)));
+    const armed = await this.ctx.storage.getAlarm();
+    if (!Number.isFinite(at) || (armed !== null && armed <= at)) return;
     this.#meter.alarmSet();
-    await this.ctx.storage.setAlarm(Date.now() + delay);
+    await this.ctx.storage.setAlarm(at);
   }
 
   /** After a change of components: their limits may have changed. */

@@ -6,6 +6,7 @@ import type { Incident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import type { Outside } from "../core/probe.ts";
 import type { PageSettings } from "../core/snapshot.ts";
+import type { Overdue } from "./board-plans.ts";
 
 /** A tell, and how many services it has: they themselves may be left out. Its graph is asked for by itself. */
 export interface ToldView extends Omit<Tell, "topology"> {
@@ -26,6 +27,8 @@ export interface OperatorView {
   readonly outside?: readonly Outside[];
   /** Newest first. Absent in what a Board of the release before says. */
   readonly drafts?: readonly DraftView[];
+  /** Maintenances that take longer than they should. Absent in what a Board of the release before says. */
+  readonly overdue?: readonly Overdue[];
   readonly archive: ArchiveView;
   /** What the Worker of the release before reads instead of `archive`, while a deploy goes out. */
   readonly backlog: Backlog;

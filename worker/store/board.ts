@@ -19,6 +19,7 @@ export type BoardKind =
   | (typeof ANNOUNCED_KINDS)[number]
   | "status_change"
   | "audit"
+  | "notice"
   | "uptime";
 
 /** One fact of the board as its outbox carries it. `at` is when it became true. `body` is JSON without U+0000. */
