@@ -139,15 +139,15 @@ export class AnomalyWatch {
     if (watched === undefined || given === null) return { isScored: false, raised: null };
     const { value, noise } = given;
     const usual = usualAt(watched.baseline, at);
-    const judgement = watched.detector.judge(value, usual, noise);
     const isMaintained = maintained.has(service);
-    const score = isMaintained ? null : judgement.score;
+    const score = isMaintained ? null : watched.detector.score(value, usual, noise);
     const { next, act } = raise(watched.raising, score, threshold, TUNING.refractoryPoints);
     watched.raising = next;
+    const judgement = act === "raise" ? watched.detector.judge(value, usual, noise) : null;
     // While an anomaly is open, what it does must not become what it usually does.
     if (isMaintained || next.calm !== null) watched.detector.pass(value);
     else watched.detector.learn(value, usual, noise);
-    return { isScored: true, raised: act === "raise" ? { service, signal, judgement } : null };
+    return { isScored: true, raised: judgement === null ? null : { service, signal, judgement } };
   }
 
   /** A series without a point in this round: time passes for it all the same. */

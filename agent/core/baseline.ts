@@ -43,19 +43,31 @@ export function usualAt({ all, hours }: Baseline, at: Millis): Usual {
   return { all, hour: hours[hourOf(at)] ?? null };
 }
 
-/** Of all these points at once, with no more memory than their values take; null of too few. */
-export function baselineOf(points: Iterable<{ readonly at: Millis; readonly value: number }>): Baseline | null {
-  const values: number[] = [];
-  const byHour = Array.from({ length: HOURS }, (): number[] => []);
-  for (const { at, value } of points) {
-    values.push(value);
-    byHour[hourOf(at)]?.push(value);
-  }
-  if (values.length < POINTS_MIN) return null;
-  const sorted = (some: number[]): number[] => some.sort((a, b) => a - b);
+/** Points in columns: as objects, those of a week are as much garbage as the agent else makes in a minute. */
+export interface Points {
+  readonly at: Float64Array;
+  readonly value: Float64Array;
+}
+
+/** Of all these points at once; null of too few. */
+export function baselineOf({ at, value }: Points): Baseline | null {
+  if (value.length < POINTS_MIN) return null;
+  const counts = new Uint32Array(HOURS);
+  for (const one of at) counts[hourOf(one)] = (counts[hourOf(one)] ?? 0) + 1;
+  // Hour by hour, each behind the one before it.
+  const ends = counts.map((_, hour) => counts.subarray(0, hour).reduce((sum, count) => sum + count, 0));
+  const byHour = new Float64Array(value.length);
+  value.forEach((one, i) => {
+    const hour = hourOf(at[i] ?? 0);
+    byHour[ends[hour] ?? 0] = one;
+    ends[hour] = (ends[hour] ?? 0) + 1;
+  });
   return {
-    all: levelOf(sorted(values), values.length),
-    hours: byHour.map((some) => (some.length < HOUR_POINTS_MIN ? null : levelOf(sorted(some), some.length))),
+    all: levelOf(value.toSorted(), value.length),
+    hours: Array.from(counts, (count, hour) => {
+      const end = ends[hour] ?? 0;
+      return count < HOUR_POINTS_MIN ? null : levelOf(byHour.subarray(end - count, end).sort(), count);
+    }),
   };
 }
 

@@ -70,47 +70,81 @@ export class Detector {
    * and now 24, and that is nothing
    */
   judge(value: number, usual: Usual, noise = 0): Judgement {
-    const deviations = this.#deviations(value, usual, noise).map((deviation) => {
-      const surprise = this.#tails[deviation.kind].surprise(sizeOf(deviation.sigmas));
-      const most = this.#isLarge(deviation) ? SURPRISE_SAID_MAX : SMALL_SURPRISE_MAX;
-      return { ...deviation, onceIn: 10 ** Math.min(surprise, most) };
-    });
-    const sorted = deviations.toSorted((a, b) => b.onceIn - a.onceIn);
-    return { score: Math.min(1, Math.log10(sorted[0]?.onceIn ?? 1) / this.#tuning.surpriseMax), deviations: sorted };
+    const deviations = this.#deviations(value, usual, noise)
+      .map((deviation) => ({ ...deviation, onceIn: this.#onceIn(deviation.kind, deviation.sigmas) }))
+      .toSorted((a, b) => b.onceIn - a.onceIn);
+    return { score: this.#scoreOf(deviations[0]?.onceIn ?? 1), deviations };
+  }
+
+  /** The same score without its reasons, which few points need: those of a day are megabytes of garbage. */
+  score(value: number, { all, hour }: Usual, noise = 0): number {
+    const floor = this.#floor(all, noise);
+    const whole = this.#onceIn("extreme", sigmasOf(value, all, floor));
+    const shift = this.#onceIn("shift", sigmasOf(this.#now(value), all, floor));
+    const ofHour = hour === null ? 1 : this.#onceIn("hour", sigmasOf(value, hour, floor));
+    return this.#scoreOf(Math.max(whole, shift, ofHour));
+  }
+
+  #onceIn(kind: DeviationKind, sigmas: number): number {
+    const surprise = this.#tails[kind].surprise(sizeOf(sigmas));
+    return 10 ** Math.min(surprise, this.#isLarge(kind, sigmas) ? SURPRISE_SAID_MAX : SMALL_SURPRISE_MAX);
+  }
+
+  #scoreOf(onceIn: number): number {
+    return Math.min(1, Math.log10(onceIn) / this.#tuning.surpriseMax);
   }
 
   /** Takes in a point that was judged. */
   learn(value: number, usual: Usual, noise = 0): void {
-    for (const { kind, sigmas } of this.#deviations(value, usual, noise)) this.#tails[kind].add(sizeOf(sigmas));
+    const { all, hour } = usual;
+    const floor = this.#floor(all, noise);
+    // Not by way of lists: of a week of points they were 20 MB of garbage.
+    this.#tails.extreme.add(sizeOf(sigmasOf(value, all, floor)));
+    this.#tails.shift.add(sizeOf(sigmasOf(this.#now(value), all, floor)));
+    if (hour !== null) this.#tails.hour.add(sizeOf(sigmasOf(value, hour, floor)));
     this.pass(value);
   }
 
   /** Takes notice of a point that must not count as usual: it belongs to the level of now, and to nothing else. */
   pass(value: number): void {
-    this.#recent.push(value);
-    if (this.#recent.length >= this.#tuning.shiftPoints) this.#recent.shift();
+    const recent = this.#recent;
+    recent.push(value);
+    if (recent.length < this.#tuning.shiftPoints) return;
+    // By hand: what the language has for it makes garbage of each number.
+    for (let i = 1; i < recent.length; i++) recent[i - 1] = recent[i] ?? 0;
+    recent.pop();
   }
 
   /** What is rare may still be nothing: of a series that hardly moves, a hair more than ever is news to nobody. */
-  #isLarge({ kind, sigmas }: Compared): boolean {
+  #isLarge(kind: DeviationKind, sigmas: number): boolean {
     return Math.abs(sigmas) >= (kind === "shift" ? SIGMAS_MIN / Math.sqrt(this.#tuning.shiftPoints) : SIGMAS_MIN);
   }
 
   /** That from the hour is missing while nobody knows what the hour is like. */
   #deviations(value: number, { all, hour }: Usual, noise: number): readonly Compared[] {
-    const share = this.#tuning.spreadShare * all.spread;
-    const floor = Math.max(share, MEDIAN_SHARE_MIN * Math.abs(all.median), noise, SPREAD_MIN);
-    let sum = value;
-    for (const one of this.#recent) sum += one;
+    const floor = this.#floor(all, noise);
     const compare = (kind: DeviationKind, observed: number, level: Level): Compared => {
-      const spread = Math.max(level.spread, floor);
-      return { kind, observed, expected: level.median, spread, sigmas: (observed - level.median) / spread };
+      const sigmas = sigmasOf(observed, level, floor);
+      return { kind, observed, expected: level.median, spread: Math.max(level.spread, floor), sigmas };
     };
     return [
       compare("extreme", value, all),
-      compare("shift", sum / (this.#recent.length + 1), all),
+      compare("shift", this.#now(value), all),
       ...(hour === null ? [] : [compare("hour", value, hour)]),
     ];
+  }
+
+  /** No spread is smaller. */
+  #floor({ median, spread }: Level, noise: number): number {
+    return Math.max(this.#tuning.spreadShare * spread, MEDIAN_SHARE_MIN * Math.abs(median), noise, SPREAD_MIN);
+  }
+
+  /** The level of now. */
+  #now(value: number): number {
+    let sum = value;
+    // As a list's own iterator goes, each number would be garbage twice.
+    for (let i = 0; i < this.#recent.length; i++) sum += this.#recent[i] ?? 0;
+    return sum / (this.#recent.length + 1);
   }
 
   state(): DetectorState {
@@ -125,6 +159,10 @@ export class Detector {
 /** How rare a point must be to reach a score: once in so many. */
 export function onceInAt(score: number): number {
   return 10 ** (score * TUNING.surpriseMax);
+}
+
+function sigmasOf(observed: number, { median, spread }: Level, floor: number): number {
+  return (observed - median) / Math.max(spread, floor);
 }
 
 function sizeOf(sigmas: number): number {

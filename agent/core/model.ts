@@ -1,6 +1,6 @@
 /** What was learnt of a mesh, and how: seven days of every signal, without what must not count as usual. */
 import { DAY, type Millis } from "../../protocol/time.ts";
-import { baselineOf, usualAt, type Baseline } from "./baseline.ts";
+import { baselineOf, usualAt, type Baseline, type Points } from "./baseline.ts";
 import { Detector, type DetectorState } from "./detector.ts";
 import { POINT_MS, SIGNALS, valueOf, type Golden, type Signal } from "./golden.ts";
 import { QUIET, raise } from "./raise.ts";
@@ -64,50 +64,51 @@ export function learnService(
 ): { readonly signals: SignalModels; readonly points: number } {
   let points = 0;
   const signals = SIGNALS.flatMap((signal) => {
-    const learnt = learnSeries(() => pointsOf(service, signal, series, from, leftOut));
+    const learnt = learnSeries(pointsOf(service, signal, series, from, leftOut));
     points += learnt?.points ?? 0;
     return learnt === null ? [] : [[signal, learnt.series] as const];
   });
   return { signals: Object.fromEntries(signals), points };
 }
 
-interface LearntPoint {
-  readonly at: Millis;
-  readonly value: number;
-  readonly noise: number;
+interface LearntPoints extends Points {
+  readonly noise: Float64Array;
 }
 
-/** One by one: of a week as a list the agent would hold 1 MB a service. `since`: only points from here on. */
-function* pointsOf(
+/** Those that have a value. `since`: only points from here on. */
+function pointsOf(
   service: string,
   signal: Signal,
   series: GoldenSeries,
   from: Millis,
   leftOut: readonly LeftOut[],
   since: Millis = from,
-): Generator<LearntPoint> {
+): LearntPoints {
+  const first = Math.max(0, Math.ceil((since - from) / POINT_MS));
+  const most = Math.max(0, series.rate.length - first);
+  const [ats, values, noises] = [new Float64Array(most), new Float64Array(most), new Float64Array(most)];
+  let size = 0;
   const out = leftOut.filter((one) => one.service === null || one.service === service);
-  for (let i = Math.max(0, Math.ceil((since - from) / POINT_MS)); i < series.rate.length; i++) {
+  for (let i = first; i < series.rate.length; i++) {
     const at = from + i * POINT_MS;
     const value = valueOf(signal, goldenAt(series, i));
     // A point tells of the five minutes before it.
     const isOut = out.some((one) => at > one.from && at - POINT_MS < one.to);
-    if (value !== null && !isOut) yield { at, ...value };
+    if (value === null || isOut) continue;
+    ats[size] = at;
+    values[size] = value.value;
+    noises[size] = value.noise;
+    size++;
   }
+  return { at: ats.subarray(0, size), value: values.subarray(0, size), noise: noises.subarray(0, size) };
 }
 
-function learnSeries(
-  points: () => Iterable<LearntPoint>,
-): { readonly series: SeriesModel; readonly points: number } | null {
-  const baseline = baselineOf(points());
+function learnSeries(points: LearntPoints): { readonly series: SeriesModel; readonly points: number } | null {
+  const baseline = points.value.length < POINTS_MIN ? null : baselineOf(points);
   if (baseline === null) return null;
   const detector = new Detector();
-  let learnt = 0;
-  for (const { at, value, noise } of points()) {
-    detector.learn(value, usualAt(baseline, at), noise);
-    learnt++;
-  }
-  return learnt < POINTS_MIN ? null : { series: { baseline, detector: detector.state() }, points: learnt };
+  points.value.forEach((value, i) => detector.learn(value, usualAt(baseline, points.at[i] ?? 0), points.noise[i]));
+  return { series: { baseline, detector: detector.state() }, points: points.value.length };
 }
 
 /** How many anomalies a service would have raised from `since` on, had nothing been learnt meanwhile. */
@@ -125,8 +126,10 @@ export function wouldRaise(
     if (learnt === undefined) continue;
     const detector = new Detector(learnt.detector);
     let state = QUIET;
-    for (const { at, value, noise } of pointsOf(service, signal, series, from, [], since)) {
-      const { score } = detector.judge(value, usualAt(learnt.baseline, at), noise);
+    const points = pointsOf(service, signal, series, from, [], since);
+    for (let i = 0; i < points.value.length; i++) {
+      const value = points.value[i] ?? 0;
+      const score = detector.score(value, usualAt(learnt.baseline, points.at[i] ?? 0), points.noise[i]);
       detector.pass(value);
       const { next, act } = raise(state, score, threshold, TUNING.refractoryPoints);
       state = next;

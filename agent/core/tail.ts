@@ -47,7 +47,9 @@ export class Tail {
   surprise(size: number): number {
     const seen = this.#weight;
     if (seen < WEIGHT_MIN) return 0;
-    let [above, excess, edge] = [0, 0, BUCKETS - 1];
+    let above = 0;
+    let excess = 0;
+    let edge = BUCKETS - 1;
     for (; edge > 0; edge--) {
       const weight = this.#weights[edge] ?? 0;
       if (above + weight >= seen * this.#tuning.tailShare) break;

@@ -1,7 +1,7 @@
 /** The detector: what it says of a point, and when that becomes an event. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { baselineOf, History, usualAt, type Usual } from "../../agent/core/baseline.ts";
+import { baselineOf, History, usualAt, type Points, type Usual } from "../../agent/core/baseline.ts";
 import { Detector, onceInAt } from "../../agent/core/detector.ts";
 import { QUIET, raise, type Raised } from "../../agent/core/raise.ts";
 import { THRESHOLD } from "../../protocol/detector.ts";
@@ -185,12 +185,15 @@ describe("a score", () => {
     expect(Math.max(...apart)).toBeLessThan(0.1);
   });
 
-  it("is never smaller of a larger deviation", () => {
+  it("is never smaller of a larger deviation, and the same with its reasons and without", () => {
     const random = dice(13);
     const usual: Usual = { all: { median: 0, spread: 1 }, hour: { median: 0, spread: 2 } };
     const detector = new Detector();
     for (let i = 0; i < 3_000; i++) detector.learn(noise(random) ** 3, usual);
     const scores = Array.from({ length: 2_000 }, (_, i) => detector.judge(i / 10, usual).score);
+    for (const one of [usual, { ...usual, hour: null }])
+      for (let i = -99; i < 2_000; i++)
+        expect(detector.score(i / 10, one, 0.3)).toBe(detector.judge(i / 10, one, 0.3).score);
     expect(scores).toEqual(scores.toSorted((a, b) => a - b));
     expect([scores[0] ?? 1, scores.at(-1)]).toEqual([expect.closeTo(0, 1), 1]);
   });
@@ -214,12 +217,17 @@ describe("a score", () => {
 });
 
 describe("what is usual", () => {
+  const columns = (points: readonly { readonly at: number; readonly value: number }[]): Points => ({
+    at: Float64Array.from(points, ({ at }) => at),
+    value: Float64Array.from(points, ({ value }) => value),
+  });
+
   it("is the median and the spread, of all hours and of each, whether learnt point by point or at once", () => {
     const all = daily(1, 9, (_i, _at, usual) => usual).map(({ at, value }) => ({ at, value: value ?? 0 }));
     const history = new History(2 * POINTS_A_DAY);
-    expect([history.usual(MONDAY), baselineOf(all.slice(0, 29))]).toEqual([null, null]);
+    expect([history.usual(MONDAY), baselineOf(columns(all.slice(0, 29)))]).toEqual([null, null]);
     for (const { at, value } of all) history.add(at, value);
-    const baseline = baselineOf(all.slice(-2 * POINTS_A_DAY));
+    const baseline = baselineOf(columns(all.slice(-2 * POINTS_A_DAY)));
     expect(baseline?.hours.map((hour) => Math.round((hour?.median ?? 0) / 20))).toEqual([
       ...Array.from({ length: 9 }, () => 1),
       ...Array.from({ length: 9 }, () => 4),
