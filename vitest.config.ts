@@ -93,6 +93,9 @@ export default defineConfig({
                 NEON_FETCH_ENDPOINT: `http://127.0.0.1:${databasePort}/sql`,
                 // What probes ask: a site on this machine.
                 PROBE_LOOPBACK: "1",
+                ADMIN_HOSTS: "status.test",
+                ACCESS_TEAM: "acme.cloudflareaccess.com",
+                ACCESS_AUD: "audience-of-the-tests",
                 OUTSIDE_URL: `http://127.0.0.1:${outsidePort}`,
                 // As in production: no test lasts that long, so flushes and alarms come only when a test wants them.
                 FLUSH_INTERVAL_MS: String(5 * MINUTES),

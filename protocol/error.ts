@@ -6,6 +6,7 @@ export const API_ERROR_CODES = [
   "version_unsupported",
   "unauthenticated",
   "forbidden",
+  "step_up_required",
   "fenced",
   "gap",
   "outbox_full",

@@ -112,8 +112,18 @@ export function findOperator(): Operator {
   return { url: run.url, key: operatorKey };
 }
 
-export async function makeAdminLink(operator: Operator): Promise<{ url: string; expiresAt: Date }> {
-  const link = await ask(operator, "POST", "/cli/v1/admin-links", {}, LinkSchema);
+/** Whom a link is for: whoever holds the operator's key, or somebody by name, who is made if there is a role. */
+export interface LinkWish {
+  readonly as?: string | undefined;
+  readonly role?: string | undefined;
+  readonly forgetPasskeys?: boolean | undefined;
+}
+
+export async function makeAdminLink(
+  operator: Operator,
+  wish: LinkWish = {},
+): Promise<{ url: string; expiresAt: Date }> {
+  const link = await ask(operator, "POST", "/cli/v1/admin-links", wish, LinkSchema);
   return { url: link.url, expiresAt: new Date(link.expiresAt) };
 }
 

@@ -8,6 +8,7 @@ import { renderDetector } from "../../web/view/admin/detector.ts";
 import { renderAdminHome } from "../../web/view/admin/home.ts";
 import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
 import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
+import type { SignInModel } from "../../web/view/admin/doors-model.ts";
 import type { DetectorPageModel } from "../../web/view/admin/detector-model.ts";
 import type { AdminHomeModel, MaintenanceModel } from "../../web/view/admin/model.ts";
 import { renderServices } from "../../web/view/admin/services.ts";
@@ -36,6 +37,15 @@ import { NOW } from "./snapshots.ts";
 
 const text = (markup: string): string =>
   markup.replace(/<script.*?<\/script>|<style>.*?<\/style>|<[^>]*>/gs, "").replace(/\s+/g, " ");
+
+const SIGN_IN: SignInModel = {
+  pageName: "Acme",
+  token: null,
+  problem: null,
+  passkeys: true,
+  passkeysAt: null,
+  access: false,
+};
 
 const UNBORN = { deliveredAt: null, acceptedAt: null, appliedAt: null, result: null };
 
@@ -243,11 +253,11 @@ describe("forms", () => {
   });
 
   it("sign in by a button, because opening a link must change nothing", () => {
-    const page = renderSignIn({ pageName: "Acme", token: "one-time", problem: null });
+    const page = renderSignIn({ ...SIGN_IN, token: "one-time" });
     expect(page).toContain(
       '<form method="post" action="/admin/sign-in"><input type="hidden" name="token" value="one-time">',
     );
-    expect(renderSignIn({ pageName: "Acme", token: null, problem: null })).toContain("npm run -s admin-link");
+    expect(renderSignIn(SIGN_IN)).toContain("npm run -s admin-link");
   });
 });
 
@@ -332,7 +342,7 @@ describe("hostile text", () => {
   };
   const allowed = { modes: ["scale" as const], floor: 0 };
   const pages: [string, string][] = [
-    ["sign-in", renderSignIn({ pageName: EVIL, token: EVIL, problem: EVIL })],
+    ["sign-in", renderSignIn({ ...SIGN_IN, pageName: EVIL, token: EVIL, problem: EVIL })],
     [
       "home",
       renderAdminHome(

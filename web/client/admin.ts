@@ -10,6 +10,7 @@ import { watchComponent } from "./admin-component.ts";
 import { watchOrder } from "./admin-order.ts";
 import { inert, patch } from "./patch.ts";
 import { say } from "./say.ts";
+import "./passkey.ts";
 import { openSocket } from "./socket.ts";
 
 /** While no socket is open, pages that show something live are fetched anew this often. */

@@ -1,9 +1,11 @@
 /** Admin sessions, one-time links and read tokens, as facts with times. Only hashes are ever stored. */
 import type { Millis } from "../../protocol/time.ts";
-import { HOUR, MINUTE } from "../../protocol/time.ts";
+import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 
 /** A one-time sign-in link works this long, once. */
 export const LINK_LIFETIME_MS = 15 * MINUTE;
+/** An invitation travels by mail or chat, and waits until somebody reads it. */
+export const INVITATION_LIFETIME_MS = DAY;
 /** A session ends after this long without a request … */
 export const SESSION_IDLE_MS = 30 * MINUTE;
 /** … and after this long whatever happens. */
@@ -12,25 +14,48 @@ export const SESSION_LIFETIME_MS = 12 * HOUR;
 export const SESSION_TOUCH_MS = 5 * MINUTE;
 
 /** What people may do; each role includes those before it. `responder`: incidents. `owner`: keys and people. */
-const ROLES = ["viewer", "responder", "operator", "owner"] as const;
+export const ROLES = ["viewer", "responder", "operator", "owner"] as const;
 export type Role = (typeof ROLES)[number];
 
 /** What needs step-up takes nobody's word for longer than this: they proved who they are within it. */
 const STEP_UP_MS = 5 * MINUTE;
 
-export interface Link {
+/**
+ * A one-time link, as it is kept. Neither it nor a session has the kind that the release before reads: rolled back to,
+ * that would take everybody's for an owner's.
+ */
+export interface Ticket {
   readonly hash: string;
   readonly expiresAt: Millis;
+  /** Whom it signs in; null for whoever holds the operator's key. */
+  readonly person: string | null;
 }
 
-export interface Session {
+/** By what somebody came in. */
+export type Door = "link" | "passkey" | "access";
+
+/** A session. */
+export interface Login {
   readonly hash: string;
-  /** Who: the door and its subject, as the audit names them. */
+  /** What its holder calls it by: they read a list of their own. */
+  readonly id: string;
+  /** Null for whoever holds the operator's key: they may do everything. */
+  readonly person: string | null;
+  readonly door: Door;
+  /** "Firefox on Linux": how its holder tells it from their others. */
+  readonly device: string;
+  readonly createdAt: Millis;
+  readonly seenAt: Millis;
+  /** When they last proved who they are; 0 if somebody else vouched for them. */
+  readonly verifiedAt: Millis;
+}
+
+/** A session that the release before began: whoever had one then may do everything until it is over. */
+export interface OldSession {
+  readonly hash: string;
   readonly by: string;
   readonly createdAt: Millis;
   readonly seenAt: Millis;
-  /** Absent in what an earlier version wrote: whoever had a session then may do everything. */
-  readonly role?: Role;
 }
 
 /**
@@ -62,6 +87,31 @@ export function isFresh(verifiedAt: Millis, now: Millis): boolean {
 }
 
 /** Whether a session is still good. A page left open is over after the idle limit, give or take the touch interval. */
-export function sessionAlive(session: Session, now: Millis): boolean {
+export function sessionAlive(session: Pick<Login, "createdAt" | "seenAt">, now: Millis): boolean {
   return now - session.seenAt < SESSION_IDLE_MS + SESSION_TOUCH_MS && now - session.createdAt < SESSION_LIFETIME_MS;
+}
+
+const BROWSERS = [
+  ["Edg/", "Edge"],
+  ["OPR/", "Opera"],
+  ["Firefox/", "Firefox"],
+  ["Chrome/", "Chrome"],
+  ["Safari/", "Safari"],
+] as const;
+const SYSTEMS = [
+  ["Windows", "Windows"],
+  ["Android", "Android"],
+  ["iPhone", "iPhone"],
+  ["iPad", "iPad"],
+  ["Mac OS", "macOS"],
+  ["Linux", "Linux"],
+] as const;
+
+/** What a browser calls itself, in words that tell a person which of theirs it is. Nothing else of it is kept. */
+export function deviceOf(userAgent: string): string {
+  const known = (names: readonly (readonly [string, string])[]): string | undefined =>
+    names.find(([sign]) => userAgent.includes(sign))?.[1];
+  const [browser, system] = [known(BROWSERS), known(SYSTEMS)];
+  if (browser === undefined) return system === undefined ? "an unknown browser" : `a browser on ${system}`;
+  return system === undefined ? browser : `${browser} on ${system}`;
 }

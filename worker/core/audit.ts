@@ -88,3 +88,7 @@ export function fieldChanges(change: AuditChange | null): readonly FieldChange[]
 function sideText(value: Json | undefined): string | null {
   return value === undefined ? null : typeof value === "string" ? value : JSON.stringify(value);
 }
+/** How many acts like this one are written down one by one: refused sign-ins come as fast as anybody likes. */
+export function isNotable(count: number): boolean {
+  return /^10*$/.test(String(count));
+}

@@ -8,6 +8,7 @@ export const REFUSAL_STATUS = {
   version_unsupported: 415,
   unauthenticated: 401,
   forbidden: 403,
+  step_up_required: 403,
   fenced: 409,
   gap: 409,
   outbox_full: 429,

@@ -10,7 +10,7 @@
  *   errand  (key, body)                      calls to Clusters that are not yet answered
  */
 import type { AuditHead } from "../../protocol/audit.ts";
-import type { Link, ReadToken, Session } from "../core/access.ts";
+import type { Login, OldSession, ReadToken, Ticket } from "../core/access.ts";
 import type { Changed } from "../core/audit.ts";
 import { recorded, textOf } from "../core/audit.ts";
 import type { Backlog, ClusterIdentity, Component, StatusChange, Tell } from "../core/component.ts";
@@ -21,6 +21,7 @@ import type { Incident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import type { Notice } from "../core/notices.ts";
 import type { Watching } from "../core/plan-facts.ts";
+import type { Person } from "../core/people.ts";
 import { joinedChanges } from "../core/restore.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Millis } from "../../protocol/time.ts";
@@ -39,8 +40,7 @@ interface Documents {
   readonly announcement: Announcement;
   readonly incident: Incident;
   readonly cluster: ClusterIdentity;
-  readonly link: Link;
-  readonly session: Session;
+  readonly session: OldSession;
   readonly token: ReadToken;
   readonly restore: Restoring;
   readonly reflush: Reflush;
@@ -52,6 +52,10 @@ interface Documents {
   readonly watching: Watching;
   readonly steering: Steering;
   readonly audit: AuditHead;
+  readonly person: Person;
+  readonly login: Login;
+  readonly ticket: Ticket;
+  readonly spent: { readonly challenge: string; readonly until: Millis };
 }
 
 /**
@@ -99,6 +103,10 @@ const WORK: ReadonlySet<Kind> = new Set([
   "watching",
   "steering",
   "audit",
+  "person",
+  "login",
+  "ticket",
+  "spent",
 ]);
 
 /** The first version stops at a document of a kind that it does not know, and a rollback must not stop the page. */
@@ -130,7 +138,6 @@ export class BoardMemory {
     announcement: new Map(),
     incident: new Map(),
     cluster: new Map(),
-    link: new Map(),
     session: new Map(),
     token: new Map(),
     restore: new Map(),
@@ -143,6 +150,10 @@ export class BoardMemory {
     watching: new Map(),
     steering: new Map(),
     audit: new Map(),
+    person: new Map(),
+    login: new Map(),
+    ticket: new Map(),
+    spent: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
   /** Since when each row of the outbox waits: asked for with every render. */

@@ -13,7 +13,7 @@ import type { Result } from "../../protocol/result.ts";
 import { success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
-import type { Scope } from "../core/access.ts";
+import type { Door, Scope } from "../core/access.ts";
 import type { Announcing } from "../core/announce.ts";
 import type { Alert } from "../core/alert.ts";
 import type { Brand, BrandFault, BrandWish } from "../core/brand.ts";
@@ -32,6 +32,7 @@ import type { Incident } from "../core/incident.ts";
 import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import type { MetricsFacts } from "../core/metrics.ts";
 import type { Move } from "../core/order.ts";
+import type { PeopleRefusal, Person } from "../core/people.ts";
 import type { Policies } from "../core/policies.ts";
 import { retryDelay } from "../core/retry.ts";
 import { publicChange } from "../core/snapshot.ts";
@@ -54,7 +55,7 @@ import type { DetectorPage } from "./board-detectors.ts";
 import { BoardDetectors } from "./board-detectors.ts";
 import type { DraftRefusal, PublishRequest } from "./board-drafts.ts";
 import { BoardDrafts } from "./board-drafts.ts";
-import type { SessionHolder } from "./board-doors.ts";
+import type { Arrival, Secret, SessionHolder } from "./board-doors.ts";
 import { BoardDoors } from "./board-doors.ts";
 import type { Imported, ImportRefusal } from "./board-import.ts";
 import { BoardImport } from "./board-import.ts";
@@ -64,6 +65,8 @@ import type { Views } from "./board-metrics.ts";
 import { BoardMetrics } from "./board-metrics.ts";
 import type { PlanAct, PlanView } from "./board-plans.ts";
 import { BoardPlans, isPlanAct } from "./board-plans.ts";
+import type { AccountAct, AccountView, PasskeyUse, PeopleAct, PeopleDone } from "./board-people.ts";
+import { BoardPeople } from "./board-people.ts";
 import { BoardPolicies } from "./board-policies.ts";
 import type { ReflushRefusal } from "./board-reflush.ts";
 import { BoardReflush } from "./board-reflush.ts";
@@ -92,6 +95,10 @@ const SENT_KEPT_MS = 2 * DAY;
 /** Rows wait this long for company on their way to Postgres. */
 const FLUSH_DELAY_MS = SECOND;
 
+/** From where somebody signs in. */
+export type Arriving = Pick<Arrival, "device" | "instead">;
+const UNKNOWN_BROWSER: Arriving = { device: "an unknown browser", instead: null };
+
 export class Board extends DurableObject<Env> {
   readonly #meter: Meter;
   readonly #memory: BoardMemory;
@@ -108,6 +115,7 @@ export class Board extends DurableObject<Env> {
   readonly #detectors: BoardDetectors;
   readonly #policies: BoardPolicies;
   readonly #doors: BoardDoors;
+  readonly #people: BoardPeople;
   readonly #audit: BoardAudit;
   readonly #archive: BoardArchive;
   readonly #reflush: BoardReflush;
@@ -145,7 +153,8 @@ export class Board extends DurableObject<Env> {
     });
     this.#detectors = new BoardDetectors({ memory, tells });
     this.#policies = new BoardPolicies(env, { memory, tells, detectors: this.#detectors });
-    this.#doors = new BoardDoors(memory);
+    this.#doors = new BoardDoors(memory, (sessions) => this.#drop(sessions));
+    this.#people = new BoardPeople(memory, this.#doors);
     this.#audit = new BoardAudit(env, memory);
     this.#archive = new BoardArchive(env, {
       memory,
@@ -534,14 +543,45 @@ export class Board extends DurableObject<Env> {
 
   // ── doors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Makes a one-time sign-in link's token. */
-  async createLink(): Promise<{ readonly token: string; readonly expiresAt: Millis }> {
-    return this.#doors.createLink();
+  /** Makes a one-time sign-in link's token for whoever holds the operator's key. */
+  async createLink(): Promise<Secret> {
+    return this.#doors.createLink(null, "link", "command line");
   }
 
   /** Spends a link for a session's secret; null if it is unknown, spent or expired. */
-  async redeemLink(token: string): Promise<string | null> {
-    return this.#doors.redeemLink(token);
+  async redeemLink(token: string, from: Arriving = UNKNOWN_BROWSER): Promise<string | null> {
+    const now = Date.now();
+    const link = await this.#doors.spendLink(token, now);
+    return this.#arrived("link", link, { ...from, verifiedAt: now });
+  }
+
+  /** Signs in by a passkey's assertion that was verified. Null if this use of it opens nothing. */
+  async redeemPasskey(use: PasskeyUse, from: Arriving): Promise<string | null> {
+    const now = Date.now();
+    const used = this.#people.use(use, now);
+    return this.#arrived("passkey", used.ok ? { person: used.value.id } : null, { ...from, verifiedAt: now });
+  }
+
+  /** Signs in whom Cloudflare Access knows by this hash of their address. Null if nobody here is known by it. */
+  async redeemAccess(addressHash: string, from: Arriving): Promise<string | null> {
+    const person = this.#people.byAddress(addressHash);
+    return this.#arrived("access", person && { person: person.id }, { ...from, verifiedAt: 0 });
+  }
+
+  /** Writes down a sign-in that was refused before anybody here was asked. */
+  async refuseSignIn(door: Door): Promise<void> {
+    await this.#arrived(door, null, { ...UNKNOWN_BROWSER, verifiedAt: 0 });
+  }
+
+  async #arrived(
+    door: Door,
+    who: { readonly person: string | null } | null,
+    from: Omit<Arrival, "person" | "door">,
+  ): Promise<string | null> {
+    if (who === null) this.#doors.refused(door, Date.now());
+    const secret = who && (await this.#doors.begin({ ...from, door, person: who.person }, Date.now()));
+    await this.#armIfNeeded();
+    return secret;
   }
 
   /** Who holds this session; null if it is over. */
@@ -551,7 +591,36 @@ export class Board extends DurableObject<Env> {
 
   /** Ends a session, and what it listens to. */
   async endSession(secret: string): Promise<void> {
-    await this.env.RELAY.getByName(RELAY_ADMIN).drop(await this.#doors.endSession(secret));
+    return this.#doors.endSession(secret);
+  }
+
+  /** Whose a passkey is; null if nobody's. */
+  async credential(id: string): Promise<Person | null> {
+    return this.#people.byCredential(id);
+  }
+
+  /** Everybody who may sign in, by name. */
+  async people(): Promise<readonly Person[]> {
+    return this.#people.listed;
+  }
+
+  /** What an owner does, or the command line. */
+  async changePeople(act: PeopleAct, by: string): Promise<Result<PeopleDone, PeopleRefusal>> {
+    const done = await this.#people.run(act, by);
+    await this.#armIfNeeded();
+    return done;
+  }
+
+  /** What somebody sees of their own account; null if the session is over. */
+  async accountView(secret: string): Promise<AccountView | null> {
+    return this.#people.view(secret);
+  }
+
+  /** What somebody does with it. Answers the secret that their session has from now on; null if it keeps its own. */
+  async account(secret: string, act: AccountAct): Promise<Result<string | null, PeopleRefusal>> {
+    const done = await this.#people.account(secret, act);
+    await this.#armIfNeeded();
+    return done;
   }
 
   /** @param scope absent from a Worker of the release before, whose tokens read everything */
@@ -659,6 +728,19 @@ export class Board extends DurableObject<Env> {
   #judgedAnew<T>(changed: T): T {
     this.ctx.waitUntil(this.#policies.tellAll());
     return changed;
+  }
+
+  /** Ends what sessions listen to that are over. */
+  #drop(sessions: readonly string[]): void {
+    const relay = this.env.RELAY.getByName(RELAY_ADMIN);
+    const dropped = Promise.allSettled(sessions.map((session) => relay.drop(session)));
+    this.ctx.waitUntil(
+      dropped.then((results) => {
+        for (const result of results)
+          if (result.status === "rejected")
+            console.warn(JSON.stringify({ event: "drop_failed", error: String(result.reason) }));
+      }),
+    );
   }
 
   #afterChange(): void {

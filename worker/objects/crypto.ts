@@ -7,8 +7,20 @@ export function base64(bytes: ArrayBuffer | Uint8Array): string {
   return btoa(String.fromCharCode(...new Uint8Array(bytes)));
 }
 
-function base64Url(bytes: ArrayBuffer | Uint8Array): string {
+export function base64Url(bytes: ArrayBuffer | Uint8Array): string {
   return base64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** Bytes of what `base64Url` made. */
+export function fromBase64Url(value: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(value.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+}
+
+/** HMAC-SHA-256 of a text by a secret. */
+export async function keyedHash(secret: string, message: string): Promise<ArrayBuffer> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", text.encode(secret), algorithm, false, ["sign"]);
+  return crypto.subtle.sign("HMAC", key, text.encode(message));
 }
 
 /** Bytes of base64; null if it is not. */

@@ -20,6 +20,11 @@ export interface Env {
   readonly OPERATOR_KEY: string;
   /** Secret: Ed25519 private key, PKCS #8, base64; signs desired state. */
   readonly EDGE_SIGNING_KEY: string;
+  /** Host names under which people sign in with passkeys, with commas between; absent: localhost alone. */
+  readonly ADMIN_HOSTS?: string;
+  /** Cloudflare Access: the team's domain ("acme.cloudflareaccess.com") and the application's audience. Without both that door is not there. */
+  readonly ACCESS_TEAM?: string;
+  readonly ACCESS_AUD?: string;
   /** "1" on a laptop and in tests only: components may have public addresses on this machine, and with http. */
   readonly PROBE_LOOPBACK?: string;
   /** In tests and benches only: how long answers to visitors are fresh, ms; 0 makes each of them anew. */

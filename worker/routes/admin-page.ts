@@ -6,7 +6,7 @@ import type { AppContext } from "./table.ts";
 /** Bytes of a form. */
 export const FORM_MAX = 16_384;
 
-export function adminPage(c: AppContext, markup: string, status: 200 | 400 | 401 | 409 = 200): Response {
+export function adminPage(c: AppContext, markup: string, status: 200 | 201 | 400 | 401 | 403 | 409 = 200): Response {
   return c.html(markup, status, documentHeaders("admin"));
 }
 

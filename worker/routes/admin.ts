@@ -1,5 +1,4 @@
 /** The operator's pages. Forms work without JavaScript: a POST does one thing and answers with where to look. */
-import { setCookie, deleteCookie } from "hono/cookie";
 import * as v from "valibot";
 import { LEASE_MODES } from "../../protocol/lease.ts";
 import { ClusterName, line } from "../../protocol/name.ts";
@@ -18,8 +17,6 @@ import type {
   ServicesModel,
 } from "../../web/view/admin/model.ts";
 import { renderServices } from "../../web/view/admin/services.ts";
-import { renderSignIn } from "../../web/view/admin/sign-in.ts";
-import { SESSION_LIFETIME_MS } from "../core/access.ts";
 import { splitService } from "../core/component.ts";
 import type { MaintenanceRequest } from "../core/maintenance.ts";
 import { maintenanceFaults, operatorMaintenance } from "../core/maintenance.ts";
@@ -28,49 +25,21 @@ import { RELAY_ADMIN, SESSION_HEADER } from "../objects/relay.ts";
 import { openDatabase } from "../store/database.ts";
 import { recentEvents } from "../store/events.ts";
 import { archiveModel, clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
+import { accountRoutes } from "./admin-account.ts";
 import { componentRoutes } from "./admin-component.ts";
 import { componentsRoutes } from "./admin-components.ts";
+import { doorRoutes } from "./admin-doors.ts";
 import { adminDetectorRoutes } from "./admin-detector.ts";
+import { peopleRoutes } from "./admin-people.ts";
+import { stepUpRoutes } from "./admin-step-up.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
 import { limitsRoutes } from "./admin-limits.ts";
 import { adminPage, FORM_MAX, formMoment, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
 import { ServiceRef } from "./component-request.ts";
-import { failedTooOften } from "./failures.ts";
-import { sessionCookieName } from "./guard.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 const EVENTS_SHOWN = 50;
-
-// ── doors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Opening the link spends nothing: mail scanners and previews open links too. The button on it does. */
-function showSignIn(c: AppContext): Response {
-  return adminPage(
-    c,
-    renderSignIn({ pageName: c.env.PAGE_NAME, token: c.req.query("token")?.slice(0, 128) ?? null, problem: null }),
-  );
-}
-
-async function signIn(c: AppContext, { body }: RouteRequest): Promise<Response> {
-  const secret = await boardOf(c.env).redeemLink(formOf(body).get("token") ?? "");
-  if (secret === null) {
-    const tooOften = await failedTooOften(c, "sign-in");
-    if (tooOften !== null) return tooOften;
-    const problem = "This link was used already or is older than 15 minutes. Make a new one.";
-    return adminPage(c, renderSignIn({ pageName: c.env.PAGE_NAME, token: null, problem }), 401);
-  }
-  const secure = c.req.url.startsWith("https:");
-  const maxAge = SESSION_LIFETIME_MS / 1_000;
-  setCookie(c, sessionCookieName(c.req.url), secret, { path: "/", httpOnly: true, sameSite: "Strict", secure, maxAge });
-  return c.redirect("/admin", 303);
-}
-
-async function signOut(c: AppContext, { visitor }: RouteRequest): Promise<Response> {
-  if (visitor.session !== null) await boardOf(c.env).endSession(visitor.session);
-  deleteCookie(c, sessionCookieName(c.req.url), { path: "/", secure: c.req.url.startsWith("https:") });
-  return c.redirect("/admin/sign-in", 303);
-}
 
 // ── start page and clusters ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -301,9 +270,10 @@ function live(c: AppContext, { visitor }: RouteRequest): Promise<Response> | Res
 }
 
 export const adminRoutes: readonly Route[] = [
-  { method: "GET", path: "/admin/sign-in", policy: "public", handle: showSignIn },
-  { method: "POST", path: "/admin/sign-in", policy: "public", bodyMaxBytes: FORM_MAX, handle: signIn },
-  { method: "POST", path: "/admin/sign-out", policy: "admin", role: "viewer", bodyMaxBytes: FORM_MAX, handle: signOut },
+  ...doorRoutes,
+  ...stepUpRoutes,
+  ...accountRoutes,
+  ...peopleRoutes,
   { method: "GET", path: "/admin", policy: "admin", role: "viewer", handle: home },
   { method: "GET", path: "/admin/live", policy: "admin", role: "viewer", handle: live },
   { method: "GET", path: "/admin/clusters/:cluster", policy: "admin", role: "viewer", handle: showCluster },

@@ -1,10 +1,12 @@
 /** What the command line asks of a running system. The operator's key opens it. */
 import * as v from "valibot";
-import { ClusterName } from "../../protocol/name.ts";
-import { SCOPES } from "../core/access.ts";
+import { ClusterName, line } from "../../protocol/name.ts";
+import { ROLES, SCOPES } from "../core/access.ts";
+import { NAME_MAX } from "../core/people.ts";
 import { THRESHOLDS } from "../core/thresholds.ts";
 import { parseJson } from "../objects/body.ts";
 import { boardOf, clusterOf } from "../objects/env.ts";
+import { linkUrl, PEOPLE_SAID } from "./admin-people.ts";
 import { refuse } from "./answer.ts";
 import { addressFault, ComponentRequestSchema, LimitsRequestSchema } from "./component-request.ts";
 import { MomentRequest } from "./moment.ts";
@@ -12,7 +14,11 @@ import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 const BODY_MAX = 262_144;
 
-const Empty = v.strictObject({});
+const LinkRequest = v.strictObject({
+  as: v.optional(v.pipe(v.string(), v.trim(), v.nonEmpty(), line(NAME_MAX))),
+  role: v.optional(v.picklist(ROLES)),
+  forgetPasskeys: v.optional(v.boolean()),
+});
 const Token = v.strictObject({ scope: v.picklist(SCOPES) });
 const Enrollment = v.strictObject({ cluster: ClusterName, pending: v.optional(v.boolean(), false) });
 const Components = v.strictObject({ components: v.pipe(v.array(ComponentRequestSchema), v.maxLength(500)) });
@@ -32,9 +38,21 @@ export function withJson<Schema extends v.GenericSchema>(
   };
 }
 
-const createLink = withJson(Empty, async (c) => {
-  const { token, expiresAt } = await boardOf(c.env).createLink();
-  return c.json({ url: `${new URL(c.req.url).origin}/admin/sign-in?token=${token}`, expiresAt }, 201);
+/** A link for whoever holds the operator's key, or a way back in for somebody by name. */
+const createLink = withJson(LinkRequest, async (c, { as: name, role = null, forgetPasskeys = false }, by) => {
+  if (name === undefined) {
+    const link = await boardOf(c.env).createLink();
+    return c.json({ url: linkUrl(c, link), expiresAt: link.expiresAt }, 201);
+  }
+  const done = await boardOf(c.env).changePeople({ kind: "recover", name, role, forgetPasskeys }, by);
+  if (done.ok && done.value.link !== null) {
+    const { link, person } = done.value;
+    return c.json({ url: linkUrl(c, link), expiresAt: link.expiresAt, name: person.name, role: person.role }, 201);
+  }
+  const refusal = done.ok ? "unknown" : done.failure;
+  if (refusal === "unknown")
+    return refuse(c, "not_found", `Nobody here is called "${name}". For a new account say which role.`);
+  return refuse(c, "conflict", PEOPLE_SAID[refusal]);
 });
 
 const createToken = withJson(Token, async (c, { scope }) =>

@@ -1,5 +1,4 @@
 /** Who is asking, and may they. One function per policy; the table says which applies. */
-import { getCookie } from "hono/cookie";
 import type { Role, Scope } from "../core/access.ts";
 import { includesRole, isFresh, opens } from "../core/access.ts";
 import { readIngestToken } from "../core/ingest.ts";
@@ -9,6 +8,7 @@ import type { Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { refuse } from "./answer.ts";
+import { sessionCookie } from "./session-cookie.ts";
 import type { AppContext, Route } from "./table.ts";
 
 /** `by` is how the audit names them; null for the public and for agents. `session` is the cookie's secret. */
@@ -31,13 +31,13 @@ type AdminRoute = Extract<Route, { readonly policy: "admin" }>;
 
 const NOBODY: Visitor = { by: null, role: null, session: null, sessionHash: null };
 
-/** Over plain HTTP, that is on a laptop, a `__Host-` cookie would not be kept. */
-export function sessionCookieName(url: string): string {
-  return url.startsWith("https:") ? "__Host-observatory" : "observatory-dev";
+/** Somebody who may do it once they have proved anew who they are. */
+export interface StepUp {
+  readonly stepUp: Visitor;
 }
 
 /** Admits a request, or answers why not. */
-export async function guard(c: AppContext, route: Route): Promise<Result<Visitor, Response>> {
+export async function guard(c: AppContext, route: Route): Promise<Result<Visitor | StepUp, Response>> {
   switch (route.policy) {
     case "agent":
     case "anyone":
@@ -99,7 +99,7 @@ async function guardRead(c: AppContext, asked: Scope): Promise<Result<Visitor, R
   return failure(refuse(c, "unauthenticated", `This needs a token, as Authorization: Bearer …. Make one: ${token}`));
 }
 
-async function guardAdmin(c: AppContext, route: AdminRoute): Promise<Result<Visitor, Response>> {
+async function guardAdmin(c: AppContext, route: AdminRoute): Promise<Result<Visitor | StepUp, Response>> {
   const isUpgrade = c.req.header("upgrade") !== undefined;
   if ((route.method !== "GET" || isUpgrade) && crossSite(c) && !(isUpgrade && sameOrigin(c)))
     return failure(refuseCrossSite(c));
@@ -111,14 +111,17 @@ async function guardAdmin(c: AppContext, route: AdminRoute): Promise<Result<Visi
   );
 }
 
-function admitted(c: AppContext, route: AdminRoute, { visitor, role, verifiedAt }: Held): Result<Visitor, Response> {
+function admitted(
+  c: AppContext,
+  route: AdminRoute,
+  { visitor, role, verifiedAt }: Held,
+): Result<Visitor | StepUp, Response> {
   if (!includesRole(role, route.role)) {
     const message = `This needs the role ${route.role}, and yours is ${role}. Ask an owner of this page for it.`;
     return failure(refuse(c, "forbidden", message));
   }
   if (route.stepUp !== true || isFresh(verifiedAt, Date.now())) return success(visitor);
-  const message = "This needs a sign-in of the last 5 minutes. Sign in again, with a new link: npm run -s admin-link";
-  return failure(refuse(c, "forbidden", message));
+  return success({ stepUp: visitor });
 }
 
 /** A WebSocket's upgrade carries `Origin`; browsers differ in the other header. */
@@ -127,12 +130,8 @@ export function sameOrigin(c: AppContext): boolean {
 }
 
 async function sessionOf(c: AppContext): Promise<Held | null> {
-  const name = sessionCookieName(c.req.url);
-  const session = getCookie(c, name);
-  // Two of one name: one of them is not ours, and nobody knows which.
-  const isOne = (c.req.header("cookie") ?? "").split(`${name}=`).length === 2;
-  if (session === undefined || session.length > 128 || !isOne) return null;
-  const known = await boardOf(c.env).session(session);
+  const session = sessionCookie(c);
+  const known = session === null ? null : await boardOf(c.env).session(session);
   if (known === null) return null;
   const { by, hash, verifiedAt } = known;
   // While a deploy goes out the Board may be of the release before, where every session was an owner's.

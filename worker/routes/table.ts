@@ -8,6 +8,7 @@ import type * as v from "valibot";
 import type { Role, Scope } from "../core/access.ts";
 import type { Env } from "../objects/env.ts";
 import { readBody } from "../objects/body.ts";
+import { askStepUp } from "./admin-step-up.ts";
 import { refuse } from "./answer.ts";
 import type { Visitor } from "./guard.ts";
 import { guard } from "./guard.ts";
@@ -52,6 +53,8 @@ export type Route = Door & {
   readonly path: string;
   /** Served behind each language too: "/de/history". Its render is spoken. */
   readonly isSpoken?: true;
+  /** Absent: always. What a deployment did not set up is not there. */
+  readonly isOffered?: (env: Env) => boolean;
   /** Bytes of a body; none is read without it. */
   readonly bodyMaxBytes?: number;
   readonly handle: (c: AppContext, request: RouteRequest) => Response | Promise<Response>;
@@ -83,10 +86,15 @@ function pathsOf({ path, isSpoken }: Route): string[] {
 }
 
 async function answer(c: AppContext, route: Route): Promise<Response> {
+  if (route.isOffered?.(c.env) === false) return refuse(c, "not_found", "There is nothing at this address.");
   const admitted = await guard(c, route);
   if (!admitted.ok) return admitted.failure;
   const body = await readBody(c.req.raw, route.bodyMaxBytes ?? 0);
-  if (body.ok) return route.handle(c, { visitor: admitted.value, body: body.value });
+  if (body.ok) {
+    const who = admitted.value;
+    if ("stepUp" in who) return askStepUp(c, route.method, body.value, who.stepUp);
+    return route.handle(c, { visitor: who, body: body.value });
+  }
   if (route.policy === "agent")
     return refuse(c, "push_too_large", `The body is larger than ${route.bodyMaxBytes} bytes.`);
   return refuse(c, "request_too_large", `The body is larger than ${route.bodyMaxBytes ?? 0} bytes.`);

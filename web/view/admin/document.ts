@@ -11,6 +11,8 @@ const PLACES = [
   ["/admin/topology", "Topology"],
   ["/admin/maintenance/new", "Start maintenance"],
   ["/admin/archive", "Archive"],
+  ["/admin/people", "People"],
+  ["/admin/account", "Account"],
 ] as const;
 
 /** A page behind the door. `place` is the address that the navigation marks; `main` holds what may be replaced live. */

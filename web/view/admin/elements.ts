@@ -69,6 +69,11 @@ export function invalid(faults: readonly Fault[], field: string, id: string, hin
   return said === "" ? null : markup`${isFaulty && markup` aria-invalid="true"`} aria-describedby="${said}"`;
 }
 
+/** "localhost:8787" of an origin. */
+export function hostOf(origin: string): string {
+  return origin.replace(/^https?:\/\//, "");
+}
+
 /** One segment of an address. */
 export function segment(text: string): string {
   return encodeURIComponent(text);

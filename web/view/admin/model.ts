@@ -23,13 +23,6 @@ export interface Fault {
   readonly message: string;
 }
 
-/** `token` null: opened without a link. `problem`: why a link did not work, as a sentence. */
-export interface SignInModel {
-  readonly pageName: string;
-  readonly token: string | null;
-  readonly problem: string | null;
-}
-
 /** Health of one of an agent's sources, as its last push said. */
 export interface SourceModel {
   readonly name: "prometheus" | "scrape" | "kubernetes" | "certificates";
