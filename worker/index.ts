@@ -7,6 +7,7 @@ import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { announceRoutes } from "./routes/announce.ts";
 import { refuse } from "./routes/answer.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { chartsCliRoute } from "./routes/charts-cli.ts";
 import { cliRoutes } from "./routes/cli.ts";
 import { discoveryRoutes } from "./routes/discovery.ts";
@@ -48,6 +49,7 @@ const routes: readonly Route[] = [
   ...uptimeRoutes,
   ...topologyRoutes,
   ...adminRoutes,
+  ...auditRoutes,
   ...cliRoutes,
   chartsCliRoute,
   ...pageCliRoutes,

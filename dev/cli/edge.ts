@@ -203,6 +203,17 @@ export async function readCopy(operator: Operator, path: string): Promise<Copied
   throw new Refusal(explain(operator, response.status, text));
 }
 
+/** Reads a text of any length, piece by piece. */
+export async function readText(operator: Operator, path: string, take: (chunk: Uint8Array) => void): Promise<void> {
+  const response = await send(operator, "GET", path, null);
+  if (!response.ok) throw new Refusal(explain(operator, response.status, await response.text().catch(() => "")));
+  try {
+    for await (const chunk of response.body ?? []) take(chunk as Uint8Array);
+  } catch (error) {
+    throw new Refusal(`${operator.url} broke off (${reasonOf(error)}): what was printed is not all. Try again.`);
+  }
+}
+
 export async function ask<Schema extends v.GenericSchema>(
   operator: Operator,
   method: string,

@@ -1,9 +1,12 @@
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import type { AuditEntry } from "../../protocol/audit.ts";
+import { AUDIT_GENESIS, auditText, followAudit } from "../../protocol/audit.ts";
+import worker from "../../worker/index.ts";
+import { sha256Hex } from "../../worker/objects/crypto.ts";
 import { boardOf } from "../../worker/objects/env.ts";
-import { bindings } from "./agent.ts";
+import { bindings, call, cli } from "./agent.ts";
 import { database } from "./database.ts";
 
 const board = boardOf(bindings);
@@ -82,5 +85,89 @@ describe("the audit", () => {
       isArchived: true,
       by: "command line",
     });
+  });
+});
+
+describe("the audit's page", () => {
+  const page = async (query = "") => {
+    const { token } = await board.createLink();
+    const cookie = `__Host-observatory=${await board.redeemLink(token)}`;
+    const answer = await call(`/admin/audit${query}`, { headers: { cookie, accept: "text/html" } });
+    return (await answer.text()).split("<script")[0] ?? "";
+  };
+
+  it("shows what was archived and what waits, once each, newest first, and finds by any word of it", async () => {
+    await board.note("page.first", "alpha", "Ana", { before: { title: "old <b>" }, after: { title: "new" } });
+    await flush();
+    await board.note("page.second", "beta_x", "Bo");
+    const shown = await page();
+    expect(shown.indexOf("page.second")).toBeLessThan(shown.indexOf("page.first"));
+    expect(shown.match(/page\.first/g)).toHaveLength(1);
+    expect(shown).toMatch(/<b>title<\/b> <del>old &#60;b&#62;<\/del> → <ins>new<\/ins>/);
+    expect(shown).toContain("on its way");
+    const found = await page("?q=ALPHA");
+    expect([found.includes("page.first"), found.includes("page.second")]).toEqual([true, false]);
+    // Neither is a pattern.
+    expect(await page("?q=beta%25")).toContain("Nothing that was done has");
+    expect(await page("?q=betaQx")).toContain("Nothing that was done has");
+  });
+
+  it("goes on with what is older, to the first entry and with none twice", async () => {
+    for (let i = 0; i < 120; i++) await board.note("page.many", `many-${i}`, "Ana");
+    await flush();
+    const seen: string[] = [];
+    for (let query: string | null = "?q=page.many"; query !== null;) {
+      const shown = await page(query);
+      seen.push(...(shown.match(/many-\d+/g) ?? []));
+      query = /href="\/admin\/audit(\?[^"]+)">Older/.exec(shown)?.[1]?.replaceAll("&#38;", "&") ?? null;
+    }
+    expect([seen.length, new Set(seen).size]).toEqual([120, 120]);
+  });
+
+  it("shows what it holds while Postgres is away, and says so; the export then is refused", async () => {
+    await board.note("page.away", "gamma", "Ana");
+    const { token } = await board.createLink();
+    const cookie = `__Host-observatory=${await board.redeemLink(token)}`;
+    const away = { ...bindings, NEON_FETCH_ENDPOINT: "http://127.0.0.1:9/sql" };
+    const context = createExecutionContext();
+    const ask = (path: string) =>
+      worker.fetch(new Request(`https://status.test${path}`, { headers: { cookie } }), away, context);
+    const shown = await (await ask("/admin/audit")).text();
+    expect(shown).toContain("Postgres does not answer");
+    expect(shown).toContain("gamma");
+    expect(shown).toMatch(/entr(y is|ies are) not archived yet/);
+    expect((await ask("/admin/audit/export")).status).toBe(503);
+    // What follows asks the one that is there.
+    await page();
+  });
+});
+
+describe("the audit's file", () => {
+  it("has every entry as it is stored, oldest first, and the command line can follow its chain", async () => {
+    await board.note("file.one", "x", "Ana", { before: { a: 1 }, after: { a: 2 } });
+    await flush();
+    await board.note("file.waits", "y", "Ana");
+    const text = await (await cli("GET", "/cli/v1/audit/export")).text();
+    const lines = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as AuditEntry);
+    expect(lines.at(-1)).toMatchObject({ act: "file.waits", n: null });
+    const numbered = lines.filter(({ n }) => n > 0).toSorted((a, b) => a.n - b.n);
+    const hashes = new Map<string, string>();
+    for (const entry of numbered) hashes.set(auditText(entry), await sha256Hex(auditText(entry)));
+    const { head, fault } = followAudit(AUDIT_GENESIS, numbered, (said) => hashes.get(said) ?? "");
+    expect([head, fault]).toEqual([(await board.audit()).head, null]);
+  });
+
+  it("is for owners who have just proved who they are", async () => {
+    const done = await board.changePeople(
+      { kind: "add", name: "File reader", role: "operator", addressHash: null },
+      "t",
+    );
+    const secret = await board.redeemLink(done.ok ? (done.value.link?.token ?? "") : "");
+    const headers = { cookie: `__Host-observatory=${secret}` };
+    expect((await call("/admin/audit", { headers })).status).toBe(200);
+    expect((await call("/admin/audit/export", { headers })).status).toBe(403);
   });
 });

@@ -88,6 +88,11 @@ export function fieldChanges(change: AuditChange | null): readonly FieldChange[]
 function sideText(value: Json | undefined): string | null {
   return value === undefined ? null : typeof value === "string" ? value : JSON.stringify(value);
 }
+/** Whether an entry has this text in what was done, to what, or by whom, whatever its case. */
+export function tells({ act, subject, by }: AuditRecord, text: string): boolean {
+  return [act, subject, by].join(" ").toLowerCase().includes(text.toLowerCase());
+}
+
 /** How many acts like this one are written down one by one: refused sign-ins come as fast as anybody likes. */
 export function isNotable(count: number): boolean {
   return /^10*$/.test(String(count));

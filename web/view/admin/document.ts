@@ -12,6 +12,7 @@ const PLACES = [
   ["/admin/maintenance/new", "Start maintenance"],
   ["/admin/archive", "Archive"],
   ["/admin/people", "People"],
+  ["/admin/audit", "Audit"],
   ["/admin/account", "Account"],
 ] as const;
 
