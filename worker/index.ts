@@ -10,6 +10,7 @@ import { refuse } from "./routes/answer.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { chartsCliRoute } from "./routes/charts-cli.ts";
 import { cliRoutes } from "./routes/cli.ts";
+import { configRoutes } from "./routes/config.ts";
 import { discoveryRoutes } from "./routes/discovery.ts";
 import { draftRoutes } from "./routes/drafts.ts";
 import { copyRoute } from "./routes/copy.ts";
@@ -52,6 +53,7 @@ const routes: readonly Route[] = [
   ...auditRoutes,
   ...cliRoutes,
   chartsCliRoute,
+  ...configRoutes,
   ...pageCliRoutes,
   ...importRoutes,
   ...announceRoutes,

@@ -232,13 +232,20 @@ export async function ask<Schema extends v.GenericSchema>(
   return parsed.output;
 }
 
-async function send(operator: Operator, method: string, path: string, body: unknown): Promise<Response> {
+export async function send(
+  operator: Operator,
+  method: string,
+  path: string,
+  body: unknown,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<Response> {
   try {
     return await fetch(operator.url + path, {
       method,
       headers: {
         authorization: `Bearer ${operator.key}`,
         ...(body === null ? {} : { "content-type": "application/json" }),
+        ...extra,
       },
       body: body === null ? null : JSON.stringify(body),
       signal: AbortSignal.timeout(TIMEOUT_MS),

@@ -59,6 +59,9 @@ export interface Component {
   readonly startsOn?: string;
 }
 
+/** A page has at most so many. */
+export const COMPONENTS_MAX = 1_000;
+
 /** Its bars and figures of uptime; its numbers and charts. */
 export const WITHHOLDABLE = ["uptime", "numbers"] as const;
 type Withheld = (typeof WITHHOLDABLE)[number];

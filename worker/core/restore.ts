@@ -78,7 +78,7 @@ function laterFields(component: Component): LaterFields {
 
 /** Name and zone are the deployment's; the rest is an operator's, and none but another operator's takes its place. */
 function pageBack(back: PageSettings, held: PageSettings): PageSettings {
-  const { id, createdAt, thresholds, metrics, brand, draftRules, anomalies, noticeDays } = back;
+  const { id, createdAt, thresholds, metrics, brand, draftRules, anomalies, noticeDays, ignored } = back;
   const set = {
     ...(thresholds !== undefined && { thresholds }),
     ...(metrics !== undefined && { metrics }),
@@ -86,6 +86,7 @@ function pageBack(back: PageSettings, held: PageSettings): PageSettings {
     ...(draftRules !== undefined && { draftRules }),
     ...(anomalies !== undefined && { anomalies }),
     ...(noticeDays !== undefined && { noticeDays }),
+    ...(ignored !== undefined && { ignored }),
   };
   return { ...set, ...held, id, createdAt: Math.min(createdAt, held.createdAt) };
 }

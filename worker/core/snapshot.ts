@@ -60,6 +60,8 @@ export interface PageSettings {
   readonly noticeDays?: number;
   /** From which score on a cluster's agent raises anomalies, by cluster. Absent: its own, and in what an earlier version wrote. */
   readonly anomalies?: Readonly<Record<string, ThresholdSetting>>;
+  /** Services that are not to be published, or what chooses them. Absent: none, and in what an earlier version wrote. */
+  readonly ignored?: readonly string[];
 }
 
 /** All that a Board holds that can reach the page. */

@@ -175,7 +175,17 @@ export class BoardBooks {
     const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
     // Made by the archive before anybody can ask.
     const held = this.#memory.get("page", "page");
-    const { id = "", createdAt = 0, thresholds, metrics, brand, draftRules, anomalies, noticeDays } = held ?? {};
+    const {
+      id = "",
+      createdAt = 0,
+      thresholds,
+      metrics,
+      brand,
+      draftRules,
+      anomalies,
+      noticeDays,
+      ignored,
+    } = held ?? {};
     return {
       id,
       createdAt,
@@ -187,6 +197,7 @@ export class BoardBooks {
       ...(draftRules !== undefined && { draftRules }),
       ...(anomalies !== undefined && { anomalies }),
       ...(noticeDays !== undefined && { noticeDays }),
+      ...(ignored !== undefined && { ignored }),
     };
   }
 

@@ -3,7 +3,7 @@ import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Component, LaterFields } from "../core/component.ts";
-import { LATER_FIELDS, revisionOf } from "../core/component.ts";
+import { COMPONENTS_MAX, LATER_FIELDS, revisionOf } from "../core/component.ts";
 import type { Move } from "../core/order.ts";
 import { inPageOrder, moved, renamed } from "../core/order.ts";
 import type { Rule } from "../core/rule.ts";
@@ -46,7 +46,6 @@ export interface TakenOver {
   readonly isNew: boolean;
 }
 
-const COMPONENTS_MAX = 1_000;
 /** Ids that are passed on as they are: ours have the same shape. */
 const ID = /^[0-9a-z]{12}$/;
 
@@ -196,7 +195,7 @@ export class BoardComponents {
         at: now,
         body: { ...component, removedAt: now },
       });
-      this.#memory.audit("component.remove", id, by, now);
+      this.#memory.audit("component.remove", id, by, now, { before: component, after: null });
     });
     return true;
   }
@@ -244,7 +243,8 @@ export class BoardComponents {
     this.#books.mark();
     this.#memory.put("component", component.id, component);
     this.#memory.queue({ kind: "component", key: component.id, revision: now, at: now, body: { ...component } });
-    this.#memory.audit(known === undefined ? "component.publish" : "component.change", component.id, by, now);
+    const act = known === undefined ? "component.publish" : "component.change";
+    this.#memory.audit(act, component.id, by, now, { before: known ?? null, after: component });
     return component;
   }
 }

@@ -92,8 +92,13 @@ export class BoardDrafts {
     }
     const { draftRules: _, ...page } = this.#books.page();
     this.#memory.putPage(named.length === 0 ? page : { ...page, draftRules: named }, "draft_rules.change", by, now);
-    for (const { cluster, alerts } of this.#memory.all("alerting")) this.#judge(cluster, alerts, now);
+    this.judgeAll(now);
     return success(named);
+  }
+
+  /** Holds what fires now against the rules as they are. */
+  judgeAll(now: Millis): void {
+    for (const { cluster, alerts } of this.#memory.all("alerting")) this.#judge(cluster, alerts, now);
   }
 
   get rules(): readonly DraftRule[] {

@@ -49,6 +49,8 @@ import { BoardAudit } from "./board-audit.ts";
 import { BoardBooks } from "./board-books.ts";
 import type { ComponentRequest, ForeignComponent, TakenOver } from "./board-components.ts";
 import { BoardComponents } from "./board-components.ts";
+import type { ConfigAct, ConfigPlan, ConfigRefusal, ConfigView } from "./board-config.ts";
+import { BoardConfig } from "./board-config.ts";
 import type { Charted } from "./board-day.ts";
 import { BoardDay } from "./board-day.ts";
 import type { DetectorPage } from "./board-detectors.ts";
@@ -112,6 +114,7 @@ export class Board extends DurableObject<Env> {
   readonly #plans: BoardPlans;
   readonly #drafts: BoardDrafts;
   readonly #import: BoardImport;
+  readonly #config: BoardConfig;
   readonly #detectors: BoardDetectors;
   readonly #policies: BoardPolicies;
   readonly #doors: BoardDoors;
@@ -145,6 +148,7 @@ export class Board extends DurableObject<Env> {
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
     this.#announcements = new BoardAnnouncements({ memory, books, maintenance: this.#maintenance });
     this.#drafts = new BoardDrafts({ memory, books, announcements: this.#announcements });
+    this.#config = new BoardConfig(env, { memory, tells, books, drafts: this.#drafts });
     this.#import = new BoardImport({
       memory,
       books,
@@ -386,6 +390,18 @@ export class Board extends DurableObject<Env> {
     return "move" in act
       ? this.#components.move(act.move, by)
       : this.#components.renameGroup(act.rename.from, act.rename.to, by);
+  }
+
+  /** What stands, as a file of the page as code. */
+  async configView(): Promise<ConfigView> {
+    return this.#config.view();
+  }
+
+  /** Says what a file would change, or has it changed: all of it or nothing. */
+  async config(act: ConfigAct, by: string): Promise<Result<ConfigPlan, ConfigRefusal>> {
+    const done = this.#config.run(act, by);
+    await this.#armIfNeeded();
+    return act.act === "plan" ? done : this.#judgedAnew(done);
   }
 
   /** Sets the limits of all components that have none of their own; null for the runbook's. */

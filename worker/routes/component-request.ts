@@ -10,6 +10,7 @@ import { TARGET_MAX, TARGET_MIN } from "../core/slo.ts";
 import type { Thresholds } from "../core/thresholds.ts";
 import { thresholdFault } from "../core/thresholds.ts";
 import { ADDRESS_MAX, publicAddress } from "../objects/safe-fetch.ts";
+import { MomentRequest } from "./moment.ts";
 import type { AppContext } from "./table.ts";
 
 /** cluster/namespace/name */
@@ -22,7 +23,7 @@ export const ServiceRef = v.pipe(
 );
 
 /** One service, or what chooses some by their names. */
-const ServiceSelector = v.pipe(
+export const ServiceSelector = v.pipe(
   v.string(),
   v.check(
     (text) => (text.includes("*") || text.split("/").length === 2 ? isSelector(text) : v.is(ServiceRef, text)),
@@ -51,7 +52,7 @@ const P95_RANGE = "must be between 1 and 3,600,000 ms";
 const REQUESTS_RANGE = "must be a whole number from 1 to 1,000,000";
 
 /** Limits that are not given are the runbook's. */
-const ThresholdsRequest = v.pipe(
+export const ThresholdsRequest = v.pipe(
   v.strictObject({
     errorRatioDegraded: ErrorRatio,
     errorRatioPartial: ErrorRatio,
@@ -81,10 +82,23 @@ const ThresholdsRequest = v.pipe(
 const Withheld = v.pipe(
   v.array(v.picklist(WITHHOLDABLE)),
   v.transform((named) => WITHHOLDABLE.filter((one) => named.includes(one))),
-  v.transform((named) => (named.length === 0 ? null : named)),
 );
 
+const Services = v.pipe(v.array(ServiceSelector), v.maxLength(100, "at most 100 services"));
+const Quorum = v.pipe(
+  v.number("must be a whole number"),
+  v.integer("must be a whole number"),
+  v.minValue(1, "must be 1 at least"),
+  v.maxValue(100, "must be 100 at most"),
+);
+const Address = v.pipe(line(ADDRESS_MAX), v.trim(), v.nonEmpty("must not be empty"));
+
 const DAY_WANTED = "must be a day, as 2026-11-23";
+
+const FirstDay = v.pipe(
+  v.string(DAY_WANTED),
+  v.check((text) => isDay(text), DAY_WANTED),
+);
 
 function isDay(text: string): boolean {
   return /^\d{4}-\d\d-\d\d$/.test(text) && new Date(`${text}T00:00Z`).toJSON()?.startsWith(text) === true;
@@ -102,21 +116,12 @@ export const ComponentRequestSchema = v.pipe(
     name: Name,
     group: v.optional(v.nullable(Name), null),
     description: v.optional(v.nullable(line(1_000)), null),
-    services: v.pipe(v.array(ServiceSelector), v.maxLength(100, "at most 100 services")),
+    services: Services,
     rule: v.optional(v.picklist(RULES), "all"),
-    quorum: v.exactOptional(
-      v.nullable(
-        v.pipe(
-          v.number("must be a whole number"),
-          v.integer("must be a whole number"),
-          v.minValue(1, "must be 1 at least"),
-          v.maxValue(100, "must be 100 at most"),
-        ),
-      ),
-    ),
+    quorum: v.exactOptional(v.nullable(Quorum)),
     thresholds: v.exactOptional(v.nullable(ThresholdsRequest)),
     slo: v.exactOptional(v.nullable(SloRequest)),
-    url: v.exactOptional(v.nullable(v.pipe(line(ADDRESS_MAX), v.trim(), v.nonEmpty("must not be empty")))),
+    url: v.exactOptional(v.nullable(Address)),
     hidden: v.exactOptional(
       v.nullable(
         v.pipe(
@@ -125,11 +130,43 @@ export const ComponentRequestSchema = v.pipe(
         ),
       ),
     ),
-    withheld: v.exactOptional(v.nullable(Withheld)),
-    startsOn: v.exactOptional(v.nullable(v.pipe(v.string(DAY_WANTED), v.check(isDay, DAY_WANTED)))),
+    withheld: v.exactOptional(
+      v.nullable(
+        v.pipe(
+          Withheld,
+          v.transform((named) => (named.length === 0 ? null : named)),
+        ),
+      ),
+    ),
+    startsOn: v.exactOptional(v.nullable(FirstDay)),
   }),
   v.forward(
     v.check(({ rule, quorum }) => rule !== "quorum" || typeof quorum === "number", "say how many must be well"),
+    ["quorum"],
+  ),
+);
+
+/** A component in a file of the page: what is not named is not there. */
+export const ComponentSaidSchema = v.pipe(
+  v.strictObject({
+    id: v.exactOptional(v.pipe(v.string(), v.regex(/^[0-9a-z]{12}$/, "must be 12 of 0-9 and a-z"))),
+    name: Name,
+    group: v.exactOptional(Name),
+    description: v.exactOptional(line(1_000)),
+    services: v.optional(Services, []),
+    rule: v.optional(v.picklist(RULES), "all"),
+    quorum: v.exactOptional(Quorum),
+    thresholds: v.exactOptional(ThresholdsRequest),
+    slo: v.exactOptional(SloRequest),
+    url: v.exactOptional(Address),
+    hidden: v.exactOptional(v.literal(true, "must be true, or not there")),
+    withheld: v.exactOptional(v.pipe(Withheld, v.nonEmpty("must not be empty"))),
+    startsOn: v.exactOptional(FirstDay),
+    since: v.exactOptional(MomentRequest),
+    updated: v.exactOptional(MomentRequest),
+  }),
+  v.forward(
+    v.check(({ rule, quorum }) => rule !== "quorum" || quorum !== undefined, "say how many must be well"),
     ["quorum"],
   ),
 );

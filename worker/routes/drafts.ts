@@ -34,25 +34,36 @@ const Match = v.pipe(
   v.check((match) => Object.keys(match).length <= LABELS_MAX, `at most ${LABELS_MAX} labels`),
 );
 
-const RulesSchema = v.strictObject({
-  rules: v.pipe(
-    v.array(
-      v.strictObject({
-        name: word,
-        cluster: v.optional(v.nullable(ClusterName), null),
-        match: Match,
-        components: v.pipe(
-          RuleComponents,
-          v.minLength(1, "must name a component"),
-          v.maxLength(RULE_COMPONENTS_MAX, `at most ${RULE_COMPONENTS_MAX}`),
-        ),
-        title: v.optional(v.nullable(word), null),
-      }),
-    ),
+/** A list of rules, as the command line and a file of the page have it. */
+function rulesOf<Rule extends v.GenericSchema<unknown, { readonly name: string }>>(rule: Rule) {
+  return v.pipe(
+    v.array(rule),
     v.maxLength(RULES_MAX, `at most ${RULES_MAX}`),
     v.check((rules) => new Set(rules.map(({ name }) => name)).size === rules.length, "two rules have one name"),
+  );
+}
+
+const RuleEntries = {
+  name: word,
+  match: Match,
+  components: v.pipe(RuleComponents, v.maxLength(RULE_COMPONENTS_MAX, `at most ${RULE_COMPONENTS_MAX}`)),
+};
+
+const RulesSchema = v.strictObject({
+  rules: rulesOf(
+    v.strictObject({
+      ...RuleEntries,
+      cluster: v.optional(v.nullable(ClusterName), null),
+      components: v.pipe(RuleEntries.components, v.minLength(1, "must name a component")),
+      title: v.optional(v.nullable(word), null),
+    }),
   ),
 });
+
+/** Absent is "every cluster's" and "named by its components"; a rule whose components are gone has none. */
+export const RulesSaid = rulesOf(
+  v.strictObject({ ...RuleEntries, cluster: v.exactOptional(ClusterName), title: v.exactOptional(word) }),
+);
 
 const iso = (at: number): string => new Date(at).toISOString();
 

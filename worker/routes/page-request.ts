@@ -5,6 +5,7 @@ import type { Variable } from "../core/brand.ts";
 import { LINKS_MAX, VARIABLES } from "../core/brand.ts";
 import { LOGO_MAX, pixelsFault, svgFault, svgUrl } from "../core/logo.ts";
 import { fromBase64 } from "../objects/crypto.ts";
+import { MomentRequest } from "./moment.ts";
 
 const ADDRESS_MAX = 300;
 
@@ -88,14 +89,28 @@ function utf8(bytes: Uint8Array): string | null {
   }
 }
 
+const PageName = v.pipe(line(80), v.trim(), v.nonEmpty("must not be empty"));
+const Accent = v.strictObject({ light: Colour, dark: v.exactOptional(Colour) });
+const Links = v.pipe(v.array(Link), v.maxLength(LINKS_MAX, `at most ${LINKS_MAX} links fit the foot of a page`));
+
 /** What is absent stays as it is; null makes it ours again. */
 export const PageRequestSchema = v.strictObject({
-  name: v.exactOptional(v.nullable(v.pipe(line(80), v.trim(), v.nonEmpty("must not be empty")))),
+  name: v.exactOptional(v.nullable(PageName)),
   logo: v.exactOptional(v.nullable(Logo)),
-  accent: v.exactOptional(v.nullable(v.strictObject({ light: Colour, dark: v.exactOptional(Colour) }))),
-  links: v.exactOptional(
-    v.nullable(v.pipe(v.array(Link), v.maxLength(LINKS_MAX, `at most ${LINKS_MAX} links fit the foot of a page`))),
-  ),
+  accent: v.exactOptional(v.nullable(Accent)),
+  links: v.exactOptional(v.nullable(Links)),
   variables: v.exactOptional(v.nullable(Variables)),
   origin: v.exactOptional(v.nullable(Origin)),
+});
+
+/** The page in a file: what is not named is ours, but for what programs know it by. */
+export const PageSaidSchema = v.strictObject({
+  id: v.exactOptional(v.pipe(v.string(), v.regex(/^[0-9a-z]{12}$/, "must be 12 of 0-9 and a-z"))),
+  since: v.exactOptional(MomentRequest),
+  name: v.exactOptional(PageName),
+  logo: v.exactOptional(Logo),
+  accent: v.exactOptional(Accent),
+  links: v.exactOptional(Links),
+  variables: v.exactOptional(v.record(v.picklist(VARIABLES, NO_VARIABLE), Mode)),
+  origin: v.exactOptional(Origin),
 });

@@ -1,0 +1,70 @@
+/** All sections together: what stands as a file, a file over what stands, and what that would change. */
+import type { Result } from "../../../protocol/result.ts";
+import { failure, success } from "../../../protocol/result.ts";
+import { shortHash } from "../hash.ts";
+import { anomaliesSection } from "./anomalies.ts";
+import { chartsSection } from "./charts.ts";
+import { componentsSection } from "./components.ts";
+import { draftRulesSection } from "./draft-rules.ts";
+import { ignoredSection } from "./ignored.ts";
+import { limitsSection } from "./limits.ts";
+import { noticeSection } from "./notice.ts";
+import { pageSection } from "./page.ts";
+import type { Change } from "./plan.ts";
+import { changesOf } from "./plan.ts";
+import type { ConfigFault, Configured, Making, Section } from "./section.ts";
+
+/** In the order in which they are written: what names components comes after them. */
+export const SECTIONS = [
+  pageSection,
+  limitsSection,
+  componentsSection,
+  chartsSection,
+  draftRulesSection,
+  anomaliesSection,
+  ignoredSection,
+  noticeSection,
+] as const;
+
+type Sections = (typeof SECTIONS)[number];
+type WrittenBy<One> = One extends Section<string, infer Written> ? Written : never;
+/** A file. `version` is of the format. */
+export type ConfigFile = { readonly version: 1 } & {
+  readonly [One in Sections as One["name"]]?: WrittenBy<One>;
+};
+/** One that says all. */
+export type WholeFile = Required<ConfigFile>;
+
+/** Each section takes what it read itself, or what its schema let through. */
+type AnySection = Section<keyof ConfigFile, never>;
+const sections = SECTIONS as unknown as readonly AnySection[];
+
+export function exported(state: Configured): WholeFile {
+  const said = sections.map(({ name, read }) => [name, read(state)] as const);
+  return { version: 1, ...Object.fromEntries(said) } as WholeFile;
+}
+
+/** Stands for all that a file can say. */
+export function configRevision(state: Configured): string {
+  return shortHash(JSON.stringify(exported(state)));
+}
+
+/** What a file makes of what stands; the first fault of each section that has one. */
+export function applied(
+  file: ConfigFile,
+  state: Configured,
+  making: Making,
+): Result<{ readonly state: Configured; readonly changes: readonly Change[] }, readonly ConfigFault[]> {
+  let after = state;
+  const faults: ConfigFault[] = [];
+  for (const { name, write } of sections) {
+    const said = file[name] as never;
+    if (said === undefined) continue;
+    const written = write(after, said, making);
+    if (written.ok) after = written.value;
+    else faults.push(written.failure);
+  }
+  if (faults.length > 0) return failure(faults);
+  const changes = sections.flatMap((section) => changesOf(section, section.read(state), section.read(after)));
+  return success({ state: after, changes });
+}
