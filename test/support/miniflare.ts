@@ -128,6 +128,16 @@ export class Edge {
     };
   }
 
+  /** Changes what the objects of one class remember, as time would have, while the edge is down. */
+  remember(className: string, statement: string): void {
+    const folder = this.#folderOf(className);
+    for (const name of readdirSync(folder).filter((file) => /[0-9a-f]{64}\.sqlite$/.test(file))) {
+      const database = new DatabaseSync(join(folder, name));
+      database.exec(statement);
+      database.close();
+    }
+  }
+
   #folderOf(className: string): string {
     const objects = join(this.#files, "do");
     const folder = readdirSync(objects).find((name) => name.endsWith(className));

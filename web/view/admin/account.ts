@@ -34,7 +34,7 @@ function passkeys(
 ): Html {
   const list = table({
     caption: "Your passkeys",
-    head: ["Passkey", "Added", "Last used", ""],
+    head: ["Passkey", "Added", "Last used", "Change"],
     rows: held.map((passkey) => row(passkey, frame)),
     empty:
       "You have none yet. A passkey signs you in with your fingerprint, face or screen lock, and confirms what could do harm.",
@@ -79,7 +79,7 @@ function sessions(logins: readonly LoginModel[], frame: AdminFrame): Html {
   ]);
   const list = table({
     caption: "Your sessions",
-    head: ["Browser", "Came by", "Since", "Last seen", ""],
+    head: ["Browser", "Came by", "Since", "Last seen", "End"],
     rows,
     empty: "This session was begun by an earlier version of the page. It is over by itself within 12 h.",
   });

@@ -20,7 +20,7 @@ export function renderPeople(model: PeopleModel, frame: AdminFrame): string {
   const { people, made, faults, access } = model;
   const list = table({
     caption: "People who may sign in",
-    head: ["Name", "Role", "Passkeys", ...(access ? ["Cloudflare Access"] : []), ""],
+    head: ["Name", "Role", "Passkeys", ...(access ? ["Cloudflare Access"] : []), "Change"],
     rows: people.map((person) => [
       person.isSelf ? markup`${person.name} <b>(you)</b>` : person.name,
       role(person),
