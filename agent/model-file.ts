@@ -71,8 +71,11 @@ function readModel(fd: number): ModelFile | null {
   }
   if (head.checksum !== hash.digest("hex")) return null;
   const { members } = finder;
-  const text = (from: number, to: number): string => textAt(fd, head.bytes + from, to - from);
+  const text = (from: number, to: number): string => textAt(fd, buffer, head.bytes + from, to - from);
   const [first, last] = [members[0]?.from ?? 0, members.at(-1)?.to ?? 0];
+  // For whatever is read of it at once: one for each service would be garbage of 3 MB.
+  const longest = members.reduce((most, { from, to }) => Math.max(most, to - from), first + end - head.bytes - last);
+  const buffer = Buffer.alloc(longest);
   // It was typed when it was written, and the checksum says that these are the bytes.
   const about = JSON.parse(text(0, first) + text(last, end - head.bytes)) as AboutModel;
   const places = new Map(members.map((one) => [JSON.parse(text(one.from, one.nameTo)) as string, one]));
@@ -117,10 +120,9 @@ function* piecesOf(fd: number, position: number): Generator<Uint8Array> {
   }
 }
 
-function textAt(fd: number, position: number, bytes: number): string {
-  const buffer = Buffer.alloc(bytes);
+function textAt(fd: number, buffer: Buffer, position: number, bytes: number): string {
   if (readSync(fd, buffer, 0, bytes, position) !== bytes) throw new Error("the baseline is cut short");
-  return buffer.toString();
+  return buffer.toString("utf8", 0, bytes);
 }
 
 /** By its first line; 0 if there is none. */

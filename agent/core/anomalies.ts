@@ -5,7 +5,7 @@
  * one within two rounds, something that they share is the cause, and one anomaly of the mesh says so instead of fifty.
  */
 import type { Millis } from "../../protocol/time.ts";
-import { usualAt, type Baseline } from "./baseline.ts";
+import { PackedBaseline } from "./baseline.ts";
 import { Detector } from "./detector.ts";
 import { explain, numbersOf, type Finding } from "./explain.ts";
 import { POINT_MS, SIGNALS, valueOf, type Golden, type Signal } from "./golden.ts";
@@ -48,7 +48,7 @@ export interface Round {
 }
 
 interface Watched {
-  readonly baseline: Baseline;
+  readonly baseline: PackedBaseline;
   readonly detector: Detector;
   raising: Raising;
 }
@@ -77,7 +77,7 @@ export class AnomalyWatch {
       for (const [signal, { baseline, detector }] of Object.entries(signals)) {
         const key = `${service} ${signal}`;
         const raising = memory.raising[key] ?? QUIET;
-        this.#series.set(key, { baseline, detector: new Detector(detector), raising });
+        this.#series.set(key, { baseline: new PackedBaseline(baseline), detector: new Detector(detector), raising });
       }
     }
   }
@@ -138,7 +138,7 @@ export class AnomalyWatch {
     const given = valueOf(signal, golden);
     if (watched === undefined || given === null) return { isScored: false, raised: null };
     const { value, noise } = given;
-    const usual = usualAt(watched.baseline, at);
+    const usual = watched.baseline.usual(at);
     const isMaintained = maintained.has(service);
     const score = isMaintained ? null : watched.detector.score(value, usual, noise);
     const { next, act } = raise(watched.raising, score, threshold, TUNING.refractoryPoints);

@@ -43,6 +43,26 @@ export function usualAt({ all, hours }: Baseline, at: Millis): Usual {
   return { all, hour: hours[hourOf(at)] ?? null };
 }
 
+/** The same as plain numbers: of 1,500 series as objects it takes 3 MB. */
+export class PackedBaseline {
+  /** Of the whole and of each hour its median and its spread; NaN of an hour that is not known. */
+  readonly #numbers = new Float64Array(2 * (1 + HOURS)).fill(Number.NaN);
+
+  constructor({ all, hours }: Baseline) {
+    for (const [i, level] of [all, ...hours].entries())
+      if (level !== null) this.#numbers.set([level.median, level.spread], 2 * i);
+  }
+
+  usual(at: Millis): Usual {
+    const hour = this.#level(1 + hourOf(at));
+    return { all: this.#level(0), hour: Number.isNaN(hour.median) ? null : hour };
+  }
+
+  #level(i: number): Level {
+    return { median: this.#numbers[2 * i] ?? Number.NaN, spread: this.#numbers[2 * i + 1] ?? Number.NaN };
+  }
+}
+
 /** Points in columns: as objects, those of a week are as much garbage as the agent else makes in a minute. */
 export interface Points {
   readonly at: Float64Array;

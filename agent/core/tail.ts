@@ -8,14 +8,16 @@
  *   p(d) = (1 + #{ h ≥ d }) / (n + 1)                            up to the percentile u
  *   p(d) = (1 + #{ h > u }) / (n + 1) · exp(−(d − u) / β)        beyond, β = mean excess over u
  *
- * What is counted are the buckets of log(1 + |sigmas|), 1 KB a series, instead of 4,000 numbers: a rank is then that
- * of the whole bucket, which errs on the quiet side.
+ * What is counted are the buckets of log(1 + |sigmas|), 1 KB at most, instead of 4,000 numbers: a rank is then that of
+ * the whole bucket, which errs on the quiet side.
  */
 import type { Tuning } from "./tuning.ts";
 
 const BUCKETS = 256;
 /** In log(1 + |sigmas|): 256 of them reach to 9 million sigmas. */
 const BUCKET_WIDTH = 1 / 16;
+/** Few series ever need all of them: there is room for so many, and for as many more whenever one is beyond them. */
+const ROOM = 32;
 /** Fewer deviations say nothing of how rare one is. */
 const WEIGHT_MIN = 30;
 
@@ -23,12 +25,13 @@ const WEIGHT_MIN = 30;
 export type TailState = readonly number[];
 
 export class Tail {
-  readonly #weights = new Float32Array(BUCKETS);
+  #weights = new Float32Array(ROOM);
   readonly #tuning: Tuning;
   #weight = 0;
 
   constructor(tuning: Tuning, state: TailState = []) {
     this.#tuning = tuning;
+    this.#makeRoom(state.at(-2) ?? 0);
     for (let i = 0; i < state.length; i += 2) this.#weights[state[i] ?? 0] = state[i + 1] ?? 0;
     this.#weight = this.#sum();
   }
@@ -36,10 +39,11 @@ export class Tail {
   /** @param size of a deviation, log(1 + |sigmas|) */
   add(size: number): void {
     const bucket = bucketOf(size);
+    this.#makeRoom(bucket);
     this.#weights[bucket] = (this.#weights[bucket] ?? 0) + 1;
     this.#weight++;
     if (this.#weight < this.#tuning.tailWeight) return;
-    for (let i = 0; i < BUCKETS; i++) this.#weights[i] = (this.#weights[i] ?? 0) / 2;
+    for (let i = 0; i < this.#weights.length; i++) this.#weights[i] = (this.#weights[i] ?? 0) / 2;
     this.#weight = this.#sum();
   }
 
@@ -49,7 +53,7 @@ export class Tail {
     if (seen < WEIGHT_MIN) return 0;
     let above = 0;
     let excess = 0;
-    let edge = BUCKETS - 1;
+    let edge = this.#weights.length - 1;
     for (; edge > 0; edge--) {
       const weight = this.#weights[edge] ?? 0;
       if (above + weight >= seen * this.#tuning.tailShare) break;
@@ -73,9 +77,16 @@ export class Tail {
     return [...this.#weights].flatMap((weight, bucket) => (weight === 0 ? [] : [bucket, weight]));
   }
 
+  #makeRoom(bucket: number): void {
+    if (bucket < this.#weights.length) return;
+    const wider = new Float32Array(ROOM * Math.ceil((bucket + 1) / ROOM));
+    wider.set(this.#weights);
+    this.#weights = wider;
+  }
+
   #sum(): number {
     let sum = 0;
-    for (let i = 0; i < BUCKETS; i++) sum += this.#weights[i] ?? 0;
+    for (let i = 0; i < this.#weights.length; i++) sum += this.#weights[i] ?? 0;
     return sum;
   }
 }
