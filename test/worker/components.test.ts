@@ -254,3 +254,62 @@ async function firstFrame(socket: WebSocket): Promise<string> {
   socket.close(1000);
   return frame;
 }
+
+describe("services that wait", () => {
+  const many = (path: string, service: readonly string[], fields: Record<string, string>): Promise<Response> =>
+    call(path, {
+      method: "POST",
+      headers: { origin: ORIGIN, cookie, "content-type": "application/x-www-form-urlencoded" },
+      body: new URLSearchParams([...Object.entries(fields), ...service.map((one) => ["service", one])]),
+    });
+  const page = () => get("/admin/services/inbox");
+  const listed = async () => [...(await page()).matchAll(/name="service" value="(in-[^"]+)"/g)].map(([, ref]) => ref);
+
+  it("are published several at once: each alone, together, or with what is there", async () => {
+    await hear("in-1", "new/a", "new/b", "new/c", "new/d", "sys/x", "sys/y");
+    await hear("in-2", "new/a");
+    expect(await listed()).toHaveLength(7);
+    expect(await get("/admin")).toMatch(/\d+ new services wait/);
+    expect(
+      (await many("/admin/services/publish", ["in-1/new/a", "in-2/new/a", "in-1/new/b"], { as: "each", group: "In" }))
+        .status,
+    ).toBe(303);
+    const { components } = await board.operatorView();
+    const of = (name: string) => components.find((one) => one.group === "In" && one.name === name);
+    expect([of("A")?.services, of("B")?.services]).toEqual([["in-1/new/a", "in-2/new/a"], ["in-1/new/b"]]);
+    expect(
+      (await many("/admin/services/publish", ["in-1/new/c"], { as: "join", component: of("B")?.id ?? "" })).status,
+    ).toBe(303);
+    expect((await held(of("B")?.id ?? ""))?.services).toEqual(["in-1/new/b", "in-1/new/c"]);
+    expect(
+      (await many("/admin/services/publish", ["in-1/new/d"], { as: "one", name: "Whole", group: "" })).status,
+    ).toBe(303);
+    expect(await listed()).toEqual(["in-1/sys/x", "in-1/sys/y"]);
+  });
+
+  it("are ignored, by name or with all of their namespace, until that is taken back", async () => {
+    await many("/admin/services/ignore", ["in-1/sys/x"], {});
+    expect(await listed()).toEqual(["in-1/sys/y"]);
+    await many("/admin/services/ignore", [], { pattern: "in-1/sys/*" });
+    await hear("in-1", "new/a", "sys/x", "sys/y", "sys/later");
+    expect(await listed()).toEqual([]);
+    await evictDurableObject(board);
+    expect(await listed()).toEqual([]);
+    for (const ignored of ["in-1/sys/*", "in-1/sys/x"]) await many("/admin/services/heed", [], { ignored });
+    expect(await listed()).toEqual(["in-1/sys/later", "in-1/sys/x", "in-1/sys/y"]);
+  });
+
+  it("keep what was chosen where a form is refused, and say why", async () => {
+    const none = await many("/admin/services/publish", [], { as: "each" });
+    expect([none.status, (await none.text()).includes("Choose a service.")]).toEqual([400, true]);
+    const refused = await many("/admin/services/publish", ["in-1/sys/x"], { as: "one", name: "Whole", group: "" });
+    const text = await refused.text();
+    expect([refused.status, /id="fault-name">.*component of such a name/.test(text)]).toEqual([409, true]);
+    expect(text).toMatch(/value="in-1\/sys\/x" checked/);
+    expect(text).toMatch(/value="one" checked/);
+    expect((await many("/admin/services/publish", ["in-1/sys/x"], { as: "one", name: "", group: "" })).status).toBe(
+      400,
+    );
+    expect(await listed()).toHaveLength(3);
+  });
+});

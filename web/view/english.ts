@@ -46,3 +46,9 @@ export function statusWord(status: ComponentStatus): string {
 export function headline(said: Pick<PageChange, "components" | "generatedAt">, now: Millis, timeZone: string): string {
   return sentences.headline(said, null, now, english(timeZone));
 }
+
+/** A name that visitors may like: the workload's own, made readable. @param ref namespace/name, with its cluster or without */
+export function readableName(ref: string): string {
+  const words = (ref.split("/").at(-1) ?? "").replace(/[-.]+/g, " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

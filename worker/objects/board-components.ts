@@ -4,6 +4,7 @@ import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Component, LaterFields } from "../core/component.ts";
 import { COMPONENTS_MAX, LATER_FIELDS, revisionOf } from "../core/component.ts";
+import { IGNORED_MAX, inbox, INBOX_COUNT_MAX } from "../core/inbox.ts";
 import type { Move } from "../core/order.ts";
 import { inPageOrder, moved, renamed } from "../core/order.ts";
 import type { Rule } from "../core/rule.ts";
@@ -110,6 +111,12 @@ export class BoardComponents {
     }
   }
 
+  /** How many services wait to be published or ignored; one more than is counted if there are more. */
+  get waiting(): number {
+    const components = this.#memory.all("component");
+    return inbox(this.#tells.map.values(), components, this.#books.page().ignored, INBOX_COUNT_MAX + 1).length;
+  }
+
   /** Whether any component chooses its services. */
   get areChosen(): boolean {
     return this.#memory.all("component").some(({ selector }) => selector !== undefined);
@@ -154,8 +161,33 @@ export class BoardComponents {
     return success(placed);
   }
 
-  add(request: ComponentRequest, by: string): Result<readonly Component[], "too_many" | "exists"> {
-    return this.#named(request) === undefined ? this.putAll([request], by) : failure("exists");
+  /** Publishes what must not exist yet, all or nothing. */
+  add(requests: readonly ComponentRequest[], by: string): Result<readonly Component[], "too_many" | "exists"> {
+    return requests.some((request) => this.#named(request) !== undefined)
+      ? failure("exists")
+      : this.putAll(requests, by);
+  }
+
+  /** Has a component stand for more services. False if there is none. */
+  join(id: string, services: readonly string[], by: string): boolean {
+    const known = this.#memory.get("component", id);
+    if (known === null) return false;
+    const { name, group, description, rule } = known;
+    const all = [...new Set([...(known.selector ?? known.services), ...services])];
+    return this.change(id, { name, group, description, rule, services: all }, by).ok;
+  }
+
+  /** Has services wait no more, or again. False if too many would be ignored. */
+  ignore(
+    { add = [], remove = [] }: { readonly add?: readonly string[]; readonly remove?: readonly string[] },
+    by: string,
+  ): boolean {
+    const { ignored: held = [], ...page } = this.#books.page();
+    const ignored = [...new Set([...held, ...add])].filter((one) => !remove.includes(one));
+    if (ignored.length > IGNORED_MAX) return false;
+    const changed = { ...page, ...(ignored.length > 0 && { ignored }) };
+    this.#memory.putPage(changed, "services.ignore", by, Date.now(), [...add, ...remove].join(" "));
+    return true;
   }
 
   /**

@@ -309,6 +309,7 @@ export class Board extends DurableObject<Env> {
         .map((tell) => toldView(tell, whose === null || whose.includes(tell.cluster))),
       outside: [...this.#outside.map.values()],
       drafts: this.#drafts.listed,
+      inbox: this.#components.waiting,
       overdue: this.#plans.overdue(Date.now()),
       archive: {
         delays: this.#books.delays(Date.now()),
@@ -364,12 +365,24 @@ export class Board extends DurableObject<Env> {
     return this.#import.announced(announced, by);
   }
 
-  /** Publishes a component that must not exist yet: a form shows one service, and must not replace what it does not show. */
+  /** Publishes what must not exist yet: a form shows one service, and must not replace what it does not show. */
   async addComponent(
-    request: ComponentRequest,
+    requests: ComponentRequest | readonly ComponentRequest[],
     by: string,
   ): Promise<Result<readonly Component[], "too_many" | "exists">> {
-    return this.#components.add(request, by);
+    return this.#judgedAnew(this.#components.add([requests].flat(), by));
+  }
+
+  /** Has a component stand for more services. False if there is none. */
+  async joinServices(id: string, services: readonly string[], by: string): Promise<boolean> {
+    return this.#judgedAnew(this.#components.join(id, services, by));
+  }
+
+  /** Has services wait no more to be published, or again. False if too many would be ignored. */
+  async ignoreServices(what: Parameters<BoardComponents["ignore"]>[0], by: string): Promise<boolean> {
+    const isDone = this.#components.ignore(what, by);
+    await this.#armIfNeeded();
+    return isDone;
   }
 
   /** Changes a component: what the form on its page shows is what it is from now on. */

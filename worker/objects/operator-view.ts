@@ -29,6 +29,8 @@ export interface OperatorView {
   readonly drafts?: readonly DraftView[];
   /** Maintenances that take longer than they should. Absent in what a Board of the release before says. */
   readonly overdue?: readonly Overdue[];
+  /** Services that wait to be published. Absent in what a Board of the release before says. */
+  readonly inbox?: number;
   readonly archive: ArchiveView;
   /** What the Worker of the release before reads instead of `archive`, while a deploy goes out. */
   readonly backlog: Backlog;

@@ -36,8 +36,8 @@ import { THRESHOLDS } from "../core/thresholds.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
 import { limitValues } from "./component-request.ts";
 
-export function frameOf(view: Pick<OperatorView, "page">, now: Millis): AdminFrame {
-  return { pageName: view.page.name, timeZone: view.page.timeZone, now };
+export function frameOf(view: Pick<OperatorView, "page" | "inbox">, now: Millis): AdminFrame {
+  return { pageName: view.page.name, timeZone: view.page.timeZone, now, inbox: view.inbox ?? 0 };
 }
 
 export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {

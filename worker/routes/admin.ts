@@ -33,6 +33,7 @@ import { adminDetectorRoutes } from "./admin-detector.ts";
 import { peopleRoutes } from "./admin-people.ts";
 import { stepUpRoutes } from "./admin-step-up.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
+import { inboxRoutes } from "./admin-inbox.ts";
 import { limitsRoutes } from "./admin-limits.ts";
 import { adminPage, FORM_MAX, formMoment, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
@@ -321,6 +322,7 @@ export const adminRoutes: readonly Route[] = [
     bodyMaxBytes: FORM_MAX,
     handle: publish,
   },
+  ...inboxRoutes,
   ...componentsRoutes,
   ...componentRoutes,
   ...limitsRoutes,

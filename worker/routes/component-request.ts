@@ -84,6 +84,7 @@ const Withheld = v.pipe(
   v.transform((named) => WITHHOLDABLE.filter((one) => named.includes(one))),
 );
 
+const RULE_WANTED = `must be ${RULES.join(", ")}`;
 const Services = v.pipe(v.array(ServiceSelector), v.maxLength(100, "at most 100 services"));
 const Quorum = v.pipe(
   v.number("must be a whole number"),
@@ -117,7 +118,7 @@ export const ComponentRequestSchema = v.pipe(
     group: v.optional(v.nullable(Name), null),
     description: v.optional(v.nullable(line(1_000)), null),
     services: Services,
-    rule: v.optional(v.picklist(RULES), "all"),
+    rule: v.optional(v.picklist(RULES, RULE_WANTED), "all"),
     quorum: v.exactOptional(v.nullable(Quorum)),
     thresholds: v.exactOptional(v.nullable(ThresholdsRequest)),
     slo: v.exactOptional(v.nullable(SloRequest)),
@@ -154,7 +155,7 @@ export const ComponentSaidSchema = v.pipe(
     group: v.exactOptional(Name),
     description: v.exactOptional(line(1_000)),
     services: v.optional(Services, []),
-    rule: v.optional(v.picklist(RULES), "all"),
+    rule: v.optional(v.picklist(RULES, RULE_WANTED), "all"),
     quorum: v.exactOptional(Quorum),
     thresholds: v.exactOptional(ThresholdsRequest),
     slo: v.exactOptional(SloRequest),

@@ -4,14 +4,12 @@ import { stringify } from "yaml";
 import { THRESHOLD_MAX, THRESHOLD_MIN } from "../../protocol/detector.ts";
 import { ClusterName, line } from "../../protocol/name.ts";
 import { METRICS_MAX } from "../core/day.ts";
+import { IGNORED_MAX } from "../core/inbox.ts";
 import type { SECTIONS, WholeFile } from "../core/config/config.ts";
 import { MOMENTS } from "../core/config/plan.ts";
 import { ComponentSaidSchema, ServiceSelector, ThresholdsRequest } from "./component-request.ts";
 import { RulesSaid } from "./drafts.ts";
 import { PageSaidSchema } from "./page-request.ts";
-
-/** Services that are named as ignored. */
-const IGNORED_MAX = 2_000;
 
 const ChartSaid = v.strictObject({
   id: v.exactOptional(v.pipe(v.string(), v.regex(/^[0-9a-z]{12}$/, "must be 12 of 0-9 and a-z"))),

@@ -19,7 +19,8 @@ const PLACES = [
 /** A page behind the door. `place` is the address that the navigation marks; `main` holds what may be replaced live. */
 export function adminDocument(frame: AdminFrame, place: string, title: string, main: Html): string {
   const links = PLACES.map(
-    ([href, word]) => markup`<a href="${href}"${href === place && trusted(' aria-current="page"')}>${word}</a> `,
+    ([href, word]) =>
+      markup`<a href="${href}"${href === place && trusted(' aria-current="page"')}>${word}${href === "/admin/services" && waiting(frame)}</a> `,
   );
   return shell(
     `${title} · ${frame.pageName} admin`,
@@ -31,6 +32,11 @@ export function adminDocument(frame: AdminFrame, place: string, title: string, m
 ${main}</main>
 <p class="vh" role="status" id="say"></p>`,
   );
+}
+
+/** How many services nobody has decided about. */
+function waiting({ inbox = 0 }: AdminFrame): Html | null {
+  return inbox === 0 ? null : markup` <small>(${inbox > 999 ? "999+" : inbox} new)</small>`;
 }
 
 /** The bare document, for the sign-in page too. */

@@ -72,6 +72,14 @@ function needs(model: AdminHomeModel, frame: AdminFrame): Html {
         ),
       ),
   ];
+  const { inbox = 0 } = frame;
+  if (inbox > 0 && model.components > 0)
+    items.push(
+      marked(
+        "unknown",
+        markup`${inbox === 1 ? "A new service waits" : `${inbox} new services wait`}. <a href="/admin/services/inbox">Publish or ignore</a>`,
+      ),
+    );
   if (model.archive !== null) items.push(delayText(model.archive, frame));
   if (model.components === 0 && model.clusters.some((cluster) => cluster.services > 0)) {
     items.push(marked("unknown", markup`The public page is empty. <a href="/admin/services">Publish services</a>`));

@@ -15,6 +15,8 @@ export interface AdminFrame {
   readonly pageName: string;
   readonly timeZone: string;
   readonly now: Millis;
+  /** Services that wait to be published. */
+  readonly inbox?: number;
 }
 
 /** Something typed that cannot be taken. `field` is the form field's name; null if it is about the whole form. */

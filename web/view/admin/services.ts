@@ -3,6 +3,7 @@ import { markup } from "../html.ts";
 import { adminDocument } from "./document.ts";
 import { button, faultOf, invalid, segment, table } from "./elements.ts";
 import type { AdminFrame, ServiceModel, ServicesModel } from "./model.ts";
+import { readableName } from "../english.ts";
 import { clusterLink, READING_HEAD, readingCells } from "./parts.ts";
 
 export function renderServices(model: ServicesModel, frame: AdminFrame): string {
@@ -24,6 +25,7 @@ ${table({
     "/admin/services",
     "Services",
     markup`<p class="soft">Visitors see a published service under the name and group you give it here, never its namespace or host. <a href="/admin/limits">Limits</a> say when it counts as degraded or out.</p>
+${(frame.inbox ?? 0) > 0 && markup`<p><a href="/admin/services/inbox">Decide about what is new</a>, several at once.</p>`}
 ${strayFaults(model)}<form class="filter" method="get" action="/admin/services" role="search"><label for="q">Filter</label> <input id="q" name="q" type="search" value="${query}"> <button class="secondary">Filter</button>${query !== "" && markup` <a href="/admin/services">show all</a>`}</form>
 <datalist id="groups">${groups.map((group) => markup`<option value="${group}">`)}</datalist>
 ${sections.length > 0 ? sections : nothing(query)}`,
@@ -58,9 +60,7 @@ function publishForm({ cluster, service }: ServiceModel, { refused }: ServicesMo
   const mine = refused !== null && refused.values.service === ref ? refused : null;
   const faults = mine?.faults ?? [];
   const id = ref.replace(/[^a-z0-9]/g, "-");
-  // A name that visitors may like: the workload's own, made readable.
-  const words = (service.split("/")[1] ?? "").replace(/[-.]+/g, " ");
-  const name = mine?.values.name ?? words.charAt(0).toUpperCase() + words.slice(1);
+  const name = mine?.values.name ?? readableName(service);
   return markup`<form class="publish" method="post" action="/admin/components"><input type="hidden" name="service" value="${ref}">
 <label><span>Name</span><input name="name" required maxlength="100" value="${name}"${invalid(faults, "name", `${id}-name`)}></label>
 <label><span>Group</span><input name="group" maxlength="100" list="groups" value="${mine?.values.group ?? ""}"${invalid(faults, "group", `${id}-group`)}></label>
