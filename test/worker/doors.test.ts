@@ -3,6 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { Role } from "../../worker/core/access.ts";
 import { boardOf } from "../../worker/objects/env.ts";
+import { RELAY_ADMIN, SESSION_HEADER } from "../../worker/objects/relay.ts";
 import type { Person } from "../../worker/core/people.ts";
 import { bindings, call, cli } from "./agent.ts";
 import type { Lies } from "./authenticator.ts";
@@ -188,6 +189,19 @@ describe("a change of what somebody may do", () => {
     const old = new Visitor();
     old.cookies.set(COOKIE, before ?? "");
     expect(await old.isIn()).toBe(false);
+  });
+
+  it("cuts off a socket that opens while its session ends", async () => {
+    const { visitor } = await somebody("viewer");
+    const hash = (await board.session(visitor.cookies.get(COOKIE) ?? ""))?.hash ?? "";
+    await visitor.form("/admin/sign-out");
+    // As the route does, which had looked before.
+    const { webSocket } = await bindings.RELAY.getByName(RELAY_ADMIN).fetch("https://status.test/admin/live", {
+      headers: { upgrade: "websocket", [SESSION_HEADER]: hash },
+    });
+    webSocket?.accept();
+    const code = await new Promise((resolve) => webSocket?.addEventListener("close", (event) => resolve(event.code)));
+    expect(code).toBe(4401);
   });
 
   it("leaves an owner: the last one is neither removed nor lowered", async () => {

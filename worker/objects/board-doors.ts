@@ -141,6 +141,10 @@ export class BoardDoors {
     return { by: this.#nameOf(id), hash, role, verifiedAt, person: id, passkeys };
   }
 
+  isHeld(hash: string): boolean {
+    return this.#memory.get("login", hash) !== null || this.#memory.get("session", hash) !== null;
+  }
+
   /** Ends a session. */
   async endSession(secret: string): Promise<void> {
     const hash = await secretHash(secret);

@@ -618,6 +618,11 @@ export class Board extends DurableObject<Env> {
     return this.#doors.session(secret);
   }
 
+  /** Whether there is a session of this hash. */
+  async isHeld(hash: string): Promise<boolean> {
+    return this.#doors.isHeld(hash);
+  }
+
   /** Ends a session, and what it listens to. */
   async endSession(secret: string): Promise<void> {
     return this.#doors.endSession(secret);

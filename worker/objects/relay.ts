@@ -61,7 +61,18 @@ export class Relay extends DurableObject<Env> {
     server.serializeAttachment(attachment);
     // The page was rendered some seconds ago, and what changed between then and now was sent before it listened.
     if (isPublic) await this.#greet(server);
+    if (session !== null) await this.#dropIfOver(session);
     return new Response(null, { status: 101, webSocket: client });
+  }
+
+  /** It may have ended after the route looked and before this socket could be found to be cut. */
+  async #dropIfOver(session: string): Promise<void> {
+    try {
+      if (!(await boardOf(this.env).isHeld(session))) await this.drop(session);
+    } catch (error) {
+      // A Board that is away ends no session either, and one of the release before cannot say.
+      console.warn(JSON.stringify({ event: "session_unknown", error: String(error) }));
+    }
   }
 
   /** No address is kept: what is kept tells two of them apart, in this shard only. */

@@ -49,19 +49,10 @@ function keysOf(issuer: string): Keys {
 
 const Claims = v.object({ email: v.pipe(v.string(), v.email(), v.maxLength(254)) });
 
-/** Whose token it is, by their address; null if it is not good. `keys` are the team's own, but in tests. */
-export async function accessAddress(
-  { issuer, audience }: Access,
-  token: string,
-  keys: Parameters<typeof jwtVerify>[1] = keysOf(issuer),
-): Promise<string | null> {
-  const requiredClaims = ["exp", "iat", "email"];
-  const verified = await jwtVerify(token, keys as Keys, {
-    issuer,
-    audience,
-    algorithms: ["RS256"],
-    requiredClaims,
-  }).catch((error: unknown) => {
+/** Whose token it is, by their address; null if it is not good. */
+export async function accessAddress({ issuer, audience }: Access, token: string): Promise<string | null> {
+  const wanted = { issuer, audience, algorithms: ["RS256"], requiredClaims: ["exp", "iat", "email"] };
+  const verified = await jwtVerify(token, keysOf(issuer), wanted).catch((error: unknown) => {
     console.warn(JSON.stringify({ event: "access_refused", error: String(error).slice(0, 200) }));
     return null;
   });

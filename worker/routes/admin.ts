@@ -341,6 +341,7 @@ export const adminRoutes: readonly Route[] = [
     path: "/admin/maintenance",
     policy: "admin",
     role: "operator",
+    stepUp: true,
     bodyMaxBytes: FORM_MAX,
     handle: startMaintenance,
   },
