@@ -221,6 +221,19 @@ describe("a change of what somebody may do", () => {
     expect((await visitor?.isIn()) ?? true).toBe(true);
   });
 
+  it("of the address that Access knows them by ends their sessions too, and no two have one", async () => {
+    const { visitor } = await somebody("owner");
+    const [one, two] = [await somebody("viewer"), await somebody("viewer")];
+    const give = (id: string, address: string) => visitor.form(`/admin/people/${id}/address`, { address });
+    expect((await give(one.person.id, "one@acme.example")).status).toBe(303);
+    expect([await one.visitor.isIn(), await visitor.isIn()]).toEqual([false, true]);
+    const taken = await give(two.person.id, "ONE@acme.example ");
+    expect([taken.status, await taken.text()]).toEqual([409, expect.stringContaining("Somebody else is known by")]);
+    expect((await give(one.person.id, "")).status).toBe(303);
+    expect((await give(two.person.id, "one@acme.example")).status).toBe(303);
+    expect((await give(two.person.id, "no address")).status).toBe(400);
+  });
+
   it("is in the audit, with what was before", async () => {
     const { person } = await somebody("viewer");
     await board.changePeople({ kind: "change", id: person.id, role: "operator" }, "Ana");

@@ -25,6 +25,7 @@ import type { Person } from "../core/people.ts";
 import { joinedChanges } from "../core/restore.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
 import type { BoardRow } from "../store/board.ts";
 import type { BoardCursor } from "../store/queries.ts";
 import type { Alerting } from "./board-drafts.ts";
@@ -156,6 +157,8 @@ export class BoardMemory {
     spent: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
+  /** The moment of the last entry of the audit. */
+  #auditedAt = 0;
   /** Since when each row of the outbox waits: asked for with every render. */
   readonly #queued = new Map<string, Millis>();
   /** Null after a component came, changed or went: made again when somebody asks. */
@@ -301,8 +304,12 @@ export class BoardMemory {
   /** Writes down who did what, and what it changed. It is numbered on its way out: until then its `n` is 0. */
   audit(act: string, subject: string, by: string, at: Millis, change: Changed | null = null): void {
     const changed = change === null ? null : recorded(change);
-    const body = { n: 0, at, act, subject: textOf(subject), by: textOf(by), change: changed };
-    this.queue({ kind: "audit", key: freshId(), revision: 1, at, body });
+    // What was done within one millisecond was done one after the other, and is read so.
+    const since = this.#auditedAt - at;
+    this.#auditedAt = since >= 0 && since < SECOND ? this.#auditedAt + 1 : at;
+    const said = { act, subject: textOf(subject), by: textOf(by), change: changed };
+    const body = { n: 0, at: this.#auditedAt, ...said };
+    this.queue({ kind: "audit", key: freshId(), revision: 1, at: this.#auditedAt, body });
   }
 
   /** Entries of the audit that have no number yet, oldest first. */

@@ -20,7 +20,7 @@ const SPENT_KEPT_MS = 10 * MINUTE;
 export type PeopleAct =
   | { readonly kind: "add"; readonly name: string; readonly role: Role; readonly addressHash: string | null }
   /** Absent: it stays. */
-  | { readonly kind: "change"; readonly id: string; readonly role: Role; readonly addressHash?: string | null }
+  | { readonly kind: "change"; readonly id: string; readonly role?: Role; readonly addressHash?: string | null }
   | { readonly kind: "invite"; readonly id: string }
   | { readonly kind: "remove"; readonly id: string }
   /** A way back in for somebody by name, or in for the first time if there is a role. */
@@ -124,12 +124,13 @@ export class BoardPeople {
   }
 
   #change(
-    { id, role, addressHash }: Extract<PeopleAct, { kind: "change" }>,
+    { id, role: wanted, addressHash }: Extract<PeopleAct, { kind: "change" }>,
     by: string,
     now: Millis,
   ): Result<PeopleDone, PeopleRefusal> {
     const person = this.#memory.get("person", id);
     if (person === null) return failure("unknown");
+    const role = wanted ?? person.role;
     if (role !== "owner" && isLastOwner(person, this.listed)) return failure("last_owner");
     const known = addressHash === undefined || addressHash === null ? null : this.byAddress(addressHash);
     if (known !== null && known.id !== id) return failure("address_taken");

@@ -110,6 +110,14 @@ async function changeRole(c: AppContext, request: RouteRequest): Promise<Respons
   return run(c, request, { kind: "change", id: c.req.param("id") ?? "", role: role.output });
 }
 
+/** An empty field takes the address away. */
+async function changeAddress(c: AppContext, request: RouteRequest): Promise<Response> {
+  const address = v.safeParse(AddForm.entries.address, formOf(request.body).get("address"));
+  if (!address.success) return refuse(c, "request_malformed", "Give an e-mail address, or nothing.");
+  const known = address.output === "" ? null : await addressHash(c.env, address.output);
+  return run(c, request, { kind: "change", id: c.req.param("id") ?? "", addressHash: known });
+}
+
 const owner = { policy: "admin", role: "owner", bodyMaxBytes: FORM_MAX, stepUp: true } as const;
 
 export const peopleRoutes: readonly Route[] = [
@@ -122,6 +130,13 @@ export const peopleRoutes: readonly Route[] = [
   },
   { method: "POST", path: "/admin/people", ...owner, handle: add },
   { method: "POST", path: "/admin/people/:id/role", ...owner, handle: changeRole },
+  {
+    method: "POST",
+    path: "/admin/people/:id/address",
+    ...owner,
+    isOffered: (env) => accessOf(env) !== null,
+    handle: changeAddress,
+  },
   {
     method: "POST",
     path: "/admin/people/:id/invite",

@@ -71,13 +71,17 @@ function archive({ failure, waiting }: AuditPageModel, _frame: AdminFrame): Html
   return waiting === 0 ? markup`` : markup`<p class="soft">${entries}, and on the way.</p>`;
 }
 
+/** More fields than these are folded: what was made has all of them, and a list is to be looked over. */
+const FIELDS_SHOWN = 3;
+
 function changes(all: readonly ChangeModel[]): Html {
   if (all.length === 0) return markup`–`;
   const items = all.map(
     ({ field, before, after }) =>
-      markup`<li><b>${field}</b> ${before !== null && markup`<del>${before}</del>`}${before !== null && after !== null && " → "}${after !== null && markup`<ins>${after}</ins>`}</li>`,
+      markup`<li><span class="soft">${field}:</span> ${before !== null && markup`<del>${before}</del>`}${before !== null && after !== null && " → "}${after !== null && markup`<ins>${after}</ins>`}</li>`,
   );
-  return markup`<ul>${items}</ul>`;
+  const list = markup`<ul>${items}</ul>`;
+  return all.length <= FIELDS_SHOWN ? list : markup`<details><summary>${all.length} fields</summary>${list}</details>`;
 }
 
 function number({ n, isArchived }: AuditRecordModel): Html | string {

@@ -25,7 +25,7 @@ export function renderPeople(model: PeopleModel, frame: AdminFrame): string {
       person.isSelf ? markup`${person.name} <b>(you)</b>` : person.name,
       role(person),
       String(person.passkeys),
-      ...(access ? [person.isKnownToAccess ? "knows them" : "–"] : []),
+      ...(access ? [address(person)] : []),
       markup`<div class="shown">${button(`/admin/people/${segment(person.id)}/invite`, "New link")}${button(`/admin/people/${segment(person.id)}/remove`, "Remove", {}, "quiet danger")}</div>`,
     ]),
     empty: "Nobody has an account yet: everybody comes by a link of the operator’s key, and may do everything.",
@@ -46,6 +46,11 @@ function link({ name, url, expiresAt }: NonNullable<PeopleModel["made"]>, frame:
 function role({ id, name, role: held }: PersonModel): Html {
   const field = `role-${id}`;
   return markup`<form class="publish" method="post" action="/admin/people/${segment(id)}/role"><label class="vh" for="${field}">Role of ${name}</label><select id="${field}" name="role">${options(held)}</select><button class="quiet">Change</button></form>`;
+}
+
+function address({ id, name, isKnownToAccess }: PersonModel): Html {
+  const field = `address-${id}`;
+  return markup`<details><summary>${isKnownToAccess ? "knows" : "does not know"}<span class="vh"> ${name}: change</span></summary><form class="publish" method="post" action="/admin/people/${segment(id)}/address"><label class="vh" for="${field}">Address of ${name}</label><input id="${field}" name="address" type="email" maxlength="254" autocomplete="off" placeholder="nothing takes it away"><button class="quiet">Change</button></form></details>`;
 }
 
 function options(held: RoleName): Html[] {
