@@ -114,7 +114,7 @@ export default defineConfig({
           setupFiles: ["test/worker/setup.ts"],
           testTimeout: 2 * MINUTES,
           hookTimeout: 2 * MINUTES,
-          deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable"] } } },
+          deps: { optimizer: { ssr: { enabled: true, include: ["itty-durable", "rrule"] } } },
         },
       },
       {

@@ -1,5 +1,5 @@
 /**
- * The system programs that tests need: Chromium, Prometheus, Alertmanager, PostgreSQL. Looked up; where one is missing and `apt-get`
+ * The system programs that tests need: Chromium, Prometheus, Alertmanager, PostgreSQL, Python's dateutil. Looked up; where one is missing and `apt-get`
  * and root are there, installed; else the run stops and names what to install. No test is skipped in silence.
  *
  * `node test/support/programs.ts` does so for all of them, before the tests.
@@ -57,6 +57,16 @@ const PROGRAMS = {
     package: "postgresql",
     variable: "INITDB",
     find: () => inNewestPostgresql("initdb") ?? onPath("initdb"),
+  },
+  dateutil: {
+    title: "Python with dateutil",
+    package: "python3-dateutil",
+    variable: "PYTHON",
+    find: () => {
+      const python = onPath("python3");
+      const hasDateutil = python !== null && spawnSync(python, ["-c", "import dateutil.tz"]).status === 0;
+      return hasDateutil ? python : null;
+    },
   },
 } as const satisfies Record<string, Program>;
 export type ProgramName = keyof typeof PROGRAMS;

@@ -32,9 +32,9 @@ const request = (startsAt: number, facts: Partial<PlanRequest> = {}): PlanReques
 });
 
 async function plan(facts: Partial<PlanRequest> & { readonly startsAt: number }): Promise<string> {
-  const planned = await board.announce({ kind: "maintenance.plan", request: request(facts.startsAt, facts) }, "ada");
+  const planned = await board.steer({ kind: "maintenance.plan", request: request(facts.startsAt, facts) }, "ada");
   if (!planned.ok) throw new Error(JSON.stringify(planned.failure));
-  return planned.value.id;
+  return planned.value?.id ?? "";
 }
 
 async function noticesOf(id: string): Promise<readonly (readonly [string, string])[]> {
@@ -50,12 +50,12 @@ it("tells each phase once, over evictions and late wakes, and ends with what is 
     await evictDurableObject(board);
     await wakeAt(at + SECOND);
   }
-  const refused = await board.announce({ kind: "maintenance.plan", request: request(startsAt + 3 * DAY) }, "ada");
+  const refused = await board.steer({ kind: "maintenance.plan", request: request(startsAt + 3 * DAY) }, "ada");
   expect(refused).toMatchObject({ ok: false, failure: { code: "notice" } });
   await wakeAt(startsAt + 3 * HOUR);
   expect((await board.operatorView([])).overdue).toMatchObject([{ id }]);
   expect((await board.snapshot()).maintenances.find((one) => one.id === id)?.status).toBe("in_progress");
-  await board.announce({ kind: "maintenance.verify", id }, "ada");
+  await board.steer({ kind: "maintenance.verify", id }, "ada");
   expect((await board.operatorView([])).overdue).toEqual([]);
   expect((await board.plan(id))?.checks?.map(({ name }) => name)).toEqual([
     "overview",
@@ -65,7 +65,7 @@ it("tells each phase once, over evictions and late wakes, and ends with what is 
     "anomalies",
   ]);
   await wakeAt(startsAt + 3 * HOUR + 31 * MINUTE);
-  const over = await board.announce({ kind: "maintenance.complete", id }, "ada");
+  const over = await board.steer({ kind: "maintenance.complete", id }, "ada");
   // Nothing reports: nobody may say that all is well.
   expect(over).toMatchObject({ ok: true, value: { updates: [{}, {}, { body: "Maintenance complete." }] } });
   await wakeAt(startsAt + 5 * HOUR);
@@ -130,7 +130,7 @@ it("asks its clusters when it begins, also one that is away, and takes back what
   expect(JSON.stringify(await shown())).not.toContain("plan-");
   await evictDurableObject(board);
   await wakeAt(startsAt + MINUTE);
-  await board.announce({ kind: "maintenance.verify", id }, "ada");
+  await board.steer({ kind: "maintenance.verify", id }, "ada");
   const released = (await board.operatorView([])).maintenances.filter(({ announcement }) => announcement === id);
   expect(released.map(({ endedAt }) => endedAt)).toEqual([startsAt + MINUTE, startsAt + MINUTE]);
 });
@@ -148,7 +148,7 @@ it("gives the all-clear by itself after 30 good minutes, where it was asked to",
     components: [{ name: "Pay", group: "Plan", services: ["plan-ok/shop/pay"] }],
   });
   const id = await plan({ startsAt, emergency: true, closing: "checks", components: ["Plan / Pay"] });
-  await board.announce({ kind: "maintenance.verify", id }, "ada");
+  await board.steer({ kind: "maintenance.verify", id }, "ada");
   for (let minute = 0; minute <= 33; minute++) {
     const at = startsAt + minute * MINUTE;
     vi.setSystemTime(at);

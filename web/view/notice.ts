@@ -27,7 +27,9 @@ export function notices({ incidents = [], maintenances, components }: Announced,
   const open = incidents.filter(isUnresolved).toSorted((a, b) => weight(b) - weight(a) || b.startedAt - a.startedAt);
   const planned = maintenances
     .filter(({ status, cancelledAt }) => status !== "completed" && cancelledAt === undefined)
-    .toSorted((a, b) => a.startsAt - b.startsAt);
+    .toSorted((a, b) => a.startsAt - b.startsAt)
+    // Of what recurs the next one is announced; the calendar has the others.
+    .filter((one, i, all) => one.series === undefined || all.findIndex(({ series }) => series === one.series) === i);
   return markup`${open.map((one) => incidentNotice(one, components, now, locale))}${planned.map((one) => maintenanceNotice(one, components, now, locale))}`;
 }
 

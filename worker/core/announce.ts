@@ -32,7 +32,8 @@ export interface AnnounceRefusal {
     | "in_future"
     | "order"
     | "busy"
-    | "notice";
+    | "notice"
+    | "rule";
   readonly which: string;
 }
 

@@ -104,12 +104,13 @@ function publicAnnouncement(one: Announcement, facts: Facts, now: Millis): PageM
     ...shown,
     confirmed: clusters.of > 0 && shown.confirmed,
     ...(clusters.of > 0 && shown.status !== "scheduled" && { clusters }),
+    ...(one.plan?.series !== undefined && { series: one.plan.series.id }),
     ...(one.plan?.emergency === true && { emergency: true as const }),
   };
 }
 
 /** How many of the clusters that it asked have shown that all they were asked for was in force. */
-function clusterCount({ id, plan }: Announcement, maintenances: readonly Maintenance[]) {
+export function clusterCount({ id, plan }: Announcement, maintenances: readonly Maintenance[]) {
   const leases = maintenances.filter(({ announcement }) => announcement === id);
   const clusters = new Set((plan?.targets ?? []).map(({ cluster }) => cluster));
   const confirmed = [...clusters].filter((cluster) => {

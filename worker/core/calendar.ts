@@ -112,6 +112,27 @@ export function rfc3339(at: Millis, timeZone: string): string {
   return `${day}T${clock}.${String(clockMs % SECOND).padStart(3, "0")}${offset}`;
 }
 
+/**
+ * The moment at which the wall clock of `timeZone` shows what it shows in UTC at `wall`. One that is shown twice is the
+ * first of both; one that is skipped is as long after the change as it is after it on the wall, as RFC 5545 has it.
+ */
+export function momentOf(wall: Millis, timeZone: string): Millis {
+  // Clocks change by less than a day, and never twice in two.
+  const before = wall - offsetAt(wall - DAY, timeZone);
+  const after = wall - offsetAt(wall + DAY, timeZone);
+  return [before, after].toSorted((a, b) => a - b).find((at) => at + offsetAt(at, timeZone) === wall) ?? before;
+}
+
+/** What the wall clock shows at `at`, as the moment at which it would show that in UTC. */
+export function wallOf(at: Millis, timeZone: string): Millis {
+  return at + offsetAt(at, timeZone);
+}
+
+function offsetAt(at: Millis, timeZone: string): number {
+  const { day, clockMs } = localTime(at, timeZone);
+  return utcOf(day, clockMs) - at;
+}
+
 /** The moment that the same wall clock would show in UTC: days since 1970 by the civil calendar, plus the clock. */
 function utcOf(day: string, clockMs: number): Millis {
   const [year = 0, month = 0, date = 0] = day.split("-").map(Number);

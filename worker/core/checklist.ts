@@ -10,7 +10,7 @@ export interface ChecklistItem {
 
 const item = (phase: ChecklistPhase, id: string, text: string): ChecklistItem => ({ id, phase, text });
 
-const CHECKLIST: readonly ChecklistItem[] = [
+export const CHECKLIST: readonly ChecklistItem[] = [
   item("before", "backup", "Full backup taken"),
   item("before", "backup-uploaded", "Backup uploaded"),
   item("before", "rollback", "Rollback tried in staging, and rolled forward again"),

@@ -70,7 +70,7 @@ export interface NoticeFacts {
 /** All notices of a maintenance as it stands now, the ones to come included, in their order. */
 export function noticeMoments(one: Told, watching: Watching | null, now: Millis): readonly NoticeMoment[] {
   const { id, startsAt, retimedAt, cancelledAt, sequence = 0 } = one;
-  const told = toldAt(one);
+  const told = toldFrom(one);
   const moment = (
     phase: NoticePhase,
     dueAt: Millis | null,
@@ -93,6 +93,11 @@ export function noticeMoments(one: Told, watching: Watching | null, now: Millis)
   return [...all, ...end].toSorted(
     (a, b) => a.dueAt - b.dueAt || NOTICE_PHASES.indexOf(a.phase) - NOTICE_PHASES.indexOf(b.phase),
   );
+}
+
+/** A series stands on the page weeks ahead; what it is told of each time is the week that comes. */
+function toldFrom(one: Told): Millis {
+  return one.plan?.series === undefined ? toldAt(one) : Math.max(toldAt(one), one.startsAt - 7 * DAY);
 }
 
 function overdueOf(one: Told, watching: Watching | null, now: Millis): Millis | null {

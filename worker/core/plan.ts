@@ -14,6 +14,7 @@ import type { Plan, PlanTarget, Watching } from "./plan-facts.ts";
 
 /** The runbook: "Communication: 7 days advance notice". */
 export const NOTICE_DAYS = 7;
+export const NOTICE_DAYS_MAX = 90;
 /** The runbook: "Monitor for 30 minutes". */
 const VERIFY_MS = 30 * MINUTE;
 /** Verifying for so long without an all-clear, it was forgotten. */

@@ -3,7 +3,7 @@
  * so that it works while Postgres is down.
  */
 import type { MaintenanceStatus } from "../../protocol/page.ts";
-import { failure } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type {
   AnnounceFacts,
@@ -46,6 +46,11 @@ export type AnnounceAct =
 
 /** What stands there afterwards. */
 export type Announces = Incident | Announcement | Maintenance;
+
+/** What somebody changed by itself its series leaves alone. */
+function asException<One extends Announced & Pick<Announcement, "plan">>(one: One): One {
+  return one.plan?.series === undefined ? one : { ...one, plan: { ...one.plan, isException: true } };
+}
 
 export class BoardAnnouncements {
   readonly #memory: BoardMemory;
@@ -137,7 +142,10 @@ export class BoardAnnouncements {
     // Its cluster holds a signed lease from then until then.
     if ((startsAt ?? endsAt) !== undefined && this.#memory.get("maintenance", act.id) !== null)
       return failure({ code: "order", which: "it has a target: cancel it, and announce it anew" });
-    return this.#change(act, by, now, (one) => changedMaintenance(one, act.request, now));
+    return this.#change(act, by, now, (one) => {
+      const changed = changedMaintenance(one, act.request, now);
+      return changed.ok ? success(asException(changed.value)) : changed;
+    });
   }
 
   #change(

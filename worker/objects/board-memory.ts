@@ -23,6 +23,7 @@ import type { Notice } from "../core/notices.ts";
 import type { Watching } from "../core/plan-facts.ts";
 import type { Person } from "../core/people.ts";
 import { joinedChanges } from "../core/restore.ts";
+import type { Series } from "../core/schedule.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
@@ -52,6 +53,7 @@ interface Documents {
   readonly notice: Notice;
   readonly watching: Watching;
   readonly steering: Steering;
+  readonly series: Series;
   readonly audit: AuditHead;
   readonly person: Person;
   readonly login: Login;
@@ -103,6 +105,7 @@ const WORK: ReadonlySet<Kind> = new Set([
   "notice",
   "watching",
   "steering",
+  "series",
   "audit",
   "person",
   "login",
@@ -150,6 +153,7 @@ export class BoardMemory {
     notice: new Map(),
     watching: new Map(),
     steering: new Map(),
+    series: new Map(),
     audit: new Map(),
     person: new Map(),
     login: new Map(),

@@ -2,7 +2,7 @@
  * Planned maintenances from the notice to the all-clear. Time brings most of it: `settle` looks at what stands there and
  * writes down what became due, however late it wakes and however often. `core` decides what that is.
  */
-import { failure } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
 import { DAY, MINUTE } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Announcing } from "../core/announce.ts";
@@ -26,12 +26,15 @@ import {
   verified,
 } from "../core/plan.ts";
 import type { Watching } from "../core/plan-facts.ts";
+import type { Series } from "../core/schedule.ts";
 import type { Check } from "../core/verify.ts";
 import { checksOf, watchedOn } from "../core/verify.ts";
 import type { Watched } from "../core/watch.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMaintenance } from "./board-maintenance.ts";
 import type { BoardMemory } from "./board-memory.ts";
+import type { SeriesAct } from "./board-series.ts";
+import { BoardSeries } from "./board-series.ts";
 import { freshId } from "./crypto.ts";
 import type { TellMemory } from "./tell-memory.ts";
 
@@ -39,11 +42,14 @@ export type PlanAct =
   | { readonly kind: "maintenance.plan"; readonly request: PlanRequest }
   | { readonly kind: "maintenance.verify"; readonly id: string }
   | { readonly kind: "maintenance.complete"; readonly id: string }
-  | { readonly kind: "maintenance.tick"; readonly id: string; readonly item: string; readonly isDone: boolean };
+  | { readonly kind: "maintenance.tick"; readonly id: string; readonly item: string; readonly isDone: boolean }
+  | { readonly kind: "notice.policy"; readonly days: number }
+  | SeriesAct;
 
-export function isPlanAct(act: { readonly kind: string }): act is PlanAct {
-  return ["maintenance.plan", "maintenance.verify", "maintenance.complete", "maintenance.tick"].includes(act.kind);
-}
+type ChangeAct = Extract<
+  PlanAct,
+  { readonly kind: "maintenance.verify" | "maintenance.complete" | "maintenance.tick" }
+>;
 
 /** Since when notices are kept here, and the number of the newest. */
 export interface Steering {
@@ -70,6 +76,8 @@ export interface PlanView {
   readonly watching: Watching | null;
   /** Null while nothing is verified. */
   readonly checks: readonly Check[] | null;
+  /** Since when this page keeps notices. */
+  readonly since: Millis;
 }
 
 export class BoardPlans {
@@ -79,6 +87,7 @@ export class BoardPlans {
   readonly #maintenance: BoardMaintenance;
   readonly #keepAnnouncement: (announcement: Announcement, act: string, by: string, now: Millis) => void;
   /** Asks for what events told of anomalies; the copy may be a minute old. */
+  readonly #series: BoardSeries;
   readonly #watched: () => Promise<Watched | null>;
   #nextAt: Millis | null = null;
   #seen: Watched | null = null;
@@ -97,12 +106,25 @@ export class BoardPlans {
     this.#maintenance = held.maintenance;
     this.#keepAnnouncement = held.keep;
     this.#watched = held.watched;
+    this.#series = new BoardSeries(held.memory, (...kept) => this.#keep(...kept));
   }
 
   // ── what people do ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  run(act: PlanAct, by: string, now: Millis): Announcing<Announcement> {
-    return act.kind === "maintenance.plan" ? this.#plan(act.request, by, now) : this.#change(act, by, now);
+  run(act: PlanAct, by: string, now: Millis): Announcing<Announcement | Series | null> {
+    switch (act.kind) {
+      case "maintenance.plan":
+        return this.#plan(act.request, by, now);
+      case "notice.policy":
+        this.#memory.putPage({ ...this.#books.page(), noticeDays: act.days }, act.kind, by, now);
+        return success(null);
+      case "series.plan":
+      case "series.change":
+      case "series.end":
+        return this.#series.run(act, by, now);
+      default:
+        return this.#change(act, by, now);
+    }
   }
 
   #plan(request: PlanRequest, by: string, now: Millis): Announcing<Announcement> {
@@ -117,11 +139,7 @@ export class BoardPlans {
     return planned;
   }
 
-  #change(
-    act: Exclude<PlanAct, { readonly kind: "maintenance.plan" }>,
-    by: string,
-    now: Millis,
-  ): Announcing<Announcement> {
+  #change(act: ChangeAct, by: string, now: Millis): Announcing<Announcement> {
     const announcement = this.#memory.get("announcement", act.id);
     if (announcement?.plan === undefined) return failure({ code: "unknown", which: act.id });
     const changed = this.#changed(announcement, act, by, now);
@@ -129,12 +147,7 @@ export class BoardPlans {
     return changed;
   }
 
-  #changed(
-    announcement: Announcement,
-    act: Exclude<PlanAct, { readonly kind: "maintenance.plan" }>,
-    by: string,
-    now: Millis,
-  ): Announcing<Announcement> {
+  #changed(announcement: Announcement, act: ChangeAct, by: string, now: Millis): Announcing<Announcement> {
     const made = { id: freshId(), by };
     switch (act.kind) {
       case "maintenance.verify":
@@ -161,6 +174,7 @@ export class BoardPlans {
   /** Writes down what became due: leases, checks, an all-clear, notices. A wake carries no news: it looks at what is there. */
   settle(now: Millis): void {
     this.#nextAt = null;
+    this.#series.settle(this.noticeMs, now);
     for (const one of this.#memory.all("announcement")) if (one.plan !== undefined) this.#steer(one, now);
     for (const one of [...this.#memory.all("announcement"), ...this.#standing()]) this.#tell(one, now);
   }
@@ -288,6 +302,7 @@ export class BoardPlans {
       notices: this.noticesAfter(0, Infinity).filter(({ maintenance }) => maintenance === id),
       watching: this.#memory.get("watching", id),
       checks: this.#isVerifying(announcement, now) ? this.#checks(announcement, now) : null,
+      since: this.#memory.get("steering", "steering")?.since ?? now,
     };
   }
 

@@ -29,12 +29,13 @@ import type { Graphs } from "../core/graph.ts";
 import { graphsOf } from "../core/graph.ts";
 import { HISTORY_MS } from "../core/history.ts";
 import type { Incident } from "../core/incident.ts";
-import type { Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
+import type { Announcement, Maintenance, MaintenanceRequest } from "../core/maintenance.ts";
 import type { MetricsFacts } from "../core/metrics.ts";
 import type { Move } from "../core/order.ts";
 import type { PeopleRefusal, Person } from "../core/people.ts";
 import type { Policies } from "../core/policies.ts";
 import { retryDelay } from "../core/retry.ts";
+import type { Series } from "../core/schedule.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews, isOvertaken } from "../core/tell.ts";
 import type { Thresholds } from "../core/thresholds.ts";
@@ -66,7 +67,7 @@ import { BoardMemory } from "./board-memory.ts";
 import type { Views } from "./board-metrics.ts";
 import { BoardMetrics } from "./board-metrics.ts";
 import type { PlanAct, PlanView } from "./board-plans.ts";
-import { BoardPlans, isPlanAct } from "./board-plans.ts";
+import { BoardPlans } from "./board-plans.ts";
 import type { AccountAct, AccountView, PasskeyUse, PeopleAct, PeopleDone } from "./board-people.ts";
 import { BoardPeople } from "./board-people.ts";
 import { BoardPolicies } from "./board-policies.ts";
@@ -311,6 +312,7 @@ export class Board extends DurableObject<Env> {
       drafts: this.#drafts.listed,
       inbox: this.#components.waiting,
       overdue: this.#plans.overdue(Date.now()),
+      series: this.#memory.all("series").toSorted((a, b) => a.createdAt - b.createdAt),
       archive: {
         delays: this.#books.delays(Date.now()),
         failure: this.#archive.failure,
@@ -485,10 +487,13 @@ export class Board extends DurableObject<Env> {
   }
 
   /** What people announce: it stands here before anybody hears of it. */
-  async announce(act: AnnounceAct | PlanAct, by: string): Promise<Announcing<Announces>> {
-    return this.#steered(() =>
-      isPlanAct(act) ? this.#plans.run(act, by, Date.now()) : this.#announcements.run(act, by),
-    );
+  async announce(act: AnnounceAct, by: string): Promise<Announcing<Announces>> {
+    return this.#steered(() => this.#announcements.run(act, by));
+  }
+
+  /** What people do to planned maintenances, series, and the policy of notice. Null where nothing is to be shown. */
+  async steer(act: PlanAct, by: string): Promise<Announcing<Announcement | Series | null>> {
+    return this.#steered(() => this.#plans.run(act, by, Date.now()));
   }
 
   /** What an operator sees of a planned maintenance beside what is announced; null if there is none. */

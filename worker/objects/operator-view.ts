@@ -6,6 +6,7 @@ import type { Incident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import type { Outside } from "../core/probe.ts";
 import type { PageSettings } from "../core/snapshot.ts";
+import type { Series } from "../core/schedule.ts";
 import type { Overdue } from "./board-plans.ts";
 
 /** A tell, and how many services it has: they themselves may be left out. Its graph is asked for by itself. */
@@ -31,6 +32,8 @@ export interface OperatorView {
   readonly overdue?: readonly Overdue[];
   /** Services that wait to be published. Absent in what a Board of the release before says. */
   readonly inbox?: number;
+  /** What recurs. Absent in what a Board of the release before says. */
+  readonly series?: readonly Series[];
   readonly archive: ArchiveView;
   /** What the Worker of the release before reads instead of `archive`, while a deploy goes out. */
   readonly backlog: Backlog;

@@ -53,6 +53,8 @@ export function refuseAnnouncement(c: AppContext, { code, which }: AnnounceRefus
       return refuse(c, "conflict", `That cannot be: ${which}.`);
     case "notice":
       return refuse(c, "conflict", `A planned maintenance is announced ${which} before it starts.`);
+    case "rule":
+      return refuse(c, "request_malformed", which);
     case "busy":
       return refuse(c, "conflict", `"${which}" has a maintenance already. End it first.`);
   }

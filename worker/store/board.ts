@@ -20,6 +20,7 @@ export type BoardKind =
   | "status_change"
   | "audit"
   | "notice"
+  | "series"
   | "uptime";
 
 /** One fact of the board as its outbox carries it. `at` is when it became true. `body` is JSON without U+0000. */
