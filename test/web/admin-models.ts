@@ -96,6 +96,7 @@ export function service(name: string, fields: Partial<ServiceModel> = {}): Servi
 }
 
 export const HOME: AdminHomeModel = {
+  plans: [],
   clusters: [
     cluster(),
     cluster({ name: "us-2", state: "silent", heardAt: NOW - 12 * MINUTE, skewMs: -2_300, sources: [] }),
@@ -140,6 +141,7 @@ export const HOME: AdminHomeModel = {
 };
 
 export const EMPTY_HOME: AdminHomeModel = {
+  plans: [],
   clusters: [],
   pendingKeys: [],
   maintenances: [],

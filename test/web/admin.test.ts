@@ -347,6 +347,7 @@ describe("hostile text", () => {
       "home",
       renderAdminHome(
         {
+          plans: [{ id: EVIL, name: EVIL, startsAt: NOW }],
           clusters: [wildCluster],
           pendingKeys: [{ cluster: EVIL, keyId: EVIL, fingerprint: EVIL, requestedAt: NOW }],
           maintenances: [wild],

@@ -4,7 +4,7 @@ import type { LeaseResult } from "../../protocol/lease.ts";
 import type { LiveComponent } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { SECOND } from "../../protocol/time.ts";
+import { DAY, SECOND } from "../../protocol/time.ts";
 import type {
   AdminFrame,
   AdminHomeModel,
@@ -27,7 +27,7 @@ import type { ClusterIdentity, Component, Evidence, Tell, ToldService } from "..
 import { latenciesOf, outsideOf, splitService, verdictFor } from "../core/component.ts";
 import { unconfirmedSince } from "../core/draft.ts";
 import { matrixOf } from "../core/matrix.ts";
-import { operatorMaintenance } from "../core/maintenance.ts";
+import { maintenanceStatus, operatorMaintenance } from "../core/maintenance.ts";
 import { detectorOf } from "../core/detector.ts";
 import { inPageOrder } from "../core/order.ts";
 import { freshUntil, outsideP95, outsideReason, probeWords } from "../core/probe.ts";
@@ -36,8 +36,9 @@ import { THRESHOLDS } from "../core/thresholds.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
 import { limitValues } from "./component-request.ts";
 
-export function frameOf(view: Pick<OperatorView, "page" | "inbox">, now: Millis): AdminFrame {
-  return { pageName: view.page.name, timeZone: view.page.timeZone, now, inbox: view.inbox ?? 0 };
+export function frameOf(view: Pick<OperatorView, "page" | "inbox" | "overdue">, now: Millis): AdminFrame {
+  const { page, inbox = 0, overdue = [] } = view;
+  return { pageName: page.name, timeZone: page.timeZone, now, inbox, ...(overdue.length > 0 && { overdue }) };
 }
 
 export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
@@ -50,9 +51,16 @@ export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
     ),
     maintenances: view.maintenances.map((maintenance) => operatorMaintenance(maintenance, now)),
     components: view.components.length,
+    plans: duePlans(view, now),
     archive: archiveModel(view),
     drafts: draftModels(view, now),
   };
+}
+
+function duePlans({ announcements = [] }: OperatorView, now: Millis): AdminHomeModel["plans"] {
+  return announcements
+    .filter((one) => maintenanceStatus(one, now) !== "completed" && one.startsAt < now + DAY)
+    .map(({ id, name, startsAt }) => ({ id, name, startsAt }));
 }
 
 /** Those that are still to be decided. A Board of the release before has none. */

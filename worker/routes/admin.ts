@@ -35,6 +35,7 @@ import { stepUpRoutes } from "./admin-step-up.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
 import { inboxRoutes } from "./admin-inbox.ts";
 import { limitsRoutes } from "./admin-limits.ts";
+import { adminMaintenanceRoutes, announcedPage } from "./admin-maintenance.ts";
 import { adminPage, FORM_MAX, formMoment, formOf } from "./admin-page.ts";
 import { refuse } from "./answer.ts";
 import { ServiceRef } from "./component-request.ts";
@@ -205,6 +206,8 @@ async function startMaintenance(c: AppContext, { body, visitor }: RouteRequest):
 
 async function showMaintenance(c: AppContext): Promise<Response> {
   const view = await boardOf(c.env).operatorView([]);
+  const announced = await announcedPage(c, view);
+  if (announced !== null) return announced;
   const maintenance = view.maintenances.find(({ id }) => id === c.req.param("id"));
   if (maintenance === undefined) return refuse(c, "not_found", "There is no such maintenance.");
   const { cluster, service } = maintenance;
@@ -335,6 +338,7 @@ export const adminRoutes: readonly Route[] = [
     bodyMaxBytes: FORM_MAX,
     handle: unpublish,
   },
+  ...adminMaintenanceRoutes,
   { method: "GET", path: "/admin/maintenance/new", policy: "admin", role: "viewer", handle: showMaintenanceNew },
   {
     method: "POST",

@@ -1,7 +1,7 @@
 import { ADMIN_SCRIPT, ADMIN_STYLE } from "../assets.generated.ts";
 import type { Html } from "../html.ts";
 import { markup, trusted } from "../html.ts";
-import { iconUrl, shapeSheet } from "../shape.ts";
+import { iconUrl, shape, shapeSheet } from "../shape.ts";
 import type { AdminFrame } from "./model.ts";
 
 const PLACES = [
@@ -9,7 +9,7 @@ const PLACES = [
   ["/admin/components", "Components"],
   ["/admin/services", "Services"],
   ["/admin/topology", "Topology"],
-  ["/admin/maintenance/new", "Start maintenance"],
+  ["/admin/maintenance", "Maintenance"],
   ["/admin/archive", "Archive"],
   ["/admin/people", "People"],
   ["/admin/audit", "Audit"],
@@ -28,7 +28,7 @@ export function adminDocument(frame: AdminFrame, place: string, title: string, m
 <nav>${links}<a href="/">Public page</a></nav>
 <form method="post" action="/admin/sign-out"><button class="quiet">Sign out</button></form></header>
 <main id="main" data-zone="${frame.timeZone}" data-now="${frame.now}">
-<h1>${title}</h1>
+${(frame.overdue ?? []).map(overdue)}<h1>${title}</h1>
 ${main}</main>
 <p class="vh" role="status" id="say"></p>`,
   );
@@ -37,6 +37,12 @@ ${main}</main>
 /** How many services nobody has decided about. */
 function waiting({ inbox = 0 }: AdminFrame): Html | null {
   return inbox === 0 ? null : markup` <small>(${inbox > 999 ? "999+" : inbox} new)</small>`;
+}
+
+/** A window that nobody closes is on every page. */
+function overdue({ id, name, reason }: { readonly id: string; readonly name: string; readonly reason: string }): Html {
+  return markup`<p class="warning" role="alert">${shape("degraded_performance")} <span><a href="/admin/maintenance/${encodeURIComponent(id)}">${name}</a> takes longer than planned: ${reason}.</span></p>
+`;
 }
 
 /** The bare document, for the sign-in page too. */

@@ -62,6 +62,13 @@ function needs(model: AdminHomeModel, frame: AdminFrame): Html {
           ),
         ),
     ),
+    ...model.plans.map(({ id, name, startsAt }) =>
+      marked(
+        "under_maintenance",
+        maintenanceLink({ id, name }),
+        startsAt > now ? ` begins at ${moment(startsAt, now, timeZone)}.` : " is under way.",
+      ),
+    ),
     ...open
       .filter((m) => !troubled.includes(m))
       .map((m) =>

@@ -10,7 +10,7 @@ export function renderMaintenanceNew(model: MaintenanceNewModel, frame: AdminFra
   const { targets } = model;
   return adminDocument(
     frame,
-    "/admin/maintenance/new",
+    "/admin/maintenance",
     "Start maintenance",
     targets.length === 0 ? noTarget() : form(model, frame),
   );

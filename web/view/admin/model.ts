@@ -17,6 +17,8 @@ export interface AdminFrame {
   readonly now: Millis;
   /** Services that wait to be published. */
   readonly inbox?: number;
+  /** Maintenances that take longer than they should: every page says so. Absent is none. */
+  readonly overdue?: readonly { readonly id: string; readonly name: string; readonly reason: string }[];
 }
 
 /** Something typed that cannot be taken. `field` is the form field's name; null if it is about the whole form. */
@@ -178,6 +180,8 @@ export interface AdminHomeModel {
   readonly maintenances: readonly MaintenanceModel[];
   /** Public components now. */
   readonly components: number;
+  /** Planned ones that are under way, or begin within a day. */
+  readonly plans: readonly { readonly id: string; readonly name: string; readonly startsAt: Millis }[];
   readonly archive: ArchiveModel | null;
   /** Drafts that nobody has decided, newest first. */
   readonly drafts: readonly DraftModel[];
