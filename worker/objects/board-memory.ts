@@ -300,9 +300,10 @@ export class BoardMemory {
 
   /** Keeps and archives the page's settings as `by` has just changed them. */
   putPage(page: PageSettings, act: string, by: string, now: Millis, subject = "page"): void {
+    const before = this.get("page", "page");
     this.put("page", "page", page);
     this.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...page } });
-    this.audit(act, subject, by, now);
+    this.audit(act, subject, by, now, { before, after: page });
   }
 
   /** Writes down who did what, and what it changed. It is numbered on its way out: until then its `n` is 0. */

@@ -7,7 +7,6 @@
  *   ticket     when it was made . salt                                   travels with the question and back
  *   challenge  HMAC-SHA-256(key, purpose | bound | ticket)               is what the passkey signs
  */
-import { verifyAuthenticationResponse, verifyRegistrationResponse } from "@simplewebauthn/server";
 import * as v from "valibot";
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
@@ -176,6 +175,7 @@ export async function assertionOf(
   const isTheirs = whose === null ? purpose === "step-up" : whose === base64Url(new TextEncoder().encode(person.id));
   if (!isTheirs) return failure("unknown");
   const challenge = await challengeOf(c, purpose, bound, ticket);
+  const { verifyAuthenticationResponse } = await webAuthn();
   const verified = await verifyAuthenticationResponse({
     response: { id: answer.id, rawId: answer.rawId, type: answer.type, clientExtensionResults: {}, response },
     expectedChallenge: challenge,
@@ -208,6 +208,7 @@ export async function registrationOf(
   const challenge = await challengeOf(c, "register", bound, ticket);
   const { clientDataJSON, attestationObject, transports } = answer.response;
   const response = { clientDataJSON, attestationObject };
+  const { verifyRegistrationResponse } = await webAuthn();
   const verified = await verifyRegistrationResponse({
     response: { id: answer.id, rawId: answer.rawId, type: answer.type, clientExtensionResults: {}, response },
     expectedChallenge: challenge,
@@ -219,6 +220,11 @@ export async function registrationOf(
   if (verified?.verified !== true) return failure("refused");
   const { id, publicKey, counter } = verified.registrationInfo.credential;
   return success({ passkey: { id, publicKey: base64Url(publicKey), counter, name, transports }, challenge });
+}
+
+/** Half a megabyte that visitors must not wait for: it is made ready when the first passkey is shown. */
+function webAuthn() {
+  return import("@simplewebauthn/server");
 }
 
 /** What was expected and what came stays out of the log. */
