@@ -6,8 +6,8 @@ import { length } from "../view/english.ts";
 import { consequenceRegion } from "../view/admin/consequence.ts";
 import { maintenanceRegions } from "../view/admin/live.ts";
 import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";
-import { watchComponent } from "./admin-component.ts";
 import { watchOrder } from "./admin-order.ts";
+import { watchPreview } from "./admin-preview.ts";
 import { inert, patch } from "./patch.ts";
 import { say } from "./say.ts";
 import "./passkey.ts";
@@ -27,7 +27,7 @@ if (main() !== null) start();
 
 function start(): void {
   watchForm();
-  watchComponent();
+  watchPreview();
   watchOrder();
   setInterval(countAges, 1_000);
   const isHome = location.pathname === "/admin";

@@ -8,6 +8,7 @@ import { failure, success } from "../../protocol/result.ts";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
 import type { Colour } from "./colour.ts";
 import { colourOf, contrast, fromOklch, hexOf, nearest, over } from "./colour.ts";
+import { shortHash } from "./hash.ts";
 import type { Mode, Token } from "./palette.ts";
 import { MODES, PALETTE } from "./palette.ts";
 
@@ -148,6 +149,20 @@ export function accentContrasts(brand: Brand): readonly AccentContrast[] {
     const on = (ground: "paper" | "raised"): number => floored(contrast(palette.accent, palette[ground]));
     return { mode, colour: hexOf(palette.accent), paper: on("paper"), raised: on("raised") };
   });
+}
+
+/** A mode's colours as hex, ours where an operator set none, with how well the accent can be read on both grounds. */
+export function brandSamples(brand: Brand) {
+  return MODES.map((mode) => {
+    const { paper, raised, ink, accent } = paletteOf(brand, mode);
+    const hex = { paper: hexOf(paper), raised: hexOf(raised), ink: hexOf(ink), accent: hexOf(accent) };
+    return { mode, ...hex, onPaper: floored(contrast(accent, paper)), onRaised: floored(contrast(accent, raised)) };
+  });
+}
+
+/** Stands for a brand as it is. */
+export function brandRevision(brand: Brand): string {
+  return shortHash(JSON.stringify(brand));
 }
 
 /** Never rounded up: 4.49 is not 4.5. */

@@ -10,7 +10,7 @@ import type { ChainEntry, Correction } from "../../protocol/chain.ts";
 import type { DetectorCommand } from "../../protocol/detector.ts";
 import type { PageLog, PageSnapshot } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
-import { success } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, MINUTE, SECOND } from "../../protocol/time.ts";
 import type { Door, Scope } from "../core/access.ts";
@@ -18,7 +18,7 @@ import type { Announcing } from "../core/announce.ts";
 import type { Alert } from "../core/alert.ts";
 import type { Brand, BrandFault, BrandWish } from "../core/brand.ts";
 import type { Changed } from "../core/audit.ts";
-import { brandFrom } from "../core/brand.ts";
+import { brandFrom, brandRevision } from "../core/brand.ts";
 import type { MetricChoice, MetricWish } from "../core/day.ts";
 import { clustersToWake } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
@@ -459,8 +459,11 @@ export class Board extends DurableObject<Env> {
   async brand(
     wish: BrandWish | null,
     by: string,
+    revision?: string,
   ): Promise<Result<{ readonly name: string; readonly brand: Brand }, BrandFault>> {
     const held = this.#books.page().brand ?? {};
+    if (revision !== undefined && revision !== brandRevision(held))
+      return failure({ field: "revision", message: "somebody changed it" });
     if (wish !== null) {
       const made = brandFrom(wish, held);
       if (!made.ok) return made;

@@ -34,6 +34,7 @@ import { peopleRoutes } from "./admin-people.ts";
 import { stepUpRoutes } from "./admin-step-up.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
 import { inboxRoutes } from "./admin-inbox.ts";
+import { pageSettingsRoutes } from "./admin-page-settings.ts";
 import { limitsRoutes } from "./admin-limits.ts";
 import { adminMaintenanceRoutes, announcedPage } from "./admin-maintenance.ts";
 import { adminPage, FORM_MAX, formMoment, formOf } from "./admin-page.ts";
@@ -326,6 +327,7 @@ export const adminRoutes: readonly Route[] = [
     handle: publish,
   },
   ...inboxRoutes,
+  ...pageSettingsRoutes,
   ...componentsRoutes,
   ...componentRoutes,
   ...limitsRoutes,

@@ -7,7 +7,7 @@ import { refuseAnnouncement } from "./announce.ts";
 import { withJson } from "./cli.ts";
 import type { Route } from "./table.ts";
 
-const ChartsSchema = v.strictObject({
+export const ChartsSchema = v.strictObject({
   charts: v.nullable(
     v.pipe(
       v.array(

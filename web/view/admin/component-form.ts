@@ -18,7 +18,7 @@ const HINTS: Readonly<Partial<Record<ComponentField, string>>> = {
 
 export function componentForm(model: ComponentFormModel): Html {
   const { action, form, groups, revision, submit } = model;
-  return markup`<form class="sheet" id="component-form" method="post" action="${action}" data-preview="${action}/preview">
+  return markup`<form class="sheet" id="component-form" method="post" action="${action}" data-preview="${action}/preview" data-region="preview">
 ${faultOf(form.faults, null, "fault-form")}
 ${revision !== null && markup`<input type="hidden" name="revision" value="${revision}">`}
 ${section("On the page", [
@@ -30,13 +30,21 @@ ${section("On the page", [
 ${section("What it stands for", [field(model, "services", "Services", area(model, "services")), rule(model), preview(model.preview)])}
 ${visibility(model)}
 ${limits(model)}
-${section("From outside", [
-  field(model, "url", "Public address", input(model, "url", 'type="url" maxlength="500" placeholder="https://"')),
-])}
-${section("Promise", [
-  field(model, "slo.target", "Target", input(model, "slo.target", 'inputmode="decimal" size="8" placeholder="99.9"')),
-  checkbox(model, "slo.isPublic", "Visitors read the target and what is left of it"),
-])}
+${folded(
+  "From outside",
+  ["url"],
+  [field(model, "url", "Public address", input(model, "url", 'type="url" maxlength="500" placeholder="https://"'))],
+  model,
+)}
+${folded(
+  "Promise",
+  ["slo.target"],
+  [
+    field(model, "slo.target", "Target", input(model, "slo.target", 'inputmode="decimal" size="8" placeholder="99.9"')),
+    checkbox(model, "slo.isPublic", "Visitors read the target and what is left of it"),
+  ],
+  model,
+)}
 <p class="actions"><button class="primary">${submit}</button> <button class="secondary" formmethod="get" formaction="${action}/preview" formnovalidate>Preview</button></p></form>`;
 }
 
@@ -70,6 +78,20 @@ ${radio(model, "visibility", "hidden", "Operators only", "nothing public names i
   ]);
 }
 
+/** What few components need: it stands open where anything is said, or wrong. */
+function folded(
+  title: string,
+  names: readonly ComponentField[],
+  fields: readonly Part[],
+  { form, held }: ComponentFormModel,
+): Html {
+  const isOpen = names.some(
+    (name) => (form.values[name] ?? "") !== (held?.[name] ?? "") || (form.values[name] ?? "") !== "",
+  );
+  const isFaulty = form.faults.some(({ field: of }) => names.some((name) => name === of));
+  return markup`<details class="section"${(isOpen || isFaulty) && trusted(" open")}><summary>${title}</summary>${fields}</details>`;
+}
+
 function section(title: string, fields: readonly Part[]): Html {
   return markup`<fieldset class="section"><legend>${title}</legend>${fields}</fieldset>`;
 }
@@ -91,11 +113,21 @@ function checkbox({ form }: ComponentFormModel, name: ComponentField, word: stri
   return markup`<label class="choice"><input type="checkbox" name="${name}" value="yes"${form.values[name] === "yes" && trusted(" checked")}> <span>${word}</span></label>`;
 }
 
-function limits({ form, defaults }: ComponentFormModel): Html {
-  return section("Limits", [
+const LIMITS = [
+  "thresholds.errorRatioDegraded",
+  "thresholds.errorRatioPartial",
+  "thresholds.errorRatioMajor",
+  "thresholds.p95Ms",
+  "thresholds.requestsMin",
+] as const;
+
+function limits(model: ComponentFormModel): Html {
+  const { form, defaults } = model;
+  const fields = [
     markup`<p class="soft">Two of the last three readings above a limit raise it, three below clear it. Empty: the number shown in grey, which is <a href="/admin/limits">the page's</a>.</p>`,
     limitFields({ form, defaults }),
-  ]);
+  ];
+  return folded("Limits", LIMITS, fields, model);
 }
 
 /** `attributes` are our own constants. */

@@ -8,6 +8,7 @@ const PLACES = [
   ["/admin", "Home"],
   ["/admin/components", "Components"],
   ["/admin/services", "Services"],
+  ["/admin/page", "Page"],
   ["/admin/topology", "Topology"],
   ["/admin/maintenance", "Maintenance"],
   ["/admin/archive", "Archive"],

@@ -1,10 +1,11 @@
 import type { Html } from "../html.ts";
 import { markup, trusted } from "../html.ts";
 import { adminDocument } from "./document.ts";
-import { button, faultOf, invalid, marked } from "./elements.ts";
+import { button, faultOf, invalid } from "./elements.ts";
 import type { InboxModel } from "./inbox-model.ts";
 import type { AdminFrame, ServiceModel } from "./model.ts";
 import { rateText, statusWord } from "../english.ts";
+import { shape } from "../shape.ts";
 
 /** New services wait here until somebody publishes or ignores them. */
 export function renderInbox(model: InboxModel, frame: AdminFrame): string {
@@ -40,7 +41,7 @@ function choice(
   chosen: readonly string[],
 ): Html {
   const ref = `${cluster}/${service}`;
-  return markup`<li><label class="choice"><input type="checkbox" name="service" value="${ref}"${chosen.includes(ref) && trusted(" checked")}> <span><b>${service.split("/")[1]}</b> <small>${marked(status, statusWord(status))} ${reason}${requestsPerSecond !== null && markup` · ${rateText(requestsPerSecond)}`}</small></span></label></li>`;
+  return markup`<li><label class="choice"><input type="checkbox" name="service" value="${ref}"${chosen.includes(ref) && trusted(" checked")}> <span><b>${service.split("/")[1]}</b> <small>${shape(status)} ${statusWord(status)}: ${reason}${requestsPerSecond !== null && markup` · ${rateText(requestsPerSecond)}`}</small></span></label></li>`;
 }
 
 /** What becomes of those that are chosen. */
