@@ -4,6 +4,9 @@ import type { DayTally, PageComponent, PageSnapshot } from "../../protocol/page.
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import { brandStyle } from "../../web/view/brand.ts";
+import type { SignInModel, StepUpModel } from "../../web/view/admin/doors-model.ts";
+import { renderSignIn } from "../../web/view/admin/sign-in.ts";
+import { renderStepUp } from "../../web/view/admin/step-up.ts";
 import { renderChoose } from "../../web/view/choose.ts";
 import { renderComponent } from "../../web/view/component.ts";
 import { renderEmbedFrame } from "../../web/view/embed.ts";
@@ -11,7 +14,14 @@ import { renderIncident } from "../../web/view/incident.ts";
 import { renderMaintenancePage } from "../../web/view/maintenance.ts";
 import { renderPage } from "../../web/view/page.ts";
 import { renderPast } from "../../web/view/past.ts";
-import { COMPONENT_POLICY, FRAME_POLICY, PAGES_POLICY, PAGE_POLICY, withStyle } from "../../web/view/policy.ts";
+import {
+  ADMIN_POLICY,
+  COMPONENT_POLICY,
+  FRAME_POLICY,
+  PAGES_POLICY,
+  PAGE_POLICY,
+  withStyle,
+} from "../../web/view/policy.ts";
 import { renderNothing } from "../../web/view/problem.ts";
 import { localeOf } from "../../web/view/words/locale.ts";
 import { announced, incident, resolved, update } from "./announcements.ts";
@@ -206,6 +216,25 @@ const log = {
   maintenances: [announced(), announced({ id: "announced003", name: "Switch of the network", cancelledAt: NOW })],
 };
 
+const DOOR: SignInModel = {
+  pageName: "Acme status",
+  token: null,
+  problem: "This link was used already or is too old. Make a new one.",
+  passkeys: true,
+  passkeysAt: null,
+  access: true,
+};
+const PROOF: StepUpModel = {
+  pageName: "Acme status",
+  asked: { method: "POST", action: "/admin/maintenance", fields: [["name", "Database upgrade"]] },
+  by: "Ana",
+  isPerson: true,
+  passkeys: 1,
+  passkeysAt: null,
+  isConfirmed: false,
+  problem: null,
+};
+
 /** The document behind `/<name>`, for the server of the pictures; null if there is none. */
 export function goldenPage(path: string, origin: string): Served | null {
   const name = path.slice(1);
@@ -229,6 +258,8 @@ export function goldenPage(path: string, origin: string): Served | null {
     choose: () => [PAGES_POLICY, renderChoose(view, ["component001"])],
     nothing: () => [PAGES_POLICY, renderNothing(view.locale)],
     embed: () => [FRAME_POLICY, renderEmbedFrame(view)],
+    door: () => [ADMIN_POLICY, renderSignIn(DOOR)],
+    proof: () => [ADMIN_POLICY, renderStepUp(PROOF)],
   };
   const [policy, body = null] = others[name]?.() ?? [];
   return policy === undefined || body === null ? null : { policy, body };

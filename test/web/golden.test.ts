@@ -44,6 +44,8 @@ const PICTURES = Object.entries({
   choose: ["360-light"],
   nothing: ["360-dark"],
   embed: ["320-light"],
+  door: ["1280-light", "360-dark"],
+  proof: ["1280-dark", "360-light"],
 }).flatMap(([name, kinds]) => kinds.map((kind) => `${name}-${kind}`));
 
 let fonts: PinnedFonts;

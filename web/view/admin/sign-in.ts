@@ -39,5 +39,5 @@ function doors({ passkeys, passkeysAt, access }: SignInModel): Html {
 function byLink({ passkeys, access }: SignInModel): Html {
   const isOther = passkeys || access;
   return markup`${isOther && markup`<h2>By a link</h2>`}<p>${isOther ? "No passkey yet, or lost it? " : ""}Ask an owner of this page for a link that works once, or print one on the machine that holds the operator’s key:</p>
-<pre><code>npm run -s admin-link -- --as "your name"</code></pre>`;
+<pre><code>npm run -s admin-link -- --as NAME</code></pre>`;
 }

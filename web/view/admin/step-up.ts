@@ -34,13 +34,18 @@ ${byLink(model)}`;
 }
 
 function byLink({ asked, by, isPerson, passkeys }: StepUpModel): Html {
-  const whose = isPerson ? ` -- --as "${by}"` : "";
+  const whose = isPerson ? ` -- --as ${shellWord(by)}` : "";
   return markup`<h2>${passkeys > 0 ? "Without a passkey: by a fresh link" : "By a fresh link"}</h2>
 <p>Print one on the machine that holds the operator’s key, and put it here. Do not open it.</p>
 <pre><code>npm run -s admin-link${whose}</code></pre>
 <form class="sheet" method="post" action="/admin/step-up/link"><input type="hidden" name="method" value="${asked.method}"><input type="hidden" name="action" value="${asked.action}"><input type="hidden" name="fields" value="${JSON.stringify(asked.fields)}">
 <div class="field"><label for="link">The link</label><input id="link" name="link" required autocomplete="off" spellcheck="false"></div>
 <p class="actions"><button class="${passkeys > 0 ? "secondary" : "primary"}">Confirm with the link</button></p></form>`;
+}
+
+/** A name as a shell takes it for one word and nothing else, whatever is in it. */
+function shellWord(name: string): string {
+  return /^[\w-]+$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** The form as it was sent. */
