@@ -36,6 +36,7 @@ describe("a selector", () => {
     ["shop/a*a", "eu-1/shop/aa", true],
     ["shop/a*b*c", "eu-1/shop/abbc", true],
     ["shop/a*b*c", "eu-1/shop/acb", false],
+    ["shop/a*b*b", "eu-1/shop/ab", false],
   ])("%s chooses %s: %s", (selector, ref, is) => expect(chooses(selector, ref)).toBe(is));
 
   it.each([

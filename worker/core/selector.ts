@@ -61,6 +61,14 @@ export interface Reported {
   readonly services: readonly { readonly service: string }[];
 }
 
+/** Whether two reports of a cluster name the same services in the same order, as most do. */
+export function haveSameServices(before: Reported, after: Reported): boolean {
+  return (
+    before.services.length === after.services.length &&
+    before.services.every(({ service }, i) => service === after.services[i]?.service)
+  );
+}
+
 type Chosen = Pick<Component, "services" | "gone">;
 
 /**

@@ -9,7 +9,7 @@ import type { Move } from "../core/order.ts";
 import { inPageOrder, moved, renamed } from "../core/order.ts";
 import type { Rule } from "../core/rule.ts";
 import type { Reported } from "../core/selector.ts";
-import { chosenAgain, chosenBy, isPattern, written } from "../core/selector.ts";
+import { chosenAgain, chosenBy, haveSameServices, isPattern, written } from "../core/selector.ts";
 import type { Slo } from "../core/slo.ts";
 import type { Thresholds } from "../core/thresholds.ts";
 import type { BoardBooks } from "./board-books.ts";
@@ -100,10 +100,11 @@ export class BoardComponents {
   }
 
   /** Takes in what a cluster reports: who chooses services by their names may have others now. */
-  choose(reported: Iterable<Reported>, now: Millis): void {
-    const reports = [...reported];
+  choose(before: Reported | null, report: Reported, now: Millis): void {
+    const isSame = before !== null && haveSameServices(before, report);
     for (const component of this.#memory.all("component")) {
-      const chosen = chosenAgain(component, reports, now);
+      if (component.selector === undefined || (isSame && component.gone === undefined)) continue;
+      const chosen = chosenAgain(component, [report], now);
       if (chosen === component) continue;
       this.#books.mark();
       this.#memory.put("component", component.id, chosen);
@@ -115,11 +116,6 @@ export class BoardComponents {
   get waiting(): number {
     const components = this.#memory.all("component");
     return inbox(this.#tells.map.values(), components, this.#books.page().ignored, INBOX_COUNT_MAX + 1).length;
-  }
-
-  /** Whether any component chooses its services. */
-  get areChosen(): boolean {
-    return this.#memory.all("component").some(({ selector }) => selector !== undefined);
   }
 
   /** Gives components and groups other places. */

@@ -232,7 +232,7 @@ export class Board extends DurableObject<Env> {
     if (isOvertaken(held, tell, now)) return undefined;
     this.#books.change(now, tell.cluster, () => {
       this.#tells.put(remembering(held, withTopology(tell, held)), isNews(held, tell), now);
-      if (this.#components.areChosen) this.#components.choose([tell], now);
+      this.#components.choose(held, tell, now);
       this.#maintenance.takeReport(tell.cluster, tell.leases, now);
     });
     // Not awaited: it may ask Postgres, and a Cluster waits for the answer.

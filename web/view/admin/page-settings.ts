@@ -107,7 +107,8 @@ const KINDS = [
 
 function charts(model: PageSettingsModel): Html {
   const { charts: list, components, areChartsOurs, chartFault } = model;
-  const rows = Array.from({ length: CHART_ROWS }, (_, i) => {
+  // One more than there are: the next comes when that is taken.
+  const rows = Array.from({ length: Math.min(CHART_ROWS, list.length + 1) }, (_, i) => {
     const chart = list[i];
     const kinds = KINDS.map(
       ([kind, word]) =>
