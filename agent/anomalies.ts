@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import * as v from "valibot";
 import type { DetectorCommand, DetectorReport } from "../protocol/detector.ts";
 import type { SignedDesired } from "../protocol/lease.ts";
@@ -16,7 +17,7 @@ import { carryOut } from "./answering.ts";
 import { retrain } from "./baseline.ts";
 import { AnomalyWatch, NOTHING_OPEN, type Happening, type Memory } from "./core/anomalies.ts";
 import { POINT_MS } from "./core/golden.ts";
-import { goldenAt, LEARNT_MS, withMaintenance, type LeftOut } from "./core/model.ts";
+import { LEARNT_MS, pointAt, withMaintenance, type LeftOut } from "./core/model.ts";
 import { plainLine } from "./core/text.ts";
 import { TUNING } from "./core/tuning.ts";
 import { leftOutOf, maintainedAt as maintainedBy } from "./core/wish.ts";
@@ -157,9 +158,14 @@ class Detecting {
     // Of the points that are not judged any more, the newest.
     const until = Math.max(memory.at, at - CATCH_UP_MS - POINT_MS);
     const before = await this.#options.golden.query(until - SHIFT_MS + POINT_MS, until, QUERY_TIMEOUT_MS);
-    // Both at once are more than the agent needs room for otherwise. Nobody waits for a point meanwhile.
+    // Both at once are more than the agent needs room for otherwise. No point is judged meanwhile.
     this.#watch = null;
-    const next = new AnomalyWatch(model, memory);
+    const next = new AnomalyWatch(model.version, memory);
+    for (const [service, signals] of model.services) {
+      next.add(service, signals);
+      // In one go V8 would let all that was read pile up.
+      await setImmediate();
+    }
     if (before.ok) eachPoint(before.value, (services) => next.warm(services));
     const { version, from, to, points, leftOut } = model;
     this.#watch = next;
@@ -222,7 +228,8 @@ class Detecting {
     const { detail: undone, ...wished } = wishes.report();
     const judgedTo = this.#judgedTo;
     const isBlind = judgedTo === null || !isConfirmed() || now() - judgedTo > BLIND_MS + POINT_MS;
-    const state = this.#watch === null ? "learning" : isBlind ? "blind" : "watching";
+    // Also while one is taken up in the place of another.
+    const state = this.#baseline === null ? "learning" : isBlind ? "blind" : "watching";
     const why = state === "watching" ? null : (this.#trouble ?? WHY[state]);
     const details = [why, undone].filter((text) => text !== null);
     const detail = details.length === 0 ? null : plainLine(details.join("; "), DETAIL_MAX);
@@ -295,10 +302,9 @@ async function harmless(work: () => Promise<void>, say: ReturnType<typeof onChan
 
 function eachPoint(
   { from, points, services }: GoldenRange,
-  take: (services: ReadonlyMap<string, ReturnType<typeof goldenAt>>, at: Millis) => void,
+  take: (services: ReturnType<typeof pointAt>, at: Millis) => void,
 ): void {
-  for (let i = 0; i < points; i++)
-    take(new Map([...services].map(([service, series]) => [service, goldenAt(series, i)])), from + i * POINT_MS);
+  for (let i = 0; i < points; i++) take(pointAt(services, i), from + i * POINT_MS);
 }
 
 function report({ cluster, onEvent, log }: AnomaliesOptions, happening: Happening): void {

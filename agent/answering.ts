@@ -15,8 +15,8 @@ import type { Wishes } from "./wishes.ts";
 
 /** Between two queries: a week is 126 of them, and an operator waits, ms. */
 const PAUSE_MS = 25;
-/** An operator waits: a fourth of a core until it is done, in pieces of this, ms. */
-const BUSY_MS = 20;
+/** An operator waits: a fourth of a core until it is done. In pieces of this, in which little garbage piles up, ms. */
+const BUSY_MS = 5;
 const REST_SHARE = 3;
 /** Of an answer, as the protocol has it. */
 const SAYS_MAX = 500;

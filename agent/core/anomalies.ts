@@ -6,10 +6,10 @@
  */
 import type { Millis } from "../../protocol/time.ts";
 import { PackedBaseline } from "./baseline.ts";
-import { Detector } from "./detector.ts";
+import { Detector, type Judgement } from "./detector.ts";
 import { explain, numbersOf, type Finding } from "./explain.ts";
-import { POINT_MS, SIGNALS, valueOf, type Golden, type Signal } from "./golden.ts";
-import type { Model } from "./model.ts";
+import { POINT_MS, SIGNALS, valueOf, type Golden, type Signal, type Value } from "./golden.ts";
+import type { SignalModels } from "./model.ts";
 import { QUIET, raise, type Raising } from "./raise.ts";
 import { TUNING } from "./tuning.ts";
 
@@ -48,6 +48,7 @@ export interface Round {
 }
 
 interface Watched {
+  readonly signal: Signal;
   readonly baseline: PackedBaseline;
   readonly detector: Detector;
   raising: Raising;
@@ -60,26 +61,34 @@ interface Open {
 
 export class AnomalyWatch {
   readonly version: number;
-  readonly #series = new Map<string, Watched>();
+  /** Of each service the signals of which something was learnt. */
+  readonly #series = new Map<string, readonly Watched[]>();
   readonly #open: Map<string, Open>;
   #at: Millis;
 
-  constructor(model: Model, memory: Memory) {
-    this.version = model.version;
+  readonly #raising: Memory["raising"];
+
+  constructor(version: number, memory: Memory) {
+    this.version = version;
     this.#at = memory.at;
+    this.#raising = memory.raising;
     this.#open = new Map(
       Object.entries(memory.open).map(([subject, { raisedAt, members }]) => [
         subject,
         { raisedAt, members: new Set(members) },
       ]),
     );
-    for (const [service, signals] of model.services) {
-      for (const [signal, { baseline, detector }] of Object.entries(signals)) {
-        const key = `${service} ${signal}`;
-        const raising = memory.raising[key] ?? QUIET;
-        this.#series.set(key, { baseline: new PackedBaseline(baseline), detector: new Detector(detector), raising });
-      }
-    }
+  }
+
+  /** From now on this service is judged by what was learnt of it. */
+  add(service: string, signals: SignalModels): void {
+    const watched = SIGNALS.flatMap((signal) => {
+      const learnt = signals[signal];
+      if (learnt === undefined) return [];
+      const [baseline, detector] = [new PackedBaseline(learnt.baseline), new Detector(learnt.detector)];
+      return [{ signal, baseline, detector, raising: this.#raising[keyOf(service, signal)] ?? QUIET }];
+    });
+    if (watched.length > 0) this.#series.set(service, watched);
   }
 
   /** The moment of the last round. */
@@ -89,15 +98,15 @@ export class AnomalyWatch {
 
   /** How many services can be judged. */
   get services(): number {
-    return new Set([...this.#series.keys()].map((key) => key.split(" ")[0])).size;
+    return this.#series.size;
   }
 
   /** Takes in what happened before anybody asked: it belongs to the level of now, and raises nothing. */
   warm(services: ReadonlyMap<string, Golden>): void {
     for (const [service, golden] of services)
-      for (const signal of SIGNALS) {
+      for (const { signal, detector } of this.#series.get(service) ?? []) {
         const value = valueOf(signal, golden);
-        if (value !== null) this.#series.get(`${service} ${signal}`)?.detector.pass(value.value);
+        if (value !== null) detector.pass(value.value);
       }
   }
 
@@ -108,18 +117,20 @@ export class AnomalyWatch {
     const findings: Finding[] = [];
     let scored = 0;
     for (const [service, golden] of round.services) {
-      const judged = SIGNALS.map((signal) => this.#judge(service, signal, golden, round));
-      if (judged.some(({ isScored }) => isScored)) scored++;
-      const [first] = judged.flatMap(({ raised }) => raised ?? []).toSorted((a, b) => rarityOf(b) - rarityOf(a));
-      if (first !== undefined) findings.push(first);
+      const { isScored, finding } = this.#judge(service, this.#series.get(service) ?? [], golden, round);
+      if (isScored) scored++;
+      if (finding !== null) findings.push(finding);
     }
-    for (const key of this.#series.keys()) this.#missed(key, round);
+    for (const [service, signals] of this.#series)
+      if (!round.services.has(service)) for (const watched of signals) miss(watched, round.threshold);
     return [...this.#raise(findings, scored, round), ...this.#close(round.at)];
   }
 
   memory(): Memory {
-    const raising = [...this.#series].flatMap(([key, one]) =>
-      one.raising.since === null ? [] : [[key, one.raising] as const],
+    const raising = [...this.#series].flatMap(([service, signals]) =>
+      signals.flatMap((one) =>
+        one.raising.since === null ? [] : [[keyOf(service, one.signal), one.raising] as const],
+      ),
     );
     const open = [...this.#open].map(([subject, { raisedAt, members }]) => [
       subject,
@@ -128,35 +139,27 @@ export class AnomalyWatch {
     return { at: this.#at, raising: Object.fromEntries(raising), open: Object.fromEntries(open) };
   }
 
+  /** Of a service its rarest finding; `isScored` unless none of its signals has a point. */
   #judge(
     service: string,
-    signal: Signal,
+    signals: readonly Watched[],
     golden: Golden,
-    { at, maintained, threshold }: Round,
-  ): { readonly isScored: boolean; readonly raised: Finding | null } {
-    const watched = this.#series.get(`${service} ${signal}`);
-    const given = valueOf(signal, golden);
-    if (watched === undefined || given === null) return { isScored: false, raised: null };
-    const { value, noise } = given;
-    const usual = watched.baseline.usual(at);
-    const isMaintained = maintained.has(service);
-    const score = isMaintained ? null : watched.detector.score(value, usual, noise);
-    const { next, act } = raise(watched.raising, score, threshold, TUNING.refractoryPoints);
-    watched.raising = next;
-    const judgement = act === "raise" ? watched.detector.judge(value, usual, noise) : null;
-    // While an anomaly is open, what it does must not become what it usually does.
-    if (isMaintained || next.calm !== null) watched.detector.pass(value);
-    else watched.detector.learn(value, usual, noise);
-    return { isScored: true, raised: judgement === null ? null : { service, signal, judgement } };
-  }
-
-  /** A series without a point in this round: time passes for it all the same. */
-  #missed(key: string, { services, threshold }: Round): void {
-    const watched = this.#series.get(key);
-    const [service = "", signal = "rate"] = key.split(" ");
-    const golden = services.get(service);
-    if (watched === undefined || (golden !== undefined && valueOf(signal as Signal, golden) !== null)) return;
-    watched.raising = raise(watched.raising, null, threshold, TUNING.refractoryPoints).next;
+    round: Round,
+  ): { readonly isScored: boolean; readonly finding: Finding | null } {
+    let isScored = false;
+    let finding: Finding | null = null;
+    for (const watched of signals) {
+      const given = valueOf(watched.signal, golden);
+      if (given === null) {
+        miss(watched, round.threshold);
+        continue;
+      }
+      isScored = true;
+      const judgement = judge(watched, given, round.maintained.has(service), round);
+      const next = judgement === null ? null : { service, signal: watched.signal, judgement };
+      if (next !== null && (finding === null || rarityOf(next) > rarityOf(finding))) finding = next;
+    }
+    return { isScored, finding };
   }
 
   #raise(findings: readonly Finding[], scored: number, { at, threshold }: Round): readonly Happening[] {
@@ -197,13 +200,41 @@ export class AnomalyWatch {
   /** What is calm again, or is not watched any more. */
   #close(at: Millis): readonly Happening[] {
     const isCalm = (service: string): boolean =>
-      SIGNALS.every((signal) => (this.#series.get(`${service} ${signal}`)?.raising.calm ?? null) === null);
+      (this.#series.get(service) ?? []).every(({ raising }) => raising.calm === null);
     return [...this.#open].flatMap(([subject, { raisedAt, members }]) => {
       if (![...members].every(isCalm)) return [];
       this.#open.delete(subject);
       return [{ kind: "closed", subject, raisedAt, at } as const];
     });
   }
+}
+
+function keyOf(service: string, signal: Signal): string {
+  return `${service} ${signal}`;
+}
+
+/** One point of one series; what is unusual of it if it is raised. */
+function judge(
+  watched: Watched,
+  { value, noise }: Value,
+  isMaintained: boolean,
+  { at, threshold }: Round,
+): Judgement | null {
+  const { baseline, detector, raising } = watched;
+  const usual = baseline.usual(at);
+  const score = isMaintained ? null : detector.score(value, usual, noise);
+  const { next, act } = raise(raising, score, threshold, TUNING.refractoryPoints);
+  watched.raising = next;
+  const judgement = act === "raise" ? detector.judge(value, usual, noise) : null;
+  // While an anomaly is open, what it does must not become what it usually does.
+  if (isMaintained || next.calm !== null) detector.pass(value);
+  else detector.learn(value, usual, noise);
+  return judgement;
+}
+
+/** A series without a point in this round: time passes for it all the same. */
+function miss(watched: Watched, threshold: number): void {
+  watched.raising = raise(watched.raising, null, threshold, TUNING.refractoryPoints).next;
 }
 
 function rarityOf({ judgement }: Finding): number {

@@ -47,6 +47,9 @@ export function usualAt({ all, hours }: Baseline, at: Millis): Usual {
 export class PackedBaseline {
   /** Of the whole and of each hour its median and its spread; NaN of an hour that is not known. */
   readonly #numbers = new Float64Array(2 * (1 + HOURS)).fill(Number.NaN);
+  /** What was asked for last: an hour has twelve points. */
+  #hour = -1;
+  #usual: Usual | null = null;
 
   constructor({ all, hours }: Baseline) {
     for (const [i, level] of [all, ...hours].entries())
@@ -54,8 +57,12 @@ export class PackedBaseline {
   }
 
   usual(at: Millis): Usual {
-    const hour = this.#level(1 + hourOf(at));
-    return { all: this.#level(0), hour: Number.isNaN(hour.median) ? null : hour };
+    const hour = hourOf(at);
+    if (this.#usual !== null && this.#hour === hour) return this.#usual;
+    const level = this.#level(1 + hour);
+    this.#hour = hour;
+    this.#usual = { all: this.#level(0), hour: Number.isNaN(level.median) ? null : level };
+    return this.#usual;
   }
 
   #level(i: number): Level {

@@ -47,12 +47,20 @@ export interface GoldenSeries {
   readonly p95Ms: Float32Array;
 }
 
-export function goldenAt({ rate, errors, p95Ms }: GoldenSeries, i: number): Golden {
-  const at = (values: Float32Array): number | null => {
-    const value = values[i] ?? Number.NaN;
-    return Number.isNaN(value) ? null : value;
-  };
-  return { rate: at(rate), errors: at(errors), p95Ms: at(p95Ms) };
+/** One point of all services. */
+export function pointAt(services: ReadonlyMap<string, GoldenSeries>, i: number): ReadonlyMap<string, Golden> {
+  const point = new Map<string, Golden>();
+  for (const [service, series] of services) point.set(service, goldenAt(series, i));
+  return point;
+}
+
+function goldenAt({ rate, errors, p95Ms }: GoldenSeries, i: number): Golden {
+  return { rate: numberAt(rate, i), errors: numberAt(errors, i), p95Ms: numberAt(p95Ms, i) };
+}
+
+function numberAt(values: Float32Array, i: number): number | null {
+  const value = values[i] ?? Number.NaN;
+  return Number.isNaN(value) ? null : value;
 }
 
 /** What is learnt of one service, and from how many points; of a signal with less than a day of them nothing. */

@@ -16,6 +16,8 @@ export interface Raising {
 }
 
 export const QUIET: Raising = { since: null, calm: null };
+/** What nearly every point of nearly every series comes to: made once. */
+const STILL_QUIET: Raised = { next: QUIET, act: "none" };
 
 export interface Raised {
   readonly next: Raising;
@@ -30,6 +32,7 @@ export function raise(
   threshold: number,
   refractoryPoints: number,
 ): Raised {
+  if (since === null && calm === null && (score === null || score < threshold)) return STILL_QUIET;
   const passed = since === null ? null : since + 1;
   if (score === null) return { next: { since: passed, calm }, act: "none" };
   const isHigh = score >= threshold;

@@ -2,7 +2,7 @@
 import type { Millis } from "../../protocol/time.ts";
 import { AnomalyWatch, NOTHING_OPEN } from "./anomalies.ts";
 import { POINT_MS } from "./golden.ts";
-import { goldenAt, type GoldenSeries, type LeftOut, type Model } from "./model.ts";
+import { pointAt, type GoldenSeries, type LeftOut, type Model } from "./model.ts";
 
 /** A piece of the past; its first point is at `from`. */
 export interface Part {
@@ -12,7 +12,7 @@ export interface Part {
 
 /**
  * Anomalies by their subject, as the agent would have said them: one a service, one of the mesh. It yields after each
- * point: a week of 500 services is half a minute's work, and whoever goes on with it has other things to do.
+ * service and each point: a week of 500 of them is seconds of work, and whoever goes on with it has other things to do.
  *
  * @param parts one after the other
  */
@@ -22,7 +22,11 @@ export function* replay(
   leftOut: readonly LeftOut[],
   threshold: number,
 ): Generator<void, ReadonlyMap<string, number>> {
-  const watch = new AnomalyWatch(model, NOTHING_OPEN);
+  const watch = new AnomalyWatch(model.version, NOTHING_OPEN);
+  for (const [service, signals] of model.services) {
+    watch.add(service, signals);
+    yield;
+  }
   const raised = new Map<string, number>();
   for (const { from, services } of parts) {
     const points = Math.max(0, ...[...services.values()].map(({ rate }) => rate.length));
@@ -30,8 +34,7 @@ export function* replay(
       const at = from + i * POINT_MS;
       const out = leftOut.filter((one) => at > one.from && at - POINT_MS < one.to);
       const maintained = new Set(out.flatMap(({ service }) => service ?? [...services.keys()]));
-      const golden = new Map([...services].map(([service, series]) => [service, goldenAt(series, i)]));
-      for (const { kind, subject } of watch.round({ at, services: golden, maintained, threshold }))
+      for (const { kind, subject } of watch.round({ at, services: pointAt(services, i), maintained, threshold }))
         if (kind === "raised") raised.set(subject, (raised.get(subject) ?? 0) + 1);
       yield;
     }

@@ -84,8 +84,11 @@ function play(
   return { said, all };
 }
 
-const watchOf = (model: Model, memory: Memory = { ...NOTHING_OPEN, at: TO }): AnomalyWatch =>
-  new AnomalyWatch(model, memory);
+function watchOf(model: Model, memory: Memory = { ...NOTHING_OPEN, at: TO }): AnomalyWatch {
+  const watch = new AnomalyWatch(model.version, memory);
+  for (const [service, signals] of model.services) watch.add(service, signals);
+  return watch;
+}
 const calm = (n: number): Record<string, Golden>[] => Array.from({ length: n }, () => ({}));
 
 describe("of a service", () => {
@@ -183,7 +186,7 @@ it("an agent that is started anew goes on where it was: nothing is said twice, a
   const before = watchOf(model);
   const [first] = play(before, [{ "shop/s3": FAILING }]).all;
   const memory = JSON.parse(JSON.stringify(before.memory())) as Memory;
-  const after = new AnomalyWatch({ ...model, version: 4 }, memory);
+  const after = watchOf({ ...model, version: 4 }, memory);
   // The round that was under way when the former one ended.
   expect(play(after, [{ "shop/s4": FAILING }]).said).toEqual([]);
   expect(play(after, [...calm(4), { "shop/s3": FAILING }], { from: 1 }).said).toEqual([]);
