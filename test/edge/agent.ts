@@ -9,6 +9,7 @@ import type { Actuator } from "../../agent/actuator.ts";
 import { createClock } from "../../agent/clock.ts";
 import { enrol, loadIdentity, signedHeaders } from "../../agent/identity.ts";
 import type { Identity } from "../../agent/identity.ts";
+import type { KubernetesClient } from "../../agent/kubernetes/client.ts";
 import { AGENT_VERSION, Pusher } from "../../agent/push.ts";
 import { startSession } from "../../agent/session.ts";
 import type { Session } from "../../agent/session.ts";
@@ -33,6 +34,8 @@ export interface EdgeAgentOptions {
   readonly intervalMs?: number;
   /** Where it believes the edge to be. */
   readonly url?: string;
+  /** The cluster that its leases are applied in; without one it acknowledges them. */
+  readonly kubernetes?: KubernetesClient;
 }
 /** The first of the windows that are closed here began this long ago. */
 const STARTED_AGO_MS = 120 * MINUTE;
@@ -65,12 +68,14 @@ export class EdgeAgent {
   #actuator: Actuator;
   #session: Session | null = null;
 
+  readonly #kubernetes: KubernetesClient | null;
   readonly #services: readonly string[];
   readonly #intervalMs: number;
 
   private constructor(edge: Edge, cluster: string, options: EdgeAgentOptions) {
     const { services = 1, intervalMs = INTERVAL_MS, url = edge.url } = options;
     this.#edge = edge;
+    this.#kubernetes = options.kubernetes ?? null;
     this.#url = url;
     this.cluster = cluster;
     this.#intervalMs = intervalMs;
@@ -255,7 +260,7 @@ export class EdgeAgent {
 
   #startActuator(): Actuator {
     return startActuator({
-      client: null,
+      client: this.#kubernetes,
       leases: {
         killSwitch: false,
         dryRun: false,

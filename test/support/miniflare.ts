@@ -28,6 +28,8 @@ export interface EdgeOptions {
   readonly flushMs: number;
   /** The Worker to run, in one module; this tree's unless said. */
   readonly script?: string;
+  /** What wrangler.toml says otherwise. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** One edge on a port and in a folder of its own. Both outlive its deaths. */
@@ -50,6 +52,7 @@ export class Edge {
       NEON_FETCH_ENDPOINT: options.databaseEndpoint,
       FLUSH_INTERVAL_MS: String(options.flushMs),
       PAGE_FRESH_MS: "0",
+      ...options.variables,
     };
     this.#config = {
       host: "127.0.0.1",
@@ -216,6 +219,21 @@ function post(url: string, form: Readonly<Record<string, string>>, cookie: strin
     body: new URLSearchParams(form),
     signal: AbortSignal.timeout(SIGN_IN_TIMEOUT_MS),
   });
+}
+
+/** Another Worker around this tree's, in one module: what a test needs beside what a deploy would. */
+export async function bundleOf(source: string): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents: source, resolveDir: ROOT, loader: "ts" },
+    bundle: true,
+    write: false,
+    format: "esm",
+    target: "es2024",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    logLevel: "warning",
+  });
+  return outputFiles?.[0]?.text ?? "";
 }
 
 let bundled: Promise<string> | null = null;
