@@ -198,6 +198,14 @@ export interface PageLog {
   readonly version: number;
   readonly incidents: readonly PageIncident[];
   readonly maintenances: readonly PageMaintenance[];
+  /** How many maintenances were announced as early as the page promises. Absent in what an earlier version wrote. */
+  readonly notice?: PageNotice;
+}
+
+/** The promise, and how it was kept by the maintenances that began in the last `days`. */
+export interface PageNotice {
+  readonly days: number;
+  readonly shares: readonly { readonly days: number; readonly met: number; readonly of: number }[];
 }
 
 /**

@@ -25,7 +25,7 @@ export function renderMaintenancePage(view: FrameView, id: string): string | nul
   if (maintenance === undefined) return null;
   const { name, components, updates = [] } = maintenance;
   const word = maintenanceWord(maintenance, locale);
-  const main = markup`<div class="top"><p class="code">${locale.words.pages.maintenance}</p><h1>${shape("under_maintenance")}<bdi>${name}</bdi></h1><p class="lead">${word}${progress(maintenance, view)}</p></div><dl>${moments(maintenance, locale)}${affectedFact(components, snapshot.components, updates, locale)}</dl>${timeline(updates, locale)}`;
+  const main = markup`<div class="top"><p class="code">${maintenance.emergency === true ? locale.words.pages.emergency : locale.words.pages.maintenance}</p><h1>${shape("under_maintenance")}<bdi>${name}</bdi></h1><p class="lead">${word}${progress(maintenance, view)}</p></div><dl>${moments(maintenance, locale)}${confirmed(maintenance, locale)}${affectedFact(components, snapshot.components, updates, locale)}</dl>${timeline(updates, locale)}`;
   return frame(view, {
     title: name,
     description: `${word}. ${markdownText(updates[0]?.body ?? "").slice(0, DESCRIPTION_CHARS)}`.trim(),
@@ -46,6 +46,12 @@ function progress(maintenance: PageMaintenance, { now, locale }: FrameView): str
   if (isOver(maintenance)) return "";
   if (now < startsAt) return ` · ${fill(beginsIn, { length: length(startsAt - now, locale) })}`;
   return ` · ${now < endsAt ? fill(endsIn, { length: length(endsAt - now, locale) }) : overdue}`;
+}
+
+/** Clusters are counted and never named. */
+function confirmed({ clusters }: PageMaintenance, { words }: Locale): Html | null {
+  if (clusters === undefined) return null;
+  return fact(words.pages.statusNow, fill(words.pages.clusters, { n: clusters.confirmed, of: clusters.of }));
 }
 
 function moments(maintenance: PageMaintenance, locale: Locale): Html {

@@ -48,7 +48,7 @@ function maintenanceNotice(maintenance: PageMaintenance, components: Named, now:
   const { words } = locale;
   const path = `${locale.base}/maintenance/${id}`;
   const title = now < startsAt ? words.scheduledMaintenance : words.maintenance;
-  return markup`<section class="notice under_maintenance"><h2>${shape("under_maintenance")}${filled(title, { name: markup`<a href="${path}">${name}</a>` })}</h2><p><time data-from="${startsAt}" data-until="${endsAt}">${span(startsAt, endsAt, now, locale)}</time>. ${phase(maintenance, now, words)}${affects(maintenance, components, locale)}</p>${announcement({ updates, path }, now, locale)}</section>`;
+  return markup`<section class="notice under_maintenance"><h2>${shape("under_maintenance")}${filled(title, { name: markup`<a href="${path}">${name}</a>` })}</h2><p><time data-from="${startsAt}" data-until="${endsAt}">${span(startsAt, endsAt, now, locale)}</time>. ${maintenance.emergency === true && `${words.pages.emergency}. `}${phase(maintenance, now, words)}${affects(maintenance, components, locale)}</p>${announcement({ updates, path }, now, locale)}</section>`;
 }
 
 function affects({ components: ids }: Pick<PageIncident, "components">, components: Named, { words }: Locale): string {

@@ -29,7 +29,7 @@ export function renderPast(view: FrameView, asked: string | null): string | null
   if (found === null) return null;
   const { words } = locale;
   const name = monthName(found.month, locale);
-  const main = markup`<div class="top"><p class="code">${words.pastLink}</p><h1 id="month">${name}</h1>${ways(found, locale)}</div>${entries(found, view)}${uptimeOf(components, found, locale)}${counting(snapshot, now, locale)}`;
+  const main = markup`<div class="top"><p class="code">${words.pastLink}</p><h1 id="month">${name}</h1>${ways(found, locale)}</div>${entries(found, view)}${uptimeOf(components, found, locale)}${asked === null && kept(log, locale)}${counting(snapshot, now, locale)}`;
   return frame(view, {
     title: name,
     description: fill(words.pages.pastOf, { page: page.name, month: name }),
@@ -37,6 +37,13 @@ export function renderPast(view: FrameView, asked: string | null): string | null
     path: asked === null ? "/history" : `/history/${found.month}`,
     main,
   });
+}
+
+/** How the promise of an early notice was kept; nothing where no maintenance began. */
+function kept({ notice }: FrameView["log"], { words }: Locale): Html | null {
+  const shares = (notice?.shares ?? []).filter(({ of }) => of > 0);
+  if (notice === undefined || shares.length === 0) return null;
+  return markup`<p>${shares.map(({ days, met, of }) => `${fill(words.pages.kept, { notice: notice.days, met, of, days })} `)}</p>`;
 }
 
 function ways({ before, after }: Month, locale: Locale): Html {

@@ -12,12 +12,20 @@ import type {
   PageComponent,
   PageLog,
   PageMaintenance,
+  PageNotice,
   PageMetric,
   PageSnapshot,
 } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { SECOND } from "../../protocol/time.ts";
-import { announcedMark, judgedBy, publicIncident, publicMaintenances, shownMaintenances } from "./announced.ts";
+import {
+  announcedMark,
+  isShown,
+  judgedBy,
+  publicIncident,
+  publicMaintenances,
+  shownMaintenances,
+} from "./announced.ts";
 import { causeSentences, isTrouble, likelyCauses } from "./cause.ts";
 import type { Brand } from "./brand.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
@@ -37,6 +45,7 @@ import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
 import { newestFirst, shownIncidents } from "./incident.ts";
+import { NOTICE_DAYS, noticeShare } from "./plan.ts";
 import { inPageOrder } from "./order.ts";
 import { answeredMs, freshUntil } from "./probe.ts";
 import { publicSlo, SLO_DAYS } from "./slo.ts";
@@ -150,7 +159,15 @@ export function publicLog(held: PageFacts, now: Millis): PageLog {
     maintenances: publicMaintenances(facts, now)
       .toSorted((a, b) => b.startsAt - a.startsAt)
       .slice(0, LOG_MAX),
+    notice: publicNotice(facts, now),
   };
+}
+
+/** Also of leases that stand alone: started at once, they are what the promise is about. */
+function publicNotice({ page, announcements = [], maintenances, components }: PageFacts, now: Millis): PageNotice {
+  const alone = maintenances.filter(({ announcement }) => announcement === undefined);
+  const seen = [...announcements, ...alone].filter((one) => isShown(one, components));
+  return { days: page.noticeDays ?? NOTICE_DAYS, shares: [90, 365].map((days) => noticeShare(seen, days, now)) };
 }
 
 function frozenMark({ frozen }: PageFacts): Pick<PageSnapshot, "frozen"> {

@@ -178,6 +178,9 @@ export const ar: Words = {
     beginsIn: "تبدأ بعد {length}",
     endsIn: "تنتهي بعد {length}",
     overdue: "انقضى موعد نهايتها المقرر",
+    emergency: "صيانة طارئة",
+    clusters: "أكّدها {n} من {of} من التجمعات",
+    kept: "أُعلن قبل {notice} أيام: {met} من {of} عمليات صيانة خلال {days} يومًا.",
     written: "كُتب في {at}",
     changed: "عُدّل في {at}",
     impact: {

@@ -189,6 +189,9 @@ export const de: Words = {
     beginsIn: "noch {length} bis zum Beginn",
     endsIn: "noch {length} bis zum Ende",
     overdue: "das geplante Ende ist überschritten",
+    emergency: "Notfallwartung",
+    clusters: "Von {n} von {of} Clustern bestätigt",
+    kept: "{notice} Tage vorher angekündigt: {met} von {of} Wartungen in {days} Tagen.",
     written: "geschrieben {at}",
     changed: "geändert {at}",
     impact: {

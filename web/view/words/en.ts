@@ -147,6 +147,9 @@ export const en: Words = {
     beginsIn: "begins in {length}",
     endsIn: "ends in {length}",
     overdue: "its planned end has passed",
+    emergency: "Emergency maintenance",
+    clusters: "Confirmed by {n} of {of} clusters",
+    kept: "Announced {notice} days ahead: {met} of {of} maintenances in {days} days.",
     written: "written {at}",
     changed: "changed {at}",
     impact: {

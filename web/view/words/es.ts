@@ -198,6 +198,9 @@ export const es: Words = {
     beginsIn: "empieza en {length}",
     endsIn: "termina en {length}",
     overdue: "el final previsto ya ha pasado",
+    emergency: "Mantenimiento de emergencia",
+    clusters: "Confirmado por {n} de {of} clústeres",
+    kept: "Anunciados {notice} días antes: {met} de {of} mantenimientos en {days} días.",
     written: "escrito {at}",
     changed: "modificado {at}",
     impact: {

@@ -194,6 +194,9 @@ export const fr: Words = {
     beginsIn: "commence dans {length}",
     endsIn: "se termine dans {length}",
     overdue: "la fin prévue est dépassée",
+    emergency: "Maintenance d’urgence",
+    clusters: "Confirmée par {n} clusters sur {of}",
+    kept: "Annoncées {notice} jours à l’avance : {met} maintenances sur {of} en {days} jours.",
     written: "écrit {at}",
     changed: "modifié {at}",
     impact: {

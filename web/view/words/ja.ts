@@ -181,6 +181,9 @@ export const ja: Words = {
     beginsIn: "{length}後に開始",
     endsIn: "{length}後に終了",
     overdue: "予定の終了時刻を過ぎています",
+    emergency: "緊急メンテナンス",
+    clusters: "{of} クラスター中 {n} が確認済み",
+    kept: "{notice} 日前までに予告: 過去 {days} 日間のメンテナンス {of} 件中 {met} 件。",
     written: "{at} 記入",
     changed: "{at} 変更",
     impact: {

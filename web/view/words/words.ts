@@ -194,6 +194,9 @@ interface PagesWords {
   readonly beginsIn: string;
   readonly endsIn: string;
   readonly overdue: string;
+  readonly emergency: string;
+  readonly clusters: string;
+  readonly kept: string;
   readonly written: string;
   readonly changed: string;
   readonly impact: Readonly<Record<Indicator, string>>;
