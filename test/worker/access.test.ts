@@ -19,19 +19,24 @@ interface Key {
   readonly jwk: JWK;
 }
 
-async function keyNamed(kid: string): Promise<Key> {
-  const { publicKey, privateKey } = await generateKeyPair("RS256", { extractable: true });
-  return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: "RS256", use: "sig" } };
+async function keyNamed(kid: string, alg = "RS256"): Promise<Key> {
+  const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+  return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: "sig" } };
 }
 
-let [first, second, stranger]: Key[] = [];
+let [first, second, stranger, curve]: Key[] = [];
 /** What the team's site answers, and how often it was asked. */
 let served: JWK[] = [];
 let asked = 0;
 
 beforeAll(async () => {
-  [first, second, stranger] = await Promise.all(["first", "second", "first"].map(keyNamed));
-  served = [jwkOf(first)];
+  [first, second, stranger, curve] = await Promise.all([
+    keyNamed("first"),
+    keyNamed("second"),
+    keyNamed("first"),
+    keyNamed("curve", "ES256"),
+  ]);
+  served = [jwkOf(first), jwkOf(curve)];
   // The world outside: only the team's own address is there.
   vi.spyOn(globalThis, "fetch").mockImplementation((input) => {
     const { href } = new URL(input instanceof Request ? input.url : input);
@@ -112,6 +117,7 @@ describe("the door of Cloudflare Access", () => {
     ["never expires", () => token(first, { expiresIn: null })],
     ["says no address", () => token(first, { email: null })],
     ["says an address that is none", () => token(first, { email: "ana" })],
+    ["is signed in another way, though by a key of the team", () => token(curve, { kid: "curve", alg: "ES256" })],
     ["names a key that is not there", () => token(first, { kid: "nowhere" })],
     [
       "is not signed, and says so",

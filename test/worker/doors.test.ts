@@ -501,6 +501,16 @@ describe("step-up", () => {
     expect((await visitor.form("/admin/people", Object.fromEntries(sent))).status).toBe(201);
   });
 
+  it("names the person for a shell, whatever their name does there", async () => {
+    const name = "O'Neil $(reboot)";
+    const done = await board.changePeople({ kind: "add", name, role: "owner", addressHash: null }, "test");
+    const visitor = new Visitor();
+    await visitor.form("/admin/sign-in", { token: done.ok ? (done.value.link?.token ?? "") : "" });
+    await anHourLater();
+    const page = await (await visitor.form("/admin/people", fields)).text();
+    expect(page).toContain(String.raw`--as &#39;O&#39;\&#39;&#39;Neil $(reboot)&#39;`);
+  });
+
   it.each([
     [
       "somebody else's link",
