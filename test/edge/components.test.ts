@@ -119,6 +119,13 @@ it("a hand moves it too, into another group as well, and Escape takes it back", 
   await expect.poll(says).toBe("Service 1 is now 2 of 2 in Web.");
   await go("/admin/components");
   expect(await names()).toEqual(["Front door", "Service 1", "Service 2", "Service 3"]);
+  const groups = (): Promise<string[]> => page.locator("#order h2").allTextContents();
+  expect(await groups()).toEqual(["Web", "Shop"]);
+  await drag(page.locator("section[data-group=Shop] .bar .grip"), page.locator("section[data-group=Web] .bar"), false);
+  await expect.poll(says).toBe("Shop is now group 1 of 2.");
+  await drag(page.locator("section[data-group=Shop] .bar .grip"), row("Service 1"), true);
+  await expect.poll(says).toBe("Shop is now group 2 of 2.");
+  expect(await groups()).toEqual(["Web", "Shop"]);
   const box = await row("Service 3").locator(".grip").boundingBox();
   await page.mouse.move((box?.x ?? 0) + 8, (box?.y ?? 0) + 8);
   await page.mouse.down();

@@ -267,3 +267,15 @@ describe("an empty page", () => {
     expect(page.split("<main")[1]).not.toMatch(/class="m operational"/);
   });
 });
+
+describe("what is withheld of a component", () => {
+  const shown = (withheld: readonly ("uptime" | "numbers")[]): string =>
+    renderPage({ ...view, snapshot: snapshot([component(0, { withheld }), component(1)]) });
+  const bars = (page: string): number => page.match(/class="bars"/g)?.length ?? 0;
+
+  it("is its bars, whose place is kept so that numbers stand below each other", () => {
+    expect(bars(shown([]))).toBe(2);
+    expect(bars(shown(["uptime"]))).toBe(1);
+    expect(shown(["uptime"])).toMatch(/id="w-0"><\/p><div><\/div><p class="n" id="n-0">/);
+  });
+});

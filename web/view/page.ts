@@ -130,8 +130,15 @@ function scale(now: Millis, locale: Locale): Html {
 function row(component: PageComponent, i: number, regions: Regions, now: Millis, locale: Locale): Html {
   const { id, name } = component;
   const until = holdsUntil([component], now);
-  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><h3><a href="${locale.base}/components/${id}">${name}</a></h3><div class="s" id="s-${i}">${regions[`s-${i}`]}</div><p class="a" id="a-${i}">${regions[`a-${i}`]}</p></div><p class="w" id="w-${i}">${regions[`w-${i}`]}</p>${shows(component, "uptime") && historyBars(component.days, now, locale, sloText(component.slo, locale))}<p class="n" id="n-${i}">${regions[`n-${i}`]}</p></li>
+  return markup`<li${until < Infinity && markup` data-until="${isoText(until)}"`}><div class="c"><h3><a href="${locale.base}/components/${id}">${name}</a></h3><div class="s" id="s-${i}">${regions[`s-${i}`]}</div><p class="a" id="a-${i}">${regions[`a-${i}`]}</p></div><p class="w" id="w-${i}">${regions[`w-${i}`]}</p>${bars(component, now, locale)}<p class="n" id="n-${i}">${regions[`n-${i}`]}</p></li>
 `;
+}
+
+/** Where none are shown their place is kept, so that all numbers stand below each other. */
+function bars(component: PageComponent, now: Millis, locale: Locale): Html {
+  return shows(component, "uptime")
+    ? historyBars(component.days, now, locale, sloText(component.slo, locale))
+    : markup`<div></div>`;
 }
 
 function footer(origin: string, brand: PageBrand | undefined, { words, base }: Locale): Html {

@@ -57,14 +57,30 @@ export function applied(
 ): Result<{ readonly state: Configured; readonly changes: readonly Change[] }, readonly ConfigFault[]> {
   let after = state;
   const faults: ConfigFault[] = [];
+  const made = new Set<string>();
+  const noting: Making = {
+    ...making,
+    freshId() {
+      const id = making.freshId();
+      made.add(JSON.stringify(id));
+      return id;
+    },
+  };
   for (const { name, write } of sections) {
     const said = file[name] as never;
     if (said === undefined) continue;
-    const written = write(after, said, making);
+    const written = write(after, said, noting);
     if (written.ok) after = written.value;
     else faults.push(written.failure);
   }
   if (faults.length > 0) return failure(faults);
   const changes = sections.flatMap((section) => changesOf(section, section.read(state), section.read(after)));
-  return success({ state: after, changes });
+  return success({ state: after, changes: changes.map((change) => withoutMade(change, made)) });
+}
+
+/** What is made up anew with each plan is no news: an id, and with it the moment from when on a thing is known. */
+function withoutMade(change: Change, made: ReadonlySet<string>): Change {
+  const isMade = change.fields.some(({ path, after }) => path === "id" && made.has(after ?? ""));
+  if (!isMade) return change;
+  return { ...change, fields: change.fields.filter(({ path }) => path !== "id" && path !== "since") };
 }
