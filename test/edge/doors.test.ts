@@ -160,6 +160,9 @@ it("what could do harm asks for the passkey anew, and goes on with what was type
 
 it("without a passkey's device a fresh link confirms, and what was typed goes on by one more button", async () => {
   await anHourLater();
+  await page.goto(`${base()}/admin/account`);
+  await press("button", "Add a passkey");
+  await shows("Confirm that it is you");
   await page.goto(`${base()}/admin/people`);
   await type("Name", "Cleo");
   await press("button", "Make an invitation");
@@ -191,11 +194,12 @@ it("a lost passkey opens nothing any more, and its owner comes back by the comma
   await page.goto(`${base()}/admin/account`);
   const other = await browser.newContext();
   await other.addCookies(await context.cookies());
-  const url = await link("--as", "ana", "--forget-passkeys");
-  // Whoever had the lost one is out.
   const thief = await other.newPage();
   await thief.goto(`${base()}/admin`);
-  expect(thief.url()).toMatch(/\/admin\/sign-in$/);
+  expect(thief.url()).toMatch(/\/admin$/);
+  const url = await link("--as", "ana", "--forget-passkeys");
+  // Whoever had the lost one is out, without touching anything.
+  await thief.waitForURL(/\/admin\/sign-in$/, { timeout: WITHIN_MS });
   await page.goto(`${base()}/admin/sign-in`);
   await press("button", "Sign in with a passkey");
   await shows("This passkey does not open this page.");

@@ -106,7 +106,8 @@ describe("an invitation", () => {
     const page = await (await ines.send("GET", "/admin/account")).text();
     expect(page).toContain("You are <b>Ines</b>, with the role <b>viewer</b>");
     expect((await new Visitor().form("/admin/sign-in", { token })).status).toBe(401);
-    expect((await ines.send("GET", "/admin/people")).status).toBe(403);
+    expect(await (await ines.send("GET", "/admin/people")).text()).not.toContain("/invite");
+    expect((await ines.form("/admin/people", { name: "Me too", role: "owner" })).status).toBe(403);
   });
 
   it("is void once another is made, and once its person is gone", async () => {

@@ -62,6 +62,8 @@ async function refresh(): Promise<void> {
   try {
     const answer = await fetch(location.href, { cache: "no-store" });
     if (!answer.ok || main()?.contains(document.activeElement) === true) return;
+    // The session is over: what is shown is not theirs to see any more.
+    if (new URL(answer.url).pathname === "/admin/sign-in") location.assign(answer.url);
     const fresh = inert(await answer.text()).getElementById("main");
     // What was sent meanwhile is newer than what was asked for.
     if (fresh === null || frames !== framesBefore) return;

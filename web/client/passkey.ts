@@ -66,8 +66,7 @@ async function post<Answer>(path: string, body: object): Promise<Answer> {
     | (Answer & { readonly error?: { readonly code: string; readonly message: string } })
     | null;
   if (answer.ok && said !== null) return said;
-  if (said?.error?.code === "step_up_required")
-    throw new Refused("Your sign-in is older than five minutes: sign out and in again, and add it then.");
+  if (said?.error?.code === "step_up_required") location.assign("/admin/account/confirm");
   throw new Refused(said?.error?.message ?? "The page does not answer. Try again.");
 }
 

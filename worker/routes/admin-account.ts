@@ -121,6 +121,14 @@ const PASSKEYS = "/admin/account/passkeys";
 
 export const accountRoutes: readonly Route[] = [
   { method: "GET", path: "/admin/account", policy: "admin", role: "viewer", handle: (c, r) => accountPage(c, r) },
+  {
+    method: "GET",
+    path: "/admin/account/confirm",
+    policy: "admin",
+    role: "viewer",
+    stepUp: true,
+    handle: (c) => c.redirect("/admin/account", 303),
+  },
   { method: "POST", path: "/admin/account/claim", ...own, role: "owner", stepUp: true, handle: claim },
   { method: "POST", path: `${PASSKEYS}/options`, ...own, stepUp: true, handle: passkeyOptions },
   { method: "POST", path: PASSKEYS, ...own, bodyMaxBytes: ANSWER_MAX, stepUp: true, handle: addPasskey },

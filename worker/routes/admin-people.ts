@@ -4,7 +4,7 @@ import { line } from "../../protocol/name.ts";
 import type { PeopleModel } from "../../web/view/admin/doors-model.ts";
 import type { Fault } from "../../web/view/admin/model.ts";
 import { renderPeople } from "../../web/view/admin/people.ts";
-import { ROLES } from "../core/access.ts";
+import { includesRole, ROLES } from "../core/access.ts";
 import type { PeopleRefusal } from "../core/people.ts";
 import { NAME_MAX, PEOPLE_MAX } from "../core/people.ts";
 import type { Secret } from "../objects/board-doors.ts";
@@ -47,6 +47,7 @@ async function peoplePage(
   const model: PeopleModel = {
     ...said,
     access: accessOf(c.env) !== null,
+    mayChange: visitor.role !== null && includesRole(visitor.role, "owner"),
     people: people.map(({ id, name, role, passkeys, addressHash: known }) => ({
       id,
       name,
@@ -125,7 +126,7 @@ export const peopleRoutes: readonly Route[] = [
     method: "GET",
     path: "/admin/people",
     policy: "admin",
-    role: "owner",
+    role: "viewer",
     handle: (c, request) => peoplePage(c, request, NOTHING, 200),
   },
   { method: "POST", path: "/admin/people", ...owner, handle: add },

@@ -80,6 +80,8 @@ export interface PeopleModel {
   readonly people: readonly PersonModel[];
   /** Whether Cloudflare Access is a door of this page. */
   readonly access: boolean;
+  /** Others read who there is. */
+  readonly mayChange: boolean;
   /** A link that was just made: it is shown once. */
   readonly made: {
     readonly name: string;

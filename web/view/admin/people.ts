@@ -17,26 +17,34 @@ export const ROLE_WORDS: Record<RoleName, string> = {
 };
 
 export function renderPeople(model: PeopleModel, frame: AdminFrame): string {
-  const { people, made, faults, access } = model;
+  const { people, made, faults, access, mayChange } = model;
   const list = table({
     caption: "People who may sign in",
-    head: ["Name", "Role", "Passkeys", ...(access ? ["Cloudflare Access"] : []), "Change"],
+    head: ["Name", "Role", "Passkeys", ...(access ? ["Cloudflare Access"] : []), ...(mayChange ? ["Change"] : [])],
     rows: people.map((person) => [
       person.isSelf ? markup`${person.name} <b>(you)</b>` : person.name,
-      role(person),
+      mayChange ? role(person) : markup`${person.role} <small>${ROLE_WORDS[person.role]}</small>`,
       String(person.passkeys),
-      ...(access ? [address(person)] : []),
-      markup`<div class="shown">${button(`/admin/people/${segment(person.id)}/invite`, "New link")}${button(`/admin/people/${segment(person.id)}/remove`, "Remove", {}, "quiet danger")}</div>`,
+      ...(access ? [mayChange ? address(person) : person.isKnownToAccess ? "knows" : "does not know"] : []),
+      ...(mayChange ? [change(person)] : []),
     ]),
     empty: "Nobody has an account yet: everybody comes by a link of the operator’s key, and may do everything.",
   });
+  const rest = mayChange
+    ? markup`<h2>Invite somebody</h2>${form(model)}`
+    : markup`<p class="soft">Owners invite people, change their roles and remove them.</p>`;
   return adminDocument(
     frame,
     "/admin/people",
     "People",
     markup`${made !== null && link(made, frame)}${faultOf(faults, null, "fault-form")}<div class="after">${list}</div>
-<h2>Invite somebody</h2>${form(model)}`,
+${rest}`,
   );
+}
+
+function change({ id }: PersonModel): Html {
+  const path = `/admin/people/${segment(id)}`;
+  return markup`<div class="shown">${button(`${path}/invite`, "New link")}${button(`${path}/remove`, "Remove", {}, "quiet danger")}</div>`;
 }
 
 function link({ name, url, expiresAt }: NonNullable<PeopleModel["made"]>, frame: AdminFrame): Html {
