@@ -176,6 +176,9 @@ describe("the order of the page", () => {
     const moved = await post("/admin/components/order", { component: c, by: "up" });
     expect(await names("Ord")).toEqual(["Ord/a", "Ord/c", "Ord/b"]);
     const page = await get(moved.headers.get("location") ?? "");
+    const [last] = (await board.audit()).recent;
+    const changes = [{ field: "place", before: "3", after: "2" }];
+    expect(last).toMatchObject({ act: "component.move", subject: c, changes });
     expect(page).toContain("c is now 2 of 3 in Ord.");
     expect(page.match(/<button[^>]* autofocus>/g)).toEqual([
       expect.stringContaining('aria-label="Move c up" autofocus'),

@@ -148,6 +148,9 @@ describe("one system's page on another that is empty", () => {
     );
     await done(second.cli("PUT", "/cli/v1/config", { file, revision: planned.revision }));
     for (const system of [first, second]) expect((await plan(system, file)).changes).toEqual([]);
+    const [applied] = (await second.board.audit()).recent;
+    const field = { field: "components Shop / Money / Pay: rule", before: null, after: "any" };
+    expect(applied).toMatchObject({ act: "config.apply", changes: expect.arrayContaining([field]) });
     expect(await yamlOf(second)).toBe(yaml);
     await evidence();
     vi.setSystemTime(Date.now() + 10_000);

@@ -2,11 +2,12 @@
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
+import type { Changed } from "../core/audit.ts";
 import type { Component, LaterFields } from "../core/component.ts";
 import { COMPONENTS_MAX, LATER_FIELDS, revisionOf } from "../core/component.ts";
 import { IGNORED_MAX, inbox, INBOX_COUNT_MAX } from "../core/inbox.ts";
 import type { Move } from "../core/order.ts";
-import { inPageOrder, moved, renamed } from "../core/order.ts";
+import { groupsBeside, inPageOrder, moved, renamed } from "../core/order.ts";
 import type { Rule } from "../core/rule.ts";
 import type { Reported } from "../core/selector.ts";
 import { chosenAgain, chosenBy, haveSameServices, isPattern, written } from "../core/selector.ts";
@@ -121,7 +122,11 @@ export class BoardComponents {
   /** Gives components and groups other places. */
   move(move: Move, by: string): Result<readonly Component[], "unknown" | "exists"> {
     const order = moved(this.#memory.all("component"), move);
-    return order === null ? failure("unknown") : this.#replace(order, "component.move", move, by);
+    if (order === null) return failure("unknown");
+    const of = "component" in move ? move.component : (move.group ?? "without a group");
+    const before = inPageOrder(this.#memory.all("component"));
+    const change = { before: placeOf(before, move), after: placeOf(order, move) };
+    return this.#replace(order, "component" in move ? "component.move" : "group.move", of, change, by);
   }
 
   /** Gives a group another name, and with it those within; null takes the level away. */
@@ -129,14 +134,15 @@ export class BoardComponents {
     const before = inPageOrder(this.#memory.all("component"));
     const after = renamed(before, from, to);
     if (after.every((one, i) => one === before[i])) return failure("unknown");
-    return this.#replace(after, "group.rename", { from, to }, by);
+    return this.#replace(after, "group.rename", from, { before: { name: from }, after: { name: to } }, by);
   }
 
   /** Components as they are from now on, in the order of the page. */
   #replace(
     order: readonly Component[],
     act: string,
-    what: object,
+    subject: string,
+    change: Changed,
     by: string,
   ): Result<readonly Component[], "unknown" | "exists"> {
     if (new Set(order.map(({ group, name }) => JSON.stringify([group, name]))).size < order.length)
@@ -152,7 +158,7 @@ export class BoardComponents {
         this.#memory.put("component", one.id, component);
         this.#memory.queue({ kind: "component", key: one.id, revision: now, at: now, body: { ...component } });
       }
-      this.#memory.audit(act, JSON.stringify(what), by, now);
+      this.#memory.audit(act, subject, by, now, change);
     });
     return success(placed);
   }
@@ -275,6 +281,14 @@ export class BoardComponents {
     this.#memory.audit(act, component.id, by, now, { before: known ?? null, after: component });
     return component;
   }
+}
+
+/** Where what is moved stands, for the audit. */
+function placeOf(order: readonly Component[], move: Move): object {
+  if (!("component" in move)) return { place: groupsBeside(order, move.group).indexOf(move.group) + 1 };
+  const group = order.find(({ id }) => id === move.component)?.group ?? null;
+  const own = order.filter((one) => one.group === group);
+  return { group, place: own.findIndex(({ id }) => id === move.component) + 1 };
 }
 
 /** The fields that joined later: as asked for, else as they were. */

@@ -125,16 +125,23 @@ export class BoardConfig {
 
 /** What was different, by entry and field: as the plan said it. */
 function auditOf(changes: readonly Change[]) {
-  const named = changes.map(({ act, section, name, fields, place }) => {
+  type Fact = { readonly key: string } & Readonly<Record<"before" | "after", string | number | null>>;
+  const facts = changes.flatMap(({ act, section, name, fields, place }): Fact[] => {
     const subject = name === null ? section : `${section} ${name}`;
-    return { key: `${act} ${subject}`, fields, place };
+    if (act === "delete") return [{ key: subject, before: "there", after: null }];
+    if (place !== undefined) return [{ key: `${subject}: place`, ...place }];
+    return fields.map(({ path, before, after }) => ({
+      key: path === "" ? subject : `${subject}: ${path}`,
+      before: before === null ? null : plain(before),
+      after: after === null ? null : plain(after),
+    }));
   });
   const side = (which: "before" | "after") =>
-    Object.fromEntries(
-      named.map(({ key, fields, place }) => [
-        key,
-        place === undefined ? Object.fromEntries(fields.map((field) => [field.path, field[which]])) : place[which],
-      ]),
-    );
+    Object.fromEntries(facts.flatMap((fact) => (fact[which] === null ? [] : [[fact.key, fact[which]]])));
   return { before: side("before"), after: side("after") };
+}
+
+/** A text as it is, and not as JSON has it. */
+function plain(text: string): string {
+  return text.startsWith('"') ? String(JSON.parse(text)) : text;
 }
