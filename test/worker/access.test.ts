@@ -173,6 +173,8 @@ describe("the door of Cloudflare Access", () => {
     const jwt = await token(first);
     expect((await signIn({ "cf-access-jwt-assertion": jwt }, env)).status).toBe(404);
     const headers = { "cf-access-jwt-assertion": jwt };
+    const looked = await worker.fetch(new Request(`${ORIGIN}/admin/sign-in/access`), env, createExecutionContext());
+    expect([looked.status, looked.headers.get("allow")]).toEqual([404, null]);
     const page = await worker.fetch(new Request(`${ORIGIN}/admin/sign-in`, { headers }), env, createExecutionContext());
     expect(await page.text()).not.toContain("Cloudflare Access");
   });

@@ -1,7 +1,8 @@
 /** Doors, people and passkeys, as `reference/security.md` wants them (section 4; section 8, lines 23, 24, 31, 33). */
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Role } from "../../worker/core/access.ts";
+import worker from "../../worker/index.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import { RELAY_ADMIN, SESSION_HEADER } from "../../worker/objects/relay.ts";
 import type { Person } from "../../worker/core/people.ts";
@@ -254,6 +255,21 @@ describe("one's own account", () => {
     const page = await (await visitor.send("GET", "/admin/account")).text();
     expect(page).toContain("You are <b>Founder</b>, with the role <b>owner</b>");
     expect((await board.people()).find(({ name }) => name === "Founder")?.role).toBe("owner");
+  });
+
+  it("says what to set where passkeys do not work yet, and the door then speaks of none", async () => {
+    const { visitor } = await somebody("owner");
+    const unset = { ...bindings, ADMIN_HOSTS: "localhost" };
+    const at = (path: string) =>
+      worker.fetch(
+        new Request(ORIGIN + path, { headers: { cookie: visitor.cookie } }),
+        unset,
+        createExecutionContext(),
+      );
+    const account = (await (await at("/admin/account")).text()).split("<script")[0] ?? "";
+    expect(account).toContain("its name belongs into <code>ADMIN_HOSTS</code>");
+    expect(account).not.toContain("Add a passkey");
+    expect((await (await at("/admin/sign-in")).text()).split("<script")[0]).not.toContain("Sign in with a passkey");
   });
 
   it("ends one session, or all others", async () => {

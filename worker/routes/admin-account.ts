@@ -44,6 +44,7 @@ function accountModel(c: AppContext, { holder, person, logins }: AccountView): O
     role: holder.role,
     isPerson: person !== null,
     passkeys: (person?.passkeys ?? []).map(({ id, name, createdAt, usedAt }) => ({ id, name, createdAt, usedAt })),
+    passkeysWork: partyOf(c) !== null,
     canAddPasskey: partyOf(c) !== null && (person?.passkeys.length ?? 0) < PASSKEYS_MAX,
     passkeysAt: passkeysAt(c),
     logins: logins.map(({ id, hash, device, door, createdAt, seenAt }) => ({

@@ -71,10 +71,11 @@ export function mount(app: Hono<AppEnv>, routes: readonly Route[]): void {
   app.use("/api/v2/*", cors({ origin: "*", allowMethods: ["GET", "HEAD", "POST", "DELETE"], maxAge: 86_400 }));
   for (const route of routes) app.on(route.method, pathsOf(route), (c) => answer(c, route));
   for (const path of new Set(routes.flatMap(pathsOf))) {
-    const allow = routes
-      .filter((route) => pathsOf(route).includes(path))
-      .flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+    const here = routes.filter((route) => pathsOf(route).includes(path));
     app.all(path, (c) => {
+      const offered = here.filter((route) => route.isOffered?.(c.env) !== false);
+      if (offered.length === 0) return refuseNothing(c);
+      const allow = offered.flatMap(({ method }) => (method === "GET" ? ["GET", "HEAD"] : [method]));
       c.header("allow", allow.join(", "));
       return refuse(c, "method_not_allowed", `This address answers to ${allow.join(", ")}.`);
     });
@@ -85,8 +86,12 @@ function pathsOf({ path, isSpoken }: Route): string[] {
   return isSpoken === true ? [...inEveryLanguage(path)] : [path];
 }
 
+function refuseNothing(c: AppContext): Response {
+  return refuse(c, "not_found", "There is nothing at this address.");
+}
+
 async function answer(c: AppContext, route: Route): Promise<Response> {
-  if (route.isOffered?.(c.env) === false) return refuse(c, "not_found", "There is nothing at this address.");
+  if (route.isOffered?.(c.env) === false) return refuseNothing(c);
   const admitted = await guard(c, route);
   if (!admitted.ok) return admitted.failure;
   const body = await readBody(c.req.raw, route.bodyMaxBytes ?? 0);

@@ -28,10 +28,8 @@ function claim({ values, faults }: AccountModel): Html {
 <p class="actions"><button class="primary">Make it my account</button></p></form></section>`;
 }
 
-function passkeys(
-  { passkeys: held, canAddPasskey, passkeysAt, values, faults }: AccountModel,
-  frame: AdminFrame,
-): Html {
+function passkeys(model: AccountModel, frame: AdminFrame): Html {
+  const { passkeys: held, canAddPasskey, passkeysAt, passkeysWork, values, faults } = model;
   const list = table({
     caption: "Your passkeys",
     head: ["Passkey", "Added", "Last used", "Change"],
@@ -48,6 +46,7 @@ ${
     passkeysAt !== null &&
     markup`<p class="soft">Passkeys need a name: <a href="${passkeysAt}/admin/sign-in">open this page as ${hostOf(passkeysAt)}</a>, and add one there.</p>`
   }
+${!passkeysWork && passkeysAt === null && markup`<p class="soft">Passkeys are not set up for this address: its name belongs into <code>ADMIN_HOSTS</code> of <code>wrangler.toml</code>.</p>`}
 <p class="soft">Lost one? Whoever holds the operator’s key lets you in again: <code>npm run -s admin-link -- --as NAME</code>. Then remove it here.</p>${faultOf(faults, "passkey", "fault-passkey")}`;
 }
 

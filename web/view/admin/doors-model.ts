@@ -61,6 +61,8 @@ export interface AccountModel {
   readonly isPerson: boolean;
   readonly passkeys: readonly PasskeyModel[];
   readonly canAddPasskey: boolean;
+  /** Whether they work at this address. */
+  readonly passkeysWork: boolean;
   readonly passkeysAt: string | null;
   readonly logins: readonly LoginModel[];
   readonly values: Readonly<Partial<Record<"name", string>>>;
