@@ -32,6 +32,9 @@ export interface ApiError {
     readonly expected?: number;
     /** `version_unsupported`: the versions served, oldest and newest. */
     readonly versions?: readonly [number, number];
+    /** `conflict` of two people who write at once: what stands there now, and what was sent. Neither is lost. */
+    readonly held?: unknown;
+    readonly sent?: unknown;
   };
   /** The edge's clock, so that a peer with a wrong one can mend itself. */
   readonly serverTime: number;

@@ -120,6 +120,8 @@ export interface PageIncident {
   readonly components: readonly string[];
   /** Newest first, never empty. */
   readonly updates: readonly PageUpdate[];
+  /** By when people said that they would say more. In the log alone; absent if nobody did, and in what an earlier version made. */
+  readonly nextUpdateBy?: Millis;
 }
 
 /** A maintenance as visitors may see it. */
@@ -198,6 +200,8 @@ export interface PageLog {
   readonly version: number;
   readonly incidents: readonly PageIncident[];
   readonly maintenances: readonly PageMaintenance[];
+  /** Incidents that are part of others now, by their old ids. Absent: none is. */
+  readonly merged?: Readonly<Record<string, string>>;
   /** How many maintenances were announced as early as the page promises. Absent in what an earlier version wrote. */
   readonly notice?: PageNotice;
 }

@@ -41,6 +41,15 @@ export function indicatorOf(status: ComponentStatus): Indicator {
   return INDICATOR_OF[status];
 }
 
+export function isIndicatorWorse(a: Indicator, b: Indicator): boolean {
+  return INDICATORS.indexOf(a) > INDICATORS.indexOf(b);
+}
+
+/** What an incident means to visitors by what is said of the components that it touches: the heaviest counts. */
+export function impactOf(said: readonly ComponentStatus[]): Indicator {
+  return INDICATORS[Math.max(0, ...said.map((status) => INDICATORS.indexOf(INDICATOR_OF[status])))] ?? "none";
+}
+
 const IMPACT_STATUS = {
   none: "operational",
   maintenance: "under_maintenance",

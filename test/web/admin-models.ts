@@ -97,6 +97,8 @@ export function service(name: string, fields: Partial<ServiceModel> = {}): Servi
 
 export const HOME: AdminHomeModel = {
   plans: [],
+  incidents: [],
+  uncovered: [],
   clusters: [
     cluster(),
     cluster({ name: "us-2", state: "silent", heardAt: NOW - 12 * MINUTE, skewMs: -2_300, sources: [] }),
@@ -142,6 +144,8 @@ export const HOME: AdminHomeModel = {
 
 export const EMPTY_HOME: AdminHomeModel = {
   plans: [],
+  incidents: [],
+  uncovered: [],
   clusters: [],
   pendingKeys: [],
   maintenances: [],

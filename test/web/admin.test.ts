@@ -348,6 +348,8 @@ describe("hostile text", () => {
       renderAdminHome(
         {
           plans: [{ id: EVIL, name: EVIL, startsAt: NOW }],
+          incidents: [],
+          uncovered: [{ name: EVIL, status: "major_outage" }],
           clusters: [wildCluster],
           pendingKeys: [{ cluster: EVIL, keyId: EVIL, fingerprint: EVIL, requestedAt: NOW }],
           maintenances: [wild],

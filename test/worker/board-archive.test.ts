@@ -227,7 +227,7 @@ it("a Cluster of the release before, which answers the cron nothing, leaves what
 it("an operator's page is made of what a Board of the release before says", async () => {
   const view = await board.operatorView();
   const { archive: _archive, ...before } = { ...view, tells: view.tells.map(({ reports: _reports, ...told }) => told) };
-  const model = homeModel(before as unknown as OperatorView, Date.now());
+  const model = homeModel(before as unknown as OperatorView, new Map(), Date.now());
   const services = (name: string) => view.tells.find(({ cluster }) => cluster === name)?.services.length ?? 0;
   expect(model.archive).toBeNull();
   expect(model.clusters.find(({ name }) => name === "before-1")?.services).toBe(services("before-1"));

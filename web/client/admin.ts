@@ -4,10 +4,12 @@
  */
 import { length } from "../view/english.ts";
 import { consequenceRegion } from "../view/admin/consequence.ts";
+import { duesRegion } from "../view/admin/dues.ts";
 import { maintenanceRegions } from "../view/admin/live.ts";
-import type { AdminLiveFrame, TargetModel } from "../view/admin/model.ts";
+import type { AdminLiveFrame, DueModel, TargetModel } from "../view/admin/model.ts";
 import { watchOrder } from "./admin-order.ts";
 import { watchPreview } from "./admin-preview.ts";
+import { isTyped, watchIncidentForm } from "./incident.ts";
 import { inert, patch } from "./patch.ts";
 import { say } from "./say.ts";
 import "./passkey.ts";
@@ -29,14 +31,19 @@ function start(): void {
   watchForm();
   watchPreview();
   watchOrder();
+  watchIncidentForm();
   setInterval(countAges, 1_000);
-  const isHome = location.pathname === "/admin";
-  if (!isHome && shownId() === undefined) return;
   // What happened between the Worker's rendering and now was sent before anybody listened.
   const live = openSocket("/admin/live", take, () => void refresh());
   setInterval(() => {
     if (!live.isOpen() && !document.hidden) void refresh();
   }, POLL_MS);
+}
+
+/** Pages that show what happens; others hear of updates that are due, and nothing else. */
+function isLive(): boolean {
+  // What a refused form answers has an address that cannot be asked for, and shows what was typed.
+  return /^\/admin(\/incidents(\/(?!new$)[^/]+)?)?$/.test(location.pathname) || shownId() !== undefined;
 }
 
 function countAges(): void {
@@ -46,7 +53,7 @@ function countAges(): void {
 }
 
 function take(frame: AdminLiveFrame): void {
-  if (frame.type !== "maintenance") return;
+  if (frame.type === "incidents") return takeIncidents(frame.dues);
   frames++;
   if (shownId() === undefined) void refresh();
   if (shownId() !== frame.maintenance.id) return;
@@ -56,8 +63,15 @@ function take(frame: AdminLiveFrame): void {
   if (after !== before) say(`${frame.maintenance.name}: ${after}`);
 }
 
+function takeIncidents(dues: readonly DueModel[]): void {
+  frames++;
+  patch({ dues: duesRegion(dues, { now: now(), timeZone }) });
+  void refresh();
+}
+
 /** The page as the Worker renders it now, unless somebody is at work in it. */
 async function refresh(): Promise<void> {
+  if (!isLive() || isTyped()) return;
   const framesBefore = frames;
   try {
     const answer = await fetch(location.href, { cache: "no-store" });

@@ -16,9 +16,10 @@ import { fill, filled } from "./words/fill.ts";
 /** Characters of an update that a search engine or a card shows of a document. */
 export const DESCRIPTION_CHARS = 200;
 
-/** Null if there is no such incident. */
-export function renderIncident(view: FrameView, id: string): string | null {
+/** Null if there is no such incident. One that is part of another now is that one. */
+export function renderIncident(view: FrameView, asked: string): string | null {
   const { log, snapshot, locale } = view;
+  const id = leadsTo(asked, log.merged);
   const incident = log.incidents.find((one) => one.id === id);
   if (incident === undefined) return null;
   const { name, status, impact, components, updates } = incident;
@@ -34,12 +35,19 @@ export function renderIncident(view: FrameView, id: string): string | null {
   });
 }
 
-function moments({ startedAt, resolvedAt }: PageIncident, { now, locale }: FrameView): Html {
+function leadsTo(id: string, merged: FrameView["log"]["merged"] = {}): string {
+  return Object.hasOwn(merged, id) ? (merged[id] ?? id) : id;
+}
+
+function moments({ startedAt, resolvedAt, nextUpdateBy }: PageIncident, { now, locale }: FrameView): Html {
   const { pages } = locale.words;
   const lasted = length((resolvedAt ?? now) - startedAt, locale);
   const end =
     resolvedAt === null
       ? fact(pages.stillOpen, fill(pages.after, { length: lasted }))
       : fact(pages.stage.resolved, filled(pages.resolvedAt, { at: momentTag(resolvedAt, locale), length: lasted }));
-  return markup`${fact(pages.began, momentTag(startedAt, locale))}${end}`;
+  // One that is past is no promise any more, however old the copy of this page is.
+  const next =
+    nextUpdateBy !== undefined && now < nextUpdateBy && fact(pages.nextUpdateBy, momentTag(nextUpdateBy, locale));
+  return markup`${fact(pages.began, momentTag(startedAt, locale))}${end}${next}`;
 }

@@ -18,7 +18,7 @@ const TEXT_MAX = 500_000;
 /** Unresolved incidents, or maintenances to come: what is not over is never forgotten, so it has a bound. */
 export const OPEN_MAX = 100;
 /** What is said to be so now may have been typed by a clock that is ahead. */
-const AHEAD_MS = MINUTE;
+export const AHEAD_MS = MINUTE;
 
 /** Why something cannot be announced; `which` names what it is about. */
 export interface AnnounceRefusal {
@@ -33,8 +33,13 @@ export interface AnnounceRefusal {
     | "order"
     | "busy"
     | "notice"
-    | "rule";
+    | "rule"
+    | "stale"
+    | "last_update"
+    | "too_old";
   readonly which: string;
+  /** `stale`: what stands there now, which whoever asked had not seen. */
+  readonly current?: Incident;
 }
 
 export type Announcing<T> = Result<T, AnnounceRefusal>;
@@ -47,16 +52,29 @@ export interface UpdateRequest<Status> {
   readonly at?: Millis | undefined;
 }
 
-export interface IncidentUpdateRequest extends UpdateRequest<IncidentStatus> {
+/** The `writtenAt` that whoever asks has seen: another one by now refuses. Absent asks for no such care. */
+export interface Guarded {
+  readonly revision?: Millis | undefined;
+}
+
+export interface IncidentUpdateRequest extends UpdateRequest<IncidentStatus>, Guarded {
   /** By id, name, or "group / name". */
   readonly components: readonly { readonly component: string; readonly status: ComponentStatus }[];
   readonly name?: string | undefined;
   /** Null: computed from then on. */
   readonly impact?: Indicator | null | undefined;
+  /** Why `impact` is what somebody says, and not what it is computed to be. */
+  readonly impactReason?: string | undefined;
+  /** `Update.key`. */
+  readonly key?: string | undefined;
+  /** When whoever says it wants to be reminded to say more; the Board keeps it. */
+  readonly remind?: { readonly at: Millis; readonly isPublic: boolean } | undefined;
 }
 
 export interface IncidentRequest extends IncidentUpdateRequest {
   readonly name: string;
+  /** Of one that is over already: when it was, and what is said of that. */
+  readonly end?: { readonly at: Millis; readonly body: string } | undefined;
 }
 
 /** What a Board knows when somebody announces something. */
@@ -87,11 +105,11 @@ export function componentsNamed(
   return success(found);
 }
 
-/** @param made ids for the incident and its update, and who opens it */
+/** @param made ids for the incident and its updates, and who opens it */
 export function openIncident(
   request: IncidentRequest,
   facts: AnnounceFacts,
-  made: { readonly id: string; readonly update: string; readonly by: string },
+  made: { readonly id: string; readonly update: string; readonly end: string; readonly by: string },
   now: Millis,
 ): Announcing<Incident> {
   const startedAt = request.at ?? now;
@@ -103,16 +121,22 @@ export function openIncident(
     createdAt: now,
     updatedAt: now,
     startedAt,
-    writtenAt: now,
+    // One less than the first that is said of it.
+    writtenAt: now - 1,
     updates: [],
   };
-  return withIncidentUpdate(
+  const opened = withIncidentUpdate(
     empty,
-    { status: "investigating", ...defined(request) },
+    { status: "investigating", ...defined({ ...request, revision: undefined }) },
     facts,
     { id: made.update, by },
     now,
   );
+  const { end } = request;
+  if (!opened.ok || end === undefined) return opened;
+  if (end.at < startedAt) return failure({ code: "order", which: "it ends before it begins" });
+  const over = { status: "resolved", body: end.body, at: end.at, components: [] } as const;
+  return withIncidentUpdate(opened.value, over, facts, { id: made.end, by }, now);
 }
 
 /** An incident with one more update. Its id and who writes it come from outside, as `now` does. */
@@ -123,6 +147,8 @@ export function withIncidentUpdate(
   made: Pick<IncidentUpdate, "id" | "by">,
   now: Millis,
 ): Announcing<Incident> {
+  const stale = staleness(incident, request);
+  if (stale !== null) return failure(stale);
   const displayAt = request.at ?? now;
   if (displayAt > now + AHEAD_MS) return failure({ code: "in_future", which: "at" });
   const named = componentsNamed(
@@ -134,18 +160,40 @@ export function withIncidentUpdate(
   const isEnd = status === "resolved" && isUnresolved(incident) && request.components.length === 0;
   const affected = isEnd ? asSeen(incident, facts, now) : affectedBy(incident, request, named.value, facts, now);
   const { id, by } = made;
-  const update = { id, status, body: request.body, createdAt: now, updatedAt: now, displayAt, affected, by };
+  const said = { id, status, body: request.body, createdAt: now, updatedAt: now, displayAt, affected, by };
+  const update = request.key === undefined ? said : { ...said, key: request.key };
   const changed: Incident = {
-    ...incident,
+    ...withImpact(incident, request),
     name: request.name ?? incident.name,
-    impact: request.impact === undefined ? incident.impact : request.impact,
     startedAt: Math.min(incident.startedAt, displayAt),
     updatedAt: now,
-    writtenAt: now,
-    // A stable sort: of one moment the one that was written later says what is.
-    updates: [...incident.updates, update].toSorted((a, b) => a.displayAt - b.displayAt),
+    writtenAt: nextRevision(incident, now),
+    updates: inOrder([...incident.updates, update]),
   };
   return isTooLong(changed) ? failure({ code: "too_long", which: incident.id }) : success(changed);
+}
+
+/** A stable sort: of one moment the one that was written later says what is. */
+export function inOrder<One extends { readonly displayAt: Millis }>(updates: readonly One[]): readonly One[] {
+  return updates.toSorted((a, b) => a.displayAt - b.displayAt);
+}
+
+/** Why what somebody wants is refused who has not seen what stands there now; null if they have. */
+export function staleness(current: Incident, { revision }: Guarded): AnnounceRefusal | null {
+  if (revision === undefined || revision === current.writtenAt) return null;
+  return { code: "stale", which: current.id, current };
+}
+
+/** Later than the one before whatever the clock does. */
+export function nextRevision({ writtenAt }: Pick<Incident, "writtenAt">, now: Millis): Millis {
+  return Math.max(now, writtenAt + 1);
+}
+
+/** The reason goes with the impact that it was given for. */
+function withImpact(incident: Incident, { impact, impactReason }: IncidentUpdateRequest): Incident {
+  if (impact === undefined) return incident;
+  const { impactReason: _, ...rest } = incident;
+  return { ...rest, impact, ...(impact !== null && impactReason !== undefined && { impactReason }) };
 }
 
 /** Whether it has grown too long to be kept. */

@@ -145,8 +145,10 @@ function publicMaintenance(
 }
 
 /** Another whenever people announce something or change what they announced. */
-export function announcedMark({ incidents = [], announcements = [], maintenances }: Facts): string {
+export function announcedMark(facts: Facts & { readonly promises?: ReadonlyMap<string, Millis> }): string {
+  const { incidents = [], announcements = [], maintenances, promises = new Map() } = facts;
   const leased = maintenances.map(({ updates = [], sequence = 0 }) => [updates.length, sequence]);
   const moments = [...incidents, ...announcements].map(({ id, writtenAt }) => [id, writtenAt]);
-  return shortHash(JSON.stringify([moments, leased]));
+  const said = [moments, leased, ...(promises.size > 0 ? [[...promises]] : [])];
+  return shortHash(JSON.stringify(said));
 }

@@ -4,7 +4,7 @@
  */
 import type { AffectedComponent, IncidentStatus, PageUpdate } from "../../protocol/page.ts";
 import type { ComponentStatus, Indicator } from "../../protocol/status.ts";
-import { INDICATORS, indicatorOf, worse } from "../../protocol/status.ts";
+import { impactOf, worse } from "../../protocol/status.ts";
 import { DAY } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 
@@ -12,6 +12,8 @@ import type { Millis } from "../../protocol/time.ts";
 export interface Update<Status> extends PageUpdate<Status> {
   /** For operators only. */
   readonly by: string;
+  /** The number of the form that said it: sent twice, it says it once. Absent without one, and in what an earlier version wrote. */
+  readonly key?: string;
 }
 
 export type IncidentUpdate = Update<IncidentStatus>;
@@ -24,10 +26,31 @@ export interface Incident {
   readonly createdAt: Millis;
   readonly updatedAt: Millis;
   readonly startedAt: Millis;
-  /** When it was written down here last; the archive's revision. `updatedAt` may be from another page. */
+  /**
+   * When it was written down here last, and never twice the same: the archive's revision, and what two operators who
+   * write at once are told apart by. `updatedAt` may be from another page.
+   */
   readonly writtenAt: Millis;
   /** Oldest first by `displayAt`, never empty. */
   readonly updates: readonly IncidentUpdate[];
+  /** Why `impact` was set by hand: for operators. Absent where it was not, and in what an earlier version wrote. */
+  readonly impactReason?: string;
+  /** A postmortem that is being written: for operators until it is published, which makes an update of it. */
+  readonly postmortem?: PostmortemDraft;
+}
+
+interface PostmortemDraft {
+  /** Markdown. */
+  readonly body: string;
+  readonly by: string;
+  readonly at: Millis;
+}
+
+/** An incident that is part of another now: its address leads there. */
+export interface MergedIncident {
+  readonly id: string;
+  readonly into: string;
+  readonly at: Millis;
 }
 
 /** Kept by a Board; the archive has them all. */
@@ -56,10 +79,9 @@ function isOver(status: IncidentStatus): boolean {
 /** The heaviest that was said of a component while it lasted: it does not become harmless by being resolved. */
 export function incidentImpact({ impact, updates }: Pick<Incident, "impact" | "updates">): Indicator {
   if (impact !== null) return impact;
-  const said = updates
-    .filter(({ status }) => !isOver(status))
-    .flatMap(({ affected }) => affected.map(({ to }) => INDICATORS.indexOf(indicatorOf(to))));
-  return INDICATORS[Math.max(0, ...said)] ?? "none";
+  return impactOf(
+    updates.filter(({ status }) => !isOver(status)).flatMap(({ affected }) => affected.map(({ to }) => to)),
+  );
 }
 
 /** When it was said to be over, as long as nobody said anything else since. */

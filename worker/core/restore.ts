@@ -6,7 +6,7 @@ import type { Millis } from "../../protocol/time.ts";
 import type { ClusterIdentity, Component, LaterFields, StatusChange } from "./component.ts";
 import { LATER_FIELDS } from "./component.ts";
 import { HISTORY_MS } from "./history.ts";
-import type { Incident } from "./incident.ts";
+import type { Incident, MergedIncident } from "./incident.ts";
 import type { Announcement, Maintenance } from "./maintenance.ts";
 import type { PageSettings } from "./snapshot.ts";
 
@@ -37,8 +37,12 @@ export interface Restored {
   readonly unsure: readonly { readonly act: "set" | "release"; readonly maintenance: Maintenance }[];
   readonly announcements: readonly Announcement[];
   readonly incidents: readonly Incident[];
+  readonly merged: readonly MergedIncident[];
   readonly clusters: readonly ClusterIdentity[];
 }
+
+/** An incident as the archive has it: one that was deleted, or is part of another now, stays there and says so. */
+type ArchivedIncident = Incident & { readonly removedAt?: Millis; readonly mergedInto?: string };
 
 export function restored(documents: readonly Archived[], held: Held, now: Millis): Restored {
   // Written by this page's own archive, each kind from one type.
@@ -48,6 +52,7 @@ export function restored(documents: readonly Archived[], held: Held, now: Millis
   const published = of<Component & { readonly removedAt?: Millis }>("component").filter(
     ({ id, removedAt }) => removedAt === undefined && !held.components.some((known) => known.id === id),
   );
+  const archived = of<ArchivedIncident>("incident").filter(({ id }) => !held.incidents.has(id));
   const maintenances = of<Maintenance>("maintenance").filter(
     ({ id, endsAt, endedAt }) => !held.maintenances.has(id) && (endedAt ?? endsAt) > now - HISTORY_MS,
   );
@@ -62,7 +67,10 @@ export function restored(documents: readonly Archived[], held: Held, now: Millis
     }),
     maintenances,
     announcements: of<Announcement>("announcement").filter(({ id }) => !held.announcements.has(id)),
-    incidents: of<Incident>("incident").filter(({ id }) => !held.incidents.has(id)),
+    incidents: archived.filter(({ removedAt, mergedInto }) => removedAt === undefined && mergedInto === undefined),
+    merged: archived.flatMap(({ id, mergedInto, writtenAt }) =>
+      mergedInto === undefined ? [] : [{ id, into: mergedInto, at: writtenAt }],
+    ),
     unsure: maintenances.flatMap((maintenance) => unsure(maintenance, now)),
     clusters: of<ClusterIdentity>("cluster")
       .filter(({ cluster }) => !held.clusters.has(cluster))

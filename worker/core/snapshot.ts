@@ -10,6 +10,7 @@ import type {
   OutsideLook,
   PageChange,
   PageComponent,
+  PageIncident,
   PageLog,
   PageMaintenance,
   PageNotice,
@@ -44,6 +45,7 @@ import type { DraftRule } from "./draft.ts";
 import type { FrozenDays } from "./freeze.ts";
 import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
+import type { MergedIncident } from "./incident.ts";
 import { newestFirst, shownIncidents } from "./incident.ts";
 import { NOTICE_DAYS, noticeShare } from "./plan.ts";
 import { inPageOrder } from "./order.ts";
@@ -83,6 +85,10 @@ export interface PageFacts extends Evidence {
   /** Past days as they were frozen; absent if none is. */
   readonly frozen?: FrozenDays;
   readonly archive: ArchiveState;
+  /** Incidents that are part of others now. Absent: none. */
+  readonly merged?: readonly MergedIncident[];
+  /** By when visitors are promised more of an incident. Absent: nothing is promised. */
+  readonly promises?: ReadonlyMap<string, Millis>;
   /** What its charts show; open pages hear of them with the whole page only. */
   readonly metrics?: readonly PageMetric[];
 }
@@ -151,14 +157,16 @@ const LOG_MAX = 500;
 /** All that people announced, as far back as the Board keeps it. */
 export function publicLog(held: PageFacts, now: Millis): PageLog {
   const facts = publicFacts(held);
+  const { merged = [], promises } = facts;
   return {
     version: facts.version,
     incidents: newestFirst(facts.incidents ?? [])
       .slice(0, LOG_MAX)
-      .map((incident) => publicIncident(incident, facts.components)),
+      .map((incident) => withPromise(publicIncident(incident, facts.components), promises)),
     maintenances: publicMaintenances(facts, now)
       .toSorted((a, b) => b.startsAt - a.startsAt)
       .slice(0, LOG_MAX),
+    ...(merged.length > 0 && { merged: Object.fromEntries(merged.map(({ id, into }) => [id, into])) }),
     notice: publicNotice(facts, now),
   };
 }
@@ -168,6 +176,12 @@ function publicNotice({ page, announcements = [], maintenances, components }: Pa
   const alone = maintenances.filter(({ announcement }) => announcement === undefined);
   const seen = [...announcements, ...alone].filter((one) => isShown(one, components));
   return { days: page.noticeDays ?? NOTICE_DAYS, shares: [90, 365].map((days) => noticeShare(seen, days, now)) };
+}
+
+/** In the log alone: the first view has no room for it. */
+function withPromise(incident: PageIncident, promises: PageFacts["promises"]): PageIncident {
+  const nextUpdateBy = promises?.get(incident.id);
+  return nextUpdateBy === undefined ? incident : { ...incident, nextUpdateBy };
 }
 
 function frozenMark({ frozen }: PageFacts): Pick<PageSnapshot, "frozen"> {

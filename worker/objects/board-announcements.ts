@@ -1,18 +1,12 @@
 /**
- * What people announce: incidents, and maintenances with or without a lease. It stands here before anybody hears of it,
- * so that it works while Postgres is down.
+ * What people announce: incidents, which have a file of their own, and maintenances with or without a lease. It stands
+ * here before anybody hears of it, so that it works while Postgres is down.
  */
 import type { MaintenanceStatus } from "../../protocol/page.ts";
 import { failure, success } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
-import type {
-  AnnounceFacts,
-  Announcing,
-  IncidentRequest,
-  IncidentUpdateRequest,
-  UpdateRequest,
-} from "../core/announce.ts";
-import { componentsNamed, OPEN_MAX, openIncident, withIncidentUpdate } from "../core/announce.ts";
+import type { Announcing, UpdateRequest } from "../core/announce.ts";
+import { componentsNamed, OPEN_MAX } from "../core/announce.ts";
 import type { AnnouncementChange, AnnouncementRequest, LeaseRequest } from "../core/announce-maintenance.ts";
 import {
   announceMaintenance,
@@ -21,20 +15,20 @@ import {
   withMaintenanceUpdate,
 } from "../core/announce-maintenance.ts";
 import type { Incident } from "../core/incident.ts";
-import { isUnresolved, kept } from "../core/incident.ts";
+import { kept } from "../core/incident.ts";
 import type { Announced, Announcement, Maintenance } from "../core/maintenance.ts";
 import { maintenanceStatus } from "../core/maintenance.ts";
 import { moveFault } from "../core/plan.ts";
 import type { Restored } from "../core/restore.ts";
 import type { BoardBooks } from "./board-books.ts";
+import type { BoardIncidents, IncidentAct } from "./board-incidents.ts";
 import type { BoardMaintenance } from "./board-maintenance.ts";
 import type { BoardMemory } from "./board-memory.ts";
 import { freshId } from "./crypto.ts";
 
 /** One thing that somebody announces; `kind` is how the audit names it. */
 export type AnnounceAct =
-  | { readonly kind: "incident.open"; readonly request: IncidentRequest }
-  | { readonly kind: "incident.update"; readonly id: string; readonly request: IncidentUpdateRequest }
+  | IncidentAct
   | {
       readonly kind: "maintenance.announce";
       readonly request: AnnouncementRequest;
@@ -56,24 +50,23 @@ export class BoardAnnouncements {
   readonly #memory: BoardMemory;
   readonly #books: BoardBooks;
   readonly #maintenance: BoardMaintenance;
+  readonly #incidents: BoardIncidents;
 
   constructor(held: {
     readonly memory: BoardMemory;
     readonly books: BoardBooks;
     readonly maintenance: BoardMaintenance;
+    readonly incidents: BoardIncidents;
   }) {
     this.#memory = held.memory;
     this.#books = held.books;
     this.#maintenance = held.maintenance;
+    this.#incidents = held.incidents;
   }
 
   run(act: AnnounceAct, by: string): Announcing<Announces> {
     const now = Date.now();
     switch (act.kind) {
-      case "incident.open":
-        return this.open(act.request, by, now);
-      case "incident.update":
-        return this.#update(act.id, act.request, by, now);
       case "maintenance.announce":
         return this.#announce(act.request, act.lease, by, now);
       case "maintenance.cancel":
@@ -84,26 +77,9 @@ export class BoardAnnouncements {
         const update = { id: freshId(), by };
         return this.#change(act, by, now, (one) => withMaintenanceUpdate(one, act.request, update, now));
       }
+      default:
+        return this.#incidents.run(act, by, now);
     }
-  }
-
-  // ── incidents ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Opens an incident. */
-  open(request: IncidentRequest, by: string, now: Millis): Announcing<Incident> {
-    if (this.#memory.all("incident").filter(isUnresolved).length >= OPEN_MAX)
-      return failure({ code: "too_many", which: "unresolved incidents" });
-    const opened = openIncident(request, this.#facts(now), { id: freshId(), update: freshId(), by }, now);
-    if (opened.ok) this.#keepIncident(opened.value, "incident.open", by, now);
-    return opened;
-  }
-
-  #update(id: string, request: IncidentUpdateRequest, by: string, now: Millis): Announcing<Incident> {
-    const incident = this.#memory.get("incident", id);
-    if (incident === null) return failure({ code: "unknown", which: id });
-    const changed = withIncidentUpdate(incident, request, this.#facts(now), { id: freshId(), by }, now);
-    if (changed.ok) this.#keepIncident(changed.value, "incident.update", by, now);
-    return changed;
   }
 
   // ── maintenances ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,25 +141,10 @@ export class BoardAnnouncements {
   // ── memory ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes in what came back from the archive. Within a change. */
-  restore({ announcements, incidents }: Pick<Restored, "announcements" | "incidents">, now: Millis): void {
-    for (const announcement of announcements) this.#memory.put("announcement", announcement.id, announcement);
-    for (const incident of incidents) this.#memory.put("incident", incident.id, incident);
+  restore(back: Pick<Restored, "announcements" | "incidents"> & Partial<Pick<Restored, "merged">>, now: Millis): void {
+    for (const announcement of back.announcements) this.#memory.put("announcement", announcement.id, announcement);
+    this.#incidents.restore(back);
     this.#forget(now);
-  }
-
-  #facts(now: Millis): AnnounceFacts {
-    const facts = this.#books.facts(now);
-    return { components: facts.components, evidence: facts };
-  }
-
-  #keepIncident(incident: Incident, act: string, by: string, now: Millis): void {
-    this.#books.change(now, null, () => {
-      this.#books.mark();
-      this.#memory.put("incident", incident.id, incident);
-      this.#memory.queue({ kind: "incident", key: incident.id, revision: now, at: now, body: { ...incident } });
-      this.#memory.audit(act, incident.id, by, now);
-      this.#forget(now);
-    });
   }
 
   keepAnnouncement(announcement: Announcement, act: string, by: string, now: Millis): void {
@@ -199,9 +160,6 @@ export class BoardAnnouncements {
 
   /** The oldest of what is over goes; the archive has it. */
   #forget(now: Millis): void {
-    const incidents = this.#memory.all("incident");
-    const keptIncidents = new Set<Incident>(kept(incidents, isUnresolved, ({ startedAt }) => startedAt));
-    for (const one of incidents) if (!keptIncidents.has(one)) this.#memory.remove("incident", one.id);
     const announcements = this.#memory.all("announcement");
     const isOpen = (one: Announcement): boolean => maintenanceStatus(one, now) !== "completed";
     const keptAnnouncements = new Set<Announcement>(kept(announcements, isOpen, ({ startsAt }) => startsAt));

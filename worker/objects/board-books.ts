@@ -13,6 +13,7 @@ import { judgedBy } from "../core/announced.ts";
 import type { Brand } from "../core/brand.ts";
 import type { Component, Evidence, StatusChange } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
+import { promises } from "../core/reminder.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange, publicLog, publicSnapshot } from "../core/snapshot.ts";
 import type { BoardDay } from "./board-day.ts";
@@ -150,6 +151,8 @@ export class BoardBooks {
       changes: this.#memory.changes,
       frozen: this.#uptime.frozen,
       archive: this.#archive(now),
+      merged: this.#memory.all("merged"),
+      promises: promises(this.#memory.all("reminder"), now),
     };
   }
 

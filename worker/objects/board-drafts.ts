@@ -12,8 +12,8 @@ import type { Draft, DraftDecision, DraftFacts, DraftRule, DraftView } from "../
 import { draftView, draftsAfter, draftsToForget } from "../core/draft.ts";
 import type { Incident } from "../core/incident.ts";
 import { isUnresolved } from "../core/incident.ts";
-import type { BoardAnnouncements } from "./board-announcements.ts";
 import type { BoardBooks } from "./board-books.ts";
+import type { BoardIncidents } from "./board-incidents.ts";
 import type { BoardMemory } from "./board-memory.ts";
 
 /** What a cluster's alerts are, as it told last. */
@@ -34,16 +34,12 @@ const BODY = "We are looking into it.";
 export class BoardDrafts {
   readonly #memory: BoardMemory;
   readonly #books: BoardBooks;
-  readonly #announcements: BoardAnnouncements;
+  readonly #incidents: BoardIncidents;
 
-  constructor(held: {
-    readonly memory: BoardMemory;
-    readonly books: BoardBooks;
-    readonly announcements: BoardAnnouncements;
-  }) {
+  constructor(held: { readonly memory: BoardMemory; readonly books: BoardBooks; readonly incidents: BoardIncidents }) {
     this.#memory = held.memory;
     this.#books = held.books;
-    this.#announcements = held.announcements;
+    this.#incidents = held.incidents;
   }
 
   /** Takes in how a cluster's alerts are now. */
@@ -110,7 +106,7 @@ export class BoardDrafts {
     const draft = this.#undecided(id);
     if (!draft.ok) return draft;
     const { title, components } = draft.value;
-    const opened = this.#announcements.open({ name: title, body: BODY, components, ...request }, by, now);
+    const opened = this.#incidents.open({ name: title, body: BODY, components, ...request }, by, now);
     if (opened.ok) this.#decide(draft.value, { act: "published", incident: opened.value.id, by, at: now });
     return success(opened);
   }

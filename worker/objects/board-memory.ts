@@ -17,11 +17,12 @@ import type { Backlog, ClusterIdentity, Component, StatusChange, Tell } from "..
 import { componentsByCluster } from "../core/component.ts";
 import type { DetectorBook } from "../core/detector.ts";
 import type { Draft } from "../core/draft.ts";
-import type { Incident } from "../core/incident.ts";
+import type { Incident, MergedIncident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import type { Notice } from "../core/notices.ts";
 import type { Watching } from "../core/plan-facts.ts";
 import type { Person } from "../core/people.ts";
+import type { Reminder } from "../core/reminder.ts";
 import { joinedChanges } from "../core/restore.ts";
 import type { Series } from "../core/schedule.ts";
 import type { PageSettings } from "../core/snapshot.ts";
@@ -59,6 +60,8 @@ interface Documents {
   readonly login: Login;
   readonly ticket: Ticket;
   readonly spent: { readonly challenge: string; readonly until: Millis };
+  readonly merged: MergedIncident;
+  readonly reminder: Reminder;
 }
 
 /**
@@ -111,6 +114,8 @@ const WORK: ReadonlySet<Kind> = new Set([
   "login",
   "ticket",
   "spent",
+  "merged",
+  "reminder",
 ]);
 
 /** The first version stops at a document of a kind that it does not know, and a rollback must not stop the page. */
@@ -159,6 +164,8 @@ export class BoardMemory {
     login: new Map(),
     ticket: new Map(),
     spent: new Map(),
+    merged: new Map(),
+    reminder: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
   /** The moment of the last entry of the audit. */
@@ -400,6 +407,13 @@ export class BoardMemory {
   /** How many rows of a kind wait. */
   waiting(kind: BoardRow["kind"]): number {
     return [...this.#queued.keys()].filter((name) => name.startsWith(`${kind}:`)).length;
+  }
+
+  /** Since when the newest of each key of a kind waits. */
+  waitingSince(kind: BoardRow["kind"]): ReadonlyMap<string, Millis> {
+    const prefix = `${kind}:`;
+    const mine = [...this.#queued].filter(([name]) => name.startsWith(prefix));
+    return new Map(mine.map(([name, since]) => [name.slice(prefix.length), since]));
   }
 
   /** Whether a call to a Cluster or a row for Postgres waits, or something to come back from there. */

@@ -34,7 +34,8 @@ import type { MetricsFacts } from "../core/metrics.ts";
 import type { Move } from "../core/order.ts";
 import type { PeopleRefusal, Person } from "../core/people.ts";
 import type { Policies } from "../core/policies.ts";
-import { retryDelay } from "../core/retry.ts";
+import { nextReminderAt } from "../core/reminder.ts";
+import { RETRY_MAX_MS, retryDelay } from "../core/retry.ts";
 import type { Series } from "../core/schedule.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews, isOvertaken } from "../core/tell.ts";
@@ -62,6 +63,7 @@ import type { Arrival, Secret, SessionHolder } from "./board-doors.ts";
 import { BoardDoors } from "./board-doors.ts";
 import type { Imported, ImportRefusal } from "./board-import.ts";
 import { BoardImport } from "./board-import.ts";
+import { BoardIncidents } from "./board-incidents.ts";
 import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
 import type { Views } from "./board-metrics.ts";
@@ -113,6 +115,7 @@ export class Board extends DurableObject<Env> {
   readonly #maintenance: BoardMaintenance;
   readonly #announcements: BoardAnnouncements;
   readonly #plans: BoardPlans;
+  readonly #incidents: BoardIncidents;
   readonly #drafts: BoardDrafts;
   readonly #import: BoardImport;
   readonly #config: BoardConfig;
@@ -147,8 +150,10 @@ export class Board extends DurableObject<Env> {
     this.#books = books;
     this.#components = new BoardComponents({ memory, books, tells });
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
-    this.#announcements = new BoardAnnouncements({ memory, books, maintenance: this.#maintenance });
-    this.#drafts = new BoardDrafts({ memory, books, announcements: this.#announcements });
+    const incidents = new BoardIncidents({ memory, books });
+    this.#incidents = incidents;
+    this.#announcements = new BoardAnnouncements({ memory, books, maintenance: this.#maintenance, incidents });
+    this.#drafts = new BoardDrafts({ memory, books, incidents });
     this.#config = new BoardConfig(env, { memory, tells, books, drafts: this.#drafts });
     this.#import = new BoardImport({
       memory,
@@ -313,6 +318,8 @@ export class Board extends DurableObject<Env> {
       inbox: this.#components.waiting,
       overdue: this.#plans.overdue(Date.now()),
       series: this.#memory.all("series").toSorted((a, b) => a.createdAt - b.createdAt),
+      reminders: this.#incidents.reminders,
+      unarchived: Object.fromEntries(this.#memory.waitingSince("incident")),
       archive: {
         delays: this.#books.delays(Date.now()),
         failure: this.#archive.failure,
@@ -733,6 +740,7 @@ export class Board extends DurableObject<Env> {
       this.#books.settle(Date.now());
       await this.#plans.look(Date.now());
       this.#plans.settle(Date.now());
+      this.#incidents.tellDue(Date.now());
       this.#memory.prune(Date.now() - HISTORY_MS, Date.now() - SENT_KEPT_MS);
       // Neither waits for the other: a cluster that cannot be reached must not stop the archive.
       const runs = [this.#maintenance.runErrands(), this.#archive.run(), this.#reflush.run()];
@@ -754,14 +762,20 @@ export class Board extends DurableObject<Env> {
     return { ...this.#meter.costs, judged: this.#books.judged };
   }
 
+  /** Sets the alarm if none comes soon enough; called with every push, which must not cost a row. */
   async #armIfNeeded(): Promise<void> {
     const now = Date.now();
-    const delay = this.#failures === 0 ? FLUSH_DELAY_MS : retryDelay(this.#failures, Math.random());
+    const isWell = this.#failures === 0;
+    const delay = isWell ? FLUSH_DELAY_MS : retryDelay(this.#failures, Math.random());
     const errandAt = this.#memory.hasErrands() ? now + delay : Infinity;
+    const reminderAt = nextReminderAt(this.#incidents.reminders) ?? Infinity;
     // One that is due already and is not told yet waits for nobody.
-    const at = Math.min(errandAt, Math.max(now, this.#plans.nextAt(now)));
+    const planAt = Math.max(now, Math.min(this.#plans.nextAt(now), reminderAt));
+    const at = Math.min(errandAt, planAt);
+    // After a failure the alarm that is there was jittered already, and stays.
+    const latest = Math.min(isWell ? errandAt : errandAt + RETRY_MAX_MS, planAt);
     const armed = await this.ctx.storage.getAlarm();
-    if (!Number.isFinite(at) || (armed !== null && armed <= at)) return;
+    if (!Number.isFinite(at) || (armed !== null && armed <= latest)) return;
     this.#meter.alarmSet();
     await this.ctx.storage.setAlarm(at);
   }

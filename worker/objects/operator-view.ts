@@ -1,10 +1,12 @@
 /** What the Board tells operators. */
+import type { Millis } from "../../protocol/time.ts";
 import type { Delay } from "../core/archive.ts";
 import type { Backlog, ClusterIdentity, Component, Tell } from "../core/component.ts";
 import type { DraftView } from "../core/draft.ts";
 import type { Incident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import type { Outside } from "../core/probe.ts";
+import type { Reminder } from "../core/reminder.ts";
 import type { PageSettings } from "../core/snapshot.ts";
 import type { Series } from "../core/schedule.ts";
 import type { Overdue } from "./board-plans.ts";
@@ -34,6 +36,10 @@ export interface OperatorView {
   readonly inbox?: number;
   /** What recurs. Absent in what a Board of the release before says. */
   readonly series?: readonly Series[];
+  /** Of unresolved incidents. Absent in what a Board of the release before says, as the next one. */
+  readonly reminders?: readonly Reminder[];
+  /** Since when an incident's newest state waits for Postgres, by id. */
+  readonly unarchived?: Readonly<Record<string, Millis>>;
   readonly archive: ArchiveView;
   /** What the Worker of the release before reads instead of `archive`, while a deploy goes out. */
   readonly backlog: Backlog;

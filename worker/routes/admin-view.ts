@@ -3,6 +3,7 @@ import { quantileOf } from "../../protocol/latency.ts";
 import type { LeaseResult } from "../../protocol/lease.ts";
 import type { LiveComponent } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
+import type { ComponentStatus } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { DAY, SECOND } from "../../protocol/time.ts";
 import type {
@@ -30,19 +31,28 @@ import { matrixOf } from "../core/matrix.ts";
 import { maintenanceStatus, operatorMaintenance } from "../core/maintenance.ts";
 import { detectorOf } from "../core/detector.ts";
 import { inPageOrder } from "../core/order.ts";
+import { duesOf } from "../core/reminder.ts";
 import { freshUntil, outsideP95, outsideReason, probeWords } from "../core/probe.ts";
 import { chooses, isPattern } from "../core/selector.ts";
 import { THRESHOLDS } from "../core/thresholds.ts";
 import type { OperatorView, ToldView } from "../objects/operator-view.ts";
+import { openSummaries, uncoveredOf } from "./admin-incident-model.ts";
 import { limitValues } from "./component-request.ts";
 
-export function frameOf(view: Pick<OperatorView, "page" | "inbox" | "overdue">, now: Millis): AdminFrame {
-  const { page, inbox = 0, overdue = [] } = view;
-  return { pageName: page.name, timeZone: page.timeZone, now, inbox, ...(overdue.length > 0 && { overdue }) };
+export function frameOf(
+  view: Pick<OperatorView, "page" | "inbox" | "overdue" | "reminders" | "incidents">,
+  now: Millis,
+): AdminFrame {
+  const { page, inbox = 0, overdue = [], reminders = [], incidents = [] } = view;
+  const dues = duesOf(reminders, new Map(incidents.map((one) => [one.id, one])), now);
+  return { pageName: page.name, timeZone: page.timeZone, now, inbox, dues, ...(overdue.length > 0 && { overdue }) };
 }
 
-export function homeModel(view: OperatorView, now: Millis): AdminHomeModel {
+/** @param seen what visitors see of each component now */
+export function homeModel(view: OperatorView, seen: ReadonlyMap<string, ComponentStatus>, now: Millis): AdminHomeModel {
   return {
+    incidents: openSummaries(view),
+    uncovered: uncoveredOf(view, seen).map(({ id, name }) => ({ name, status: seen.get(id) ?? "unknown" })),
     clusters: view.clusters.map((identity) => clusterModel(identity, tellOf(view, identity.cluster), now)),
     pendingKeys: view.clusters.flatMap(({ cluster, keys }) =>
       keys
@@ -64,7 +74,7 @@ function duePlans({ announcements = [] }: OperatorView, now: Millis): AdminHomeM
 }
 
 /** Those that are still to be decided. A Board of the release before has none. */
-function draftModels({ drafts = [], components }: OperatorView, now: Millis): readonly DraftModel[] {
+export function draftModels({ drafts = [], components }: OperatorView, now: Millis): readonly DraftModel[] {
   const nameOf = (id: string): string => components.find((one) => one.id === id)?.name ?? id;
   return drafts
     .filter(({ decided }) => decided === null)

@@ -32,6 +32,8 @@ import { doorRoutes } from "./admin-doors.ts";
 import { adminDetectorRoutes } from "./admin-detector.ts";
 import { peopleRoutes } from "./admin-people.ts";
 import { stepUpRoutes } from "./admin-step-up.ts";
+import { correctionRoutes } from "./admin-correction.ts";
+import { incidentRoutes, look } from "./admin-incident.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
 import { inboxRoutes } from "./admin-inbox.ts";
 import { pageSettingsRoutes } from "./admin-page-settings.ts";
@@ -47,9 +49,8 @@ const EVENTS_SHOWN = 50;
 // ── start page and clusters ─────────────────────────────────────────────────────────────────────────────────────────
 
 async function home(c: AppContext): Promise<Response> {
-  const view = await boardOf(c.env).operatorView([]);
-  const now = Date.now();
-  return adminPage(c, renderAdminHome(homeModel(view, now), frameOf(view, now)));
+  const { view, seen, now } = await look(c);
+  return adminPage(c, renderAdminHome(homeModel(view, seen, now), frameOf(view, now)));
 }
 
 async function showCluster(c: AppContext): Promise<Response> {
@@ -300,6 +301,8 @@ export const adminRoutes: readonly Route[] = [
     bodyMaxBytes: FORM_MAX,
     handle: keyAction("revokeKey"),
   },
+  ...incidentRoutes,
+  ...correctionRoutes,
   ...adminDetectorRoutes,
   {
     method: "GET",

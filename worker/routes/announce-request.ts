@@ -34,18 +34,40 @@ const SaidOf = v.strictObject({ component: ComponentRef, status: ComponentStatus
 /** What a rule would say of components. */
 export const RuleComponents = v.array(SaidOf);
 
+const Reason = v.pipe(line(500), v.trim(), v.nonEmpty("must not be empty"));
+const Key = v.pipe(v.string(), v.regex(/^[\w-]{8,64}$/, "must be 8 to 64 letters, digits, _ and -"));
+
 const saidEntries = {
   body: Body,
   status: v.optional(IncidentStatusRequest),
   impact: v.optional(v.nullable(oneOf(INDICATORS))),
+  /** For operators: why it is not what it is computed to be. */
+  impactReason: v.optional(Reason),
+  /** The number of whatever sends it: sent twice, it is said once. */
+  key: v.optional(Key),
   /** What is said of each component that it touches. */
   components: v.optional(listed(SaidOf, AFFECTED_MAX), []),
   /** When it was so, if not now. */
   at: v.optional(MomentRequest),
 };
 
+/** `Guarded.revision`. */
+const Revision = v.pipe(v.number(), v.integer(), v.minValue(0));
+
 export const IncidentSchema = v.strictObject({ name: Name, ...saidEntries });
-export const IncidentUpdateSchema = v.strictObject({ name: v.optional(Name), ...saidEntries });
+export const IncidentUpdateSchema = v.strictObject({
+  name: v.optional(Name),
+  ...saidEntries,
+  revision: v.optional(Revision),
+});
+
+export const GuardedSchema = v.strictObject({ revision: v.optional(Revision) });
+export const CorrectionSchema = v.strictObject({
+  body: v.optional(Body),
+  at: v.optional(MomentRequest),
+  revision: v.optional(Revision),
+});
+export const MergeSchema = v.strictObject({ into: ComponentRef, revision: v.optional(Revision) });
 
 /** What is said in place of what a draft says. */
 export const DraftPublishSchema = v.strictObject({
@@ -66,7 +88,7 @@ const Lease = v.pipe(
       v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(LEASE_REPLICAS_MAX))),
       null,
     ),
-    reason: v.pipe(line(500), v.trim(), v.nonEmpty("must not be empty")),
+    reason: Reason,
   }),
   v.check(({ mode, replicas }) => (mode === "scale") === (replicas !== null), "replicas belong to mode scale"),
   v.transform(({ service, ...rest }) => ({ ...rest, ...splitService(service) })),

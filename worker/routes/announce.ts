@@ -4,18 +4,21 @@ import type { Millis } from "../../protocol/time.ts";
 import type { AnnounceRefusal } from "../core/announce.ts";
 import { isShown, publicIncident } from "../core/announced.ts";
 import type { Incident } from "../core/incident.ts";
-import { newestFirst } from "../core/incident.ts";
+import { incidentImpact, incidentStatus, newestFirst } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import { maintenanceStatus } from "../core/maintenance.ts";
 import type { AnnounceAct, Announces } from "../objects/board-announcements.ts";
 import { boardOf } from "../objects/env.ts";
 import type { OperatorView } from "../objects/operator-view.ts";
 import {
+  CorrectionSchema,
+  GuardedSchema,
   IncidentSchema,
   IncidentUpdateSchema,
   MaintenanceChangeSchema,
   MaintenanceSchema,
   MaintenanceUpdateSchema,
+  MergeSchema,
 } from "./announce-request.ts";
 import { refuse } from "./answer.ts";
 import { withJson } from "./cli.ts";
@@ -24,8 +27,12 @@ import type { AppContext, Route } from "./table.ts";
 /** A text of 25,000 characters in UTF-8, and a hundred components. */
 const BODY_MAX = 262_144;
 
-/** What each refusal means, and what to do. */
-export function refuseAnnouncement(c: AppContext, { code, which }: AnnounceRefusal): Response {
+/** What each refusal means, and what to do. `sent` is said again to whoever wrote beside somebody else. */
+export function refuseAnnouncement(
+  c: AppContext,
+  { code, which, current }: AnnounceRefusal,
+  sent: unknown = null,
+): Response {
   switch (code) {
     case "unknown":
       return refuse(c, "not_found", `There is nothing announced with the id "${which}".`);
@@ -57,7 +64,45 @@ export function refuseAnnouncement(c: AppContext, { code, which }: AnnounceRefus
       return refuse(c, "request_malformed", which);
     case "busy":
       return refuse(c, "conflict", `"${which}" has a maintenance already. End it first.`);
+    case "stale":
+      return refuse(
+        c,
+        "conflict",
+        "Somebody changed it since you looked. Read `held`, and send yours again with its revision, or drop it.",
+        { ...(current !== undefined && { held: incidentHeld(current) }), sent },
+      );
+    case "last_update":
+      return refuse(c, "conflict", "It is the last of its updates: correct it, or delete the incident.");
+    case "too_old":
+      return refuse(
+        c,
+        "conflict",
+        "Visitors, feeds and mails have had it for an hour: resolve it, and say what it was.",
+      );
   }
+}
+
+/** An incident in full, as operators have it. */
+function incidentHeld(incident: Incident) {
+  const { id, name, impact, impactReason, startedAt, writtenAt, updates, postmortem } = incident;
+  return {
+    id,
+    name,
+    status: incidentStatus(incident),
+    impact: incidentImpact(incident),
+    ...(impact !== null && { impactReason: impactReason ?? null }),
+    startedAt: iso(startedAt),
+    revision: writtenAt,
+    updates: updates.toReversed().map((update) => ({
+      id: update.id,
+      status: update.status,
+      body: update.body,
+      at: iso(update.displayAt),
+      by: update.by,
+      components: update.affected.map(({ name: component, to }) => ({ component, status: to })),
+    })),
+    ...(postmortem !== undefined && { postmortem: { ...postmortem, at: iso(postmortem.at) } }),
+  };
 }
 
 /** Where visitors read it. */
@@ -70,7 +115,8 @@ const iso = (at: Millis): string => new Date(at).toISOString();
 function incidentAnswer(origin: string, incident: Incident) {
   const { id, name, status, impact, startedAt, updates } = publicIncident(incident, []);
   const url = `${origin}/incidents/${id}`;
-  return { id, name, status, impact, startedAt: iso(startedAt), updates: updates.length, url };
+  const revision = incident.writtenAt;
+  return { id, name, status, impact, startedAt: iso(startedAt), updates: updates.length, revision, url };
 }
 
 /** `url` is null of one that visitors cannot see: no component stands on its target. */
@@ -95,7 +141,7 @@ function maintenanceAnswer(
 
 async function announced(c: AppContext, act: AnnounceAct, by: string, status: 200 | 201): Promise<Response> {
   const done = await boardOf(c.env).announce(act, by);
-  if (!done.ok) return refuseAnnouncement(c, done.failure);
+  if (!done.ok) return refuseAnnouncement(c, done.failure, "request" in act ? act.request : null);
   // It stands already: an address is nothing that its answer may fail for.
   const view = await boardOf(c.env)
     .operatorView([])
@@ -136,6 +182,32 @@ const cancelMaintenance = withJson(Empty, (c, _, by) =>
   announced(c, { kind: "maintenance.cancel", id: idOf(c) }, by, 200),
 );
 
+const updateOf = (c: AppContext): string => c.req.param("update") ?? "";
+
+const correct = withJson(CorrectionSchema, (c, request, by) =>
+  announced(c, { kind: "incident.correct", id: idOf(c), update: updateOf(c), request }, by, 200),
+);
+
+const erase = withJson(GuardedSchema, (c, request, by) =>
+  announced(c, { kind: "incident.erase", id: idOf(c), update: updateOf(c), request }, by, 200),
+);
+
+const remove = withJson(GuardedSchema, (c, request, by) =>
+  announced(c, { kind: "incident.delete", id: idOf(c), request }, by, 200),
+);
+
+const merge = withJson(MergeSchema, (c, { into, ...request }, by) =>
+  announced(c, { kind: "incident.merge", id: idOf(c), into, request }, by, 200),
+);
+
+/** One in full, with its revision and the ids of its updates. */
+async function showIncident(c: AppContext): Promise<Response> {
+  const view = await boardOf(c.env).operatorView([]);
+  const found = view.incidents?.find(({ id }) => id === idOf(c));
+  if (found === undefined) return refuse(c, "not_found", `There is no incident "${idOf(c)}".`);
+  return c.json({ incident: incidentHeld(found) });
+}
+
 /** All that the Board keeps, newest first. */
 async function listIncidents(c: AppContext): Promise<Response> {
   const view = await boardOf(c.env).operatorView([]);
@@ -158,6 +230,11 @@ export const announceRoutes: readonly Route[] = [
   { method: "GET", path: "/cli/v1/incidents", policy: "cli", handle: listIncidents },
   { method: "POST", path: "/cli/v1/incidents", ...written, handle: open },
   { method: "POST", path: "/cli/v1/incidents/:id/updates", ...written, handle: update },
+  { method: "GET", path: "/cli/v1/incidents/:id", policy: "cli", handle: showIncident },
+  { method: "POST", path: "/cli/v1/incidents/:id/updates/:update/correct", ...written, handle: correct },
+  { method: "POST", path: "/cli/v1/incidents/:id/updates/:update/delete", ...written, handle: erase },
+  { method: "POST", path: "/cli/v1/incidents/:id/merge", ...written, handle: merge },
+  { method: "POST", path: "/cli/v1/incidents/:id/delete", ...written, handle: remove },
   { method: "GET", path: "/cli/v1/maintenances", policy: "cli", handle: listMaintenances },
   { method: "POST", path: "/cli/v1/maintenances", ...written, handle: announce },
   { method: "POST", path: "/cli/v1/maintenances/:id/updates", ...written, handle: updateMaintenance },

@@ -14,7 +14,7 @@ export function refuse(
   c: Context,
   code: ApiErrorCode,
   message: string,
-  facts: Pick<ApiError["error"], "expected" | "versions"> = {},
+  facts: Omit<ApiError["error"], "code" | "message"> = {},
 ): Response {
   const status = REFUSAL_STATUS[code];
   const retryAfterS = RETRY_AFTER_S[code];

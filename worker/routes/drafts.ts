@@ -7,7 +7,7 @@ import { draftState, RULE_COMPONENTS_MAX, RULES_MAX, unconfirmedSince } from "..
 import type { Incident } from "../core/incident.ts";
 import type { DraftRefusal } from "../objects/board-drafts.ts";
 import { boardOf } from "../objects/env.ts";
-import { FORM_MAX, formOf } from "./admin-page.ts";
+import { FORM_MAX } from "./admin-page.ts";
 import { DraftPublishSchema, RuleComponents } from "./announce-request.ts";
 import { refuse } from "./answer.ts";
 import { refuseAnnouncement } from "./announce.ts";
@@ -136,24 +136,6 @@ const dismiss = withJson(v.strictObject({}), async (c, _, by) => {
 
 // ── admin ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** As the command line's, with nothing left out. */
-const PublishForm = v.object({
-  name: DraftPublishSchema.entries.name.wrapped,
-  body: DraftPublishSchema.entries.body.wrapped,
-});
-
-async function publishForm(c: AppContext, { body, visitor }: RouteRequest): Promise<Response> {
-  const request = v.safeParse(PublishForm, Object.fromEntries(formOf(body)), { abortEarly: true });
-  if (!request.success) {
-    const [issue] = request.issues;
-    return refuse(c, "request_malformed", `${v.getDotPath(issue) ?? "form"}: ${issue.message}. Go back and mend it.`);
-  }
-  const done = await boardOf(c.env).publishDraft(idOf(c), request.output, visitor.by ?? "unknown");
-  if (!done.ok) return refuseDraft(c, done.failure);
-  if (!done.value.ok) return refuseAnnouncement(c, done.value.failure);
-  return c.redirect("/admin", 303);
-}
-
 async function dismissForm(c: AppContext, { visitor }: RouteRequest): Promise<Response> {
   const done = await boardOf(c.env).dismissDraft(idOf(c), visitor.by ?? "unknown");
   return done.ok ? c.redirect("/admin", 303) : refuseDraft(c, done.failure);
@@ -168,6 +150,5 @@ export const draftRoutes: readonly Route[] = [
   { method: "GET", path: "/cli/v1/drafts", policy: "cli", handle: list },
   { method: "POST", path: "/cli/v1/drafts/:id/publish", ...written, handle: publish },
   { method: "POST", path: "/cli/v1/drafts/:id/dismiss", ...written, handle: dismiss },
-  { method: "POST", path: "/admin/drafts/:id/publish", ...typed, handle: publishForm },
   { method: "POST", path: "/admin/drafts/:id/dismiss", ...typed, handle: dismissForm },
 ];

@@ -59,6 +59,7 @@ function atLeastShown(log: PageLog | null, { version, incidents = [], maintenanc
     maintenances: [...maintenances, ...log.maintenances.filter(({ id }) => !shownMaintenances.has(id))].toSorted(
       (a, b) => b.startsAt - a.startsAt,
     ),
+    ...(log.merged !== undefined && { merged: log.merged }),
   };
 }
 

@@ -177,6 +177,9 @@ export function refusalFault({ code, which }: AnnounceRefusal): Fault {
     case "too_long":
     case "in_future":
     case "busy":
+    case "stale":
+    case "last_update":
+    case "too_old":
       return { field: null, message: `It cannot be done: ${which}.` };
   }
 }

@@ -2,10 +2,12 @@ import { ADMIN_SCRIPT, ADMIN_STYLE } from "../assets.generated.ts";
 import type { Html } from "../html.ts";
 import { markup, trusted } from "../html.ts";
 import { iconUrl, shape, shapeSheet } from "../shape.ts";
+import { duesRegion } from "./dues.ts";
 import type { AdminFrame } from "./model.ts";
 
 const PLACES = [
   ["/admin", "Home"],
+  ["/admin/incidents", "Incidents"],
   ["/admin/components", "Components"],
   ["/admin/services", "Services"],
   ["/admin/page", "Page"],
@@ -28,6 +30,7 @@ export function adminDocument(frame: AdminFrame, place: string, title: string, m
     markup`<header><p><b>${frame.pageName}</b> admin</p>
 <nav>${links}<a href="/">Public page</a></nav>
 <form method="post" action="/admin/sign-out"><button class="quiet">Sign out</button></form></header>
+<div id="dues" role="status">${duesRegion(frame.dues ?? [], frame)}</div>
 <main id="main" data-zone="${frame.timeZone}" data-now="${frame.now}">
 ${(frame.overdue ?? []).map(overdue)}<h1>${title}</h1>
 ${main}</main>

@@ -19,11 +19,7 @@ function one(draft: DraftModel, frame: AdminFrame): Html {
   return markup`${marked(draft.endedAt === null ? "partial_outage" : "operational", markup`<b>${title}</b>, in ${clusterLink(cluster)} since ${age(draft.startedAt, frame)}. ${lasting(draft, frame)}`)}
 <p>${cause}</p>
 <p>${components.map(({ name, status }) => marked(status, `${name}: ${status.replaceAll("_", " ")} `))}</p>
-<details><summary>Publish</summary><form method="post" action="${path}/publish">
-<div class="field"><label for="name-${id}">What visitors read as its name</label><input id="name-${id}" name="name" value="${title}" maxlength="255" required></div>
-<div class="field"><label for="body-${id}">What they read first</label><textarea id="body-${id}" name="body" rows="3" required>We are looking into it.</textarea></div>
-<button class="primary">Publish this incident</button></form></details>
-${button(`${path}/dismiss`, "Dismiss", {}, "secondary")}`;
+<div class="actions"><a class="secondary" href="/admin/incidents/new?draft=${segment(id)}">Make an incident of it</a> ${button(`${path}/dismiss`, "Dismiss", {}, "secondary")}</div>`;
 }
 
 function lasting({ firing, ended, endedAt, unconfirmedSince }: DraftModel, { now, timeZone }: AdminFrame): string {

@@ -15,6 +15,7 @@ import {
   sourceList,
   standingMark,
 } from "./parts.ts";
+import { openTable } from "./incident-parts.ts";
 import { isOpen, standing } from "./steps.ts";
 import { moment } from "../english.ts";
 
@@ -23,14 +24,23 @@ export function renderAdminHome(model: AdminHomeModel, frame: AdminFrame): strin
     frame,
     "/admin",
     "Home",
-    markup`${needs(model, frame)}
+    markup`${report(model)}
+${model.incidents.length > 0 && markup`<h2>Open incidents</h2>${openTable(model.incidents, frame)}`}
+${needs(model, frame)}
 ${drafts(model.drafts, frame)}
-<p class="actions"><a class="primary" href="/admin/maintenance/new">Start maintenance</a> <a class="secondary" href="/admin/services">Publish services</a></p>
 <h2>Clusters</h2>
 ${clusters(model, frame)}
 <h2>Maintenances</h2>
 ${maintenances(model.maintenances, frame)}`,
   );
+}
+
+/** What an operator comes for at night. The form has what is unwell chosen already. */
+function report({ uncovered }: AdminHomeModel): Html {
+  const named = uncovered.slice(0, 5);
+  const rest = uncovered.length - named.length;
+  return markup`<p class="actions"><a class="primary" href="/admin/incidents/new">Report an incident</a> <a class="secondary" href="/admin/maintenance/new">Start maintenance</a> <a href="/admin/services">Publish services</a></p>
+${named.length > 0 && markup`<p class="unwell">Unwell, and no incident says so: ${named.map(({ name, status }) => markup`${marked(status, `${name}, ${status.replaceAll("_", " ")}`)} `)}${rest > 0 && `and ${rest} more`}</p>`}`;
 }
 
 /** What a human has to look at now, heaviest first. */

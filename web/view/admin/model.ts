@@ -8,6 +8,7 @@ import type { MaintenanceStatus } from "../../../protocol/page.ts";
 import type { AlertKind, EventKind } from "../../../protocol/record.ts";
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Millis } from "../../../protocol/time.ts";
+import type { IncidentSummary } from "./incident-model.ts";
 import type { DetectorState } from "./detector-model.ts";
 
 /** What every admin page needs besides its own facts. `timeZone` is the page's, an IANA name. */
@@ -19,6 +20,16 @@ export interface AdminFrame {
   readonly inbox?: number;
   /** Maintenances that take longer than they should: every page says so. Absent is none. */
   readonly overdue?: readonly { readonly id: string; readonly name: string; readonly reason: string }[];
+  /** Updates of incidents that should have been posted by now, the longest overdue first. */
+  readonly dues?: readonly DueModel[];
+}
+
+/** An update of an incident that somebody wanted to be reminded of. */
+export interface DueModel {
+  readonly id: string;
+  readonly name: string;
+  readonly at: Millis;
+  readonly state: "due" | "overdue";
 }
 
 /** Something typed that cannot be taken. `field` is the form field's name; null if it is about the whole form. */
@@ -185,6 +196,10 @@ export interface AdminHomeModel {
   readonly archive: ArchiveModel | null;
   /** Drafts that nobody has decided, newest first. */
   readonly drafts: readonly DraftModel[];
+  /** Incidents that are open, newest first. */
+  readonly incidents: readonly IncidentSummary[];
+  /** Components that are unwell and that no open incident speaks of, by the names that visitors know. */
+  readonly uncovered: readonly { readonly name: string; readonly status: ComponentStatus }[];
 }
 
 /** What alerts made of a rule. POST /admin/drafts/:id/publish: `name`, `body`; /dismiss: nothing. */
@@ -459,7 +474,7 @@ export interface MaintenancePageModel {
 }
 
 /** A frame of `/admin/live`. */
-export interface AdminLiveFrame {
-  readonly type: "maintenance";
-  readonly maintenance: MaintenanceModel;
-}
+export type AdminLiveFrame =
+  | { readonly type: "maintenance"; readonly maintenance: MaintenanceModel }
+  /** Something was said of an incident, or is due. */
+  | { readonly type: "incidents"; readonly dues: readonly DueModel[] };

@@ -169,6 +169,7 @@ export const ar: Words = {
     updates: "التحديثات",
     began: "البداية",
     stillOpen: "ما زال قائمًا",
+    nextUpdateBy: "التحديث التالي قبل",
     after: "منذ {length}",
     resolvedAt: "{at}، بعد {length}",
     affects: "يؤثر في",

@@ -180,6 +180,7 @@ export const de: Words = {
     updates: "Meldungen",
     began: "Beginn",
     stillOpen: "Noch offen",
+    nextUpdateBy: "Nächste Meldung bis",
     after: "bisher {length}",
     resolvedAt: "{at}, Dauer {length}",
     affects: "Betrifft",

@@ -138,6 +138,7 @@ export const en: Words = {
     updates: "Updates",
     began: "Began",
     stillOpen: "Still open",
+    nextUpdateBy: "Next update by",
     after: "after {length}",
     resolvedAt: "{at}, after {length}",
     affects: "Affects",

@@ -189,6 +189,7 @@ export const es: Words = {
     updates: "Actualizaciones",
     began: "Inicio",
     stillOpen: "Sigue abierto",
+    nextUpdateBy: "Próxima actualización",
     after: "desde hace {length}",
     resolvedAt: "{at}, tras {length}",
     affects: "Afecta a",

@@ -185,6 +185,7 @@ export const fr: Words = {
     updates: "Mises à jour",
     began: "Début",
     stillOpen: "Toujours ouvert",
+    nextUpdateBy: "Prochaine information",
     after: "depuis {length}",
     resolvedAt: "{at}, après {length}",
     affects: "Concerne",

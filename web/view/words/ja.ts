@@ -172,6 +172,7 @@ export const ja: Words = {
     updates: "更新",
     began: "開始",
     stillOpen: "継続中",
+    nextUpdateBy: "次のお知らせ",
     after: "{length}経過",
     resolvedAt: "{at}（{length}後）",
     affects: "影響範囲",

@@ -185,6 +185,8 @@ interface PagesWords {
   readonly updates: string;
   readonly began: string;
   readonly stillOpen: string;
+  /** A line of facts: by when people said that they would say more. */
+  readonly nextUpdateBy: string;
   readonly after: string;
   readonly resolvedAt: string;
   readonly affects: string;

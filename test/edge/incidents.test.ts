@@ -1,0 +1,316 @@
+/** Incidents as an operator has them at night: in a real browser, by keyboard, without a script, and beside somebody else. */
+import { createRequire } from "node:module";
+import type { AxeResults, RunOptions } from "axe-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { RunningDatabase } from "../../dev/database/database.ts";
+import { startDatabase } from "../../dev/database/database.ts";
+import { startBrowser } from "../support/browser.ts";
+import { Edge } from "../support/miniflare.ts";
+import { eventually } from "../support/process.ts";
+import { EdgeAgent, SERVICE } from "./agent.ts";
+
+const WITHIN_MS = 30_000;
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+let database: RunningDatabase;
+let edge: Edge;
+let agent: EdgeAgent;
+let browser: Browser;
+let page: Page;
+/** Of the same operator, whose browser runs no scripts. */
+let plain: Page;
+const errors: string[] = [];
+
+const base = (): string => edge.url.replace("127.0.0.1", "localhost");
+const go = (path: string, of: Page = page) => of.goto(base() + path);
+const idOf = (of: Page = page): string => new URL(of.url()).pathname.split("/").at(-1) ?? "";
+
+interface Incident {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly impact: string;
+  readonly incident_updates: readonly { readonly status: string; readonly body: string }[];
+}
+
+async function incidents(): Promise<readonly Incident[]> {
+  const answer = await edge.visit("/api/v2/incidents.json");
+  return ((await answer.json()) as { incidents: Incident[] }).incidents;
+}
+
+async function incident(id: string): Promise<Incident | undefined> {
+  return (await incidents()).find((one) => one.id === id);
+}
+
+async function opened(javaScriptEnabled: boolean): Promise<Page> {
+  const context: BrowserContext = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    javaScriptEnabled,
+  });
+  const made = await context.newPage();
+  made.on("pageerror", ({ message }) => errors.push(message));
+  made.on("console", (message) => {
+    // A refusal is an answer of these tests, and the browser writes each down.
+    if (message.type() === "error" && !/status of (400|404|409)|WebSocket/.test(message.text()))
+      errors.push(message.text());
+  });
+  const { url } = await edge.cli<{ url: string }>("POST", "/cli/v1/admin-links");
+  const { search } = new URL(url);
+  await made.goto(`${base()}/admin/sign-in${search}`);
+  await made.getByRole("button", { name: "Sign in" }).first().click();
+  await made.waitForURL(/\/admin(\/account)?$/, { timeout: WITHIN_MS });
+  return made;
+}
+
+beforeAll(async () => {
+  [database, browser] = await Promise.all([startDatabase({}), startBrowser()]);
+  edge = await Edge.start({ databaseEndpoint: database.endpoint, flushMs: 200 });
+  agent = await EdgeAgent.start(edge, "eu-1");
+  await edge.cli("PUT", "/cli/v1/components", {
+    components: ["Checkout", "Search"].map((name) => ({ name, group: "Shop", services: [`eu-1/${SERVICE}`] })),
+  });
+  agent.close(1);
+  await agent.push();
+  [page, plain] = [await opened(true), await opened(false)];
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await agent?.remove();
+  await edge?.remove();
+  await database?.stop();
+});
+
+/** Every click in the page, counted by the page itself. */
+async function clicksIn(of: Page): Promise<() => Promise<number>> {
+  let before = 0;
+  await of.exposeFunction("clicked", () => void before++);
+  await of.addInitScript(() =>
+    addEventListener("click", () => (window as unknown as { clicked(): void }).clicked(), true),
+  );
+  return async () => before;
+}
+
+it("is posted from the start page in two clicks, each answered within a second", async () => {
+  const clicks = await clicksIn(page);
+  await go("/admin");
+  let since = performance.now();
+  await page.getByRole("link", { name: "Report an incident" }).click();
+  await page.getByLabel("What visitors read as its name").waitFor();
+  expect(performance.now() - since).toBeLessThan(3_000);
+  // The cursor is where one types first.
+  await page.keyboard.type("Checkout fails for some");
+  await page.getByLabel("What visitors read", { exact: true }).fill("We **look** into it.");
+  await page.locator("#preview b, #preview strong").getByText("look").waitFor({ timeout: WITHIN_MS });
+  since = performance.now();
+  await page.getByRole("button", { name: "Post this incident" }).click();
+  await page.waitForURL(/\/admin\/incidents\/[a-z0-9]{12}$/);
+  expect(performance.now() - since).toBeLessThan(3_000);
+  expect(await clicks()).toBe(2);
+  expect(await incident(idOf())).toMatchObject({ name: "Checkout fails for some", status: "investigating" });
+});
+
+it("is posted, continued and resolved by keyboard alone", async () => {
+  await go("/admin");
+  const tabTo = async (wanted: string): Promise<void> => {
+    for (let i = 0; i < 80; i++) {
+      await page.keyboard.press("Tab");
+      const text = await page.evaluate(() => {
+        const at = document.activeElement;
+        return at === null ? "" : `${at.id} ${at.getAttribute("name") ?? ""} ${at.textContent}`;
+      });
+      if (text.includes(wanted)) return;
+    }
+    throw new Error(`the Tab key does not reach "${wanted}"`);
+  };
+  await tabTo("Report an incident");
+  await page.keyboard.press("Enter");
+  await page.getByLabel("What visitors read as its name").waitFor();
+  await page.keyboard.type("By keyboard");
+  await tabTo("body");
+  await page.keyboard.type("First words.");
+  await tabTo("Post this incident");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/admin\/incidents\/[a-z0-9]{12}$/);
+  const id = idOf();
+  await tabTo("status");
+  for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowRight");
+  await tabTo("body");
+  await page.keyboard.type("It works again.");
+  await tabTo("Post this update");
+  await page.keyboard.press("Enter");
+  await page.getByText("It works again.").first().waitFor();
+  await eventually(async () => (await incident(id))?.status === "resolved", WITHIN_MS, "the end in the API");
+});
+
+it("works without a script: a fault keeps what was typed, a preview shows it inert, and the impact needs a reason", async () => {
+  await go("/admin/incidents/new", plain);
+  const post = plain.getByRole("button", { name: "Post this incident" });
+  await plain.getByLabel("What visitors read as its name").fill("No script");
+  const hostile = "<script>alert(1)</script> <img src=x onerror=alert(1)> [x](javascript:alert(1)) **bold**";
+  await plain.getByLabel("What visitors read", { exact: true }).fill(hostile);
+  await plain.getByRole("button", { name: "Preview" }).click();
+  const preview = plain.locator("#preview");
+  expect(await preview.locator("strong").textContent()).toBe("bold");
+  expect(await preview.locator("script, img").count()).toBe(0);
+  expect(await preview.locator("a").getAttribute("href")).toBe("");
+  await plain.getByLabel("Checkout").first().selectOption("partial_outage");
+  await plain.getByText("Another impact").click();
+  await plain.getByLabel("Impact", { exact: true }).selectOption("critical");
+  await post.click();
+  expect(await plain.locator("#fault-impactReason").textContent()).toContain("Say why it is not the computed one.");
+  expect(await plain.getByLabel("What visitors read", { exact: true }).inputValue()).toBe(hostile);
+  await plain.getByLabel("Why it is not the computed one").fill("the largest customer");
+  await post.click();
+  await plain.getByText("set by hand: the largest customer").waitFor();
+  const found = await incident(idOf(plain));
+  expect(found).toMatchObject({ name: "No script", impact: "critical" });
+  const address = `/incidents/${idOf(plain)}`;
+  expect(await (await edge.visit(address)).text()).not.toContain("largest customer");
+});
+
+it("a form that is sent twice is posted once", async () => {
+  const operator = await edge.signIn();
+  const form = { name: "Sent twice", body: "Once.", status: "investigating", key: "a-number-of-its-own" };
+  const [first, second] = await Promise.all([
+    operator.post("/admin/incidents", form),
+    operator.post("/admin/incidents", form),
+  ]);
+  expect([first?.status, second?.status]).toEqual([303, 303]);
+  expect(first?.headers.get("location")).toBe(second?.headers.get("location"));
+  expect((await incidents()).filter(({ name }) => name === "Sent twice")).toHaveLength(1);
+});
+
+it("two who write at once lose nothing: the second sees both, and posts after the first or drops theirs", async () => {
+  const { incident: made } = await edge.cli<{ incident: { id: string } }>("POST", "/cli/v1/incidents", {
+    name: "Two at once",
+    body: "It began.",
+  });
+  const path = `/admin/incidents/${made.id}`;
+  await Promise.all([go(path), go(path, plain)]);
+  await page.getByLabel("What visitors read", { exact: true }).fill("Mine: a bad deploy.");
+  await page.getByRole("radio", { name: "identified" }).check();
+  await plain.getByLabel("What visitors read", { exact: true }).fill("Theirs: the disk is full.");
+  await plain.getByRole("button", { name: "Post this update" }).click();
+  await plain.getByText("Theirs: the disk is full.").first().waitFor();
+  // What is typed is not replaced by what the others' act brings.
+  expect(await page.getByLabel("What visitors read", { exact: true }).inputValue()).toBe("Mine: a bad deploy.");
+  const answered = page.waitForResponse(
+    (answer) => answer.request().method() === "POST" && answer.url().endsWith("/updates"),
+  );
+  await page.getByRole("button", { name: "Post this update" }).click();
+  expect((await answered).status()).toBe(409);
+  await page.getByText("Somebody wrote while you did").waitFor();
+  await page.locator(".conflict").getByText("Theirs: the disk is full.").waitFor();
+  expect(await page.getByLabel("What visitors read", { exact: true }).inputValue()).toBe("Mine: a bad deploy.");
+  expect(await page.getByRole("radio", { name: "identified" }).isChecked()).toBe(true);
+  expect((await incident(made.id))?.incident_updates).toHaveLength(2);
+  await page.getByRole("button", { name: "Post mine after theirs" }).first().click();
+  await page.waitForURL(new RegExp(`${made.id}$`));
+  const said = (await incident(made.id))?.incident_updates.map(({ body }) => body);
+  expect(said).toEqual(["Mine: a bad deploy.", "Theirs: the disk is full.", "It began."]);
+});
+
+it("what was said is corrected, and deleted, and the public page says so", async () => {
+  const { incident: made } = await edge.cli<{ incident: { id: string } }>("POST", "/cli/v1/incidents", {
+    name: "To be corrected",
+    body: "It begun.",
+  });
+  await edge.cli("POST", `/cli/v1/incidents/${made.id}/updates`, { body: "Posted by mistake." });
+  await go(`/admin/incidents/${made.id}`);
+  await page.getByRole("link", { name: "Correct" }).last().click();
+  await page.getByLabel("What visitors read", { exact: true }).fill("It began.");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("link", { name: "Correct" }).first().click();
+  await page.getByText("Posted by mistake", { exact: true }).click();
+  await page.getByRole("button", { name: "Delete this update" }).click();
+  await page.waitForURL(new RegExp(`/incidents/${made.id}$`));
+  expect((await incident(made.id))?.incident_updates.map(({ body }) => body)).toEqual(["It began."]);
+  await page.getByText("Merge or delete").click();
+  await page.getByLabel(/Delete “To be corrected”/).check();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.waitForURL(/\/admin\/incidents$/);
+  expect(await incident(made.id)).toBeUndefined();
+  await eventually(async () => (await edge.visit(`/incidents/${made.id}`)).status === 404, WITHIN_MS, "no page of it");
+});
+
+it("a postmortem is a draft until it is published", async () => {
+  const { incident: made } = await edge.cli<{ incident: { id: string } }>("POST", "/cli/v1/incidents", {
+    name: "Learnt from",
+    body: "It began.",
+  });
+  await edge.cli("POST", `/cli/v1/incidents/${made.id}/updates`, { status: "resolved", body: "It is over." });
+  await go(`/admin/incidents/${made.id}`);
+  await page.getByLabel("Postmortem").fill("A disk was full.");
+  await page.getByRole("button", { name: "Save the draft" }).click();
+  await page.getByText("A draft: saved by").waitFor();
+  expect(JSON.stringify(await incidents())).not.toContain("A disk was full.");
+  await page.getByRole("button", { name: "Publish it" }).click();
+  await eventually(async () => (await incident(made.id))?.status === "postmortem", WITHIN_MS, "the postmortem");
+  expect((await incident(made.id))?.incident_updates[0]).toMatchObject({
+    status: "postmortem",
+    body: "A disk was full.",
+  });
+  await eventually(
+    async () => (await (await edge.visit(`/incidents/${made.id}`)).text()).includes("A disk was full."),
+    WITHIN_MS,
+    "the postmortem on the page",
+  );
+});
+
+it("two incidents of one cause become one, whose page both addresses show", async () => {
+  const open = async (name: string): Promise<string> =>
+    (await edge.cli<{ incident: { id: string } }>("POST", "/cli/v1/incidents", { name, body: `${name} began.` }))
+      .incident.id;
+  const [survivor, other] = [await open("The survivor"), await open("The other")];
+  await go(`/admin/incidents/${other}`, plain);
+  await plain.getByText("Merge or delete").click();
+  await plain.getByLabel("Merge it into").selectOption(survivor);
+  await plain.getByRole("button", { name: "Merge", exact: true }).click();
+  await plain.waitForURL(new RegExp(`/admin/incidents/${survivor}$`));
+  expect((await incident(survivor))?.incident_updates.map(({ body }) => body)).toEqual([
+    "The other began.",
+    "The survivor began.",
+  ]);
+  expect(await incident(other)).toBeUndefined();
+  await eventually(
+    async () => (await (await edge.visit(`/incidents/${other}`)).text()).includes("The survivor"),
+    WITHIN_MS,
+    "the survivor at the other's address",
+  );
+});
+
+it("nothing that axe finds is wrong, in light and dark, on a phone and on a desk", async () => {
+  const open = (await incidents()).find(({ status }) => status === "investigating");
+  const storageState = await page.context().storageState();
+  const context = await browser.newContext({ bypassCSP: true, storageState });
+  const looked = await context.newPage();
+  for (const path of ["/admin", "/admin/incidents", "/admin/incidents/new", `/admin/incidents/${open?.id ?? ""}`]) {
+    await go(path, looked);
+    await looked.addScriptTag({ path: AXE });
+    for (const [width, colorScheme] of [
+      [1_440, "light"],
+      [320, "dark"],
+    ] as const) {
+      await looked.setViewportSize({ width, height: 900 });
+      await looked.emulateMedia({ colorScheme });
+      await looked.screenshot({
+        path: `/tmp/oe/inc-${path.replaceAll("/", "_").slice(0, 22)}-${width}.png`,
+        fullPage: true,
+      });
+      const found = await looked.evaluate(async () => {
+        const { axe } = window as unknown as { axe: { run(of: Document, options: RunOptions): Promise<AxeResults> } };
+        const { violations } = await axe.run(document, {});
+        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+      });
+      expect([path, width, found]).toEqual([path, width, []]);
+      const overflow = await looked.evaluate(
+        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+      );
+      expect([path, width, overflow]).toEqual([path, width, 0]);
+    }
+  }
+  await context.close();
+  expect(errors).toEqual([]);
+});

@@ -1,0 +1,120 @@
+/** What an operator typed into a form of an incident, as what it asks for: by the schemas that the command line has. */
+import * as v from "valibot";
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
+import { MINUTE } from "../../protocol/time.ts";
+import type { Millis } from "../../protocol/time.ts";
+import type { Fault } from "../../web/view/admin/model.ts";
+import type { Guarded, IncidentRequest, IncidentUpdateRequest } from "../core/announce.ts";
+import type { CorrectionRequest } from "../core/correct.ts";
+import type { Incident } from "../core/incident.ts";
+import { chosenOf } from "./admin-incident-model.ts";
+import { CorrectionSchema, IncidentSchema, IncidentUpdateSchema } from "./announce-request.ts";
+
+export type Values = Readonly<Record<string, string>>;
+type Parsed<T> = Result<T, readonly Fault[]>;
+
+/** An incident that is opened. */
+export function openRequest(values: Values, now: Millis): Parsed<IncidentRequest> {
+  const { endAt, endBody, ...said } = saidOf(values);
+  const parsed = checked(IncidentSchema, { ...said, name: values["name"] ?? "" }, impactFaults(values, null));
+  if (!parsed.ok) return parsed;
+  if (endAt === undefined) return success({ ...parsed.value, ...remindOf(values, now) });
+  const end = checked(CorrectionSchema, { at: endAt, body: endBody ?? "" });
+  if (!end.ok)
+    return failure(end.failure.map(({ field, message }) => ({ field: field === "at" ? "endAt" : "endBody", message })));
+  const { at = now, body = "" } = end.value;
+  const faults = endFaults(parsed.value.at ?? now, at, now);
+  return faults.length > 0 ? failure(faults) : success({ ...parsed.value, end: { at, body } });
+}
+
+function endFaults(beganAt: Millis, at: Millis, now: Millis): readonly Fault[] {
+  if (at < beganAt) return [{ field: "endAt", message: "It ends before it begins." }];
+  return at > now + MINUTE ? [{ field: "endAt", message: "It must not be in the future." }] : [];
+}
+
+/** What is said of an incident that stands there. */
+export function updateRequest(values: Values, incident: Incident, now: Millis): Parsed<IncidentUpdateRequest> {
+  const { endAt: _, endBody: __, ...said } = saidOf(values);
+  const impact = values["impact"] ?? "";
+  const sameImpact = impact === (incident.impact ?? "");
+  const wish = {
+    ...said,
+    ...(sameImpact ? { impact: undefined, impactReason: undefined } : { impact: impact === "" ? null : impact }),
+    ...((values["name"] ?? "").trim() !== "" && { name: values["name"] }),
+    ...revisionOf(values),
+  };
+  const parsed = checked(IncidentUpdateSchema, wish, sameImpact ? [] : impactFaults(values, incident.impact));
+  return parsed.ok ? success({ ...parsed.value, ...remindOf(values, now) }) : parsed;
+}
+
+export function correctionRequest(values: Values): Parsed<CorrectionRequest> {
+  const { at, body = "" } = values;
+  return checked(CorrectionSchema, {
+    body: unix(body),
+    ...(at !== undefined && at !== "" && { at: momentText(at) }),
+    ...revisionOf(values),
+  });
+}
+
+function saidOf(values: Values) {
+  const { body = "", status, impact = "", impactReason = "", at = "", endAt = "", endBody = "", key } = values;
+  return {
+    body: unix(body),
+    status,
+    key,
+    components: [...chosenOf(values)].map(([component, to]) => ({ component, status: to })),
+    ...(impact !== "" && { impact }),
+    ...(impact !== "" && impactReason.trim() !== "" && { impactReason }),
+    ...(at !== "" && { at: momentText(at) }),
+    ...(endAt !== "" && { endAt: momentText(endAt), endBody: unix(endBody) }),
+  };
+}
+
+/** What whoever sends a form had seen. */
+export function revisionOf({ revision = "" }: Values): Guarded {
+  return /^\d{1,15}$/.test(revision) ? { revision: Number(revision) } : {};
+}
+
+/** Forms send CRLF; what is kept is what was typed. */
+export function unix(text: string): string {
+  return text.replaceAll("\r\n", "\n");
+}
+
+/** A field of date and time is in UTC, because a form has no zone. */
+function momentText(text: string): string {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d$/.test(text) ? `${text}:00Z` : `${text}Z`;
+}
+
+function impactFaults({ impact = "", impactReason = "" }: Values, before: string | null): readonly Fault[] {
+  if (impact === "" || impact === before || impactReason.trim() !== "") return [];
+  return [{ field: "impactReason", message: "Say why it is not the computed one." }];
+}
+
+function remindOf({ remind = "", promise }: Values, now: Millis): Pick<IncidentUpdateRequest, "remind"> {
+  const minutes = Number(remind);
+  if (remind === "" || !Number.isInteger(minutes) || minutes < 1 || minutes > 1_440) return {};
+  return { remind: { at: now + minutes * MINUTE, isPublic: promise === "yes" } };
+}
+
+/** Faults stand beside the fields that they are about. */
+function checked<Schema extends v.GenericSchema>(
+  schema: Schema,
+  input: unknown,
+  more: readonly Fault[] = [],
+): Parsed<v.InferOutput<Schema>> {
+  const parsed = v.safeParse(schema, input);
+  if (parsed.success) return more.length === 0 ? success(parsed.output) : failure(more);
+  const faults = parsed.issues.map((issue): Fault => {
+    const field = v.getDotPath(issue)?.split(".")[0] ?? null;
+    return { field, message: sentence(issue.message) };
+  });
+  return failure([...faults, ...more]);
+}
+
+/** "must not be empty" → "It must not be empty." */
+function sentence(message: string): string {
+  return /^(must|has|at most|there)/.test(message)
+    ? `${message.startsWith("must") || message.startsWith("has") ? "It " : ""}${message}.`
+    : message;
+}
