@@ -334,7 +334,7 @@ export class BoardPeople {
 
   #audit(act: string, before: Person | null, after: Person | null, by: string, now: Millis): void {
     const told = (person: Person | null): object | null =>
-      person && { name: person.name, role: person.role, knownToAccess: person.addressHash !== null };
+      person && { name: person.name, role: person.role, ...(person.addressHash !== null && { knownToAccess: true }) };
     const subject = (after ?? before)?.name ?? "";
     this.#memory.audit(act, subject, by, now, { before: told(before), after: told(after) });
   }
