@@ -156,6 +156,7 @@ describe("a brand", () => {
       maintenances: new Map(),
       announcements: new Map(),
       incidents: new Map(),
+      series: new Map(),
       clusters: new Map(),
     };
     expect(restored(documents, held, NOON).page.brand).toEqual(brand);

@@ -11,6 +11,7 @@ const EMPTY: Held = {
   maintenances: new Map(),
   announcements: new Map(),
   incidents: new Map(),
+  series: new Map(),
   clusters: new Map(),
 };
 
@@ -34,9 +35,18 @@ describe("a Board with empty storage", () => {
       maintenances: [maintenance()],
       announcements: [],
       incidents: [],
+      series: [],
       unsure: [],
       clusters: [{ ...cluster, keys: [] }],
     });
+  });
+
+  it("has what recurs back, and what somebody changed of it meanwhile stands", () => {
+    const series = { id: "series000000", name: "Database maintenance" };
+    const documents = [archived("series", series)];
+    expect(restored(documents, EMPTY, NOON).series).toEqual([series]);
+    const held = new Map([[series.id, { ...series, name: "Another" }]]) as unknown as Held["series"];
+    expect(restored(documents, { ...EMPTY, series: held }, NOON).series).toEqual([]);
   });
 
   it("judges by the limits that were set for all components, and by newer ones if somebody set them meanwhile", () => {

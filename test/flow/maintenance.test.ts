@@ -1,8 +1,10 @@
 /** An operator in a real browser puts a deployment into maintenance and takes it out again; the cluster's API shows it. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
+import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import type { Mesh } from "../../dev/mesh/mesh.ts";
 import { KUBERNETES_TOKEN_DEFAULT, startMesh } from "../../dev/mesh/mesh.ts";
 import { startBrowser } from "../support/browser.ts";
@@ -10,6 +12,7 @@ import { eventually } from "../support/process.ts";
 import { System, untilStatus } from "../support/system.ts";
 
 const SECOND = 1_000;
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 let system: System;
 let mesh: Mesh;
@@ -180,6 +183,97 @@ it("a fault in the form keeps what was typed and says how to mend it", async () 
   const html = await answer.text();
   expect(html).toContain("Kept &#38; safe");
   expect(html).toContain("at most 24 hours");
+});
+
+/** A page of the same operator in which nothing runs: all of it is links and forms. */
+async function withoutScript(path: string): Promise<Page> {
+  const plain = await browser.newContext({ javaScriptEnabled: false, storageState: await context.storageState() });
+  onTestFinished(() => plain.close());
+  const page = await plain.newPage();
+  await page.goto(`${system.url}${path}`);
+  return page;
+}
+
+/** What axe finds on a page of the admin as it stands. */
+async function violations(path: string, width: number, colorScheme: "light" | "dark"): Promise<readonly string[]> {
+  const page = await context.newPage();
+  await page.setViewportSize({ width, height: 800 });
+  await page.emulateMedia({ colorScheme });
+  await page.goto(`${system.url}${path}`);
+  await page.evaluate(readFileSync(AXE, "utf8"));
+  const found = await page.evaluate(() => {
+    const { axe } = globalThis as unknown as { axe: { run(options: RunOptions): Promise<AxeResults> } };
+    return axe.run({ resultTypes: ["violations"] });
+  });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  await page.close();
+  return [
+    ...found.violations.map(({ id, nodes }) => `${path} at ${width}: ${id} ${nodes[0]?.html ?? ""}`),
+    ...(wide > 0 ? [`${path} at ${width}: ${wide} px too wide`] : []),
+  ];
+}
+
+it("the runbook's weekly maintenance is planned in two clicks, and ended in two, without a script", async () => {
+  const page = await withoutScript("/admin/maintenance");
+  await page.getByRole("link", { name: "database, every Sunday 03:00 UTC" }).click();
+  await page.getByRole("button", { name: "Plan maintenance" }).click();
+  expect(new URL(page.url()).pathname).toBe("/admin/maintenance");
+  expect(await page.getByRole("link", { name: "Database maintenance" }).count()).toBe(6);
+  expect(await textOf(page)).toMatch(/Sun \d+ \w+ 03:00 UTC/);
+  await page.locator("a[href^='/admin/maintenance/series/']").click();
+  await page.getByRole("button", { name: "End the series" }).click();
+  expect(await textOf(page)).toContain("called off");
+  expect(await page.locator("table", { hasText: "scheduled" }).count()).toBe(0);
+});
+
+it("a plan is refused, called an emergency, begun, ticked, verified and completed, without a script", async () => {
+  const page = await withoutScript("/admin/maintenance/plan");
+  await page.locator("#name").fill("Disk <replacement>");
+  await page.locator("#start").fill(new Date().toISOString().slice(0, 16));
+  await page.locator("select[name=zone]").selectOption("Etc/UTC");
+  await page.locator("#hours").fill("0.5");
+  await page.locator("summary").click();
+  await page.locator("select[name='target:demo/shop/cart']").selectOption("announce");
+  await page.locator("#reason").fill("new disks");
+  await page.getByRole("button", { name: "Plan maintenance" }).click();
+  expect(await page.locator("#fault-emergency").innerText()).toContain("less than 7 days");
+  expect(await page.locator("#name").inputValue()).toBe("Disk <replacement>");
+  await page.locator("input[name=emergency]").check();
+  await page.getByRole("button", { name: "Plan maintenance" }).click();
+  const path = new URL(page.url()).pathname;
+  expect(path).toMatch(/^\/admin\/maintenance\/[0-9a-z]{12}$/);
+  const says = (text: string): Promise<number> =>
+    eventually(
+      async () => {
+        await page.reload();
+        return (await textOf(page)).includes(text);
+      },
+      45 * SECOND,
+      `the page to say "${text}"`,
+    );
+  await says("1 of 1 cluster confirmed");
+  expect(deployment("cart").annotations).toMatchObject({ maintenance: "true" });
+  await page.getByRole("button", { name: "Full backup taken" }).press("Enter");
+  expect(await page.getByRole("button", { name: "Full backup taken" }).getAttribute("aria-pressed")).toBe("true");
+  await page.getByRole("button", { name: "Work is done, verify" }).click();
+  await says("Overview");
+  await eventually(
+    () => !("maintenance" in deployment("cart").annotations),
+    45 * SECOND,
+    "the cluster to be as it was",
+  );
+  for (const [width, scheme] of [
+    [1_280, "light"],
+    [360, "dark"],
+  ] as const)
+    for (const one of ["/admin/maintenance", "/admin/maintenance/plan", path])
+      expect(await violations(one, width, scheme)).toEqual([]);
+  await page.getByRole("button", { name: "Complete anyway" }).click();
+  await says("completed");
+  const open = await (await fetch(`${system.url}${path.replace("/admin", "")}`)).text();
+  expect(open).toContain("Emergency maintenance");
+  expect(open).toContain("Confirmed by 1 of 1 clusters");
+  expect(open).not.toContain("shop/cart");
 });
 
 it("restores by itself at the lease's expiry while the edge is gone", async () => {

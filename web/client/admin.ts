@@ -33,6 +33,7 @@ function start(): void {
   watchOrder();
   watchIncidentForm();
   setInterval(countAges, 1_000);
+  pollAsAsked();
   // What happened between the Worker's rendering and now was sent before anybody listened.
   const live = openSocket("/admin/live", take, () => void refresh());
   setInterval(() => {
@@ -43,7 +44,16 @@ function start(): void {
 /** Pages that show what happens; others hear of updates that are due, and nothing else. */
 function isLive(): boolean {
   // What a refused form answers has an address that cannot be asked for, and shows what was typed.
-  return /^\/admin(\/incidents(\/(?!new$)[^/]+)?)?$/.test(location.pathname) || shownId() !== undefined;
+  return /^\/admin(\/incidents(\/(?!new$)[^/]+)?)?$/.test(location.pathname) || shownId() !== undefined || pollS() > 0;
+}
+
+/** A page whose numbers move with every push says how often it is worth asking for, in seconds; 0 for others. */
+function pollS(): number {
+  return Number(document.querySelector<HTMLElement>("[data-poll]")?.dataset["poll"] ?? 0);
+}
+
+function pollAsAsked(): void {
+  if (pollS() > 0) setInterval(() => void (document.hidden || refresh()), pollS() * 1_000);
 }
 
 function countAges(): void {

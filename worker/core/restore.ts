@@ -8,6 +8,7 @@ import { LATER_FIELDS } from "./component.ts";
 import { HISTORY_MS } from "./history.ts";
 import type { Incident, MergedIncident } from "./incident.ts";
 import type { Announcement, Maintenance } from "./maintenance.ts";
+import type { Series } from "./schedule.ts";
 import type { PageSettings } from "./snapshot.ts";
 
 /** A document as the archive holds it: the body is what was held under that key when it was last changed. */
@@ -23,6 +24,7 @@ export interface Held {
   readonly maintenances: ReadonlyMap<string, Maintenance>;
   readonly announcements: ReadonlyMap<string, Announcement>;
   readonly incidents: ReadonlyMap<string, Incident>;
+  readonly series: ReadonlyMap<string, Series>;
   readonly clusters: ReadonlyMap<string, ClusterIdentity>;
 }
 
@@ -38,6 +40,7 @@ export interface Restored {
   readonly announcements: readonly Announcement[];
   readonly incidents: readonly Incident[];
   readonly merged: readonly MergedIncident[];
+  readonly series: readonly Series[];
   readonly clusters: readonly ClusterIdentity[];
 }
 
@@ -71,6 +74,7 @@ export function restored(documents: readonly Archived[], held: Held, now: Millis
     merged: archived.flatMap(({ id, mergedInto, writtenAt }) =>
       mergedInto === undefined ? [] : [{ id, into: mergedInto, at: writtenAt }],
     ),
+    series: of<Series>("series").filter(({ id }) => !held.series.has(id)),
     unsure: maintenances.flatMap((maintenance) => unsure(maintenance, now)),
     clusters: of<ClusterIdentity>("cluster")
       .filter(({ cluster }) => !held.clusters.has(cluster))

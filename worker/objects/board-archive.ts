@@ -123,6 +123,9 @@ export class BoardArchive {
     for (const one of this.#memory.all("announcement"))
       this.#queueDocument("announcement", one.id, one.writtenAt, { ...one });
     for (const one of this.#memory.all("incident")) this.#queueDocument("incident", one.id, one.writtenAt, { ...one });
+    for (const one of this.#memory.all("series")) this.#queueDocument("series", one.id, one.updatedAt, { ...one });
+    for (const one of this.#memory.all("notice"))
+      this.#memory.queue({ kind: "notice", key: one.key, revision: 1, at: one.at, body: { ...one } });
     for (const change of [...this.#memory.changes.values()].flat())
       if (change.at >= since - LATE_MS) this.#books.archive(change);
     // All of it, however old: an entry may have left long after it was written, and a chain with a hole is none.
@@ -160,6 +163,7 @@ export class BoardArchive {
         maintenances: this.#memory.map("maintenance"),
         announcements: this.#memory.map("announcement"),
         incidents: this.#memory.map("incident"),
+        series: this.#memory.map("series"),
         clusters: this.#memory.map("cluster"),
       },
       now,
@@ -175,6 +179,7 @@ export class BoardArchive {
     }
     this.#maintenance.restore(back, now);
     this.#announcements.restore(back, now);
+    for (const series of back.series) this.#memory.put("series", series.id, series);
     for (const identity of back.clusters) this.#memory.put("cluster", identity.cluster, identity);
     const unasked = back.clusters.map(({ cluster }) => cluster);
     this.#keep({ startedAt: now, phase: "changes", after: null, unasked, attempts: 0 });

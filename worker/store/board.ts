@@ -13,14 +13,13 @@ export const BOARD_ROWS_MAX = 500;
  */
 export const DOCUMENT_KINDS = ["cluster", "component", "maintenance", "page"] as const;
 /** Documents too, of which there are more with every year. */
-export const ANNOUNCED_KINDS = ["announcement", "incident"] as const;
+export const ANNOUNCED_KINDS = ["announcement", "incident", "series"] as const;
 export type BoardKind =
   | (typeof DOCUMENT_KINDS)[number]
   | (typeof ANNOUNCED_KINDS)[number]
   | "status_change"
   | "audit"
   | "notice"
-  | "series"
   | "uptime";
 
 /** One fact of the board as its outbox carries it. `at` is when it became true. `body` is JSON without U+0000. */

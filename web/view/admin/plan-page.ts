@@ -12,12 +12,12 @@ import { phaseMark } from "./plans.ts";
 import { length, moment, span } from "../english.ts";
 
 export function renderPlanPage(model: PlanPageModel, frame: AdminFrame): string {
-  const { name, isSteered } = model;
+  const { name, isSteered, phase } = model;
   return adminDocument(
     frame,
     "/admin/maintenance",
     name,
-    markup`<p id="m-state">${phaseMark(model)}</p>
+    markup`<p id="m-state"${(phase === "in_progress" || phase === "verifying") && trusted(' data-poll="10"')}>${phaseMark(model)}</p>
 ${bar(model, frame)}
 ${next(model, frame)}
 ${model.checks !== null && markup`<h2>Checks</h2>${checks(model.checks)}`}
@@ -199,7 +199,7 @@ function impact({ requests, failed, p95Ms, usual, unknown }: ImpactModel): Html 
   const ms = (value: number | null): string => (value === null ? "not known" : `${Math.round(value)} ms`);
   return markup`${table({
     caption: "Measured impact",
-    head: ["", "During", "Usual at that time"],
+    head: ["Measure", "During", "Usual at that time"],
     rows: [
       ["Requests", count(requests), usual === null ? "not known" : count(usual.requests)],
       ["Failed", count(failed), usual === null ? "not known" : count(usual.failed)],
