@@ -5,7 +5,7 @@ import { ask, findOperator } from "./edge.ts";
 import { logoUrl } from "./logo.ts";
 
 const VARIABLES = ["paper", "raised", "ink", "soft", "line", "hollow"] as const;
-const PARTS = ["name", "logo", "accent", "links", "variables", "origin"] as const;
+const PARTS = ["name", "logo", "accent", "links", "variables", "origin", "zone"] as const;
 
 const HELP = `
 npm run -s page                 how the page looks and where it stands
@@ -22,6 +22,8 @@ npm run -s page -- OPTIONS      changes what is named, and leaves the rest; visi
                                 What stands on it must stay readable. The colours of states are the same on every page
   --origin URL                  where the page stands for visitors: feeds, calendars, search engines and programs are
                                 told this address, whichever they asked
+  --zone ZONE                   in which days are cut and moments are said, as Europe/Berlin; in place of PAGE_TIME_ZONE.
+                                Days that are frozen stay as they are
   --unset WHAT                  back to ours: ${PARTS.join(", ")}, or one variable
 
   npm run -s page -- --name "Acme status" --logo acme.svg --accent '#0a7d4f'
@@ -37,6 +39,7 @@ const OPTIONS = {
   link: { type: "string", multiple: true },
   variable: { type: "string", multiple: true },
   origin: { type: "string" },
+  zone: { type: "string" },
   unset: { type: "string", multiple: true },
 } as const;
 
@@ -45,6 +48,8 @@ const Page = v.object({
   page: v.object({
     name: v.string(),
     origin: v.nullable(v.string()),
+    // Absent in what an edge of the release before says.
+    timeZone: v.optional(v.nullable(v.string()), null),
     logo: v.nullable(v.string()),
     accent: v.array(v.object({ mode: v.string(), colour: v.string(), paper: v.number(), raised: v.number() })),
     links: v.array(v.object({ name: v.string(), url: v.string() })),
@@ -76,7 +81,9 @@ function unset(names: readonly string[]): { readonly parts: Wish; readonly varia
   const unknown = names.find((name) => !variables.includes(name) && !parts.includes(name));
   if (unknown !== undefined)
     throw new Usage(`--unset "${unknown}": there is no such thing, but ${[...PARTS, ...VARIABLES].join(", ")}`);
-  const nothing = (of: readonly string[]): Wish => Object.fromEntries(of.map((name) => [name, null]));
+  // What the command line calls a zone is a time zone to the edge.
+  const nothing = (of: readonly string[]): Wish =>
+    Object.fromEntries(of.map((name) => [name === "zone" ? "timeZone" : name, null]));
   return { parts: nothing(parts), variables: nothing(variables) };
 }
 
@@ -102,6 +109,7 @@ function wishOf(values: Values): Wish {
     ...(links !== undefined && { links }),
     ...(Object.keys(all).length > 0 && { variables: all }),
     ...(values.origin !== undefined && { origin: values.origin }),
+    ...(values.zone !== undefined && { timeZone: values.zone }),
   };
   const both = Object.keys(set).find((part) => part in taken.parts);
   if (both !== undefined) throw new Usage(`${both} is set and unset at once`);
@@ -115,6 +123,7 @@ interface Values {
   readonly link?: readonly string[] | undefined;
   readonly variable?: readonly string[] | undefined;
   readonly origin?: string | undefined;
+  readonly zone?: string | undefined;
   readonly unset?: readonly string[] | undefined;
 }
 
@@ -131,10 +140,11 @@ await command(HELP, OPTIONS, async ({ values, positionals }) => {
 type Line = readonly [part: string, said: string];
 
 /** What stands now, a line each. */
-function linesOf({ name, origin, logo, accent, links, variables }: Answer, isMade: boolean): readonly Line[] {
+function linesOf({ name, origin, timeZone, logo, accent, links, variables }: Answer, isMade: boolean): readonly Line[] {
   return [
     ["name", name],
     ["origin", origin ?? "the address that it is asked by"],
+    ["zone", timeZone ?? "the deployment's"],
     ["logo", logo === null ? "none" : weightOf(logo)],
     ...(accent.length === 0 ? [["accent", "ours"] satisfies Line] : []),
     ...accent.map(({ mode, colour, paper, raised }): Line => {

@@ -14,6 +14,7 @@ const making = {
   freshId: () => `fresh${String(++ids).padStart(7, "0")}`,
   reported: [{ cluster: "eu-1", services: [{ service: "pay/a" }, { service: "pay/b" }] }],
   deploymentName: "Service status",
+  deploymentZone: "Etc/UTC",
 };
 const EMPTY: Configured = {
   page: { id: "emptypage000", name: "Service status", timeZone: "Etc/UTC", createdAt: NOON },
@@ -23,12 +24,13 @@ const FULL: Configured = {
   page: {
     id: "fullpage0000",
     name: "Acme",
-    timeZone: "Etc/UTC",
+    timeZone: "Europe/Berlin",
     createdAt: NOON - HOUR,
     thresholds: { p95Ms: 300 },
     metrics: [{ id: "chart0000000", name: "Pay", kind: "p95", component: "pay000000000" }],
     brand: {
       name: "Acme",
+      timeZone: "Europe/Berlin",
       accent: { light: "#1e40af", dark: "#507cf0" },
       links: [{ name: "Help", url: "https://h.co/" }],
     },

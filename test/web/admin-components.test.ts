@@ -32,6 +32,7 @@ const INBOX: InboxModel = {
 
 const PAGE: PageSettingsModel = {
   deploymentName: "Observatory",
+  deploymentZone: "Etc/UTC",
   revision: "r",
   values: { name: "Acme" },
   faults: [],
@@ -207,6 +208,7 @@ describe("hostile text", () => {
         {
           ...PAGE,
           deploymentName: EVIL,
+          deploymentZone: EVIL,
           revision: EVIL,
           values: { name: EVIL, logo: EVIL, "links.0.url": EVIL },
           faults: [fault],

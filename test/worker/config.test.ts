@@ -74,6 +74,7 @@ async function furnish({ board, cli }: Deployment): Promise<void> {
     cli("PUT", "/cli/v1/page", {
       name: "Acme & Sons",
       origin: OWN,
+      timeZone: "America/St_Johns",
       accent: { light: "#1e40af" },
       links: [{ name: "Help", url: "https://help.acme.example" }],
       variables: { paper: { light: "#fffdf8" } },

@@ -28,6 +28,7 @@ describe("the page's form", () => {
   it("says all that the command line can, and empties what is left empty", async () => {
     const fields = {
       name: "Acme & Sons",
+      timeZone: "Asia/Kathmandu",
       origin: "https://status.acme.example",
       logo: SVG,
       "accent.light": "#1E40AF",
@@ -47,11 +48,14 @@ describe("the page's form", () => {
       links: [{ name: "Help" }, { name: "Acme" }],
       variables: { paper: { light: "#fffdf8" } },
     });
+    expect((await board.snapshot()).page.timeZone).toBe("Asia/Kathmandu");
     const page = await get();
+    expect(page).toContain('data-zone="Asia/Kathmandu"');
     expect(page).toMatch(/#1e40af on light paper: \d[\d.]* to 1/);
     expect(page).toContain('value="https://acme.example/"');
     expect((await post("/admin/page", { name: "Acme", revision: await revision() })).status).toBe(303);
     expect(await brand()).toEqual({ name: "Acme" });
+    expect((await board.snapshot()).page.timeZone).toBe("Etc/UTC");
   });
 
   it("previews without keeping anything", async () => {
@@ -69,6 +73,8 @@ describe("the page's form", () => {
     ["a link without its name", { "links.1.url": "https://a.example" }, "links.1.name"],
     ["a logo with a script", { logo: SVG.replace("<path", "<script/><path") }, "logo"],
     ["an address with a path", { origin: "https://acme.example/status" }, "origin"],
+    ["a zone that is none", { timeZone: "Mars/Olympus" }, "timeZone"],
+    ["an offset for a zone", { timeZone: "+01:00" }, "timeZone"],
     ["paper as dark as ink", { "variables.paper.light": "#222222" }, "variables.paper"],
   ])("refuses %s beside its field, and keeps what was typed", async (_name, fields, field) => {
     const before = await brand();

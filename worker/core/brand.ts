@@ -6,6 +6,7 @@ import type { BrandColours, PageBrand } from "../../protocol/page.ts";
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { COMPONENT_STATUSES } from "../../protocol/status.ts";
+import { isTimeZone } from "./calendar.ts";
 import type { Colour } from "./colour.ts";
 import { colourOf, contrast, fromOklch, hexOf, nearest, over } from "./colour.ts";
 import { shortHash } from "./hash.ts";
@@ -16,6 +17,8 @@ import { MODES, PALETTE } from "./palette.ts";
 export interface Brand extends PageBrand {
   /** Absent: the deployment's. */
   readonly name?: string;
+  /** IANA zone in which days are cut. Absent: the deployment's, and in what an earlier version wrote. */
+  readonly timeZone?: string;
 }
 
 /** Custom properties that an operator may set, besides the accent: grounds, text and lines. */
@@ -36,6 +39,7 @@ export interface BrandWish {
   readonly links?: readonly { readonly name: string; readonly url: string }[] | null;
   readonly variables?: Readonly<Partial<Record<Variable, Partial<BrandColours> | null>>> | null;
   readonly origin?: string | null;
+  readonly timeZone?: string | null;
 }
 
 /** `field` as the wish has it; `message` says what to do. */
@@ -73,6 +77,10 @@ export function brandFrom(wish: BrandWish, held: Brand): Result<Brand, BrandFaul
   const logo = kept(wish.logo, held.logo);
   const links = kept(wish.links, held.links) ?? [];
   const origin = kept(wish.origin, held.origin);
+  const timeZone = kept(wish.timeZone, held.timeZone);
+  // An offset is one, too, but no name that programs know.
+  if (timeZone !== undefined && !(/^[A-Za-z]/.test(timeZone) && isTimeZone(timeZone)))
+    return failure({ field: "timeZone", message: `"${timeZone}" is no zone: say it as Europe/Berlin or Etc/UTC.` });
   const brand: Brand = {
     ...(name !== undefined && { name }),
     ...(logo !== undefined && { logo }),
@@ -80,6 +88,7 @@ export function brandFrom(wish: BrandWish, held: Brand): Result<Brand, BrandFaul
     ...(links.length > 0 && { links }),
     ...(Object.keys(variables.value).length > 0 && { variables: variables.value }),
     ...(origin !== undefined && { origin }),
+    ...(timeZone !== undefined && { timeZone }),
   };
   const fault = unreadable(brand);
   return fault === null ? success(brand) : failure(fault);

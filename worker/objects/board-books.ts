@@ -173,9 +173,13 @@ export class BoardBooks {
     return { delayedSince: this.delays(now)[0]?.since ?? null, isRestoring };
   }
 
-  /** Name and zone are the deployment's, unless an operator named the page; the rest was made once. */
+  /** In which days are cut where no operator says otherwise. */
+  get deploymentZone(): string {
+    return isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
+  }
+
+  /** Name and zone are the deployment's, unless an operator said others; the rest was made once. */
   page(): PageFacts["page"] {
-    const timeZone = isTimeZone(this.#env.PAGE_TIME_ZONE) ? this.#env.PAGE_TIME_ZONE : "Etc/UTC";
     // Made by the archive before anybody can ask.
     const held = this.#memory.get("page", "page");
     const {
@@ -193,7 +197,7 @@ export class BoardBooks {
       id,
       createdAt,
       name: brand?.name ?? this.#env.PAGE_NAME,
-      timeZone,
+      timeZone: brand?.timeZone ?? this.deploymentZone,
       ...(thresholds !== undefined && { thresholds }),
       ...(metrics !== undefined && { metrics }),
       ...(brand !== undefined && { brand }),
@@ -209,8 +213,9 @@ export class BoardBooks {
     this.change(now, null, () => {
       const { brand: _, ...rest } = this.page();
       const name = brand.name ?? this.#env.PAGE_NAME;
+      const timeZone = brand.timeZone ?? this.deploymentZone;
       const isOurs = Object.keys(brand).length === 0;
-      this.#memory.putPage({ ...rest, name, ...(isOurs ? {} : { brand }) }, "page.change", by, now);
+      this.#memory.putPage({ ...rest, name, timeZone, ...(isOurs ? {} : { brand }) }, "page.change", by, now);
       this.mark();
     });
   }

@@ -74,6 +74,7 @@ export class BoardConfig {
       freshId,
       reported: [...this.#tells.map.values()],
       deploymentName: this.#env.PAGE_NAME,
+      deploymentZone: this.#books.deploymentZone,
     };
     const made = applied(act.file, state, making);
     if (!made.ok) return failure({ code: "faulty", faults: made.failure });

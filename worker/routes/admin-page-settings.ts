@@ -35,6 +35,7 @@ async function settingsPage(c: AppContext, shown: Shown | null, chartFault: stri
   const brand = shown === null ? held : shown.brand;
   const model: PageSettingsModel = {
     deploymentName: c.env.PAGE_NAME,
+    deploymentZone: c.env.PAGE_TIME_ZONE,
     // Who was overtaken is shown what stands by the fault, and decides.
     revision: shown?.status === 200 ? (shown.values["revision"] ?? "") : brandRevision(held),
     values: shown?.values ?? valuesOf(held),
@@ -53,7 +54,7 @@ async function settingsPage(c: AppContext, shown: Shown | null, chartFault: stri
   return adminPage(c, renderPageSettings(model, frameOf(view, Date.now())), status);
 }
 
-function valuesOf({ name, origin, logo, accent, links = [], variables = {} }: Brand): Shown["values"] {
+function valuesOf({ name, timeZone, origin, logo, accent, links = [], variables = {} }: Brand): Shown["values"] {
   const named = links.flatMap((link, i) => [
     [`links.${i}.name`, link.name],
     [`links.${i}.url`, link.url],
@@ -64,6 +65,7 @@ function valuesOf({ name, origin, logo, accent, links = [], variables = {} }: Br
   ]);
   return {
     name: name ?? "",
+    timeZone: timeZone ?? "",
     origin: origin ?? "",
     logo: logo ?? "",
     "accent.light": accent?.light ?? "",
@@ -88,6 +90,7 @@ function wishOf(values: Shown["values"]): { readonly wish: object; readonly link
   };
   const wish = {
     name: of("name"),
+    timeZone: of("timeZone"),
     origin: of("origin"),
     logo: logo?.startsWith("<") === true ? svgUrl(logo) : logo,
     accent: mode("accent"),

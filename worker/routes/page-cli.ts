@@ -15,8 +15,8 @@ async function answer(c: AppContext, wish: BrandWish | null, by: string): Promis
   const set = await boardOf(c.env).brand(wish, by);
   if (!set.ok) return refuse(c, "request_malformed", `${set.failure.field}: ${set.failure.message}`);
   const { name, brand } = set.value;
-  const { logo = null, links = [], variables = {}, origin = null } = brand;
-  return c.json({ page: { name, origin, logo, accent: accentContrasts(brand), links, variables } });
+  const { logo = null, links = [], variables = {}, origin = null, timeZone = null } = brand;
+  return c.json({ page: { name, origin, timeZone, logo, accent: accentContrasts(brand), links, variables } });
 }
 
 export const pageCliRoutes: readonly Route[] = [

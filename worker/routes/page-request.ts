@@ -101,6 +101,7 @@ export const PageRequestSchema = v.strictObject({
   links: v.exactOptional(v.nullable(Links)),
   variables: v.exactOptional(v.nullable(Variables)),
   origin: v.exactOptional(v.nullable(Origin)),
+  timeZone: v.exactOptional(v.nullable(line(60))),
 });
 
 /** The page in a file: what is not named is ours, but for what programs know it by. */
@@ -113,4 +114,5 @@ export const PageSaidSchema = v.strictObject({
   links: v.exactOptional(Links),
   variables: v.exactOptional(v.record(v.picklist(VARIABLES, NO_VARIABLE), Mode)),
   origin: v.exactOptional(Origin),
+  timeZone: v.exactOptional(line(60)),
 });

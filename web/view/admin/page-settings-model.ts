@@ -18,12 +18,13 @@ export interface SampleModel {
 }
 
 /**
- * POST /admin/page: `name`, `origin`, `logo` (an SVG or a data: URL), `accent.light`, `accent.dark`, `links.N.name`,
+ * POST /admin/page: `name`, `timeZone`, `origin`, `logo` (an SVG or a data: URL), `accent.light`, `accent.dark`, `links.N.name`,
  * `links.N.url`, `variables.NAME.light`, `variables.NAME.dark`; empty is ours. POST /admin/page/preview: the same, and
  * nothing is kept. POST /admin/page/charts: `charts.N.kind`, `charts.N.component`, `charts.N.name`, or `own` for ours.
  */
 export interface PageSettingsModel {
   readonly deploymentName: string;
+  readonly deploymentZone: string;
   readonly revision: string;
   readonly values: Readonly<Record<string, string>>;
   readonly faults: readonly Fault[];

@@ -16,11 +16,18 @@ export function renderPageSettings(model: PageSettingsModel, frame: AdminFrame):
     frame,
     "/admin/page",
     "Page",
-    markup`<p class="soft">What visitors see around the components. Zone and languages: days are cut in ${frame.timeZone}, which the deployment sets; each visitor reads in their own of six languages.</p>
+    markup`<p class="soft">What visitors see around the components. Each reads it in their own of six languages, with the page's times beside their own.</p>
 <form class="sheet" id="page-form" method="post" action="/admin/page" data-preview="/admin/page/preview" data-region="samples" data-posts><input type="hidden" name="revision" value="${model.revision}">
 ${faultOf(model.faults, null, "fault-form")}
 ${section("Name and address", [
   text(model, "name", "Name", 'maxlength="80"', `Empty: ${model.deploymentName}, as deployed.`),
+  text(
+    model,
+    "timeZone",
+    "Time zone",
+    'maxlength="60" placeholder="Europe/Berlin"',
+    `Days are cut in it; those that are frozen stay as they are. Empty: ${model.deploymentZone}, as deployed.`,
+  ),
   text(
     model,
     "origin",

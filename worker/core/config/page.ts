@@ -13,6 +13,8 @@ export interface PageSection {
   /** Absent: the deployment's. */
   readonly name?: string;
   readonly origin?: string;
+  /** Absent: the deployment's. */
+  readonly timeZone?: string;
   readonly logo?: string;
   readonly accent?: { readonly light: string; readonly dark?: string };
   readonly links?: readonly { readonly name: string; readonly url: string }[];
@@ -22,19 +24,20 @@ export interface PageSection {
 export const pageSection: Section<"page", PageSection> = {
   name: "page",
   read({ page }) {
-    const { name, origin, logo, accent, links, variables } = page.brand ?? {};
+    const { name, origin, timeZone, logo, accent, links, variables } = page.brand ?? {};
     return {
       id: page.id,
       since: page.createdAt,
       ...(name !== undefined && { name }),
       ...(origin !== undefined && { origin }),
+      ...(timeZone !== undefined && { timeZone }),
       ...(logo !== undefined && { logo }),
       ...(accent !== undefined && { accent: { light: accent.light, dark: accent.dark } }),
       ...(links !== undefined && { links: links.map((link) => ({ name: link.name, url: link.url })) }),
       ...(variables !== undefined && { variables }),
     };
   },
-  write(state, { id, since, ...wish }, { now, deploymentName }) {
+  write(state, { id, since, ...wish }, { now, deploymentName, deploymentZone }) {
     const brand = brandFrom(wish as BrandWish, {});
     if (!brand.ok)
       return failure({ path: ["page", ...brand.failure.field.split(".")], message: brand.failure.message });
@@ -46,6 +49,7 @@ export const pageSection: Section<"page", PageSection> = {
       id: id ?? rest.id,
       createdAt: since ?? rest.createdAt,
       name: brand.value.name ?? deploymentName,
+      timeZone: brand.value.timeZone ?? deploymentZone,
       ...(isOurs ? {} : { brand: brand.value }),
     };
     return success({ ...state, page });

@@ -31,6 +31,7 @@ export interface Making {
   readonly reported: readonly Reported[];
   /** The page's name where no file and nobody else says one. */
   readonly deploymentName: string;
+  readonly deploymentZone: string;
 }
 
 export interface Section<Name extends string, Written> {
