@@ -41,6 +41,18 @@ export async function listIncidents(operator: Operator): Promise<readonly Incide
   return (await ask(operator, "GET", "/cli/v1/incidents", null, answer)).incidents;
 }
 
+/** One in full, as the edge has it. */
+export async function showIncident(operator: Operator, id: string): Promise<Readonly<Record<string, unknown>>> {
+  const answer = v.object({ incident: v.record(v.string(), v.unknown()) });
+  return (await ask(operator, "GET", `/cli/v1/incidents/${encodeURIComponent(id)}`, null, answer)).incident;
+}
+
+/** A revision as `show` printed it; absent stays absent. */
+export function revisionOf(told: string | undefined): number | undefined {
+  if (told !== undefined && !/^\d{1,15}$/.test(told)) throw new Usage("--if-revision is a number that `show` printed");
+  return told === undefined ? undefined : Number(told);
+}
+
 /** Announces a maintenance, or with an id and an act changes one. */
 export async function tellMaintenance(
   operator: Operator,

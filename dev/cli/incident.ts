@@ -1,7 +1,16 @@
 import { INCIDENT_STATUSES } from "../../protocol/page.ts";
 import { INDICATORS } from "../../protocol/status.ts";
 import type { IncidentLine } from "./announcing.ts";
-import { listIncidents, messageOf, momentOf, oneOf, saidOf, tellIncident } from "./announcing.ts";
+import {
+  listIncidents,
+  messageOf,
+  momentOf,
+  oneOf,
+  revisionOf,
+  saidOf,
+  showIncident,
+  tellIncident,
+} from "./announcing.ts";
 import { command, Usage } from "./command.ts";
 import { findOperator } from "./edge.ts";
 
@@ -10,6 +19,7 @@ npm run -s incident -- open "NAME" --message TEXT [OPTIONS]   opens an incident
 npm run -s incident -- update ID --message TEXT [OPTIONS]     says more of one
 npm run -s incident -- resolve ID --message TEXT              says that it is over
 npm run -s incident -- list                                   all of them, the newest first
+npm run -s incident -- show ID                                one with its revision and all that was said, as JSON
 
   --message TEXT            what visitors read, in Markdown; - reads it from standard input
   --status STATUS           ${INCIDENT_STATUSES.join(", ")}
@@ -17,7 +27,9 @@ npm run -s incident -- list                                   all of them, the n
                             It is shown at least that bad until the incident is over, and never better than it is
   --impact IMPACT           ${INDICATORS.join(", ")}; computed from the components unless told
   --name NAME               another name, with update
+  --impact-reason TEXT      for operators: why it is not the computed one; the audit keeps it
   --at MOMENT               when it was so, if not now: 2026-11-23T02:00:00Z
+  --if-revision N           with update and resolve: only if nobody wrote since you looked; \`show ID\` prints it
 
   The page shows it at once, also while Postgres is down. It prints id, status, impact, begin, name and address.
 
@@ -33,6 +45,8 @@ const OPTIONS = {
   impact: { type: "string" },
   name: { type: "string" },
   at: { type: "string" },
+  "impact-reason": { type: "string" },
+  "if-revision": { type: "string" },
 } as const;
 
 await command(HELP, OPTIONS, async ({ values, positionals }) => {
@@ -42,7 +56,13 @@ await command(HELP, OPTIONS, async ({ values, positionals }) => {
     for (const one of await listIncidents(findOperator())) tell(one);
     return;
   }
-  if (verb !== "open" && verb !== "update" && verb !== "resolve") throw new Usage("say open, update, resolve or list");
+  if (verb === "show") {
+    if (of === undefined) throw new Usage("say which one: `list` has the ids");
+    console.log(JSON.stringify(await showIncident(findOperator(), of), null, 2));
+    return;
+  }
+  if (verb !== "open" && verb !== "update" && verb !== "resolve")
+    throw new Usage("say open, update, resolve, show or list");
   if (of === undefined)
     throw new Usage(verb === "open" ? "say what it is called" : "say which one: `list` has the ids");
   if (values.message === undefined) throw new Usage("--message is needed: visitors read it");
@@ -52,6 +72,8 @@ await command(HELP, OPTIONS, async ({ values, positionals }) => {
     components: (values.component ?? []).map(saidOf),
     at: momentOf("at", values.at),
     name: verb === "open" ? of : values.name,
+    impactReason: values["impact-reason"],
+    ...(verb !== "open" && { revision: revisionOf(values["if-revision"]) }),
   };
   const operator = findOperator();
   const body = await messageOf(values.message);

@@ -170,6 +170,34 @@ it("works without a script: a fault keeps what was typed, a preview shows it ine
   expect(await (await edge.visit(address)).text()).not.toContain("largest customer");
 });
 
+it("begins with a template and ends with what was measured, each by one click", async () => {
+  await go("/admin/incidents/new");
+  await page.getByRole("link", { name: "Complete outage" }).click();
+  await page.waitForURL(/template=complete-outage/);
+  expect(await page.getByLabel("What visitors read", { exact: true }).inputValue()).toMatch(
+    /has not been available since \d\d:\d\d UTC/,
+  );
+  await page.getByLabel("What visitors read as its name").fill("From a template");
+  await page.getByText("All 2 are well").or(page.getByText("1 more is well")).first().waitFor();
+  await page.getByLabel("Remind me to say more").selectOption("30");
+  await page.getByLabel("and tell visitors when").check();
+  await page.getByRole("button", { name: "Post this incident" }).click();
+  await page.waitForURL(/\/admin\/incidents\/[a-z0-9]{12}$/);
+  const id = idOf();
+  await page.getByText("visitors read that the next update comes by then").waitFor();
+  const publicPage = async (): Promise<string> => (await edge.visit(`/incidents/${id}`)).text();
+  await eventually(async () => (await publicPage()).includes("Next update by"), WITHIN_MS, "the promise on the page");
+  await page.getByRole("link", { name: "It is over: propose the words" }).click();
+  await page.waitForURL(/propose=resolved/);
+  expect(await page.getByRole("radio", { name: "resolved" }).isChecked()).toBe(true);
+  expect(await page.getByLabel("What visitors read", { exact: true }).inputValue()).toMatch(
+    /It lasted .*from \d\d:\d\d UTC/,
+  );
+  await page.getByRole("button", { name: "Post this update" }).click();
+  await eventually(async () => (await incident(id))?.status === "resolved", WITHIN_MS, "the end in the API");
+  await eventually(async () => !(await publicPage()).includes("Next update by"), WITHIN_MS, "no promise any more");
+});
+
 it("a form that is sent twice is posted once", async () => {
   const operator = await edge.signIn();
   const form = { name: "Sent twice", body: "Once.", status: "investigating", key: "a-number-of-its-own" };

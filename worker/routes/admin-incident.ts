@@ -4,7 +4,10 @@
  * is sent twice is posted once.
  */
 import type { ComponentStatus } from "../../protocol/status.ts";
+import { worse } from "../../protocol/status.ts";
 import type { Millis } from "../../protocol/time.ts";
+import { SECOND } from "../../protocol/time.ts";
+import { length, moment } from "../../web/view/english.ts";
 import { previewOf } from "../../web/view/admin/incident-form.ts";
 import type { PostmortemModel } from "../../web/view/admin/incident-model.ts";
 import { renderIncidentNew } from "../../web/view/admin/incident-new.ts";
@@ -13,15 +16,23 @@ import { renderIncidents } from "../../web/view/admin/incidents.ts";
 import type { Fault } from "../../web/view/admin/model.ts";
 import type { AnnounceRefusal, Announcing } from "../core/announce.ts";
 import type { Incident } from "../core/incident.ts";
+import { affectedNow, isUnresolved } from "../core/incident.ts";
+import type { Failed } from "../core/resolution.ts";
+import { failedOf, resolutionPlan, resolutionText } from "../core/resolution.ts";
+import type { Template } from "../core/template.ts";
+import { filled, TEMPLATES } from "../core/template.ts";
 import type { AnnounceAct, Announces } from "../objects/board-announcements.ts";
 import { freshId } from "../objects/crypto.ts";
 import { boardOf } from "../objects/env.ts";
 import type { OperatorView } from "../objects/operator-view.ts";
+import { openDatabase } from "../store/database.ts";
+import { SERIES_SERVICES_MAX, seriesOver } from "../store/series.ts";
 import { adminPage, formOf } from "./admin-page.ts";
 import type { Values } from "./admin-incident-form.ts";
 import { openRequest, updateRequest } from "./admin-incident-form.ts";
 import type { Shown } from "./admin-incident-model.ts";
 import {
+  chosenOf,
   formModel,
   incidentPageModel,
   incidentsModel,
@@ -36,6 +47,9 @@ import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 /** Two texts of 25,000 characters, and what is said of 1,000 components. */
 const INCIDENT_FORM_MAX = 262_144;
+
+/** An operator waits: what is not known by then is not known. */
+const ARCHIVE_TIMEOUT_MS = 2 * SECOND;
 
 /** An update that is posted from a form that is shown anew has a number of its own. */
 export const freshKey = (): string => `${freshId()}${freshId()}`;
@@ -89,12 +103,27 @@ async function list(c: AppContext): Promise<Response> {
 async function showNew(c: AppContext): Promise<Response> {
   const looked = await look(c);
   const draft = c.req.query("draft");
-  const values = draft === undefined ? fromEvidence(looked) : fromDraft(looked, draft);
+  const template = TEMPLATES.find(({ id }) => id === c.req.query("template"));
+  const evident = fromEvidence(looked);
+  const begun = template === undefined ? evident : fromTemplate(template, looked, evident);
+  const values = draft === undefined ? begun : fromDraft(looked, draft);
   return newPage(c, looked, { values: { ...values, key: freshKey() }, faults: [], isPreview: false }, 200);
 }
 
 function fromEvidence({ view, seen }: Looked): Values {
   return Object.fromEntries(uncoveredOf(view, seen).map(({ id }) => [`c.${id}`, seen.get(id) ?? ""]));
+}
+
+/** What is unwell is at least as bad as the template says. */
+function fromTemplate({ name, body, status, affected }: Template, { view, now }: Looked, evident: Values): Values {
+  const ids = Object.keys(evident);
+  const names = view.components.filter(({ id }) => ids.includes(`c.${id}`)).map((one) => one.name);
+  const facts = {
+    component: names.length === 0 ? "The service" : names.join(", "),
+    time: moment(now, now, view.page.timeZone),
+  };
+  const said = [...chosenOf(evident)].map(([id, to]) => [`c.${id}`, worse(to, affected)]);
+  return { name: filled(name, facts), body: filled(body, facts), status, ...Object.fromEntries(said) };
 }
 
 function fromDraft({ view }: Looked, id: string): Values {
@@ -108,7 +137,7 @@ function fromDraft({ view }: Looked, id: string): Values {
 function newPage(c: AppContext, { view, seen, now }: Looked, shown: Shown, status: 200 | 400 | 409): Response {
   const form = formModel(view.components, seen, null, shown);
   const draft = draftModels(view, now).find(({ id }) => id === shown.values["draft"]) ?? null;
-  return adminPage(c, renderIncidentNew({ form, templates: [], draft }, frameOf(view, now)), status);
+  return adminPage(c, renderIncidentNew({ form, templates: TEMPLATES, draft }, frameOf(view, now)), status);
 }
 
 async function open(c: AppContext, request: RouteRequest): Promise<Response> {
@@ -175,6 +204,46 @@ function pageOf(incident: Incident, { view, seen, now }: Looked, { shown, confli
   return renderIncidentPage(incidentPageModel(incident, view, form, { conflict, postmortem }, now), frameOf(view, now));
 }
 
+/** With the end proposed: what was measured, as far as it is known. */
+async function show(c: AppContext): Promise<Response> {
+  const id = idOf(c);
+  if (c.req.query("propose") !== "resolved") return incidentPage(c, id, {}, 200);
+  const looked = await look(c);
+  const incident = looked.view.incidents?.find((one) => one.id === id);
+  if (incident === undefined || !isUnresolved(incident)) return incidentPage(c, id, {}, 200);
+  const body = await proposal(c, incident, looked);
+  const values = { ...updateValues(incident, freshKey()), status: "resolved", body };
+  return incidentPage(c, id, { shown: { values, faults: [], isPreview: true } }, 200);
+}
+
+async function proposal(c: AppContext, incident: Incident, { view, now }: Looked): Promise<string> {
+  const { startedAt } = incident;
+  const ids = affectedNow(incident).map(({ component }) => component);
+  const components = view.components.filter(({ id }) => ids.includes(id));
+  return resolutionText({
+    components: components.map(({ name }) => name),
+    length: length(now - startedAt),
+    time: moment(startedAt, now, view.page.timeZone),
+    failed: await failedSince(c, [...new Set(components.flatMap(({ services }) => services))], startedAt, view, now),
+  });
+}
+
+/** Null if the archive cannot be reached, or if one look is not enough. */
+async function failedSince(
+  c: AppContext,
+  services: readonly string[],
+  startedAt: Millis,
+  { page: { timeZone } }: OperatorView,
+  now: Millis,
+): Promise<Failed | null> {
+  const plan = resolutionPlan(startedAt, now);
+  if (plan === null || services.length === 0 || services.length > SERIES_SERVICES_MAX) return null;
+  const { DATABASE_URL: url, NEON_FETCH_ENDPOINT: fetchEndpoint } = c.env;
+  const database = openDatabase({ url, fetchEndpoint, timeoutMs: ARCHIVE_TIMEOUT_MS });
+  const found = await seriesOver(database, { services, plan, now, timeZone });
+  return found.ok ? failedOf(found.value.points) : null;
+}
+
 async function update(c: AppContext, request: RouteRequest): Promise<Response> {
   const values = valuesOf(request.body);
   const id = idOf(c);
@@ -218,7 +287,7 @@ export const incidentRoutes: readonly Route[] = [
   { method: "GET", path: "/admin/incidents/new", policy: "admin", role: "responder", handle: showNew },
   { method: "POST", path: "/admin/incidents", ...responds, handle: open },
   { method: "POST", path: "/admin/incidents/preview", ...responds, handle: preview },
-  { method: "GET", path: "/admin/incidents/:id", ...read, handle: (c) => incidentPage(c, idOf(c), {}, 200) },
+  { method: "GET", path: "/admin/incidents/:id", ...read, handle: show },
   // Whoever asks again for what a form answered.
   {
     method: "GET",

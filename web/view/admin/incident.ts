@@ -19,7 +19,8 @@ export function renderIncidentPage(model: IncidentPageModel, frame: AdminFrame):
     button: model.conflict === null ? "Post this update" : "Post mine after theirs",
     cancel: path,
   });
-  const update = markup`<h2 id="update">${isOver(model) ? "Say more of it" : "Post an update"}</h2>${form}`;
+  const propose = markup`<p><a href="${path}?propose=resolved#update">It is over: propose the words, with what was measured</a></p>`;
+  const update = markup`<h2 id="update">${isOver(model) ? "Say more of it" : "Post an update"}</h2>${!isOver(model) && model.conflict === null && propose}${form}`;
   return adminDocument(
     frame,
     "/admin/incidents",
