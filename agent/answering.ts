@@ -14,7 +14,7 @@ import type { GoldenSource } from "./source/golden.ts";
 import type { Wishes } from "./wishes.ts";
 
 /** Between two queries: a week is 126 of them, and an operator waits, ms. */
-const PAUSE_MS = 25;
+const PAUSE_MS = 100;
 /** An operator waits: a fourth of a core until it is done. In pieces of this, in which little garbage piles up, ms. */
 const BUSY_MS = 5;
 const REST_SHARE = 3;

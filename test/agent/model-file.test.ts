@@ -1,4 +1,5 @@
 /** What was learnt, on the disk: found service by service, never held as a whole, and replaced in one step. */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +12,10 @@ import { ModelDraft, nextVersion, openModel, rollBack } from "../../agent/model-
 const folder = mkdtempSync(join(tmpdir(), "model-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const fresh = (): string => mkdtempSync(join(folder, "data-"));
+
+/** Of the heap of a process that learns 800 services: 10 do, and neither model fits beside them, nor the next one's text. */
+const ROOM_MIB = 12;
+const LEARNING_TIMEOUT_MS = 90_000;
 
 /** Names as nobody would choose them. */
 const NAMES = ["shop/cart", 'shop/"}{\\"', "shop/größe-größer", "shop/[,]", "services"];
@@ -133,5 +138,12 @@ describe("a model", () => {
     expect(() => model?.read("shop/cart")).toThrow("the baseline is cut short");
     expect(() => [...(model?.services ?? [])]).toThrow("the baseline is cut short");
     model?.close();
+  });
+
+  it("is learnt and compared with the former one without room for either", { timeout: LEARNING_TIMEOUT_MS }, () => {
+    const room = [`--max-old-space-size=${ROOM_MIB}`, "--max-semi-space-size=1"];
+    const program = join(import.meta.dirname, "learning-process.ts");
+    const run = spawnSync(process.execPath, [...room, program, fresh()], { encoding: "utf8" });
+    expect([run.stderr, run.stdout]).toEqual(["", "1 800 true\n2 800 false\n"]);
   });
 });
