@@ -35,6 +35,7 @@ describe("a Board with empty storage", () => {
       maintenances: [maintenance()],
       announcements: [],
       incidents: [],
+      merged: [],
       series: [],
       unsure: [],
       clusters: [{ ...cluster, keys: [] }],
