@@ -249,6 +249,21 @@ describe("a hidden component", () => {
   });
 });
 
+it("a hidden component is in no text that is proposed for visitors", async () => {
+  const shownId = await make("Harbour", { group: "Proposed" });
+  const id = await make("Zanzibar quay", { group: "Proposed", visibility: "hidden" });
+  const components = [
+    { component: shownId, status: "partial_outage" },
+    { component: id, status: "major_outage" },
+  ];
+  const opened = await cli("POST", "/cli/v1/incidents", { name: "Slow", body: "We look.", components });
+  const { incident } = await opened.json<{ incident: { id: string } }>();
+  const page = await get(`/admin/incidents/${incident.id}?propose=resolved`);
+  const [, body = ""] = /<textarea id="body"[^>]*>([^<]*)/.exec(page) ?? [];
+  expect(body).toContain("Harbour works again.");
+  expect(body).not.toContain("Zanzibar");
+});
+
 async function firstFrame(socket: WebSocket): Promise<string> {
   socket.accept();
   const frame = await new Promise<string>((resolve) =>

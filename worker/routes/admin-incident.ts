@@ -21,6 +21,7 @@ import type { Failed } from "../core/resolution.ts";
 import { failedOf, resolutionPlan, resolutionText } from "../core/resolution.ts";
 import type { Template } from "../core/template.ts";
 import { filled, TEMPLATES } from "../core/template.ts";
+import { visible } from "../core/visibility.ts";
 import type { AnnounceAct, Announces } from "../objects/board-announcements.ts";
 import { freshId } from "../objects/crypto.ts";
 import { boardOf } from "../objects/env.ts";
@@ -220,8 +221,10 @@ async function proposal(c: AppContext, incident: Incident, { view, now }: Looked
   const { startedAt } = incident;
   const ids = affectedNow(incident).map(({ component }) => component);
   const components = view.components.filter(({ id }) => ids.includes(id));
+  // Visitors read it: what they do not know is not named, unless nothing else is and they read none of it.
+  const known = visible(components);
   return resolutionText({
-    components: components.map(({ name }) => name),
+    components: (known.length === 0 ? components : known).map(({ name }) => name),
     length: length(now - startedAt),
     time: moment(startedAt, now, view.page.timeZone),
     failed: await failedSince(c, [...new Set(components.flatMap(({ services }) => services))], startedAt, view, now),
