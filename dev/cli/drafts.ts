@@ -78,7 +78,16 @@ async function list(): Promise<void> {
   const { drafts } = await ask(findOperator(), "GET", "/cli/v1/drafts", null, Drafts);
   for (const { id, state, title, cluster, startedAt, endedAt, firing, cause, incident } of drafts)
     console.log(
-      [id, state.padEnd(9), cluster, startedAt, endedAt ?? `${firing} firing`, title, cause, incident ?? ""]
+      [
+        id,
+        state.padEnd(9),
+        cluster === "" ? "evidence" : cluster,
+        startedAt,
+        endedAt ?? `${firing} firing`,
+        title,
+        cause,
+        incident ?? "",
+      ]
         .join("  ")
         .trimEnd(),
     );

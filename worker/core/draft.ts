@@ -51,6 +51,7 @@ interface DraftAlert {
 
 export interface Draft {
   readonly id: string;
+  /** Whose alerts it is made of; empty of one that the evidence made. */
   readonly cluster: string;
   /** The rule's name. */
   readonly rule: string;
@@ -86,6 +87,8 @@ export function draftState({ decided, endedAt }: Pick<Draft, "decided" | "endedA
 
 /** Since when nobody confirms that its alerts fire; null if somebody does, or if they ended. */
 export function unconfirmedSince({ alerts, endedAt }: Draft, now: Millis): Millis | null {
+  // What the evidence made has none: its end is seen.
+  if (alerts.length === 0) return null;
   const heardAt = alerts.reduce((newest, alert) => Math.max(newest, alert.heardAt), 0);
   return endedAt === null && now - heardAt >= UNCONFIRMED_MS ? heardAt : null;
 }
@@ -197,7 +200,10 @@ function opened(rule: DraftRule, cluster: string, alert: Alert, facts: DraftFact
 }
 
 /** In visitors' words: it is what the incident will be called. */
-function titleOf(components: readonly DraftComponent[], facts: DraftFacts): string {
+export function titleOf(
+  components: readonly DraftComponent[],
+  facts: Pick<DraftFacts, "components"> & Partial<DraftFacts>,
+): string {
   const known = components.filter(({ component }) => facts.hidden?.has(component) !== true);
   const names = (known.length === 0 ? components : known).map(
     ({ component }) => facts.components.get(component) ?? component,

@@ -1,5 +1,6 @@
 /**
- * Drafts of incidents: what Clusters tell of alerts, held against the operator's rules. `core/draft.ts` decides. They
+ * Drafts of incidents: what Clusters tell of alerts, held against the operator's rules, and what the evidence says that no
+ * incident does. `core/draft.ts` and `core/draft-evidence.ts` decide. They
  * stay here: not archived, and told to nobody but operators.
  */
 import { failure, success } from "../../protocol/result.ts";
@@ -9,6 +10,7 @@ import type { Alert } from "../core/alert.ts";
 import type { Announcing, IncidentRequest } from "../core/announce.ts";
 import { componentNamed } from "../core/announce.ts";
 import type { Draft, DraftDecision, DraftFacts, DraftRule, DraftView } from "../core/draft.ts";
+import { evidenceDrafts } from "../core/draft-evidence.ts";
 import { draftView, draftsAfter, draftsToForget } from "../core/draft.ts";
 import type { Incident } from "../core/incident.ts";
 import { isUnresolved } from "../core/incident.ts";
@@ -46,6 +48,12 @@ export class BoardDrafts {
   hear(cluster: string, alerts: readonly Alert[], now: Millis): void {
     this.#memory.put("alerting", cluster, { cluster, alerts });
     this.#judge(cluster, alerts, now);
+  }
+
+  /** Looks whether the evidence asks for an incident that nobody has posted. Writes nothing unless something changed. */
+  look(now: Millis): void {
+    const drafts = this.#memory.all("draft");
+    for (const draft of evidenceDrafts(drafts, this.#books.facts(now), now)) this.#memory.put("draft", draft.id, draft);
   }
 
   #judge(cluster: string, alerts: readonly Alert[], now: Millis): void {

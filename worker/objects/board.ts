@@ -710,6 +710,7 @@ export class Board extends DurableObject<Env> {
     const now = Date.now();
     this.#books.settle(now);
     this.#books.tellOfArchive(now);
+    this.#drafts.look(now);
     await this.#plans.look(now);
     this.#plans.settle(now);
     // Not awaited: the cron has clusters to wake, and Postgres may take its time.

@@ -66,7 +66,9 @@ export async function look(c: AppContext): Promise<Looked> {
   const board = boardOf(c.env);
   const [view, snapshot] = await Promise.all([board.operatorView([]), board.snapshot()]);
   const now = Date.now();
-  return { view, seen: seenNow(snapshot, now), now };
+  // What visitors do not see has no name that an incident may say.
+  const components = view.components.filter(({ hidden }) => hidden !== true);
+  return { view: { ...view, components }, seen: seenNow(snapshot, now), now };
 }
 
 export const valuesOf = (body: Uint8Array): Values => Object.fromEntries(formOf(body));
