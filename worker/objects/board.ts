@@ -775,8 +775,9 @@ export class Board extends DurableObject<Env> {
     const at = Math.min(errandAt, planAt);
     // After a failure the alarm that is there was jittered already, and stays.
     const latest = Math.min(isWell ? errandAt : errandAt + RETRY_MAX_MS, planAt);
+    if (!Number.isFinite(at)) return;
     const armed = await this.ctx.storage.getAlarm();
-    if (!Number.isFinite(at) || (armed !== null && armed <= latest)) return;
+    if (armed !== null && armed <= latest) return;
     this.#meter.alarmSet();
     await this.ctx.storage.setAlarm(at);
   }
