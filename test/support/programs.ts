@@ -62,11 +62,12 @@ const PROGRAMS = {
     title: "Python with dateutil",
     package: "python3-dateutil",
     variable: "PYTHON",
-    find: () => {
-      const python = onPath("python3");
-      const hasDateutil = python !== null && spawnSync(python, ["-c", "import dateutil.tz"]).status === 0;
-      return hasDateutil ? python : null;
-    },
+    // Debian's package is for Debian's Python, which may not be the first.
+    find: () =>
+      [onPath("python3"), "/usr/bin/python3"].find(
+        (python) =>
+          python !== null && existsSync(python) && spawnSync(python, ["-c", "import dateutil.tz"]).status === 0,
+      ) ?? null,
   },
 } as const satisfies Record<string, Program>;
 export type ProgramName = keyof typeof PROGRAMS;
