@@ -31,7 +31,7 @@ interface Incident {
   readonly name: string;
   readonly status: string;
   readonly impact: string;
-  readonly incident_updates: readonly { readonly status: string; readonly body: string }[];
+  readonly incident_updates: readonly { readonly status: string; readonly body: string; readonly display_at: string }[];
 }
 
 async function incidents(): Promise<readonly Incident[]> {
@@ -41,6 +41,11 @@ async function incidents(): Promise<readonly Incident[]> {
 
 async function incident(id: string): Promise<Incident | undefined> {
   return (await incidents()).find((one) => one.id === id);
+}
+
+/** When each thing that was said is said to be from, newest first. */
+async function momentsOf(id: string): Promise<readonly string[]> {
+  return ((await incident(id))?.incident_updates ?? []).map(({ display_at }) => display_at);
 }
 
 async function opened(javaScriptEnabled: boolean): Promise<Page> {
@@ -246,10 +251,18 @@ it("what was said is corrected, and deleted, and the public page says so", async
     body: "It begun.",
   });
   await edge.cli("POST", `/cli/v1/incidents/${made.id}/updates`, { body: "Posted by mistake." });
+  const moments = await momentsOf(made.id);
   await go(`/admin/incidents/${made.id}`);
   await page.getByRole("link", { name: "Correct" }).last().click();
   await page.getByLabel("What visitors read", { exact: true }).fill("It began.");
   await page.getByRole("button", { name: "Save" }).click();
+  await eventually(
+    async () => (await incident(made.id))?.incident_updates.at(-1)?.body === "It began.",
+    WITHIN_MS,
+    "the corrected text",
+  );
+  // The moment was not touched, and stays to the millisecond, which the field does not show.
+  await eventually(async () => (await momentsOf(made.id)).join() === moments.join(), WITHIN_MS, "the same moments");
   await page.getByRole("link", { name: "Correct" }).first().click();
   await page.getByText("Posted by mistake", { exact: true }).click();
   await page.getByRole("button", { name: "Delete this update" }).click();

@@ -40,7 +40,8 @@ async function correctionPage(c: AppContext, typed: Typed | null, status: 200 | 
 
 function correctionModel(incident: Incident, update: IncidentUpdate, typed: Typed | null): CorrectionModel {
   const revision = String(incident.writtenAt);
-  const stands = { body: update.body, at: new Date(update.displayAt).toISOString().slice(0, 19), revision };
+  const shownAt = new Date(update.displayAt).toISOString().slice(0, 19);
+  const stands = { body: update.body, at: shownAt, shownAt, revision };
   const { values, faults, isStale, isPreview } = typed ?? {
     values: stands,
     faults: [],

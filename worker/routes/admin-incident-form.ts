@@ -49,10 +49,11 @@ export function updateRequest(values: Values, incident: Incident, now: Millis): 
 }
 
 export function correctionRequest(values: Values): Parsed<CorrectionRequest> {
-  const { at, body = "" } = values;
+  const { at, shownAt, body = "" } = values;
   return checked(CorrectionSchema, {
     body: unix(body),
-    ...(at !== undefined && at !== "" && { at: momentText(at) }),
+    // As it was shown it stays as it is: the field leaves out parts of a second, and browsers a zero of seconds.
+    ...(at !== undefined && at !== "" && at !== shownAt && `${at}:00` !== shownAt && { at: momentText(at) }),
     ...revisionOf(values),
   });
 }

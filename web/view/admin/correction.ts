@@ -29,7 +29,7 @@ function stale(): Html {
 
 function form({ values, faults, incident, preview, isStale }: CorrectionModel, action: string): Html {
   return markup`<form class="sheet" method="post" action="${action}">${faultOf(faults, null, "fault-form")}
-<input type="hidden" name="revision" value="${values.revision ?? ""}">
+<input type="hidden" name="revision" value="${values.revision ?? ""}"><input type="hidden" name="shownAt" value="${values.shownAt ?? ""}">
 <div class="field"><label for="body">What visitors read</label><textarea id="body" name="body" rows="6" required maxlength="25000"${invalid(faults, "body", "fault-body", "hint-body")}>
 ${values.body ?? ""}</textarea><small id="hint-body">They read that it was edited, and when. What stood there before is in the audit.</small>${faultOf(faults, "body", "fault-body")}</div>
 <div id="preview" class="md preview" role="region" aria-label="Preview">${preview !== null && previewOf(preview)}</div>

@@ -119,8 +119,8 @@ export interface PostmortemModel extends FormModel<"body" | "revision"> {
   readonly preview: string | null;
 }
 
-/** POST /admin/incidents/:id/updates/:update */
-export interface CorrectionModel extends FormModel<"body" | "at" | "revision"> {
+/** POST /admin/incidents/:id/updates/:update. `shownAt` is the moment as it was shown: a field has no parts of a second. */
+export interface CorrectionModel extends FormModel<"body" | "at" | "shownAt" | "revision"> {
   readonly incident: { readonly id: string; readonly name: string };
   readonly update: AdminUpdateModel;
   /** Whether another one is left if it is deleted. */

@@ -1,5 +1,6 @@
 /** What the admin's pages of incidents show alike. */
 import type { IncidentStatus } from "../../../protocol/page.ts";
+import type { ComponentStatus, Indicator } from "../../../protocol/status.ts";
 import { impactStatus } from "../../../protocol/status.ts";
 import { MINUTE } from "../../../protocol/time.ts";
 import type { Millis } from "../../../protocol/time.ts";
@@ -27,9 +28,14 @@ export function incidentLink({ id, name }: Pick<IncidentSummary, "id" | "name">)
   return markup`<a href="${incidentPath(id)}">${name}</a>`;
 }
 
+/** An incident that is open is not well, also where nothing was said of a component. */
+export function openMark(impact: Indicator): ComponentStatus {
+  return impact === "none" ? "unknown" : impactStatus(impact);
+}
+
 /** "◆ identified · major" */
 export function incidentMark({ status, impact }: Pick<IncidentSummary, "status" | "impact">): Html {
-  return marked(isOver({ status }) ? "operational" : impactStatus(impact), `${status} · ${impact}`);
+  return marked(isOver({ status }) ? "operational" : openMark(impact), `${status} · ${impact}`);
 }
 
 /** What an operator does next, and why. */

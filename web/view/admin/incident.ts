@@ -1,5 +1,4 @@
 /** `/admin/incidents/:id`: what stands, what is said next, and all that was said. */
-import { impactStatus } from "../../../protocol/status.ts";
 import { length, moment } from "../english.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
@@ -7,7 +6,7 @@ import { adminDocument } from "./document.ts";
 import { age, button, faultOf, invalid, marked, segment } from "./elements.ts";
 import { incidentForm, previewOf } from "./incident-form.ts";
 import type { IncidentPageModel, PostmortemModel } from "./incident-model.ts";
-import { incidentPath, isDue, isOver, nextAction, updateEntry } from "./incident-parts.ts";
+import { incidentPath, isDue, isOver, nextAction, openMark, updateEntry } from "./incident-parts.ts";
 import type { AdminFrame } from "./model.ts";
 
 export function renderIncidentPage(model: IncidentPageModel, frame: AdminFrame): string {
@@ -41,7 +40,7 @@ function standing(model: IncidentPageModel, frame: AdminFrame): Html {
   const { now, timeZone } = frame;
   const why = isByHand ? `, set by hand${impactReason === null ? "" : `: ${impactReason}`}` : "";
   const fact = (name: string, value: Html | string): Html => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`;
-  return markup`<p class="lead">${marked(isOver(model) ? "operational" : impactStatus(impact), markup`<b>${status}</b> · ${impact}${why}`)}</p>
+  return markup`<p class="lead">${marked(isOver(model) ? "operational" : openMark(impact), markup`<b>${status}</b> · ${impact}${why}`)}</p>
 ${!isOver(model) && markup`<p>${isDue(model, now) ? marked("degraded_performance", nextAction(model, frame)) : nextAction(model, frame)}</p>`}
 ${unarchivedSince !== null && markup`<p>${marked("degraded_performance", markup`Its newest state is not in Postgres yet, since ${moment(unarchivedSince, now, timeZone)}. Nothing is lost: visitors have it, and it is sent when <a href="/admin/archive">the archive</a> takes it.`)}</p>`}
 <dl>${fact("Began", age(startedAt, frame))}${resolvedAt !== null && fact("Resolved", markup`${moment(resolvedAt, now, timeZone)}, after ${length(resolvedAt - startedAt)}`)}${components.length > 0 && fact("Affects", components.join(", "))}${fact("Visitors read", markup`<a href="/incidents/${segment(id)}">its public page</a>`)}</dl>`;
