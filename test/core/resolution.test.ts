@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import { failedOf, resolutionPlan, resolutionText } from "../../worker/core/resolution.ts";
 import type { SeriesPoint } from "../../worker/core/series.ts";
-import { filled, TEMPLATES } from "../../worker/core/template.ts";
 import { NOON } from "../support/facts.ts";
 
 const point = (requests: number, errors: number, gap = false): SeriesPoint => ({
@@ -51,18 +50,4 @@ describe("the end that is proposed", () => {
   );
 
   it("is without numbers for what lasted for weeks", () => expect(resolutionPlan(NOON - 20 * DAY, NOON)).toBeNull());
-});
-
-describe("a template", () => {
-  it("fills in its two placeholders once, and leaves everything else as it is", () => {
-    const facts = { component: "{{time}}", time: "14:02 UTC" };
-    expect(filled("{{component}} since {{time}}: {{7*7}} {{constructor}} {{ time }}", facts)).toBe(
-      "{{time}} since 14:02 UTC: {{7*7}} {{constructor}} {{ time }}",
-    );
-  });
-
-  it("of ours leaves no placeholder behind", () => {
-    for (const { name, body } of TEMPLATES)
-      expect(filled(`${name} ${body}`, { component: "Checkout", time: "14:02" })).not.toMatch(/\{\{|\}\}/);
-  });
 });

@@ -336,10 +336,6 @@ it("nothing that axe finds is wrong, in light and dark, on a phone and on a desk
     ] as const) {
       await looked.setViewportSize({ width, height: 900 });
       await looked.emulateMedia({ colorScheme });
-      await looked.screenshot({
-        path: `/tmp/oe/inc-${path.replaceAll("/", "_").slice(0, 22)}-${width}.png`,
-        fullPage: true,
-      });
       const found = await looked.evaluate(async () => {
         const { axe } = window as unknown as { axe: { run(of: Document, options: RunOptions): Promise<AxeResults> } };
         const { violations } = await axe.run(document, {});

@@ -92,6 +92,16 @@ async function furnish({ board, cli }: Deployment): Promise<void> {
     components: [{ component: "Pay", status: "major_outage" }],
   };
   await done(cli("PUT", "/cli/v1/draft-rules", { rules: [rule] }));
+  const template = {
+    title: "Cannot pay",
+    name: "{{component}}: {{status}}",
+    status: "investigating",
+    affected: "partial_outage",
+    body: '# Since {{time}}\n\nPayments: **fail**, "often".',
+  } as const;
+  expect(await board.templates({ kind: "put", id: null, revision: null, template }, "test")).toMatchObject({
+    ok: true,
+  });
 }
 
 async function yamlOf({ cli }: Deployment): Promise<string> {
@@ -141,6 +151,7 @@ describe("one system's page on another that is empty", () => {
     await furnish(first);
     const yaml = await yamlOf(first);
     expect(yaml).toMatch(/^# The page as code/);
+    expect(yaml).toContain("title: Cannot pay");
     const file: unknown = parse(yaml);
     vi.setSystemTime(start + HOUR);
     const planned = await plan(second, file);
@@ -208,6 +219,7 @@ describe("nothing is kept", () => {
   });
 
   const component = { name: "A", services: ["a/b/c"] };
+  const TEMPLATE = { title: "T", name: "N", status: "investigating", affected: "partial_outage", body: "B" };
   it.each<[string, object, (string | number)[], RegExp]>([
     ["an unknown section", { users: [] }, ["users"], /nothing that a file can say/],
     [
@@ -255,6 +267,13 @@ describe("nothing is kept", () => {
     ],
     ["an accent that nobody can read", { page: { accent: { light: "#0b6" } } }, ["page", "accent"], /nearest/],
     ["another version", { version: 2 }, ["version"], /later/],
+    [
+      "a template that fills in what is not there",
+      { incidentTemplates: [{ ...TEMPLATE, body: "{{tiem}}" }] },
+      ["incidentTemplates", 0, "body"],
+      /there is no \{\{tiem\}\}/,
+    ],
+    ["a template twice", { incidentTemplates: [TEMPLATE, TEMPLATE] }, ["incidentTemplates", 1], /twice/],
     ["seven charts", { charts: Array.from({ length: 7 }, () => ({ kind: "p95" })) }, ["charts"], /at most 6/],
     [
       "a component that is nobody",

@@ -51,6 +51,7 @@ import { NOTICE_DAYS, noticeShare } from "./plan.ts";
 import { inPageOrder } from "./order.ts";
 import { answeredMs, freshUntil } from "./probe.ts";
 import { publicSlo, SLO_DAYS } from "./slo.ts";
+import type { Template } from "./template.ts";
 import type { Thresholds } from "./thresholds.ts";
 import { publicFacts } from "./visibility.ts";
 
@@ -73,6 +74,8 @@ export interface PageSettings {
   readonly anomalies?: Readonly<Record<string, ThresholdSetting>>;
   /** Services that are not to be published, or what chooses them. Absent: none, and in what an earlier version wrote. */
   readonly ignored?: readonly string[];
+  /** Texts to begin an incident with, for operators. Absent: ours, and in what an earlier version wrote. */
+  readonly incidentTemplates?: readonly Template[];
 }
 
 /** All that a Board holds that can reach the page. */

@@ -1,8 +1,20 @@
-/** Texts to begin an incident with, after the runbook's procedures. Placeholders are a fixed list; all else stays as it is. */
+/**
+ * Texts to begin an incident with: an operator's own, and until there are any those after the runbook's procedures. What
+ * may be filled in is a fixed list; all else stays as it is.
+ */
 import type { IncidentStatus } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
+import type { Result } from "../../protocol/result.ts";
+import { failure, success } from "../../protocol/result.ts";
+import { shortHash } from "./hash.ts";
+
+/** The page's settings hold them all, and are archived as a whole. */
+export const TEMPLATES_MAX = 30;
+export const TEMPLATE_TITLE_MAX = 60;
+export const TEMPLATE_BODY_MAX = 2_000;
 
 export interface Template {
+  /** 1 to 40 of 0-9, a-z and -; for ever its own. */
   readonly id: string;
   /** What its button says. */
   readonly title: string;
@@ -13,11 +25,15 @@ export interface Template {
   readonly body: string;
 }
 
-/** What stands for {{component}} and {{time}}. */
-export interface TemplateFacts {
-  readonly component: string;
-  readonly time: string;
-}
+/** What a template may leave open, and what is filled in. */
+export const VARIABLES = {
+  component: "the components that it is about",
+  time: "when it began, as far as it is known",
+  page: "the page's name",
+  status: "how the worst of them is: “partial outage”",
+} as const;
+
+export type TemplateFacts = Readonly<Record<keyof typeof VARIABLES, string>>;
 
 export const TEMPLATES: readonly Template[] = [
   {
@@ -70,7 +86,61 @@ export const TEMPLATES: readonly Template[] = [
   },
 ];
 
-/** `{{component}}` and `{{time}}` filled in once: what they are filled with is not looked at again, nor is anything else. */
+/** What a page offers: its own, or ours. */
+export function templatesOf({ incidentTemplates }: { readonly incidentTemplates?: readonly Template[] }) {
+  return incidentTemplates ?? TEMPLATES;
+}
+
+/** Filled in once: what is filled in is not looked at again, nor is anything else. */
 export function filled(text: string, facts: TemplateFacts): string {
-  return text.replaceAll(/\{\{(component|time)\}\}/g, (_, word: keyof TemplateFacts) => facts[word]);
+  return text.replaceAll(/\{\{(\w+)\}\}/g, (whole, word: string) =>
+    Object.hasOwn(VARIABLES, word) ? facts[word as keyof TemplateFacts] : whole,
+  );
+}
+
+/** What looks like something to fill in and is nothing: visitors would read it as it stands. */
+export function unknownVariables(text: string): readonly string[] {
+  const found = [...text.matchAll(/\{\{[^{}]*\}\}/g)].map(([whole]) => whole);
+  return [...new Set(found)].filter((whole) => !Object.hasOwn(VARIABLES, whole.slice(2, -2)));
+}
+
+/** Stands for all that a template says: who changes it says which one they saw. */
+export function templateRevision(template: Template): string {
+  return shortHash(JSON.stringify(template));
+}
+
+/** What an operator does to the templates. `id` is null of a new one; `revision` of what they saw. */
+export type TemplateAct =
+  | {
+      readonly kind: "put";
+      readonly id: string | null;
+      readonly revision: string | null;
+      readonly template: Omit<Template, "id">;
+    }
+  | { readonly kind: "remove"; readonly id: string; readonly revision: string }
+  | { readonly kind: "reset" };
+
+/** `held` is what stands in its place by now. */
+export interface TemplateRefusal {
+  readonly code: "unknown" | "stale" | "same_title" | "too_many";
+  readonly held: Template | null;
+}
+
+/** The templates after an act; null for ours. */
+export function templatesAfter(
+  held: readonly Template[],
+  act: TemplateAct,
+  freshId: () => string,
+): Result<readonly Template[] | null, TemplateRefusal> {
+  if (act.kind === "reset") return success(null);
+  const before = held.find(({ id }) => id === act.id) ?? null;
+  if (act.id !== null && before === null) return failure({ code: "unknown", held: null });
+  if (before !== null && act.revision !== templateRevision(before)) return failure({ code: "stale", held: before });
+  if (act.kind === "remove") return success(held.filter((one) => one !== before));
+  const other = held.find((one) => one !== before && one.title === act.template.title);
+  if (other !== undefined) return failure({ code: "same_title", held: other });
+  if (before === null && held.length >= TEMPLATES_MAX) return failure({ code: "too_many", held: null });
+  const { title, name, status, affected, body } = act.template;
+  const made: Template = { id: before?.id ?? freshId(), title, name, status, affected, body };
+  return success(before === null ? [...held, made] : held.map((one) => (one === before ? made : one)));
 }

@@ -181,30 +181,14 @@ export class BoardBooks {
   /** Name and zone are the deployment's, unless an operator said others; the rest was made once. */
   page(): PageFacts["page"] {
     // Made by the archive before anybody can ask.
-    const held = this.#memory.get("page", "page");
-    const {
-      id = "",
-      createdAt = 0,
-      thresholds,
-      metrics,
-      brand,
-      draftRules,
-      anomalies,
-      noticeDays,
-      ignored,
-    } = held ?? {};
+    const held: Partial<PageFacts["page"]> = this.#memory.get("page", "page") ?? {};
+    const { id = "", createdAt = 0, brand } = held;
     return {
+      ...held,
       id,
       createdAt,
       name: brand?.name ?? this.#env.PAGE_NAME,
       timeZone: brand?.timeZone ?? this.deploymentZone,
-      ...(thresholds !== undefined && { thresholds }),
-      ...(metrics !== undefined && { metrics }),
-      ...(brand !== undefined && { brand }),
-      ...(draftRules !== undefined && { draftRules }),
-      ...(anomalies !== undefined && { anomalies }),
-      ...(noticeDays !== undefined && { noticeDays }),
-      ...(ignored !== undefined && { ignored }),
     };
   }
 

@@ -305,12 +305,19 @@ export class BoardMemory {
     this.#queued.set(`${kind}:${key}`, since);
   }
 
-  /** Keeps and archives the page's settings as `by` has just changed them. */
-  putPage(page: PageSettings, act: string, by: string, now: Millis, subject = "page"): void {
+  /** Keeps and archives the page's settings as `by` has just changed them. @param change null: compares the settings */
+  putPage(
+    page: PageSettings,
+    act: string,
+    by: string,
+    now: Millis,
+    subject = "page",
+    change: Changed | null = null,
+  ): void {
     const before = this.get("page", "page");
     this.put("page", "page", page);
     this.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...page } });
-    this.audit(act, subject, by, now, { before, after: page });
+    this.audit(act, subject, by, now, change ?? { before, after: page });
   }
 
   /** Writes down who did what, and what it changed. It is numbered on its way out: until then its `n` is 0. */

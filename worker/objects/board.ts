@@ -39,6 +39,7 @@ import { RETRY_MAX_MS, retryDelay } from "../core/retry.ts";
 import type { Series } from "../core/schedule.ts";
 import { publicChange } from "../core/snapshot.ts";
 import { isNews, isOvertaken } from "../core/tell.ts";
+import type { Template, TemplateAct, TemplateRefusal } from "../core/template.ts";
 import type { Thresholds } from "../core/thresholds.ts";
 import { withTopology } from "../core/topology.ts";
 import { remembering } from "../core/usual.ts";
@@ -79,6 +80,7 @@ import { OutsideMemory } from "./outside-memory.ts";
 import type { Probed } from "./prober.ts";
 import { BoardWatch } from "./board-watch.ts";
 import { TellMemory } from "./tell-memory.ts";
+import { BoardTemplates } from "./board-templates.ts";
 import { BoardUpkeep } from "./board-upkeep.ts";
 import type { ChainMark, UptimeView } from "./board-uptime.ts";
 import { BoardUptime } from "./board-uptime.ts";
@@ -117,6 +119,7 @@ export class Board extends DurableObject<Env> {
   readonly #plans: BoardPlans;
   readonly #incidents: BoardIncidents;
   readonly #drafts: BoardDrafts;
+  readonly #templates: BoardTemplates;
   readonly #import: BoardImport;
   readonly #config: BoardConfig;
   readonly #detectors: BoardDetectors;
@@ -154,6 +157,7 @@ export class Board extends DurableObject<Env> {
     this.#incidents = incidents;
     this.#announcements = new BoardAnnouncements({ memory, books, maintenance: this.#maintenance, incidents });
     this.#drafts = new BoardDrafts({ memory, books, incidents });
+    this.#templates = new BoardTemplates({ memory, books });
     this.#config = new BoardConfig(env, { memory, tells, books, drafts: this.#drafts });
     this.#import = new BoardImport({
       memory,
@@ -519,6 +523,11 @@ export class Board extends DurableObject<Env> {
     this.#plans.settle(Date.now());
     this.ctx.waitUntil(this.#armIfNeeded());
     return done;
+  }
+
+  /** Texts to begin an incident with, after what an operator does to them. */
+  async templates(act: TemplateAct, by: string): Promise<Result<readonly Template[], TemplateRefusal>> {
+    return this.#steered(() => this.#templates.run(act, by, Date.now()));
   }
 
   /** Sets which alerts make drafts; null asks which do. */

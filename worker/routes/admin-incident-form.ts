@@ -99,7 +99,7 @@ function remindOf({ remind = "", promise }: Values, now: Millis): Pick<IncidentU
 }
 
 /** Faults stand beside the fields that they are about. */
-function checked<Schema extends v.GenericSchema>(
+export function checked<Schema extends v.GenericSchema>(
   schema: Schema,
   input: unknown,
   more: readonly Fault[] = [],
@@ -115,7 +115,7 @@ function checked<Schema extends v.GenericSchema>(
 
 /** "must not be empty" → "It must not be empty." */
 function sentence(message: string): string {
-  return /^(must|has|at most|there)/.test(message)
-    ? `${message.startsWith("must") || message.startsWith("has") ? "It " : ""}${message}.`
-    : message;
+  if (!/^(must|has|at most|there)/.test(message)) return message;
+  const words = /^(must|has)/.test(message) ? `it ${message}` : message;
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }

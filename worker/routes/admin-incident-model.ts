@@ -2,7 +2,7 @@
 import type { PageSnapshot } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
-import { COMPONENT_STATUSES, isWorse } from "../../protocol/status.ts";
+import { COMPONENT_STATUSES, isWorse, worst } from "../../protocol/status.ts";
 import { SECOND } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type {
@@ -15,6 +15,7 @@ import type {
   PostmortemModel,
 } from "../../web/view/admin/incident-model.ts";
 import type { Fault, FormModel } from "../../web/view/admin/model.ts";
+import { moment, statusWord } from "../../web/view/english.ts";
 import { isTrouble } from "../core/cause.ts";
 import type { Component } from "../core/component.ts";
 import { DELETABLE_MS, isYoung } from "../core/correct.ts";
@@ -27,6 +28,7 @@ import {
   newestFirst,
   resolvedAt,
 } from "../core/incident.ts";
+import type { TemplateFacts } from "../core/template.ts";
 import type { OperatorView } from "../objects/operator-view.ts";
 
 /** Past incidents a page. */
@@ -105,6 +107,20 @@ function choicesOf(
   const weight = ({ said: before, chosen: to, now }: AffectedChoice): number =>
     before !== null || to !== null ? 2 : isTrouble(now) ? 1 : 0;
   return choices.toSorted((a, b) => weight(b) - weight(a) || Number(isWorse(b.now, a.now)));
+}
+
+/** What a template is filled in with: visitors know the components by these names. @param since when it began */
+export function templateFacts(
+  { page }: Pick<OperatorView, "page">,
+  said: { readonly names: readonly string[]; readonly statuses: readonly ComponentStatus[]; readonly since: Millis },
+  now: Millis,
+): TemplateFacts {
+  return {
+    component: said.names.length === 0 ? "The service" : said.names.join(", "),
+    time: moment(said.since, now, page.timeZone),
+    page: page.name,
+    status: statusWord(worst(said.statuses)).toLowerCase(),
+  };
 }
 
 /** The fields `c.ID` of a form. */

@@ -20,7 +20,7 @@ import { affectedNow, isUnresolved } from "../core/incident.ts";
 import type { Failed } from "../core/resolution.ts";
 import { failedOf, resolutionPlan, resolutionText } from "../core/resolution.ts";
 import type { Template } from "../core/template.ts";
-import { filled, TEMPLATES } from "../core/template.ts";
+import { filled, templatesOf } from "../core/template.ts";
 import { visible } from "../core/visibility.ts";
 import type { AnnounceAct, Announces } from "../objects/board-announcements.ts";
 import { freshId } from "../objects/crypto.ts";
@@ -38,6 +38,7 @@ import {
   incidentPageModel,
   incidentsModel,
   seenNow,
+  templateFacts,
   uncoveredOf,
   updateValues,
 } from "./admin-incident-model.ts";
@@ -106,7 +107,7 @@ async function list(c: AppContext): Promise<Response> {
 async function showNew(c: AppContext): Promise<Response> {
   const looked = await look(c);
   const draft = c.req.query("draft");
-  const template = TEMPLATES.find(({ id }) => id === c.req.query("template"));
+  const template = templatesOf(looked.view.page).find(({ id }) => id === c.req.query("template"));
   const evident = fromEvidence(looked);
   const begun = template === undefined ? evident : fromTemplate(template, looked, evident);
   const values = draft === undefined ? begun : fromDraft(looked, draft);
@@ -121,12 +122,11 @@ function fromEvidence({ view, seen }: Looked): Values {
 function fromTemplate({ name, body, status, affected }: Template, { view, now }: Looked, evident: Values): Values {
   const ids = Object.keys(evident);
   const names = view.components.filter(({ id }) => ids.includes(`c.${id}`)).map((one) => one.name);
-  const facts = {
-    component: names.length === 0 ? "The service" : names.join(", "),
-    time: moment(now, now, view.page.timeZone),
-  };
-  const said = [...chosenOf(evident)].map(([id, to]) => [`c.${id}`, worse(to, affected)]);
-  return { name: filled(name, facts), body: filled(body, facts), status, ...Object.fromEntries(said) };
+  const statuses = [...chosenOf(evident)].map(([id, to]) => [id, worse(to, affected)] as const);
+  const said = statuses.length === 0 ? [affected] : statuses.map(([, to]) => to);
+  const facts = templateFacts(view, { names, statuses: said, since: now }, now);
+  const fields = statuses.map(([id, to]) => [`c.${id}`, to]);
+  return { name: filled(name, facts), body: filled(body, facts), status, ...Object.fromEntries(fields) };
 }
 
 function fromDraft({ view }: Looked, id: string): Values {
@@ -140,7 +140,8 @@ function fromDraft({ view }: Looked, id: string): Values {
 function newPage(c: AppContext, { view, seen, now }: Looked, shown: Shown, status: 200 | 400 | 409): Response {
   const form = formModel(view.components, seen, null, shown);
   const draft = draftModels(view, now).find(({ id }) => id === shown.values["draft"]) ?? null;
-  return adminPage(c, renderIncidentNew({ form, templates: TEMPLATES, draft }, frameOf(view, now)), status);
+  const templates = templatesOf(view.page);
+  return adminPage(c, renderIncidentNew({ form, templates, draft }, frameOf(view, now)), status);
 }
 
 async function open(c: AppContext, request: RouteRequest): Promise<Response> {

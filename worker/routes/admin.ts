@@ -34,6 +34,7 @@ import { peopleRoutes } from "./admin-people.ts";
 import { stepUpRoutes } from "./admin-step-up.ts";
 import { correctionRoutes } from "./admin-correction.ts";
 import { incidentRoutes, look } from "./admin-incident.ts";
+import { templateRoutes } from "./admin-templates.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
 import { inboxRoutes } from "./admin-inbox.ts";
 import { pageSettingsRoutes } from "./admin-page-settings.ts";
@@ -303,6 +304,7 @@ export const adminRoutes: readonly Route[] = [
   },
   ...incidentRoutes,
   ...correctionRoutes,
+  ...templateRoutes,
   ...adminDetectorRoutes,
   {
     method: "GET",

@@ -10,6 +10,7 @@ import { MOMENTS } from "../core/config/plan.ts";
 import { ComponentSaidSchema, ServiceSelector, ThresholdsRequest } from "./component-request.ts";
 import { RulesSaid } from "./drafts.ts";
 import { PageSaidSchema } from "./page-request.ts";
+import { TemplatesSaid } from "./template-request.ts";
 
 const ChartSaid = v.strictObject({
   id: v.exactOptional(v.pipe(v.string(), v.regex(/^[0-9a-z]{12}$/, "must be 12 of 0-9 and a-z"))),
@@ -32,6 +33,7 @@ const SECTION_SCHEMAS = {
     ),
   ),
   draftRules: v.exactOptional(RulesSaid),
+  incidentTemplates: v.exactOptional(v.nullable(TemplatesSaid)),
   anomalies: v.exactOptional(
     v.record(ClusterName, v.pipe(v.number(SCORE), v.minValue(THRESHOLD_MIN, SCORE), v.maxValue(THRESHOLD_MAX, SCORE))),
   ),

@@ -13,7 +13,7 @@ import type { AffectedChoice, IncidentField, IncidentFormModel } from "./inciden
 /** Steps that the form offers; a postmortem has a form of its own. */
 const STEPS = INCIDENT_STATUSES.filter((status) => status !== "postmortem");
 /** What can be said of a component by hand: silence is no statement, and maintenance is announced elsewhere. */
-const SAYABLE: readonly ComponentStatus[] = COMPONENT_STATUSES.filter(
+export const SAYABLE: readonly ComponentStatus[] = COMPONENT_STATUSES.filter(
   (status) => status !== "unknown" && status !== "under_maintenance",
 );
 const REMIND_MINUTES = [15, 30, 60, 120];

@@ -11,7 +11,7 @@ export function renderIncidentNew({ form, templates, draft }: IncidentNewModel, 
     frame,
     "/admin/incidents",
     "Report an incident",
-    markup`${draft !== null && origin(draft, frame)}${templates.length > 0 && markup`<p class="templates"><span class="soft">Begin with:</span> ${templates.map(({ id, title }) => markup`<a class="chip" href="/admin/incidents/new?template=${segment(id)}">${title}</a> `)}</p>`}
+    markup`${draft !== null && origin(draft, frame)}${templates.length > 0 && markup`<p class="templates"><span class="soft">Begin with:</span> ${templates.map(({ id, title }) => markup`<a class="chip" href="/admin/incidents/new?template=${segment(id)}">${title}</a> `)} <a class="soft" href="/admin/templates">Edit these</a></p>`}
 ${incidentForm(form, { action: "/admin/incidents", isNew: true, button: "Post this incident", cancel: "/admin" })}`,
   );
 }

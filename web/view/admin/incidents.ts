@@ -13,7 +13,7 @@ export function renderIncidents(model: IncidentsModel, frame: AdminFrame): strin
     frame,
     "/admin/incidents",
     "Incidents",
-    markup`<p class="actions"><a class="primary" href="/admin/incidents/new">Report an incident</a></p>
+    markup`<p class="actions"><a class="primary" href="/admin/incidents/new">Report an incident</a> <a class="secondary" href="/admin/templates">Templates</a></p>
 <h2>Open</h2>
 ${openTable(model.open, frame)}
 <h2>Past</h2>

@@ -7,6 +7,7 @@ import { chartsSection } from "./charts.ts";
 import { componentsSection } from "./components.ts";
 import { draftRulesSection } from "./draft-rules.ts";
 import { ignoredSection } from "./ignored.ts";
+import { incidentTemplatesSection } from "./incident-templates.ts";
 import { limitsSection } from "./limits.ts";
 import { noticeSection } from "./notice.ts";
 import { pageSection } from "./page.ts";
@@ -21,6 +22,7 @@ export const SECTIONS = [
   componentsSection,
   chartsSection,
   draftRulesSection,
+  incidentTemplatesSection,
   anomaliesSection,
   ignoredSection,
   noticeSection,
