@@ -29,7 +29,7 @@ export function renderCluster(model: ClusterPageModel, frame: AdminFrame): strin
 <h2>Services</h2>
 ${table({
   caption: "Services",
-  head: ["Service", ...READING_HEAD, "shown as"],
+  head: ["Service", ...READING_HEAD, "Shown as"],
   rows: model.services.map((service) => [
     service.service,
     ...readingCells(service, frame),
@@ -50,7 +50,7 @@ ${keys(model, frame)}`,
 
 function anomaliesText({ cluster, detector }: ClusterPageModel): Html {
   const threshold = detector.threshold === null ? "" : `, threshold ${detector.threshold}`;
-  return markup`${detectorMark(detector.state)}<a href="/admin/clusters/${segment(cluster.name)}/anomalies">Threshold and baseline${threshold}</a>`;
+  return markup`${detectorMark(detector.state)} · <a href="/admin/clusters/${segment(cluster.name)}/anomalies">Threshold and baseline${threshold}</a>`;
 }
 
 const LEASE_MARKS: Record<LeaseState, ComponentStatus> = {

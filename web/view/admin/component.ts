@@ -66,7 +66,7 @@ function clusters({ clusters: list }: ComponentPageModel, frame: AdminFrame): Ht
   if (list.length < 2) return null;
   const rows = table({
     caption: "Clusters",
-    head: ["Cluster", "state", "usual traffic", "last push"],
+    head: ["Cluster", "State", "Usual traffic", "Last push"],
     rows: list.map(({ cluster, status, reason, trafficShare, heardAt }) => [
       clusterLink(cluster),
       marked(status, statusWord(status), markup`<br><small>${reason}</small>`),

@@ -141,7 +141,7 @@ ${
   preview.subjects.length > 0 &&
   table({
     caption: "By service",
-    head: ["Service", `at ${preview.threshold}`, `at ${preview.against}`],
+    head: ["Service", `At ${preview.threshold}`, `At ${preview.against}`],
     rows: preview.subjects.map(({ subject, would, did }) => [
       subject === "mesh" ? "the whole mesh" : subject,
       markup`<span class="number">${would}</span>`,

@@ -5,37 +5,67 @@ import { iconUrl, shape, shapeSheet } from "../shape.ts";
 import { duesRegion } from "./dues.ts";
 import type { AdminFrame } from "./model.ts";
 
+/** By what somebody is there for. What is needed at night stands first. */
 const PLACES = [
-  ["/admin", "Home"],
-  ["/admin/incidents", "Incidents"],
-  ["/admin/components", "Components"],
-  ["/admin/services", "Services"],
-  ["/admin/page", "Page"],
-  ["/admin/topology", "Topology"],
-  ["/admin/maintenance", "Maintenance"],
-  ["/admin/archive", "Archive"],
-  ["/admin/people", "People"],
-  ["/admin/audit", "Audit"],
-  ["/admin/account", "Account"],
+  [
+    "Now",
+    [
+      ["/admin", "Home"],
+      ["/admin/incidents", "Incidents"],
+      ["/admin/maintenance", "Maintenance"],
+    ],
+  ],
+  [
+    "What visitors see",
+    [
+      ["/admin/components", "Components"],
+      ["/admin/services", "Services"],
+      ["/admin/page", "Page"],
+    ],
+  ],
+  ["The mesh", [["/admin/topology", "Topology"]]],
+  [
+    "Records and people",
+    [
+      ["/admin/audit", "Audit"],
+      ["/admin/archive", "Archive"],
+      ["/admin/people", "People"],
+      ["/admin/account", "Account"],
+    ],
+  ],
 ] as const;
 
 /** A page behind the door. `place` is the address that the navigation marks; `main` holds what may be replaced live. */
 export function adminDocument(frame: AdminFrame, place: string, title: string, main: Html): string {
-  const links = PLACES.map(
-    ([href, word]) =>
-      markup`<a href="${href}"${href === place && trusted(' aria-current="page"')}>${word}${href === "/admin/services" && waiting(frame)}</a> `,
-  );
   return shell(
     `${title} · ${frame.pageName} admin`,
-    markup`<header><p><b>${frame.pageName}</b> admin</p>
-<nav>${links}<a href="/">Public page</a></nav>
-<form method="post" action="/admin/sign-out"><button class="quiet">Sign out</button></form></header>
-<div id="dues" role="status">${duesRegion(frame.dues ?? [], frame)}</div>
+    markup`<a class="skip" href="#main">Skip to the page</a>
+<header class="frame"><p><b>${frame.pageName}</b> <span class="soft">admin</span></p>
+<button type="button" class="menu" popovertarget="places">Menu</button>
+<nav class="places" id="places" popover aria-label="Admin">${PLACES.map(([name, places], i) => group(frame, place, `places-${i}`, name, places))}
+<div class="leave"><a href="/">Public page</a><form method="post" action="/admin/sign-out"><button>Sign out</button></form></div></nav></header>
+<div class="content"><div id="dues" role="status">${duesRegion(frame.dues ?? [], frame)}</div>
 <main id="main" data-zone="${frame.timeZone}" data-now="${frame.now}">
 ${(frame.overdue ?? []).map(overdue)}<h1>${title}</h1>
-${main}</main>
+${main}</main></div>
 <p class="vh" role="status" id="say"></p>`,
+    true,
   );
+}
+
+function group(
+  frame: AdminFrame,
+  place: string,
+  id: string,
+  name: string,
+  places: readonly (readonly [href: string, word: string])[],
+): Html {
+  const links = places.map(
+    ([href, word]) =>
+      markup`<li><a href="${href}"${href === place && trusted(' aria-current="page"')}>${word}${href === "/admin/services" && waiting(frame)}</a></li>`,
+  );
+  return markup`<div><p id="${id}">${name}</p><ul aria-labelledby="${id}">${links}</ul></div>
+`;
 }
 
 /** How many services nobody has decided about. */
@@ -49,10 +79,10 @@ function overdue({ id, name, reason }: { readonly id: string; readonly name: str
 `;
 }
 
-/** The bare document, for the sign-in page too. */
-export function shell(title: string, body: Html): string {
+/** The bare document, for the sign-in page too; `isFramed` if the places stand beside it. */
+export function shell(title: string, body: Html, isFramed = false): string {
   return markup`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark"><meta name="robots" content="noindex">
 <title>${title}</title><link rel="icon" href="${iconUrl("under_maintenance")}"><style>${trusted(ADMIN_STYLE)}</style></head>
-<body>${shapeSheet()}${body}<script>${trusted(ADMIN_SCRIPT)}</script></body></html>
+<body${isFramed && trusted(' class="framed"')}>${shapeSheet()}${body}<script>${trusted(ADMIN_SCRIPT)}</script></body></html>
 `.text;
 }

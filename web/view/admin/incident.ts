@@ -18,7 +18,7 @@ export function renderIncidentPage(model: IncidentPageModel, frame: AdminFrame):
     button: model.conflict === null ? "Post this update" : "Post mine after theirs",
     cancel: path,
   });
-  const propose = markup`<p><a href="${path}?propose=resolved#update">It is over: propose the words, with what was measured</a></p>`;
+  const propose = markup`<p><a class="chip" href="${path}?propose=resolved#update">It is over: propose the words, with what was measured</a></p>`;
   const update = markup`<h2 id="update">${isOver(model) ? "Say more of it" : "Post an update"}</h2>${!isOver(model) && model.conflict === null && propose}${form}`;
   return adminDocument(
     frame,
@@ -26,11 +26,11 @@ export function renderIncidentPage(model: IncidentPageModel, frame: AdminFrame):
     model.name,
     markup`<div id="incident" data-incident="${id}" data-revision="${model.revision}">${standing(model, frame)}</div>
 ${model.conflict !== null && conflict(model, frame)}
-${isOver(model) && model.conflict === null ? markup`<details class="more"><summary>Say more of it, or open it again</summary>${update}</details>` : update}
-${model.postmortem !== null && postmortem(model, model.postmortem, frame)}
-<h2>What was said</h2>
+<div class="split"><div>${isOver(model) && model.conflict === null ? markup`<details class="more"><summary>Say more of it, or open it again</summary>${update}</details>` : update}
+${model.postmortem !== null && postmortem(model, model.postmortem, frame)}</div>
+<div><h2>What was said</h2>
 <ol class="line">${updates.map((one) => updateEntry(one, frame, markup`<p><a href="${path}/updates/${segment(one.id)}">Correct</a></p>`))}</ol>
-${reminder(model, frame)}
+${reminder(model, frame)}</div></div>
 ${rare(model, frame)}`,
   );
 }

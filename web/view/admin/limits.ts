@@ -8,7 +8,7 @@ import type { AdminFrame, LimitField, LimitsModel } from "./model.ts";
 export function renderLimits(model: LimitsModel, frame: AdminFrame): string {
   return adminDocument(
     frame,
-    "/admin/services",
+    "/admin/components",
     "Limits",
     markup`<form class="sheet" method="post" action="/admin/limits">
 <p class="soft">What every component is judged by that has no limits of its own. Two of the last three readings above a limit raise it, three below clear it. Empty: the runbook's, shown in grey.</p>

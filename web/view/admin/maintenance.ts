@@ -21,7 +21,7 @@ export function renderMaintenance(model: MaintenancePageModel, frame: AdminFrame
   ];
   return adminDocument(
     frame,
-    "",
+    "/admin/maintenance",
     m.name,
     markup`<div id="live" data-maintenance="${m.id}"><p id="m-state">${regions["m-state"]}</p></div>
 <div id="m-steps">${regions["m-steps"]}</div>

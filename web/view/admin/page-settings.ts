@@ -130,5 +130,5 @@ function charts(model: PageSettingsModel): Html {
   return markup`<h2>Charts of the first view</h2>
 <form class="sheet" method="post" action="/admin/page/charts"><p class="soft">${areChartsOurs ? "These are those that every page begins with." : "At most six, in this order."}</p>
 ${chartFault !== null && markup`<p class="fault">${shape("major_outage")} ${chartFault}</p>`}${rows}
-<p class="actions"><button class="primary">Save charts</button>${!areChartsOurs && markup` <button class="secondary" name="own" value="yes">Back to ours</button>`}</p></form>`;
+<p class="actions"><button class="secondary">Save charts</button>${!areChartsOurs && markup` <button class="secondary" name="own" value="yes">Back to ours</button>`}</p></form>`;
 }

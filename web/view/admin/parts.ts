@@ -73,7 +73,7 @@ export function readingCells(service: ServiceModel, { now, timeZone }: AdminFram
   ];
 }
 
-export const READING_HEAD = ["state", "p95", "error ratio", "requests", "ready"] as const;
+export const READING_HEAD = ["State", "p95", "Error ratio", "Requests", "Ready"] as const;
 
 export function standingMark(m: MaintenanceModel, frame: Pick<AdminFrame, "now">): Html {
   const [word, status] = STANDING_WORDS[standing(m, frame.now)];

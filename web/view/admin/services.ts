@@ -14,7 +14,7 @@ export function renderServices(model: ServicesModel, frame: AdminFrame): string 
     return markup`<section><h2>${clusterLink(name)}</h2>
 ${table({
   caption: `Services of ${name}`,
-  head: ["Service", ...READING_HEAD, "on the public page"],
+  head: ["Service", ...READING_HEAD, "On the public page"],
   rows: members.map((service) => [service.service, ...readingCells(service, frame), shown(service, model)]),
   empty: "",
 })}</section>`;

@@ -76,7 +76,7 @@ function services({ nodes, edges }: GraphModel): Html {
   return markup`<h2>Services</h2>
 ${table({
   caption: "Services, with whom they call",
-  head: ["Service", "state", "requests", "error ratio", "p95", "calls", "called by"],
+  head: ["Service", "State", "Requests", "Error ratio", "p95", "Calls", "Called by"],
   rows: nodes.map((node) => [
     node.name,
     state(node),

@@ -13,7 +13,7 @@ export function renderUptime(model: UptimePageModel, frame: AdminFrame): string 
   const { id, name, slo } = model;
   return adminDocument(
     frame,
-    "/admin/services",
+    "/admin/components",
     `Uptime of ${name}`,
     markup`<p class="soft"><a href="/admin/components/${segment(id)}">${name}</a>. Major outages count in full, partial ones 0.3, degraded time not at all; maintenance and time without reports are left out. Floored; days of ${frame.timeZone}.</p>
 ${slo !== null && markup`<section class="needs"><h2>Target</h2>${target(slo)}${burn(slo)}</section>`}
@@ -68,7 +68,7 @@ function figures(list: readonly UptimeFigureModel[]): Html {
   ]);
   return table({
     caption: "Uptime",
-    head: ["Over", "by time", "major outage", "partial outage", "degraded", "maintenance", "no report", "by requests"],
+    head: ["Over", "By time", "Major outage", "Partial outage", "Degraded", "Maintenance", "No report", "By requests"],
     rows,
     empty: "Nothing was observed yet.",
   });
@@ -91,7 +91,7 @@ function frozen({ frozen: mark }: UptimePageModel): Html {
 function corrections(list: readonly AmendmentModel[], frame: AdminFrame): Html {
   return table({
     caption: "Corrections",
-    head: ["Day", "was", "is", "what it really was", "why", "by", "entry"],
+    head: ["Day", "Was", "Is", "What it really was", "Why", "By", "Entry"],
     rows: list.map(({ n, day, at, from, to, status, reason, by, was, ratio }) => [
       day,
       shown(was),
