@@ -2,6 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
+import { ROUTES } from "../../worker/index.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import { tell, told } from "../support/facts.ts";
 import { bindings, call, cli } from "./agent.ts";
@@ -52,6 +53,24 @@ async function listening(): Promise<readonly { readonly type: string }[]> {
   return frames;
 }
 
+/** Somebody at the admin's forms. */
+async function operator() {
+  const { token } = await board.createLink();
+  const cookie = `__Host-observatory=${await board.redeemLink(token)}`;
+  return {
+    get: (path: string): Promise<Response> => call(path, { headers: { cookie, accept: "text/html" } }),
+    post: (path: string, fields: Record<string, string>): Promise<Response> =>
+      call(path, {
+        method: "POST",
+        headers: { origin: "https://status.test", cookie },
+        body: new URLSearchParams(fields),
+      }),
+  };
+}
+
+const reminderOf = async (id: string) =>
+  (await board.operatorView([])).reminders?.find(({ incident }) => incident === id);
+
 const alarmAt = (): Promise<number | null> => runInDurableObject(board, (_, { storage }) => storage.getAlarm());
 
 it("a reminder wakes the Board when it is due, tells operators' pages once, and costs no row a push", async () => {
@@ -79,6 +98,89 @@ it("a reminder wakes the Board when it is due, tells operators' pages once, and 
   await ask(`/${id}/updates`, { body: "More." });
   expect((await board.operatorView([])).reminders).toEqual([]);
 });
+
+it("a reminder is set, moved and taken away by itself, and goes on with the next update", async () => {
+  const { get, post } = await operator();
+  const { id } = await openOne("Moved");
+  const path = `/admin/incidents/${id}`;
+  const remind = async (fields: Record<string, string>) => (await post(`${path}/remind`, fields)).status;
+  const now = Date.now();
+  expect(await remind({ remind: "15" })).toBe(303);
+  expect(await reminderOf(id)).toMatchObject({ at: now + 15 * MINUTE, isPublic: false });
+  expect(await remind({ remind: "120", promise: "yes" })).toBe(303);
+  expect(await reminderOf(id)).toMatchObject({ at: now + 120 * MINUTE, isPublic: true });
+  for (const wrong of ["0", "1441", "-5", "soon"])
+    expect([wrong, await remind({ remind: wrong })]).toEqual([wrong, 400]);
+  expect(await reminderOf(id)).toMatchObject({ at: now + 120 * MINUTE });
+  // The form that says more reminds on as before, and so does the reminder's own.
+  expect((await (await get(path)).text()).match(/<option value="120" selected>in 2 h/g)).toHaveLength(2);
+  expect(await remind({ remind: "" })).toBe(303);
+  expect(await reminderOf(id)).toBeUndefined();
+  await ask(`/${id}/updates`, { status: "resolved", body: "Over." });
+  expect(await remind({ remind: "15" })).toBe(409);
+  expect(await reminderOf(id)).toBeUndefined();
+});
+
+/** Pages of the admin with no navigation: a file, a socket, and a question in the middle of something else. */
+const NO_PAGES = ["/admin/live", "/admin/audit/export", "/admin/page/export", "/admin/account/confirm"];
+
+it("an update that is due is told of on every page that has the navigation", async () => {
+  const { get } = await operator();
+  const wish = { name: "Everywhere", services: ["everywhere-1/shop/checkout"] };
+  await cli("PUT", "/cli/v1/components", { components: [wish] });
+  await hear("everywhere-1", "operational");
+  const { view, incident, plan } = await everywhere();
+  const component = view.components.find(({ name }) => name === "Everywhere")?.id ?? "";
+  const now = Date.now();
+  await board.announce(
+    { kind: "incident.remind", id: incident.id, request: { at: now + MINUTE, isPublic: false } },
+    "ops",
+  );
+  vi.setSystemTime(now + 2 * MINUTE);
+  const ids: readonly (readonly [string, string])[] = [
+    ["/admin/clusters/", "everywhere-1"],
+    ["/admin/incidents/", incident.id],
+    ["/admin/components/", component],
+    ["/admin/maintenance/", plan],
+    ["/admin/templates/", "slow"],
+  ];
+  const pages = ROUTES.filter(
+    ({ method, policy, path }) => method === "GET" && policy === "admin" && !NO_PAGES.includes(path),
+  );
+  const told: string[] = [];
+  for (const { path } of pages) {
+    const id = ids.find(([prefix]) => path.startsWith(prefix))?.[1] ?? "";
+    const at = path.replace(/:(id|cluster)/, id).replace(":update", incident.updates[0]?.id ?? "");
+    const answer = await get(at);
+    const page = await answer.text();
+    // It leads elsewhere, or is about something that there is none of here.
+    if (answer.status === 303 || answer.status === 404) continue;
+    told.push(path);
+    const isTold = /id="dues" role="status"><p>.*Told of everywhere<\/a>: an update is due/.test(page);
+    expect([path, answer.status, isTold]).toEqual([path, answer.status, true]);
+  }
+  expect(told.length).toBeGreaterThan(25);
+  // Those that need little of the page, and asked for no more.
+  for (const path of ["/admin/components/:id/uptime", "/admin/clusters/:cluster/anomalies"])
+    expect(told).toContain(path);
+});
+
+/** Something of every kind that a page can be about. */
+async function everywhere() {
+  await board.identify({ cluster: "everywhere-1", createdAt: Date.now(), keys: [] });
+  const { id } = await openOne("Told of everywhere");
+  const plan = await cli("POST", "/cli/v1/maintenances", {
+    name: "Planned",
+    startsAt: new Date(Date.now() + 9 * 24 * HOUR).toISOString(),
+    endsAt: new Date(Date.now() + 9 * 24 * HOUR + HOUR).toISOString(),
+    components: ["Everywhere"],
+  });
+  const { maintenance } = await plan.json<{ maintenance: { id: string } }>();
+  const view = await board.operatorView([]);
+  const incident = view.incidents?.find((one) => one.id === id);
+  if (incident === undefined) throw new Error("not opened");
+  return { view, incident, plan: maintenance.id };
+}
 
 it("trouble of three minutes makes a draft, once, and its end ends it", async () => {
   const wish = { name: "Evident", group: "Incidents", services: ["evident-1/shop/checkout"] };

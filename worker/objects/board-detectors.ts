@@ -16,6 +16,7 @@ import type { TellMemory } from "./tell-memory.ts";
 
 /** A cluster's detector, with what was wished of it and what it answered. */
 export interface DetectorPage {
+  /** The Worker of the release before reads it, while a deploy goes out. */
   readonly page: PageSettings;
   readonly view: DetectorView;
   /** Null: the agent's own. */

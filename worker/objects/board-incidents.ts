@@ -76,6 +76,7 @@ export class BoardIncidents {
       case "incident.merge":
         return this.#merge(incident, act, by, now);
       case "incident.remind":
+        if (act.request !== null && !isUnresolved(incident)) return failure({ code: "is_over", which: id });
         this.#change(now, () => this.#remind(incident.id, act.request ?? undefined, by, now));
         return success(incident);
     }

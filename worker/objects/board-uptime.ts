@@ -27,8 +27,8 @@ import type { UptimeMemory } from "./uptime-memory.ts";
 /** What is known of a component's uptime without Postgres. */
 export interface UptimeView {
   readonly component: Component;
-  /** Absent in what an earlier version sent. */
-  readonly pageName?: string;
+  /** The Worker of the release before reads it, while a deploy goes out. */
+  readonly pageName: string;
   readonly timeZone: string;
   /** The last 90, as far as anything was observed; oldest first. */
   readonly days: readonly DayTally[];

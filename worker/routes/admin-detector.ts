@@ -22,10 +22,13 @@ const REFUSALS = {
 
 async function detectorPage(c: AppContext, form: Form, status: 200 | 400 | 409): Promise<Response> {
   const cluster = v.safeParse(ClusterName, c.req.param("cluster"));
-  const page = cluster.success ? await boardOf(c.env).detectorPage(cluster.output) : null;
+  const board = boardOf(c.env);
+  const [page, view] = cluster.success
+    ? await Promise.all([board.detectorPage(cluster.output), board.operatorView([])])
+    : [null, null];
   if (page === null) return refuse(c, "not_found", NO_CLUSTER);
   const now = Date.now();
-  return adminPage(c, renderDetector(modelOf(page, form, now), frameOf(page, now)), status);
+  return adminPage(c, renderDetector(modelOf(page, form, now), frameOf(view, now)), status);
 }
 
 function modelOf(page: DetectorPage, form: Form, now: number): DetectorPageModel {

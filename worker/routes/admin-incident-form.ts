@@ -11,13 +11,18 @@ import type { Incident } from "../core/incident.ts";
 import { chosenOf } from "./admin-incident-model.ts";
 import { CorrectionSchema, IncidentSchema, IncidentUpdateSchema } from "./announce-request.ts";
 
+/** Who wants to be reminded later than in a day wants a calendar. */
+const REMIND_MINUTES_MAX = 1_440;
+export const REMIND_WANTED = "Say in how many minutes, from 1 to 1,440.";
+
 export type Values = Readonly<Record<string, string>>;
 type Parsed<T> = Result<T, readonly Fault[]>;
 
 /** An incident that is opened. */
 export function openRequest(values: Values, now: Millis): Parsed<IncidentRequest> {
   const { endAt, endBody, ...said } = saidOf(values);
-  const parsed = checked(IncidentSchema, { ...said, name: values["name"] ?? "" }, impactFaults(values, null));
+  const more = [...impactFaults(values, null), ...remindFaults(values, now)];
+  const parsed = checked(IncidentSchema, { ...said, name: values["name"] ?? "" }, more);
   if (!parsed.ok) return parsed;
   if (endAt === undefined) return success({ ...parsed.value, ...remindOf(values, now) });
   const end = checked(CorrectionSchema, { at: endAt, body: endBody ?? "" });
@@ -44,7 +49,8 @@ export function updateRequest(values: Values, incident: Incident, now: Millis): 
     ...((values["name"] ?? "").trim() !== "" && { name: values["name"] }),
     ...revisionOf(values),
   };
-  const parsed = checked(IncidentUpdateSchema, wish, sameImpact ? [] : impactFaults(values, incident.impact));
+  const more = [...(sameImpact ? [] : impactFaults(values, incident.impact)), ...remindFaults(values, now)];
+  const parsed = checked(IncidentUpdateSchema, wish, more);
   return parsed.ok ? success({ ...parsed.value, ...remindOf(values, now) }) : parsed;
 }
 
@@ -92,10 +98,23 @@ function impactFaults({ impact = "", impactReason = "" }: Values, before: string
   return [{ field: "impactReason", message: "Say why it is not the computed one." }];
 }
 
-function remindOf({ remind = "", promise }: Values, now: Millis): Pick<IncidentUpdateRequest, "remind"> {
-  const minutes = Number(remind);
-  if (remind === "" || !Number.isInteger(minutes) || minutes < 1 || minutes > 1_440) return {};
-  return { remind: { at: now + minutes * MINUTE, isPublic: promise === "yes" } };
+type Remind = NonNullable<IncidentUpdateRequest["remind"]>;
+
+/** When to be reminded; null not to be. Fails for what is no interval. */
+export function remindRequest({ remind = "", promise }: Values, now: Millis): Result<Remind | null, "malformed"> {
+  if (remind === "") return success(null);
+  const minutes = /^\d{1,4}$/.test(remind) ? Number(remind) : 0;
+  if (minutes < 1 || minutes > REMIND_MINUTES_MAX) return failure("malformed");
+  return success({ at: now + minutes * MINUTE, isPublic: promise === "yes" });
+}
+
+function remindFaults(values: Values, now: Millis): readonly Fault[] {
+  return remindRequest(values, now).ok ? [] : [{ field: "remind", message: REMIND_WANTED }];
+}
+
+function remindOf(values: Values, now: Millis): Pick<IncidentUpdateRequest, "remind"> {
+  const asked = remindRequest(values, now);
+  return asked.ok && asked.value !== null ? { remind: asked.value } : {};
 }
 
 /** Faults stand beside the fields that they are about. */

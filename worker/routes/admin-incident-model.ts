@@ -3,7 +3,7 @@ import type { PageSnapshot } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { COMPONENT_STATUSES, isWorse, worst } from "../../protocol/status.ts";
-import { SECOND } from "../../protocol/time.ts";
+import { MINUTE, SECOND } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type {
   AdminUpdateModel,
@@ -28,6 +28,7 @@ import {
   newestFirst,
   resolvedAt,
 } from "../core/incident.ts";
+import type { Reminder } from "../core/reminder.ts";
 import type { TemplateFacts } from "../core/template.ts";
 import type { OperatorView } from "../objects/operator-view.ts";
 
@@ -56,8 +57,15 @@ function summaryOf(incident: Incident, { components, reminders = [] }: Held): In
     resolvedAt: resolvedAt(incident),
     saidAt: Math.max(startedAt, ...updates.map(({ createdAt }) => createdAt)),
     components: affectedNow(incident).map(({ component, name: then }) => nameOf(component, components) ?? then),
-    reminder: reminder === undefined ? null : { at: reminder.at, isPublic: reminder.isPublic, by: reminder.by },
+    reminder:
+      reminder === undefined
+        ? null
+        : { at: reminder.at, isPublic: reminder.isPublic, by: reminder.by, minutes: minutesOf(reminder) },
   };
+}
+
+function minutesOf({ at, setAt }: Reminder): number {
+  return Math.max(1, Math.round((at - setAt) / MINUTE));
 }
 
 function nameOf(id: string, components: readonly Component[]): string | undefined {
@@ -169,9 +177,10 @@ export function updateModel(update: IncidentUpdate): AdminUpdateModel {
   };
 }
 
-/** What the update form begins with: where things are now. */
-export function updateValues(incident: Incident, key: string): Values {
+/** What the update form begins with: where things are now, and that somebody is reminded on. */
+export function updateValues(incident: Incident, { reminders = [] }: Held, key: string): Values {
   const status = incidentStatus(incident);
+  const reminder = reminders.find((one) => one.incident === incident.id);
   return {
     key,
     revision: String(incident.writtenAt),
@@ -179,6 +188,10 @@ export function updateValues(incident: Incident, key: string): Values {
     status: status === "postmortem" ? "resolved" : status,
     impact: incident.impact ?? "",
     impactReason: incident.impactReason ?? "",
+    ...(reminder !== undefined && {
+      remind: String(minutesOf(reminder)),
+      ...(reminder.isPublic && { promise: "yes" }),
+    }),
   };
 }
 

@@ -30,7 +30,7 @@ import { openDatabase } from "../store/database.ts";
 import { SERIES_SERVICES_MAX, seriesOver } from "../store/series.ts";
 import { adminPage, formOf } from "./admin-page.ts";
 import type { Values } from "./admin-incident-form.ts";
-import { openRequest, updateRequest } from "./admin-incident-form.ts";
+import { openRequest, REMIND_WANTED, remindRequest, updateRequest } from "./admin-incident-form.ts";
 import type { Shown } from "./admin-incident-model.ts";
 import {
   chosenOf,
@@ -199,7 +199,7 @@ export async function incidentPage(
 }
 
 function pageOf(incident: Incident, { view, seen, now }: Looked, { shown, conflict, postmortem }: PageState): string {
-  const fresh = updateValues(incident, freshKey());
+  const fresh = updateValues(incident, view, freshKey());
   const asked: Shown =
     shown === null
       ? { values: fresh, faults: [], isPreview: false }
@@ -216,7 +216,7 @@ async function show(c: AppContext): Promise<Response> {
   const incident = looked.view.incidents?.find((one) => one.id === id);
   if (incident === undefined || !isUnresolved(incident)) return incidentPage(c, id, {}, 200);
   const body = await proposal(c, incident, looked);
-  const values = { ...updateValues(incident, freshKey()), status: "resolved", body };
+  const values = { ...updateValues(incident, looked.view, freshKey()), status: "resolved", body };
   return incidentPage(c, id, { shown: { values, faults: [], isPreview: true } }, 200);
 }
 
@@ -274,10 +274,14 @@ async function done(c: AppContext, id: string, announced: Announcing<Announces>,
     : incidentPage(c, id, { shown: { ...shown, faults: [fault] } }, 400);
 }
 
-async function remind(c: AppContext, request: RouteRequest): Promise<Response> {
+/** Sets a reminder anew, or takes it away; nothing is said to visitors but by when more comes. */
+async function remind(c: AppContext, { body, visitor }: RouteRequest): Promise<Response> {
   const id = idOf(c);
-  const act: AnnounceAct = { kind: "incident.remind", id, request: null };
-  return done(c, id, await boardOf(c.env).announce(act, byOf(request)), {});
+  const asked = remindRequest(valuesOf(body), Date.now());
+  if (!asked.ok) return refuse(c, "request_malformed", `${REMIND_WANTED} Nothing was changed.`);
+  const act: AnnounceAct = { kind: "incident.remind", id, request: asked.value };
+  const set = await boardOf(c.env).announce(act, visitor.by ?? "unknown");
+  return set.ok ? c.redirect(`/admin/incidents/${id}#reminder`, 303) : refuseAnnouncement(c, set.failure);
 }
 
 /** What a text would read like: the browser asks while somebody types. */

@@ -14,6 +14,7 @@ import { boardOf } from "../objects/env.ts";
 import { openDatabase } from "../store/database.ts";
 import { seriesOf } from "../store/series.ts";
 import { adminPage, FORM_MAX, formMoment, formOf } from "./admin-page.ts";
+import { frameOf } from "./admin-view.ts";
 import { refuse } from "./answer.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 import { AMEND_REFUSALS } from "./uptime.ts";
@@ -24,10 +25,11 @@ const TIMEOUT_MS = 3 * SECOND;
 const EMPTY: UptimePageModel["form"] = { values: {}, faults: [] };
 
 async function uptimePage(c: AppContext, form: UptimePageModel["form"], status: 200 | 400 | 409): Promise<Response> {
-  const view = await boardOf(c.env).uptimeOf(c.req.param("id") ?? "");
+  const board = boardOf(c.env);
+  const [view, page] = await Promise.all([board.uptimeOf(c.req.param("id") ?? ""), board.operatorView([])]);
   if (view === null) return refuse(c, "not_found", "There is no such component any more.");
   const now = Date.now();
-  const { component, timeZone, days, frozenDay, head, pageName = c.env.PAGE_NAME } = view;
+  const { component, timeZone, days, frozenDay, head } = view;
   const database = openDatabase({
     url: c.env.DATABASE_URL,
     fetchEndpoint: c.env.NEON_FETCH_ENDPOINT,
@@ -44,7 +46,7 @@ async function uptimePage(c: AppContext, form: UptimePageModel["form"], status: 
     amendments: amendmentModels(view),
     form,
   };
-  return adminPage(c, renderUptime(model, { pageName, timeZone, now }), status);
+  return adminPage(c, renderUptime(model, frameOf(page, now)), status);
 }
 
 export function sloModel({ component, slo }: UptimeView): SloModel | null {

@@ -39,10 +39,8 @@ import type { OperatorView, ToldView } from "../objects/operator-view.ts";
 import { openSummaries, uncoveredOf } from "./admin-incident-model.ts";
 import { limitValues } from "./component-request.ts";
 
-export function frameOf(
-  view: Pick<OperatorView, "page" | "inbox" | "overdue" | "reminders" | "incidents">,
-  now: Millis,
-): AdminFrame {
+/** What stands on every page beside its own facts. All of a view, so that no page is without a reminder that is due. */
+export function frameOf(view: OperatorView, now: Millis): AdminFrame {
   const { page, inbox = 0, overdue = [], reminders = [], incidents = [] } = view;
   const dues = duesOf(reminders, new Map(incidents.map((one) => [one.id, one])), now);
   return { pageName: page.name, timeZone: page.timeZone, now, inbox, dues, ...(overdue.length > 0 && { overdue }) };

@@ -152,14 +152,22 @@ ${values.endBody ?? ""}</textarea>`,
 ${field(model, "at", "When it was so (UTC)", time("at"), "Empty is now. Visitors read when it was written, too.")}${over}</div></details>`;
 }
 
-function remindField(model: IncidentFormModel): Html {
-  const { values } = model;
-  const options = REMIND_MINUTES.map(
-    (minutes) =>
-      markup`<option value="${minutes}"${String(minutes) === values.remind && trusted(" selected")}>in ${minutes < 60 ? `${minutes} min` : `${minutes / 60} h`}</option>`,
-  );
+function remindField({ values, faults }: IncidentFormModel): Html {
+  return markup`${remindFields(values.remind ?? "", values.promise === "yes")}${faultOf(faults, "remind", "fault-remind")}`;
+}
+
+/** In how many minutes somebody wants to be reminded to say more, and whether visitors read it. */
+export function remindFields(chosen: string, isPublic: boolean): Html {
+  // An interval that was said elsewhere stays one that can be chosen.
+  const all = new Set([...REMIND_MINUTES, ...(/^[1-9]\d{0,3}$/.test(chosen) ? [Number(chosen)] : [])]);
+  const options = [...all]
+    .toSorted((a, b) => a - b)
+    .map(
+      (minutes) =>
+        markup`<option value="${minutes}"${String(minutes) === chosen && trusted(" selected")}>in ${minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`}</option>`,
+    );
   return markup`<div class="remind"><label>Remind me to say more <select name="remind"><option value="">not</option>${options}</select></label>
-<label><input type="checkbox" name="promise" value="yes"${values.promise === "yes" && trusted(" checked")}> and tell visitors when</label></div>`;
+<label><input type="checkbox" name="promise" value="yes"${isPublic && trusted(" checked")}> and tell visitors when</label></div>`;
 }
 
 function field({ faults }: IncidentFormModel, name: IncidentField, label: string, control: Html, hint?: string): Html {

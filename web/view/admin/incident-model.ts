@@ -71,6 +71,8 @@ export interface AdminUpdateModel {
 
 interface ReminderModel {
   readonly at: Millis;
+  /** After how many minutes it was to be. */
+  readonly minutes: number;
   readonly isPublic: boolean;
   readonly by: string;
 }

@@ -3,8 +3,8 @@ import { length, moment } from "../english.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { adminDocument } from "./document.ts";
-import { age, button, faultOf, invalid, marked, segment } from "./elements.ts";
-import { incidentForm, previewOf } from "./incident-form.ts";
+import { age, faultOf, invalid, marked, segment } from "./elements.ts";
+import { incidentForm, previewOf, remindFields } from "./incident-form.ts";
 import type { IncidentPageModel, PostmortemModel } from "./incident-model.ts";
 import { incidentPath, isDue, isOver, nextAction, openMark, updateEntry } from "./incident-parts.ts";
 import type { AdminFrame } from "./model.ts";
@@ -76,11 +76,17 @@ ${preview !== null && markup`<div class="md preview">${previewOf(preview)}</div>
 <p class="actions"><button class="secondary" name="act" value="save">Save the draft</button> <button class="secondary" name="act" value="preview">Preview it</button> <button class="primary" name="act" value="publish">Publish it</button></p></form>`;
 }
 
-function reminder({ id, reminder: set }: IncidentPageModel, { now, timeZone }: AdminFrame): Html | null {
-  if (set === null) return null;
-  const due = set.at <= now;
-  const words = `${set.by} is reminded ${due ? "since" : "at"} ${moment(set.at, now, timeZone)}${set.isPublic ? ", and visitors read that the next update comes by then" : ""}.`;
-  return markup`<h2>Reminder</h2><p>${marked(due ? "degraded_performance" : "operational", words)}</p>${button(`${incidentPath(id)}/remind`, "Take it away", { remind: "" })}`;
+/** Set, moved or taken away without a word to visitors. */
+function reminder(model: IncidentPageModel, { now, timeZone }: AdminFrame): Html | null {
+  const { id, reminder: set } = model;
+  if (isOver(model)) return null;
+  const due = set !== null && set.at <= now;
+  const words =
+    set !== null &&
+    `${set.by} is reminded ${due ? "since" : "at"} ${moment(set.at, now, timeZone)}${set.isPublic ? ", and visitors read that the next update comes by then" : ""}.`;
+  return markup`<h2 id="reminder">Reminder</h2>${words !== false && markup`<p>${marked(due ? "degraded_performance" : "operational", words)}</p>`}
+<form class="sheet" method="post" action="${incidentPath(id)}/remind">${remindFields(set === null ? "" : String(set.minutes), set?.isPublic ?? false)}
+<p><button class="secondary">${set === null ? "Set the reminder" : "Change the reminder"}</button></p></form>`;
 }
 
 function rare(model: IncidentPageModel, { now, timeZone }: AdminFrame): Html | null {
