@@ -134,7 +134,7 @@ function offsetAt(at: Millis, timeZone: string): number {
 }
 
 /** The moment that the same wall clock would show in UTC: days since 1970 by the civil calendar, plus the clock. */
-function utcOf(day: string, clockMs: number): Millis {
+export function utcOf(day: string, clockMs: number): Millis {
   const [year = 0, month = 0, date = 0] = day.split("-").map(Number);
   // Howard Hinnant's days_from_civil: years begin in March, so that the leap day is the last one.
   const y = month <= 2 ? year - 1 : year;
