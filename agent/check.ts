@@ -54,9 +54,9 @@ export async function checkConfig(config: AgentConfig, now: number, print: (line
 
 function checkEnrolment(config: AgentConfig): Finding {
   const subject = `identity "${config.cluster}"`;
-  const keyId = hasKey(config.dataDir) ? loadIdentity(config.dataDir).keyId : null;
-  if (keyId !== null && loadEnrolment(config.dataDir, config.cluster, config.edge, keyId) !== null) {
-    return { subject, result: success(`enrolled, key ${keyId}`) };
+  const key = hasKey(config.dataDir) ? loadIdentity(config.dataDir) : null;
+  if (key !== null && loadEnrolment(config.dataDir, config.cluster, config.edge, key.keyId) !== null) {
+    return { subject, result: success(`enrolled, fingerprint ${key.fingerprint}`) };
   }
   const code = readCode(config);
   return {

@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { ClusterName } from "../../protocol/name.ts";
+import { agentYaml } from "../../web/view/agent-yaml.ts";
 import { command, Usage } from "./command.ts";
 import { findOperator, makeEnrollment } from "./edge.ts";
-import { enrolmentText } from "./enrolment.ts";
 
 const HELP = `
 npm run -s enroll -- --cluster NAME [options]     prints what lets a cluster join: an agent.yaml, and a values file of
@@ -39,6 +39,7 @@ await command(
       throw new Usage(`--prometheus "${prometheus}" is no http:// or https:// URL`);
     const operator = findOperator();
     const enrollment = await makeEnrollment(operator, cluster, values.pending);
-    console.log(enrolmentText(operator.url, enrollment, { namespaces, prometheus }));
+    const expiresAt = new Date(enrollment.expiresAt).toISOString();
+    console.log(agentYaml(operator.url, { ...enrollment, expiresAt }, { namespaces, prometheus }));
   },
 );

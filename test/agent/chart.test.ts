@@ -6,7 +6,7 @@ import { CONFIG_KEYS, parseConfig } from "../../agent/config.ts";
 import { manifestsOf, renderChart, type Manifest } from "../../dev/chart/chart.ts";
 import type { Value } from "../../dev/chart/functions.ts";
 import { parseTemplate, renderTemplate, type Templates } from "../../dev/chart/template.ts";
-import { enrolmentText } from "../../dev/cli/enrolment.ts";
+import { agentYaml } from "../../web/view/agent-yaml.ts";
 import { rulesOf } from "../../dev/kubernetes/rbac.ts";
 import { startKubernetesServer } from "../../dev/kubernetes/server.ts";
 
@@ -283,11 +283,11 @@ describe("what enrolment prints", () => {
   const enrollment = {
     cluster: "eu-1",
     code: "ABCDEFGHABCDEFGHABCDEFGHABCDEFGH",
-    expiresAt: Date.now(),
+    expiresAt: "2026-11-23T14:00:00.000Z",
     edgeKeys: ["A".repeat(43) + "="],
   };
   const print = (namespaces: readonly string[], prometheus: string | null): string =>
-    enrolmentText("https://status.example.com", enrollment, { namespaces, prometheus });
+    agentYaml("https://status.example.com", enrollment, { namespaces, prometheus });
 
   it.each<[string, readonly string[], string | null, readonly string[]]>([
     ["an API server", ["shop", "data"], null, ["kubernetes"]],

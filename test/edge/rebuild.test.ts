@@ -108,7 +108,7 @@ it("a Board with empty storage is what it was, with what was done while Postgres
   expect(agent.observedGeneration).toBe(generation);
   const again = await edge.signIn();
   await eventually(
-    async () => (await (await again.get("/admin/clusters/eu-1")).text()).includes("Revoke eu-1"),
+    async () => (await (await again.get("/admin/clusters/eu-1/keys")).text()).includes("Revoke this key of eu-1"),
     WITHIN_MS,
     "who speaks for the cluster",
   );

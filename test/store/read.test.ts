@@ -67,6 +67,25 @@ describe.each(DATABASES)("%s", (_name, start) => {
     ["of two kinds", { cluster: "green", kinds: ["pod.oom_killed", "lease.result"], limit: 2 }, ["999", "998"]],
     ["of no kind at all", { kinds: [], limit: 3 }, []],
     ["of a cluster never heard of", { cluster: "red", limit: 3 }, []],
+    ["of a time, its end not in it", { cluster: "blue", from: NOON + 5, until: NOON + 8, limit: 9 }, ["7", "6", "5"]],
+    [
+      "that are newer than one: the nearest to it, newest first",
+      { cluster: "blue", after: { at: NOON + 5, cluster: "blue", id: "5" }, limit: 2 },
+      ["7", "6"],
+    ],
+    [
+      "newer than one, of two kinds",
+      {
+        cluster: "blue",
+        kinds: ["pod.oom_killed", "lease.result"],
+        after: { at: NOON + 5, cluster: "blue", id: "5" },
+        limit: 3,
+      },
+      ["8", "7", "6"],
+    ],
+    ["of some subjects", { subjects: [{ cluster: "blue", subject: "shop/cart" }], limit: 2 }, ["999", "998"]],
+    ["of another cluster's subject", { subjects: [{ cluster: "red", subject: "shop/cart" }], limit: 2 }, []],
+    ["of no subject at all", { subjects: [], limit: 2 }, []],
     ["one at least", { cluster: "blue", limit: 0 }, ["999"]],
   ])("reads events %s", async (_case, filter, ids) =>
     expect(valueOf(await recentEvents(db, filter)).map((event) => event.id)).toEqual(ids),

@@ -1,12 +1,12 @@
 /** What admin pages are tested with and looked at. */
 import { HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
 import type { AnsweredModel, DetectorPageModel } from "../../web/view/admin/detector-model.ts";
+import type { ClusterPageModel } from "../../web/view/admin/fleet-model.ts";
 import type {
   AdminFrame,
   AdminHomeModel,
   ArchivePageModel,
   ClusterModel,
-  ClusterPageModel,
   ComponentFormModel,
   ComponentPageModel,
   MaintenanceModel,
@@ -19,8 +19,6 @@ import type {
 import { NOW } from "./snapshots.ts";
 
 export const FRAME: AdminFrame = { pageName: "Acme status", timeZone: "Etc/UTC", now: NOW };
-
-export const FINGERPRINT = "3f9a:07c1:55de:90b2:1a44:e6f0:8c3d:27b9:ff01:6d52:a8e3:4c70:9b1e:d265:03fa:78cc";
 
 export function cluster(fields: Partial<ClusterModel> = {}): ClusterModel {
   return {
@@ -112,7 +110,7 @@ export const HOME: AdminHomeModel = {
       services: 0,
     }),
   ],
-  pendingKeys: [{ cluster: "lab", keyId: "Zk3", fingerprint: FINGERPRINT, requestedAt: NOW - 2 * MINUTE }],
+  pendingKeys: [{ cluster: "lab", requestedAt: NOW - 2 * MINUTE }],
   maintenances: [
     maintenance({ id: "maint0000000", name: "Card provider change", endedAt: NOW - HOUR, restoredAt: NOW - HOUR }),
     maintenance(),
@@ -183,43 +181,7 @@ export const SERVICES: ServicesModel = {
 export const CLUSTER_PAGE: ClusterPageModel = {
   cluster: cluster(),
   detector: { state: "watching", threshold: 0.85 },
-  keys: [{ keyId: "Zk3", fingerprint: FINGERPRINT, state: "active", createdAt: NOW - 30 * HOUR }],
   services: SERVICES.services.slice(0, 3),
-  leases: [
-    {
-      service: "shop/checkout",
-      allowed: { modes: ["announce", "scale"], floor: 1 },
-      mode: "scale",
-      replicas: 1,
-      expiresAt: NOW + 4 * HOUR,
-      maintenance: "maint0000001",
-      result: { state: "applied", reason: "1 of 1 ready", evidence: { replicas: 1, ready: 1 }, at: NOW - SECOND },
-    },
-    {
-      service: "shop/reports",
-      allowed: { modes: ["announce"], floor: 0 },
-      mode: null,
-      replicas: null,
-      expiresAt: null,
-      maintenance: null,
-      result: null,
-    },
-  ],
-  events: [
-    {
-      at: NOW - HOUR,
-      kind: "certificate.seen",
-      subject: "ledger.shop:9443",
-      body: { issuer: "Demo CA", notAfter: NOW + 120 * HOUR, chain: 2 },
-    },
-    {
-      at: NOW - 2 * HOUR,
-      kind: "anomaly.raised",
-      subject: "shop/cart",
-      body: { score: 0.91, observed: 30, says: "Error ratio of shop/cart is 30 %, where 0 % to 1.3 % is usual." },
-    },
-    { at: NOW - 26 * HOUR, kind: "pod.crash_loop", subject: "shop/reports", body: { restarts: 7, container: "app" } },
-  ],
 };
 
 const LIMITS: ComponentFormModel["defaults"] = {

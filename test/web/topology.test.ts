@@ -103,8 +103,8 @@ describe("the page", () => {
     expect(words).toContain("shop/ledger is the likely cause. shop/orders calls it.");
     expect(words).toContain("In trouble by it: shop/orders");
     expect(words).toContain("Likely because of shop/ledger: error ratio 30 %");
-    expect(words).toContain("shop/ledger 3 req/s, 30.1 % fail");
-    expect(words).toContain("shop/quiet quiet");
+    expect(words).toMatch(/shop\/orders → shop\/ledger 30\.1 % 3 req\/s shop\/gateway → shop\/orders 30 % 3 req\/s/);
+    expect(words).toMatch(/shop\/orders → shop\/quiet – quiet/);
     expect(words).toContain("not reported");
   });
 

@@ -76,3 +76,12 @@ export function withKeyState(identity: Identity, keyId: string, state: "active" 
   if (key === undefined || key.state === state || key.state === "revoked") return identity;
   return { ...identity, keys: identity.keys.map((known) => (known === key ? { ...known, state } : known)) };
 }
+
+/** Groups of four hex digits that must be given at least: 64 bits, which nobody makes a key to match. */
+const FINGERPRINT_DIGITS_MIN = 16;
+
+/** Whether somebody typed, or pasted, what the agent prints: all of its fingerprint, or its beginning. */
+export function confirmsFingerprint(typed: string, fingerprint: string): boolean {
+  const digits = typed.toLowerCase().replaceAll(/[\s:]/g, "");
+  return digits.length >= FINGERPRINT_DIGITS_MIN && fingerprint.replaceAll(":", "").startsWith(digits);
+}

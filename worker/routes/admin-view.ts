@@ -1,6 +1,5 @@
 /** From what the Board knows to what the admin pages are made of. */
 import { quantileOf } from "../../protocol/latency.ts";
-import type { LeaseResult } from "../../protocol/lease.ts";
 import type { LiveComponent } from "../../protocol/page.ts";
 import { outlookAt } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
@@ -10,32 +9,27 @@ import type {
   AdminFrame,
   AdminHomeModel,
   ArchiveModel,
-  ClusterModel,
-  ClusterPageModel,
   ComponentFormModel,
   ComponentPageModel,
   ComponentPreviewModel,
   DraftModel,
-  EventModel,
-  LeaseModel,
   OutsideModel,
   PublishedModel,
   ServiceModel,
-  SourceModel,
   TargetModel,
 } from "../../web/view/admin/model.ts";
-import type { ClusterIdentity, Component, Evidence, Tell, ToldService } from "../core/component.ts";
+import type { Component, Evidence, Tell, ToldService } from "../core/component.ts";
 import { latenciesOf, outsideOf, splitService, verdictFor } from "../core/component.ts";
 import { unconfirmedSince } from "../core/draft.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { maintenanceStatus, operatorMaintenance } from "../core/maintenance.ts";
-import { detectorOf } from "../core/detector.ts";
 import { inPageOrder } from "../core/order.ts";
 import { duesOf } from "../core/reminder.ts";
 import { freshUntil, outsideP95, outsideReason, probeWords } from "../core/probe.ts";
 import { chooses, isPattern } from "../core/selector.ts";
 import { THRESHOLDS } from "../core/thresholds.ts";
-import type { OperatorView, ToldView } from "../objects/operator-view.ts";
+import type { OperatorView } from "../objects/operator-view.ts";
+import { clusterModels, tellOf } from "./admin-cluster-model.ts";
 import { openSummaries, uncoveredOf } from "./admin-incident-model.ts";
 import { limitValues } from "./component-request.ts";
 
@@ -51,11 +45,9 @@ export function homeModel(view: OperatorView, seen: ReadonlyMap<string, Componen
   return {
     incidents: openSummaries(view),
     uncovered: uncoveredOf(view, seen).map(({ id, name }) => ({ name, status: seen.get(id) ?? "unknown" })),
-    clusters: view.clusters.map((identity) => clusterModel(identity, tellOf(view, identity.cluster), now)),
+    clusters: clusterModels(view, now),
     pendingKeys: view.clusters.flatMap(({ cluster, keys }) =>
-      keys
-        .filter(({ state }) => state === "pending")
-        .map(({ keyId, fingerprint, createdAt }) => ({ cluster, keyId, fingerprint, requestedAt: createdAt })),
+      keys.filter(({ state }) => state === "pending").map(({ createdAt }) => ({ cluster, requestedAt: createdAt })),
     ),
     maintenances: view.maintenances.map((maintenance) => operatorMaintenance(maintenance, now)),
     components: view.components.length,
@@ -100,85 +92,12 @@ export function archiveModel({ archive }: Partial<Pick<OperatorView, "archive">>
     : { delays: archive.delays, failure: archive.failure };
 }
 
-function tellOf(view: OperatorView, cluster: string): ToldView | null {
-  return view.tells.find((tell) => tell.cluster === cluster) ?? null;
-}
-
-function clusterModel({ cluster, keys }: ClusterIdentity, tell: ToldView | null, now: Millis): ClusterModel {
-  return {
-    name: cluster,
-    state: clusterState(keys, tell, now),
-    heardAt: tell?.heardAt ?? null,
-    agentVersion: tell?.agentVersion ?? null,
-    intervalMs: tell?.intervalMs ?? null,
-    skewMs: tell?.skewMs ?? null,
-    sources: Object.entries(tell?.sources ?? {}).map(([name, source]) => ({
-      name: name as SourceModel["name"],
-      ...source,
-    })),
-    // A Board of the release before leaves nothing out, and counts nothing.
-    services: tell?.reports ?? tell?.services.length ?? 0,
-  };
-}
-
-function clusterState(keys: ClusterIdentity["keys"], tell: Tell | null, now: Millis): ClusterModel["state"] {
-  const states = keys.map(({ state }) => state);
-  // One that a collector speaks for has no keys.
-  if (states.includes("active") || (states.length === 0 && tell !== null))
-    return tell !== null && now < tell.expiresAt ? "reporting" : tell === null ? "waiting" : "silent";
-  if (states.includes("pending")) return "pending";
-  return states.includes("revoked") ? "revoked" : "waiting";
-}
-
-export function clusterPageModel(
-  view: OperatorView,
-  identity: ClusterIdentity,
-  events: readonly EventModel[] | null,
-  now: Millis,
-): ClusterPageModel {
-  const tell = tellOf(view, identity.cluster);
-  const detector = detectorOf(identity.cluster, tell, now);
-  return {
-    cluster: clusterModel(identity, tell, now),
-    detector: { state: detector.state, threshold: detector.threshold?.threshold ?? null },
-    keys: identity.keys,
-    services: servicesOf(tell, view.components, now),
-    leases: tell === null ? [] : leaseModels(tell, view),
-    events,
-  };
-}
-
-function leaseModels({ cluster, leases }: Tell, view: OperatorView): readonly LeaseModel[] {
-  const refs = new Set([...leases.allowed.map(({ ref }) => ref), ...leases.targets.map(({ target }) => target)]);
-  return [...refs].map((service) => {
-    const result = leases.targets.find(({ target }) => target === service) ?? null;
-    const maintenance = view.maintenances.find(
-      (asked) => asked.cluster === cluster && asked.service === service && asked.generation === result?.generation,
-    );
-    return {
-      service,
-      allowed: leases.allowed.find(({ ref }) => ref === service) ?? null,
-      mode: maintenance?.mode ?? null,
-      replicas: maintenance?.replicas ?? null,
-      expiresAt: maintenance?.endsAt ?? null,
-      maintenance: maintenance?.id ?? null,
-      result: shortResult(result),
-    };
-  });
-}
-
-function shortResult(result: LeaseResult | null): LeaseModel["result"] {
-  return result === null
-    ? null
-    : { state: result.state, reason: result.reason, evidence: result.evidence, at: result.at };
-}
-
 /** All services of all clusters, in the order of their names. */
 export function serviceModels(view: OperatorView, now: Millis): readonly ServiceModel[] {
   return view.tells.flatMap((tell) => servicesOf(tell, view.components, now));
 }
 
-function servicesOf(tell: Tell | null, components: readonly Component[], now: Millis): readonly ServiceModel[] {
+export function servicesOf(tell: Tell | null, components: readonly Component[], now: Millis): readonly ServiceModel[] {
   if (tell === null) return [];
   return tell.services
     .map((told) => serviceModel(tell, told, components, now))

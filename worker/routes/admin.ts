@@ -2,15 +2,12 @@
 import * as v from "valibot";
 import { LEASE_MODES } from "../../protocol/lease.ts";
 import { ClusterName, line } from "../../protocol/name.ts";
-import { ALERT_KINDS, EVENT_KINDS } from "../../protocol/record.ts";
 import { renderArchive } from "../../web/view/admin/archive.ts";
 import { renderAdminHome } from "../../web/view/admin/home.ts";
-import { renderCluster } from "../../web/view/admin/cluster.ts";
 import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
 import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
 import type {
   ArchivePageModel,
-  EventModel,
   Fault,
   MaintenanceField,
   MaintenanceNewModel,
@@ -20,11 +17,12 @@ import { renderServices } from "../../web/view/admin/services.ts";
 import { splitService } from "../core/component.ts";
 import type { MaintenanceRequest } from "../core/maintenance.ts";
 import { maintenanceFaults, operatorMaintenance } from "../core/maintenance.ts";
-import { boardOf, clusterOf } from "../objects/env.ts";
+import { boardOf } from "../objects/env.ts";
 import { RELAY_ADMIN, SESSION_HEADER } from "../objects/relay.ts";
-import { openDatabase } from "../store/database.ts";
-import { recentEvents } from "../store/events.ts";
-import { archiveModel, clusterPageModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
+import { archiveModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
+import { eventRoutes } from "./admin-events.ts";
+import { fleetRoutes } from "./admin-fleet.ts";
+import { keyRoutes } from "./admin-keys.ts";
 import { accountRoutes } from "./admin-account.ts";
 import { componentRoutes } from "./admin-component.ts";
 import { componentsRoutes } from "./admin-components.ts";
@@ -45,56 +43,11 @@ import { refuse } from "./answer.ts";
 import { ServiceRef } from "./component-request.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
-const EVENTS_SHOWN = 50;
-
-// ── start page and clusters ─────────────────────────────────────────────────────────────────────────────────────────
+// ── start page ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function home(c: AppContext): Promise<Response> {
   const { view, seen, now } = await look(c);
   return adminPage(c, renderAdminHome(homeModel(view, seen, now), frameOf(view, now)));
-}
-
-async function showCluster(c: AppContext): Promise<Response> {
-  const view = await boardOf(c.env).operatorView([c.req.param("cluster") ?? ""]);
-  const identity = view.clusters.find(({ cluster }) => cluster === c.req.param("cluster"));
-  if (identity === undefined) return refuse(c, "not_found", "There is no such cluster.");
-  const events = await eventsOf(c, identity.cluster);
-  const now = Date.now();
-  return adminPage(c, renderCluster(clusterPageModel(view, identity, events, now), frameOf(view, now)));
-}
-
-/** Workloads' certificates come and go twice a day each, and would push everything else off the page. */
-const KINDS_SHOWN = [...EVENT_KINDS, ...ALERT_KINDS].filter((kind) => !kind.startsWith("mesh_certificate."));
-
-/** Null if Postgres cannot be reached: the rest of the page does not need it. */
-async function eventsOf(c: AppContext, cluster: string): Promise<readonly EventModel[] | null> {
-  const database = openDatabase({
-    url: c.env.DATABASE_URL,
-    fetchEndpoint: c.env.NEON_FETCH_ENDPOINT,
-    timeoutMs: 3_000,
-  });
-  const found = await recentEvents(database, { cluster, kinds: KINDS_SHOWN, limit: EVENTS_SHOWN });
-  if (!found.ok) return null;
-  // Written by the flush from checked records, whose kinds and bodies these are.
-  return found.value.map(({ at, kind, subject, body }) => ({
-    at,
-    kind: kind as EventModel["kind"],
-    subject: subject ?? "",
-    body: body as EventModel["body"],
-  }));
-}
-
-function keyAction(act: "acceptKey" | "revokeKey"): Route["handle"] {
-  return async (c: AppContext, { body, visitor }: RouteRequest) => {
-    const cluster = v.safeParse(ClusterName, c.req.param("cluster"));
-    const keyId = formOf(body).get("keyId") ?? "";
-    const done = cluster.success && (await clusterOf(c.env, cluster.output)[act](keyId));
-    if (!done)
-      return refuse(c, "not_found", "There is no such key. It may have been replaced; look at the cluster again.");
-    const name = act === "acceptKey" ? "key.accept" : "key.revoke";
-    await boardOf(c.env).note(name, `${cluster.output}/${keyId}`, visitor.by ?? "unknown");
-    return c.redirect(`/admin/clusters/${cluster.output}`, 303);
-  };
 }
 
 // ── services and components ─────────────────────────────────────────────────────────────────────────────────────────
@@ -283,25 +236,9 @@ export const adminRoutes: readonly Route[] = [
   ...peopleRoutes,
   { method: "GET", path: "/admin", policy: "admin", role: "viewer", handle: home },
   { method: "GET", path: "/admin/live", policy: "admin", role: "viewer", handle: live },
-  { method: "GET", path: "/admin/clusters/:cluster", policy: "admin", role: "viewer", handle: showCluster },
-  {
-    method: "POST",
-    path: "/admin/clusters/:cluster/accept",
-    policy: "admin",
-    role: "owner",
-    stepUp: true,
-    bodyMaxBytes: FORM_MAX,
-    handle: keyAction("acceptKey"),
-  },
-  {
-    method: "POST",
-    path: "/admin/clusters/:cluster/revoke",
-    policy: "admin",
-    role: "owner",
-    stepUp: true,
-    bodyMaxBytes: FORM_MAX,
-    handle: keyAction("revokeKey"),
-  },
+  ...keyRoutes,
+  ...fleetRoutes,
+  ...eventRoutes,
   ...incidentRoutes,
   ...correctionRoutes,
   ...templateRoutes,

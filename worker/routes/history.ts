@@ -168,12 +168,12 @@ async function events(c: AppContext): Promise<Response> {
 }
 
 /** `1795392000000~eu-1~0123…`: the moment, the cluster and the id of a page's last event. */
-function cursorText({ at, cluster, id }: StoredEvent): string {
+export function cursorText({ at, cluster, id }: StoredEvent): string {
   return `${at}~${cluster}~${id}`;
 }
 
 /** A cursor, or a moment, which is before all events of itself. Null if it is neither. */
-function cursorOf(text: string): EventCursor | null {
+export function cursorOf(text: string): EventCursor | null {
   const [, at, cluster, id] = /^(\d{1,14})~([a-z0-9-]{1,63})~([0-9a-f]{1,64})$/.exec(text) ?? [];
   if (at !== undefined && cluster !== undefined && id !== undefined) return { at: Number(at), cluster, id };
   const moment: Millis = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;

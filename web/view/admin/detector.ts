@@ -9,7 +9,7 @@ import type { AnsweredModel, AskedModel, DetectorPageModel, DetectorState } from
 import { adminDocument } from "./document.ts";
 import { age, button, faultOf, invalid, marked, segment, table } from "./elements.ts";
 import type { AdminFrame } from "./model.ts";
-import { clusterLink } from "./parts.ts";
+import { clusterTabs } from "./fleet-parts.ts";
 
 const STATES: Readonly<Record<DetectorState, readonly [string, ComponentStatus]>> = {
   watching: ["watching", "operational"],
@@ -29,7 +29,6 @@ export function renderDetector(model: DetectorPageModel, frame: AdminFrame): str
   const { cluster, state, detail, judgedTo } = model;
   const [word, status] = STATES[state];
   const facts: [string, Html | string][] = [
-    ["Cluster", clusterLink(cluster)],
     ["State", marked(status, word, detail !== null && markup`<br><small>${detail}</small>`)],
     ["Judged up to", judgedTo === null ? "–" : age(judgedTo, frame)],
     ["Threshold in force", inForce(model, frame)],
@@ -37,9 +36,9 @@ export function renderDetector(model: DetectorPageModel, frame: AdminFrame): str
   ];
   return adminDocument(
     frame,
-    "",
+    "/admin/clusters",
     `Anomalies of ${cluster}`,
-    markup`<p class="soft">Anomalies are hints where to look. They change no status and tell no visitor.</p>
+    markup`${clusterTabs(cluster, "Anomalies")}<p class="soft">Anomalies are hints where to look. They change no status and tell no visitor.</p>
 <dl>${facts.map(([term, fact]) => markup`<div><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>
 ${model.asked !== null && asked(model, model.asked, frame)}
 <h2>Threshold</h2>

@@ -23,7 +23,13 @@ const PLACES = [
       ["/admin/page", "Page"],
     ],
   ],
-  ["The mesh", [["/admin/topology", "Topology"]]],
+  [
+    "The mesh",
+    [
+      ["/admin/clusters", "Clusters"],
+      ["/admin/events", "Events"],
+    ],
+  ],
   [
     "Records and people",
     [

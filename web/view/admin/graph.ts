@@ -108,7 +108,7 @@ function line(edge: GraphEdgeModel, points: readonly Point[]): Html | null {
   const weight = Math.min(5, 1 + Math.log10(1 + edge.requestsPerSecond));
   const quiet = edge.requestsPerSecond === 0 ? " quiet" : "";
   const bends = points.slice(1).map((to, i) => bendTo(points[i] ?? to, to));
-  return markup`<path class="call ${failing(edge)}${quiet}" stroke-width="${Number(weight.toFixed(1))}" d="M${start.x} ${start.y}${bends.join("")}"/><path class="tip ${failing(edge)}" d="M${end.x} ${end.y}l-7-4v8z"/>`;
+  return markup`<path class="call ${failing(edge.errorRatio)}${quiet}" stroke-width="${Number(weight.toFixed(1))}" d="M${start.x} ${start.y}${bends.join("")}"/><path class="tip ${failing(edge.errorRatio)}" d="M${end.x} ${end.y}l-7-4v8z"/>`;
 }
 
 /** Calls that lead back bulge, so that they are not taken for those that lead on. */
@@ -118,7 +118,7 @@ function bendTo(from: Point, to: Point): string {
 }
 
 /** How bad the calls of an edge are, as a class of the style. */
-function failing({ errorRatio }: GraphEdgeModel): ComponentStatus | "well" {
+export function failing(errorRatio: number | null): "partial_outage" | "degraded_performance" | "well" {
   const ratio = errorRatio ?? 0;
   return ratio > FAILING_MUCH ? "partial_outage" : ratio > FAILING ? "degraded_performance" : "well";
 }
@@ -126,7 +126,7 @@ function failing({ errorRatio }: GraphEdgeModel): ComponentStatus | "well" {
 /** The share that fails, on the line's last bend: colour alone says it to nobody who does not see it. */
 function label(edge: GraphEdgeModel, points: readonly Point[]): Html | null {
   const [a, b] = points.slice(-2);
-  if (a === undefined || b === undefined || failing(edge) === "well") return null;
+  if (a === undefined || b === undefined || failing(edge.errorRatio) === "well") return null;
   const [x, y] = [Math.round((a.x + b.x) / 2), Math.round((a.y + b.y) / 2)];
   return markup`<text class="share" x="${x}" y="${y - 4}" text-anchor="middle">${Math.round((edge.errorRatio ?? 0) * 100)} %</text>`;
 }

@@ -3,18 +3,10 @@ import { markup } from "../html.ts";
 import { delayText } from "./archive.ts";
 import { adminDocument } from "./document.ts";
 import { drafts } from "./drafts.ts";
-import { age, button, marked, segment, table } from "./elements.ts";
+import { age, marked, table } from "./elements.ts";
 import type { AdminFrame, AdminHomeModel, MaintenanceModel, PendingKeyModel } from "./model.ts";
-import {
-  clusterLink,
-  clusterState,
-  heard,
-  maintenanceChange,
-  maintenanceLink,
-  skewText,
-  sourceList,
-  standingMark,
-} from "./parts.ts";
+import { clusterLink, heard, maintenanceChange, maintenanceLink, standingMark } from "./parts.ts";
+import { clusterPath } from "./fleet-parts.ts";
 import { openTable } from "./incident-parts.ts";
 import { isOpen, standing } from "./steps.ts";
 import { moment } from "../english.ts";
@@ -29,7 +21,7 @@ ${model.incidents.length > 0 && markup`<h2>Open incidents</h2>${openTable(model.
 ${needs(model, frame)}
 ${drafts(model.drafts, frame)}
 <h2>Clusters</h2>
-${clusters(model, frame)}
+${clusters(model)}
 <h2>Maintenances</h2>
 ${maintenances(model.maintenances, frame)}`,
   );
@@ -104,29 +96,19 @@ function needs(model: AdminHomeModel, frame: AdminFrame): Html {
   return markup`<section class="needs"><h2>Needs you now</h2>${items.length === 0 ? marked("operational", "Nothing.") : markup`<ul>${items.map((item) => markup`<li>${item}</li>`)}</ul>`}</section>`;
 }
 
-function pendingKey({ cluster, keyId, fingerprint, requestedAt }: PendingKeyModel, frame: AdminFrame): Html {
+function pendingKey({ cluster, requestedAt }: PendingKeyModel, frame: AdminFrame): Html {
   return marked(
     "unknown",
-    markup`An agent asks to speak for ${clusterLink(cluster)} since ${age(requestedAt, frame)}. Accept it only if its own log shows this fingerprint:<br><code>${fingerprint}</code>`,
-    button(`/admin/clusters/${segment(cluster)}/accept`, `Accept for ${cluster}`, { keyId }, "secondary"),
+    markup`An agent asks to speak for ${clusterLink(cluster)} since ${age(requestedAt, frame)}. <a href="${clusterPath(cluster, "keys")}">Compare its fingerprint</a>`,
   );
 }
 
-function clusters({ clusters: list }: AdminHomeModel, frame: AdminFrame): Html {
-  return table({
-    caption: "Clusters",
-    head: ["Cluster", "State", "Last push", "Agent", "Clock", "Services", "Sources"],
-    rows: list.map((cluster) => [
-      clusterLink(cluster.name),
-      clusterState(cluster),
-      heard(cluster, frame),
-      cluster.agentVersion ?? "–",
-      skewText(cluster.skewMs),
-      cluster.services,
-      sourceList(cluster.sources, frame),
-    ]),
-    empty: markup`No cluster yet. Run <code>npm run -s enroll -- --cluster NAME</code> and start an agent with what it prints.`,
-  });
+/** How many speak; the trouble of each is said above. */
+function clusters({ clusters: list }: AdminHomeModel): Html {
+  if (list.length === 0)
+    return markup`<p class="empty">No cluster yet. <a href="/admin/clusters/new">Let one join</a>: an agent in it tells what its mesh sees.</p>`;
+  const reporting = list.filter(({ state }) => state === "reporting").length;
+  return markup`<p>${reporting} of ${list.length} ${list.length === 1 ? "cluster reports" : "clusters report"}. <a href="/admin/clusters">Clusters and their agents</a></p>`;
 }
 
 function maintenances(list: readonly MaintenanceModel[], frame: AdminFrame): Html {

@@ -1,6 +1,6 @@
 import type { Html } from "../html.ts";
 import { markup, trusted } from "../html.ts";
-import { allowedText } from "./cluster.ts";
+import { allowedText } from "./fleet-parts.ts";
 import { consequenceRegion, HOURS_DEFAULT, HOURS_MAX, targetRef } from "./consequence.ts";
 import { adminDocument } from "./document.ts";
 import { faultOf, invalid } from "./elements.ts";
@@ -17,7 +17,7 @@ export function renderMaintenanceNew(model: MaintenanceNewModel, frame: AdminFra
 }
 
 function noTarget(): Html {
-  return markup`<p class="empty">No deployment is reported yet. The agent's kubernetes source reports them; <a href="/admin">its state</a> says what is missing.</p>`;
+  return markup`<p class="empty">No deployment is reported yet. The agent's kubernetes source reports them; <a href="/admin/clusters">its state</a> says what is missing.</p>`;
 }
 
 function form(model: MaintenanceNewModel, frame: AdminFrame): Html {

@@ -5,11 +5,10 @@
 import type { Quantile } from "../../../protocol/latency.ts";
 import type { LeaseMode, LeaseResult } from "../../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../../protocol/page.ts";
-import type { AlertKind, EventKind } from "../../../protocol/record.ts";
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Millis } from "../../../protocol/time.ts";
+import type { AllowedModel } from "./fleet-model.ts";
 import type { IncidentSummary } from "./incident-model.ts";
-import type { DetectorState } from "./detector-model.ts";
 
 /** What every admin page needs besides its own facts. `timeZone` is the page's, an IANA name. */
 export interface AdminFrame {
@@ -52,12 +51,9 @@ export interface SourceModel {
  */
 export type ClusterState = "waiting" | "pending" | "reporting" | "silent" | "revoked";
 
-/** A key that asks to be let in; Accept posts `keyId` to /admin/clusters/:cluster/accept. */
+/** A key that asks to be let in: the page of its cluster's keys has the form. */
 export interface PendingKeyModel {
   readonly cluster: string;
-  readonly keyId: string;
-  /** SHA-256 of the public key in groups of four, as the agent prints it too. */
-  readonly fingerprint: string;
   readonly requestedAt: Millis;
 }
 
@@ -73,13 +69,6 @@ export interface ClusterModel {
   readonly sources: readonly SourceModel[];
   /** How many services it reports. */
   readonly services: number;
-}
-
-interface KeyModel {
-  readonly keyId: string;
-  readonly fingerprint: string;
-  readonly state: "active" | "pending" | "revoked";
-  readonly createdAt: Millis;
 }
 
 /** The component a service is shown as. */
@@ -219,41 +208,6 @@ export interface DraftModel {
   readonly endedAt: Millis | null;
   /** Since when nobody confirms that its alerts fire; null while somebody does. */
   readonly unconfirmedSince: Millis | null;
-}
-
-/** An operation the agent's owner allows: what the agent last reported of its own configuration. */
-export interface AllowedModel {
-  readonly modes: readonly LeaseMode[];
-  readonly floor: number;
-}
-
-/** What the cluster makes of one target now. `maintenance` is the id of the one that asked. */
-export interface LeaseModel {
-  readonly service: string;
-  readonly allowed: AllowedModel | null;
-  readonly mode: LeaseMode | null;
-  readonly replicas: number | null;
-  readonly expiresAt: Millis | null;
-  readonly maintenance: string | null;
-  readonly result: Pick<LeaseResult, "state" | "reason" | "evidence" | "at"> | null;
-}
-
-export interface EventModel {
-  readonly at: Millis;
-  readonly kind: EventKind | AlertKind;
-  readonly subject: string;
-  readonly body: Readonly<Record<string, string | number | boolean | null>>;
-}
-
-export interface ClusterPageModel {
-  readonly cluster: ClusterModel;
-  /** Who looks for anomalies there, and from which score on it speaks. `threshold` is null where nobody says. */
-  readonly detector: { readonly state: DetectorState; readonly threshold: number | null };
-  readonly keys: readonly KeyModel[];
-  readonly services: readonly ServiceModel[];
-  readonly leases: readonly LeaseModel[];
-  /** Newest first, from Postgres; null if it cannot be reached. */
-  readonly events: readonly EventModel[] | null;
 }
 
 /** A form that came back: what was typed, and what is wrong with it. */

@@ -43,7 +43,7 @@ function strayFaults({ services, refused }: ServicesModel): Html {
 
 function nothing(query: string): Html {
   return query === ""
-    ? markup`<p class="empty">No service is reported yet. They appear here as soon as an agent pushes; <a href="/admin">its state</a> says what is missing.</p>`
+    ? markup`<p class="empty">No service is reported yet. They appear here as soon as an agent pushes; <a href="/admin/clusters">its state</a> says what is missing.</p>`
     : markup`<p class="empty">No service matches “${query}”. <a href="/admin/services">Show all</a></p>`;
 }
 

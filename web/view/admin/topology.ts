@@ -3,13 +3,14 @@ import type { Html } from "../html.ts";
 import { markup, trusted } from "../html.ts";
 import { adminDocument } from "./document.ts";
 import { age, marked, table } from "./elements.ts";
-import { drawing, drawnNodes } from "./graph.ts";
+import { drawing, drawnNodes, failing } from "./graph.ts";
 import type { AdminFrame, GraphEdgeModel, GraphModel, GraphNodeModel, TopologyModel } from "./model.ts";
+import { clusterTabs } from "./fleet-parts.ts";
 import { clusterLink } from "./parts.ts";
 import { length, quantileText, rateText, ratioText, statusWord } from "../english.ts";
 
-/** Edges of one service in a cell; the API has the rest. */
-const CALLS_SHOWN = 12;
+/** Calls in the table; the API has the rest. */
+const CALLS_SHOWN = 100;
 /** Services of which nothing is known, named in a line. */
 const NAMED_MAX = 4;
 
@@ -17,12 +18,15 @@ const NAMED_MAX = 4;
 export function renderTopology({ clusters, graph }: TopologyModel, frame: AdminFrame): string {
   return adminDocument(
     frame,
-    "/admin/topology",
-    "Who calls whom",
+    "/admin/clusters",
+    graph === null ? "Who calls whom" : `Who calls whom in ${graph.cluster}`,
     graph === null
-      ? markup`<p class="empty">No cluster has told anything yet; <a href="/admin">its state</a> says what is missing.</p>`
-      : markup`${choice(clusters, graph.cluster)}${asOf(graph, frame)}${causes(graph)}${graph.edges.length > 0 && picture(graph)}
-${services(graph)}`,
+      ? markup`<p class="empty">No cluster has told anything yet; <a href="/admin/clusters">its state</a> says what is missing.</p>`
+      : markup`${clusterTabs(graph.cluster, "Topology")}${choice(clusters, graph.cluster)}${asOf(graph, frame)}${causes(graph)}${
+          graph.edges.length > 0 &&
+          markup`${picture(graph)}
+${calls(graph)}`
+        }${services(graph)}`,
   );
 }
 
@@ -72,25 +76,45 @@ function picture(graph: GraphModel): Html {
   return markup`${drawing(graph)}${drawn < joined && markup`<p class="soft">Drawn are ${drawn} of ${joined} services: what is in trouble, what is beside it, and the busiest. The table has all.</p>`}`;
 }
 
-function services({ nodes, edges }: GraphModel): Html {
+/** Every call in words, failing ones first, then busy ones. */
+function calls({ edges }: GraphModel): Html {
+  const sorted = edges.toSorted(
+    (a, b) => (b.errorRatio ?? 0) - (a.errorRatio ?? 0) || b.requestsPerSecond - a.requestsPerSecond,
+  );
+  const more = sorted.length - CALLS_SHOWN;
+  return markup`<h2>Calls</h2>
+${table({
+  caption: "Calls, failing ones first",
+  head: ["Calls", "Error ratio", "Requests"],
+  rows: sorted
+    .slice(0, CALLS_SHOWN)
+    .map((edge) => [
+      markup`${edge.from} <span class="soft">→</span> ${edge.to}`,
+      share(edge),
+      edge.requestsPerSecond === 0 ? "quiet" : numeric(rateText(edge.requestsPerSecond)),
+    ]),
+  empty: "No call was seen.",
+})}${more > 0 && markup`<p class="soft">${more} more, all of which fail less or are quieter: <code>GET /api/v1/topology</code> has them.</p>`}
+`;
+}
+
+function share({ errorRatio }: GraphEdgeModel): Html | string {
+  if (errorRatio === null) return "–";
+  const status = failing(errorRatio);
+  return status === "well" ? numeric(ratioText(errorRatio)) : marked(status, ratioText(errorRatio));
+}
+
+function services({ nodes }: GraphModel): Html {
   return markup`<h2>Services</h2>
 ${table({
-  caption: "Services, with whom they call",
-  head: ["Service", "State", "Requests", "Error ratio", "p95", "Calls", "Called by"],
+  caption: "Services",
+  head: ["Service", "State", "Requests", "Error ratio", "p95"],
   rows: nodes.map((node) => [
     node.name,
     state(node),
     node.requestsPerSecond === null ? "–" : numeric(rateText(node.requestsPerSecond)),
     numeric(ratioText(node.errorRatio)),
     numeric(quantileText(node.p95)),
-    calls(
-      edges.filter(({ from }) => from === node.name),
-      "to",
-    ),
-    calls(
-      edges.filter(({ to }) => to === node.name),
-      "from",
-    ),
   ]),
   empty: "No service is reported.",
 })}`;
@@ -105,18 +129,4 @@ function state({ status, reason, role, causes: from }: GraphNodeModel): Html {
   const likely =
     role === "cause" ? "Likely cause: " : role === "symptom" ? `Likely because of ${from.join(", ")}: ` : "";
   return marked(status, statusWord(status), markup`<br><small>${likely}${reason}</small>`);
-}
-
-/** Edges, failing ones first, then busy ones. */
-function calls(edges: readonly GraphEdgeModel[], end: "from" | "to"): Html {
-  if (edges.length === 0) return markup`–`;
-  const sorted = edges.toSorted(
-    (a, b) => (b.errorRatio ?? 0) - (a.errorRatio ?? 0) || b.requestsPerSecond - a.requestsPerSecond,
-  );
-  const items = sorted.slice(0, CALLS_SHOWN).map((edge) => {
-    const failing = edge.errorRatio !== null && edge.errorRatio > 0 && markup`, ${ratioText(edge.errorRatio)} fail`;
-    return markup`<li>${edge[end]} <small>${edge.requestsPerSecond === 0 ? "quiet" : rateText(edge.requestsPerSecond)}${failing}</small></li>`;
-  });
-  const more = sorted.length - items.length;
-  return markup`<ul>${items}${more > 0 && markup`<li><small>and ${more} more</small></li>`}</ul>`;
 }

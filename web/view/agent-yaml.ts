@@ -1,19 +1,25 @@
-/** What lets a cluster join: an agent.yaml, and a values file of the Helm chart, in one. */
-import type { Enrollment } from "./edge.ts";
+/** What lets a cluster join: an agent.yaml, and a values file of the Helm chart, in one. The command line prints it, and the admin. */
+/** What an edge gives out for a cluster; `expiresAt` is RFC 3339. */
+export interface Enrolment {
+  readonly cluster: string;
+  readonly code: string;
+  readonly expiresAt: string;
+  readonly edgeKeys: readonly string[];
+}
 
 interface Wishes {
   readonly namespaces: readonly string[];
   readonly prometheus: string | null;
 }
 
-export function enrolmentText(url: string, enrollment: Enrollment, wishes: Wishes): string {
-  return `# The agent of cluster ${enrollment.cluster}: its agent.yaml, and values of its Helm chart. Keep this file private until
+export function agentYaml(url: string, enrolment: Enrolment, wishes: Wishes): string {
+  return `# The agent of cluster ${enrolment.cluster}: its agent.yaml, and values of its Helm chart. Keep this file private until
 # the agent has joined.
 edge: ${url}
-cluster: ${enrollment.cluster}
+cluster: ${enrolment.cluster}
 enroll:
-  # Works once, until ${new Date(enrollment.expiresAt).toISOString()}; not needed once dataDir holds a key.
-  code: ${enrollment.code}
+  # Works once, until ${enrolment.expiresAt}; not needed once dataDir holds a key.
+  code: ${enrolment.code}
 # Spool, key and state: a folder that outlives the process. The chart has a volume for it.
 dataDir: ./agent-data
 interval: 10s
@@ -22,7 +28,7 @@ ${sources(wishes)}
 
 leases:
   # The keys of this edge: maintenance that another key signed is refused.
-  edgeKeys: ${JSON.stringify(enrollment.edgeKeys)}
+  edgeKeys: ${JSON.stringify(enrolment.edgeKeys)}
   # Nothing can be put into maintenance until you list it:
   # targets:
   #   - { ref: shop/checkout, modes: [announce, scale], floor: 1, maxHours: 4, onExpiry: restore }
