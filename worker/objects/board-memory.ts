@@ -299,7 +299,7 @@ export class BoardMemory {
       key,
       revision,
       at,
-      JSON.stringify(body),
+      storable(body),
       since,
     );
     this.#queued.set(`${kind}:${key}`, since);
@@ -464,4 +464,13 @@ export class BoardMemory {
     }
     for (const row of rows) this.#changes.set(row.component, [...(this.#changes.get(row.component) ?? []), { ...row }]);
   }
+}
+
+/** As Postgres can keep it: a text that it refuses would hold up everything behind it for ever. */
+function storable(body: BoardRow["body"]): string {
+  const json = JSON.stringify(body);
+  if (!/\\u(?:0000|d[89a-f])/.test(json)) return json;
+  return JSON.stringify(body, (_, value: unknown) =>
+    typeof value === "string" ? value.replaceAll("\0", "").toWellFormed() : value,
+  );
 }

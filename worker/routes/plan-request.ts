@@ -1,5 +1,7 @@
 /** The form that plans a maintenance, once or as a series: read, checked, and filled in. */
+import * as v from "valibot";
 import { LEASE_REPLICAS_MAX } from "../../protocol/lease.ts";
+import { line } from "../../protocol/name.ts";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Fault } from "../../web/view/admin/model.ts";
@@ -11,6 +13,9 @@ import type { PlanRequest } from "../core/plan.ts";
 import type { PlanTarget } from "../core/plan-facts.ts";
 import { MONTHLY_FIRST_SUNDAY, occurrences, wallMoment, wallText, WEEKLY_SUNDAY } from "../core/recurrence.ts";
 import type { Series, SeriesRequest } from "../core/schedule.ts";
+import { unix } from "./admin-incident-form.ts";
+import { MarkdownText } from "./announce-request.ts";
+import { ServiceRef } from "./component-request.ts";
 
 type PlanValues = Readonly<Partial<Record<PlanField, string>>>;
 
@@ -28,8 +33,15 @@ const CHOSEN_MAX = 100;
 const TARGETS_MAX = 20;
 const HOURS_MAX = 2_208;
 
+/** By the schemas that the command line has: what travels to pages, feeds, clusters and Postgres is the same. */
+const Said = v.object({
+  name: line(255),
+  body: v.pipe(MarkdownText, v.maxLength(5_000, "must be at most 5,000 characters")),
+  reason: line(500),
+});
+
 export function planFormOf(form: URLSearchParams): PlanForm {
-  const values = Object.fromEntries(FIELDS.map((field) => [field, (form.get(field) ?? "").trim()]));
+  const values = Object.fromEntries(FIELDS.map((field) => [field, unix(form.get(field) ?? "").trim()]));
   const targets = [...form].flatMap(([key, wish]) =>
     key.startsWith("target:") && wish !== "" ? [[key.slice("target:".length), wish] as const] : [],
   );
@@ -97,8 +109,10 @@ export function readPlan({ values, components, targets }: PlanForm): PlanAsked {
   const faults: Fault[] = [];
   const fault = (field: PlanField | "targets", message: string): void => void faults.push({ field, message });
   const { name = "", body = "", reason = "", zone = "Etc/UTC", repeat = "once" } = values;
-  if (name === "" || name.length > 255) fault("name", "Say in a few words what is done; visitors read it.");
-  if (body.length > 5_000) fault("body", "At most 5,000 characters.");
+  if (name === "") fault("name", "Say in a few words what is done; visitors read it.");
+  const said = v.safeParse(Said, { name, body, reason });
+  for (const issue of said.success ? [] : said.issues)
+    faults.push({ field: v.getDotPath(issue), message: `It ${issue.message}.` });
   const wall = wallMoment(values.start ?? "");
   if (wall === null) fault("start", "Give date and time.");
   if (!isTimeZone(zone)) fault("start", "Choose a time zone.");
@@ -106,6 +120,7 @@ export function readPlan({ values, components, targets }: PlanForm): PlanAsked {
   if (hours === null) fault("hours", "Give hours as a number, for example 2 or 0.5.");
   const wished = targetsOf(targets);
   if (wished === null) fault("targets", "Choose what each deployment is asked for.");
+  if (![...targets.keys()].every((ref) => v.is(ServiceRef, ref))) fault("targets", "Choose deployments of the list.");
   if (targets.size > TARGETS_MAX) fault("targets", `At most ${TARGETS_MAX} deployments.`);
   if (targets.size > 0 && reason === "") fault("reason", "Say why; the clusters' owners read it beside the change.");
   if (faults.length > 0 || wall === null || hours === null || wished === null) return { kind: "faulty", faults };

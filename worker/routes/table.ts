@@ -91,7 +91,9 @@ function refuseNothing(c: AppContext): Response {
 }
 
 async function answer(c: AppContext, route: Route): Promise<Response> {
-  if (route.isOffered?.(c.env) === false) return refuseNothing(c);
+  // Nothing here has a name of other letters, and an answer's headers could not say it again.
+  const isNamed = Object.values(c.req.param()).every((name) => /^[\x21-\x7e]*$/.test(name));
+  if (!isNamed || route.isOffered?.(c.env) === false) return refuseNothing(c);
   const admitted = await guard(c, route);
   if (!admitted.ok) return admitted.failure;
   const body = await readBody(c.req.raw, route.bodyMaxBytes ?? 0);
