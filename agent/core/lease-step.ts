@@ -238,13 +238,19 @@ function stepUnder(facts: StepFacts, mark: LeaseMark, now: Millis): Step {
   return stepReplaced(facts, mark, lease, wish.generation, now);
 }
 
-/** A newer lease for a target under one. If it may not be, the older one is no longer wanted either. */
+/**
+ * A newer lease for a target under one. If it may not be, the older one is no longer wanted either; but where it asks
+ * for the same and only for longer than the target allows, what is in force stays until its own end: traffic must not
+ * come back into the middle of the work.
+ */
 function stepReplaced(facts: StepFacts, mark: LeaseMark, lease: Lease, desiredGeneration: number, now: Millis): Step {
   const { view } = facts;
   const prior = mark.priorReplicas ?? view.replicas;
   if (!facts.isTimeKnown) return report(lease.generation, "pending", NO_TIME, now + TIME_LOOK_MS);
   const isSame = lease.replicas === mark.appliedReplicas;
   const verdict = decide(facts, lease, desiredGeneration, prior, isSame, now);
+  if (!verdict.allow && verdict.refusal === "too_long" && isSame && now < mark.expiresAt)
+    return report(lease.generation, "pending", `in force until its former end: ${verdict.reason}`, mark.expiresAt);
   if (!verdict.allow)
     return restore(
       mark,

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { HOUR } from "../../protocol/time.ts";
+import { HOUR, MINUTE } from "../../protocol/time.ts";
 import {
   desired,
   lease,
@@ -72,6 +72,40 @@ describe("a lease that scales", () => {
     expect(cluster.shows()).toMatchObject({ replicas: 0, annotations: { "observatory.edge/prior-replicas": "3" } });
     agent.offer(desired(3, []));
     await untilState(agent, "released");
+    expect(cluster.shows().replicas).toBe(3);
+  });
+
+  it("that is given more time holds until then without a change, and says so under its new generation", async () => {
+    const agent = cluster.agent();
+    const now = Date.now();
+    agent.offer(desired(1, [lease({ expiresAt: now + HOUR })]));
+    await untilState(agent, "applied");
+    for (const generation of [2, 3, 4, 5]) {
+      const expiresAt = now + generation * HOUR;
+      agent.offer(desired(generation, [lease({ expiresAt, generation })]));
+      await until(() => resultOf(agent)?.generation === generation && resultOf(agent)?.state === "applied");
+      expect(cluster.shows()).toMatchObject({
+        replicas: 1,
+        annotations: { "observatory.edge/expires-at": new Date(expiresAt).toISOString() },
+      });
+    }
+    agent.offer(desired(6, []));
+    await untilState(agent, "released");
+    expect(cluster.shows().replicas).toBe(3);
+  });
+
+  it("that is given more time than its target allows holds until its former end, and says why no longer", async () => {
+    const targets = [{ ref: "shop/checkout", modes: ["announce", "scale"], floor: 0, maxHours: 2 }];
+    const agent = cluster.agent(leasesConfig({ targets }));
+    const expiresAt = Date.now() + HOUR;
+    agent.offer(desired(1, [lease({ expiresAt })]));
+    await untilState(agent, "applied");
+    agent.offer(desired(2, [lease({ expiresAt: expiresAt + 2 * HOUR, generation: 2 })]));
+    await until(() => resultOf(agent)?.generation === 2);
+    expect(resultOf(agent)).toMatchObject({ state: "pending", reason: expect.stringContaining("maxHours") });
+    expect(cluster.shows()).toMatchObject({ replicas: 1, annotations: { "observatory.edge/generation": "1" } });
+    cluster.clock.aheadMs = HOUR + MINUTE;
+    await untilState(agent, "forbidden");
     expect(cluster.shows().replicas).toBe(3);
   });
 
