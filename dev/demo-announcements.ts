@@ -37,7 +37,8 @@ export async function announceExamples(operator: Operator, now: Millis): Promise
       body: "About **3 of 10** payments by card fail: a certificate of our card processor has expired. We are replacing it.",
     },
   ]);
-  const startsAt = nextSaturday(now) + 2 * HOUR;
+  // As early as a new page's policy asks.
+  const startsAt = nextSaturday(now + 7 * DAY) + 2 * HOUR;
   const maintenance = await tellMaintenance(operator, null, {
     name: "Database upgrade",
     body: "Orders can be read, but not changed, for up to 20 minutes.",

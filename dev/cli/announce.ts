@@ -18,6 +18,7 @@ npm run -s announce -- list               all maintenances, the latest first
                         then it is about the components that stand on it, and lasts 24 hours at most
   --mode MODE           of the target: announce only writes it down there (unless told), scale sets --replicas N
   --reason TEXT         what the cluster's owner reads
+  --emergency           it is announced later than the page's policy asks (7 days before it starts), and visitors read so
 
   It begins and ends by itself, and is shown as maintenance meanwhile. Calendars are told of each change.
   It prints id, status, begin, end, name and address.
@@ -38,6 +39,7 @@ const OPTIONS = {
   mode: { type: "string" },
   replicas: { type: "string" },
   reason: { type: "string" },
+  emergency: { type: "boolean" },
 } as const;
 
 interface LeaseValues {
@@ -56,14 +58,16 @@ await command(HELP, OPTIONS, async ({ values, positionals }) => {
   }
   const startsAt = momentOf("from", values.from);
   const endsAt = momentOf("to", values.to);
-  const { name } = values;
+  const { name, emergency } = values;
   switch (verb) {
     case "plan": {
       if (of === undefined) throw new Usage("say what it is called");
       if (startsAt === undefined || endsAt === undefined) throw new Usage("--from and --to are needed");
       const about = { components: values.component ?? [], lease: leaseOf(values) };
       const body = await messageOf(values.message);
-      return tell(await tellMaintenance(findOperator(), null, { name: of, startsAt, endsAt, body, ...about }));
+      return tell(
+        await tellMaintenance(findOperator(), null, { name: of, startsAt, endsAt, body, emergency, ...about }),
+      );
     }
     case "update": {
       const status = oneOf("status", ["verifying", "completed"], values.status);
@@ -72,7 +76,9 @@ await command(HELP, OPTIONS, async ({ values, positionals }) => {
       return tell(await tellMaintenance(findOperator(), { id: idOf(of), act: "updates" }, { body, status }));
     }
     case "change":
-      return tell(await tellMaintenance(findOperator(), { id: idOf(of), act: "change" }, { name, startsAt, endsAt }));
+      return tell(
+        await tellMaintenance(findOperator(), { id: idOf(of), act: "change" }, { name, startsAt, endsAt, emergency }),
+      );
     case "cancel":
       return tell(await tellMaintenance(findOperator(), { id: idOf(of), act: "cancel" }, {}));
     default:

@@ -4,18 +4,23 @@ import { describe, expect, it } from "vitest";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import type { Announcement } from "../../worker/core/maintenance.ts";
 import { announcedSpan, maintenanceStatus } from "../../worker/core/maintenance.ts";
-import { cancelledMaintenance, changedMaintenance } from "../../worker/core/announce-maintenance.ts";
+import {
+  announceLeased,
+  announceMaintenance,
+  cancelledMaintenance,
+  changedMaintenance,
+} from "../../worker/core/announce-maintenance.ts";
 import type { Notice } from "../../worker/core/notices.ts";
 import { nextNoticeAt, noticeMoments, noticesDue } from "../../worker/core/notices.ts";
 import type { PlanRequest } from "../../worker/core/plan.ts";
+import { noticeShare } from "../../worker/core/notice-policy.ts";
+import { retimed } from "../../worker/core/retime.ts";
 import {
   ALL_CLEAR,
   allClearAt,
   completed,
   isOverdue,
   leasesFor,
-  moveFault,
-  noticeShare,
   planMaintenance,
   ticked,
   verified,
@@ -86,9 +91,41 @@ describe("the policy", () => {
   });
 
   it("holds for one that is moved, too, and not for one that keeps its start", () => {
-    expect(moveFault(planned(), NOON + 2 * DAY, NOON)).toMatchObject({ code: "notice" });
-    expect(moveFault(planned(), START, START - HOUR)).toBeNull();
-    expect(moveFault(planned({ emergency: true }), NOON + DAY, NOON)).toBeNull();
+    const soon = { startsAt: NOON + 2 * DAY };
+    expect(retimed(planned(), soon, 0, NOON)).toMatchObject({ failure: { code: "notice", which: "7 days" } });
+    expect(retimed(planned(), { name: "Other", startsAt: START }, WEEK, START - HOUR).ok).toBe(true);
+    expect(retimed(planned({ emergency: true }), soon, WEEK, NOON).ok).toBe(true);
+  });
+
+  it("lets one be moved nearer that is called an emergency by that", () => {
+    const moved = ok(retimed(planned(), { startsAt: NOON + 2 * DAY, emergency: true }, WEEK, NOON));
+    expect(moved).toMatchObject({ emergency: true, plan: { emergency: true }, startsAt: NOON + 2 * DAY });
+    expect(noticeShare([moved], 90, START)).toEqual({ days: 90, met: 0, of: 1 });
+  });
+
+  it("holds for what is announced without a plan, by the policy of now", () => {
+    const { startsAt, endsAt, name } = request;
+    const plain = { name, startsAt, endsAt, components: [] };
+    expect(announceMaintenance({ ...plain, startsAt: NOON + DAY }, [], made, WEEK, NOON)).toMatchObject({
+      failure: { code: "notice" },
+    });
+    const announced = ok(announceMaintenance(plain, [], made, WEEK, NOON));
+    expect(announced.emergency).toBeUndefined();
+    expect(retimed(announced, { startsAt: NOON + DAY }, 2 * DAY, NOON)).toMatchObject({ failure: { which: "2 days" } });
+    expect(retimed(announced, { startsAt: NOON + DAY }, DAY, NOON).ok).toBe(true);
+    const lease = {
+      cluster: "eu-1",
+      service: "shop/checkout",
+      mode: "announce",
+      replicas: null,
+      reason: "disks",
+    } as const;
+    expect(announceLeased({ ...plain, startsAt: NOON + DAY }, lease, made, WEEK, NOON)).toMatchObject({
+      failure: { code: "notice" },
+    });
+    const emergency = { ...plain, startsAt: NOON + DAY, endsAt: NOON + DAY + HOUR, emergency: true };
+    expect(announceLeased(emergency, lease, made, WEEK, NOON)).toMatchObject({ value: { emergency: true } });
+    expect(announceMaintenance(emergency, [], made, WEEK, NOON)).toMatchObject({ value: { emergency: true } });
   });
 
   it("is published as the share that met it: of those that began, without those called off, by when the time was told", () => {
@@ -240,6 +277,16 @@ describe("its notices", () => {
   it("of one that begins at once is one: that it has begun", () => {
     const w = world({ startsAt: NOON, endsAt: NOON + HOUR, emergency: true });
     expect(outcomes(wake(w, NOON))).toEqual(["(announced)", "started"]);
+  });
+
+  it("say once more that it takes too long, once it was given more time", () => {
+    const w = world();
+    wake(w, START);
+    expect(outcomes(wake(w, START + 2 * HOUR))).toEqual(["overdue"]);
+    w.one = ok(retimed(w.one, { endsAt: START + 4 * HOUR }, WEEK, START + 3 * HOUR));
+    expect(outcomes(wake(w, START + 3 * HOUR))).toEqual([]);
+    expect(outcomes(wake(w, START + 4 * HOUR))).toEqual(["overdue"]);
+    expect(outcomes(wake(w, START + 5 * HOUR))).toEqual([]);
   });
 
   it("are told anew of another time, and not of the old one", () => {

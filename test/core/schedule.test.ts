@@ -4,7 +4,7 @@ import { cancelledMaintenance, changedMaintenance } from "../../worker/core/anno
 import type { Announcement } from "../../worker/core/maintenance.ts";
 import { maintenanceStatus } from "../../worker/core/maintenance.ts";
 import { noticeMoments } from "../../worker/core/notices.ts";
-import { noticeShare } from "../../worker/core/plan.ts";
+import { noticeShare } from "../../worker/core/notice-policy.ts";
 import { WEEKLY_SUNDAY } from "../../worker/core/recurrence.ts";
 import type { Series } from "../../worker/core/schedule.ts";
 import { laidOut, planSeries } from "../../worker/core/schedule.ts";

@@ -57,7 +57,10 @@ it("what is announced while Postgres is down is shown at once, archived later, a
     await eventually(async () => (await statusOf("Checkout")) === "major_outage", WITHIN_MS, "the outage on the page");
     expect(await statusOf("Search")).toBe("operational");
     const times = ["--from", "+60", "--to", "+120"];
-    const [maintenance = ""] = await run("announce", "plan", "New disks", ...times, "--component", "Search");
+    const wish = ["plan", "New disks", ...times, "--component", "Search"];
+    const late = await runCommand("announce", wish, edge);
+    expect([late.code, late.problem]).toEqual([1, expect.stringContaining("7 days before it starts")]);
+    const [maintenance = ""] = await run("announce", ...wish, "--emergency");
     await run("incident", "update", incident, "--status", "identified", "--message", "A bad deploy.");
     const held = await edge.cli<{ incidents: object[] }>("GET", "/cli/v1/incidents");
     expect(held.incidents).toMatchObject([{ id: incident, status: "identified", impact: "critical", updates: 2 }]);

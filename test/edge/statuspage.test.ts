@@ -342,7 +342,8 @@ describe("npm run import", () => {
   it("learns nothing from the page itself, also of a maintenance that has a target", async () => {
     const [, to] = running();
     const lease = { service: "eu-1/shop/search", reason: "new disks" };
-    await to.cli("POST", "/cli/v1/maintenances", { name: "Index", startsAt: at(-HOUR), endsAt: at(-2 * HOUR), lease });
+    const times = { startsAt: at(-HOUR), endsAt: at(-2 * HOUR), emergency: true };
+    await to.cli("POST", "/cli/v1/maintenances", { name: "Index", ...times, lease });
     const before = v.parse(MaintenancesDocument, await document(to, "scheduled-maintenances"));
     expect(before.scheduled_maintenances.map(({ name }) => name)).toContain("Index");
     const { out } = await runCommand("import", [to.url], to);

@@ -21,6 +21,11 @@ const BEFORE_MS = 1_500;
 /** A notice is recorded so soon after it is due, on a machine that does other things too. */
 const EXACT_MS = 5 * SECOND;
 
+/** After so long somebody sees that two hours are too few. */
+const HALF = 30 * MINUTE;
+/** How long the work takes: longer than was planned, and not as long as it was given then. */
+const WORKED = 2.5 * HOUR;
+
 interface Shown {
   readonly id: string;
   readonly status: string;
@@ -104,8 +109,8 @@ describe.each([
     await expect.poll(async () => (await agent.tryPush()).accepted, { timeout: LIMIT_MS, interval: 100 }).toBe(true);
   }
 
-  async function act(what: string): Promise<void> {
-    const answer = await (await edge.signIn()).post(`/admin/maintenance/${id}/${what}`, {});
+  async function act(what: string, form: Readonly<Record<string, string>> = {}): Promise<void> {
+    const answer = await (await edge.signIn()).post(`/admin/maintenance/${id}/${what}`, form);
     expect(answer.status, await answer.text()).toBe(303);
   }
 
@@ -168,9 +173,34 @@ describe.each([
     expect(await shown()).toMatchObject({ status: "in_progress" });
   });
 
-  it("gives back what the cluster held when the work is done, and is watched", async () => {
-    await until(startsAt + HOUR);
+  it("is given more time, which the cluster takes in and the page says it has", async () => {
+    await until(startsAt + HALF);
     await pushed();
+    await act("move/leases", { end: new Date(startsAt + 3 * HOUR).toISOString().slice(0, 16) });
+    const page = async (): Promise<string> => (await edge.visit(`/maintenance/${id}`)).text();
+    expect(await page()).toContain("Confirmed by 0 of 1 clusters");
+    if (isKilled) await edge.deploy(await clockedWorker());
+    await tellTime(edge);
+    await expect
+      .poll(
+        async () => {
+          await agent.tryPush();
+          return page();
+        },
+        { timeout: LIMIT_MS, interval: 300 },
+      )
+      .toContain("Confirmed by 1 of 1 clusters");
+    expect(annotations()).toMatchObject({
+      maintenance: "true",
+      "observatory.edge/expires-at": new Date(startsAt + 3 * HOUR).toISOString(),
+    });
+  });
+
+  it("gives back what the cluster held when the work is done, after its former end, and is watched", async () => {
+    await until(startsAt + WORKED);
+    expect(await shown()).toMatchObject({ status: "in_progress" });
+    await pushed();
+    expect(annotations()["maintenance"]).toBe("true");
     await act("verify");
     await expect
       .poll(
@@ -188,9 +218,9 @@ describe.each([
 
   it("is all clear after 30 good minutes, and everybody is told that all is well", async () => {
     agent.latency = { scheme: "explicit", bounds: [100, 250], counts: [100, 0, 0], sum: 5_000 };
-    await until(startsAt + HOUR + 5 * MINUTE);
+    await until(startsAt + WORKED + 5 * MINUTE);
     for (let minute = 5; minute <= 37; minute += 2) {
-      jumpTo(startsAt + HOUR + minute * MINUTE);
+      jumpTo(startsAt + WORKED + minute * MINUTE);
       await tellTime(edge);
       await pushed();
     }

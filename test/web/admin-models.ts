@@ -44,6 +44,7 @@ export function maintenance(fields: Partial<MaintenanceModel> = {}): Maintenance
     id: "maint0000001",
     name: "Database upgrade",
     status: "in_progress",
+    confirmedUntil: NOW + HOUR,
     cluster: "eu-1",
     service: "shop/checkout",
     mode: "scale",

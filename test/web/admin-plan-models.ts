@@ -81,6 +81,7 @@ export function planPage(fields: Partial<PlanPageModel> = {}): PlanPageModel {
     endedAt: null,
     verifyingAt: NOW - 20 * MINUTE,
     emergency: false,
+    noticeDays: 7,
     isSteered: true,
     closing: "person",
     overdue: null,
@@ -115,7 +116,11 @@ export function planPage(fields: Partial<PlanPageModel> = {}): PlanPageModel {
     allClearAt: null,
     impact: { requests: 1_200, failed: 3, p95Ms: 120, usual: null, unknown: null },
     series: null,
-    move: { values: { start: "2026-11-28T02:00", hours: "2" }, faults: [] },
+    move: { values: { start: "2026-11-28T02:00", hours: "2", end: "2026-11-28T04:00" }, faults: [] },
+    later: [
+      { word: "30 minutes more", end: "2026-11-28T04:30" },
+      { word: "1 hour more", end: "2026-11-28T05:00" },
+    ],
     ...fields,
   };
 }

@@ -17,7 +17,7 @@ const page = (fields: Partial<PlanPageModel> = {}): string =>
 describe("the page of one", () => {
   it.each([
     ["scheduled, it can be moved and called off, and nothing else", { phase: "scheduled" }, ["move", "cancel"]],
-    ["in progress, the work can be said to be done", { phase: "in_progress" }, ["verify"]],
+    ["in progress, the work can be said to be done, and given more time", { phase: "in_progress" }, ["verify", "move"]],
     ["verifying, it can be completed", { phase: "verifying" }, ["complete"]],
     ["completed, nothing can be done", { phase: "completed" }, []],
     ["called off, nothing can be done", { phase: "cancelled" }, []],
@@ -27,6 +27,18 @@ describe("the page of one", () => {
       ([, act]) => act,
     );
     expect([...new Set(found)].filter((act) => act !== "tick")).toEqual(acts);
+  });
+
+  it("in progress, says until when each cluster confirmed, and what it is asked for if that is another end", () => {
+    const [held] = planPage().targets;
+    if (held === undefined || held.lease === null) throw new Error("no lease");
+    const { endsAt } = held.lease;
+    const with_ = (confirmedUntil: number | null) =>
+      text(page({ phase: "in_progress", targets: [{ ...held, lease: { ...held.lease, confirmedUntil } as never }] }));
+    expect(with_(endsAt)).toContain("confirmed until");
+    expect(with_(endsAt)).not.toContain("asked until");
+    expect(with_(endsAt - HOUR)).toMatch(/confirmed until [^,]+, asked until/);
+    expect(with_(null)).not.toContain("confirmed until");
   });
 
   it("proposes the all-clear when 30 minutes were good, and not before", () => {

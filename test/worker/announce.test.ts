@@ -144,6 +144,7 @@ describe("a maintenance", () => {
     startsAt: iso(Date.now() + HOUR),
     endsAt: iso(Date.now() + 2 * HOUR),
     components: [component],
+    emergency: true,
     ...fields,
   });
   const found = async (id = "") => (await board.log()).maintenances.find((one) => one.id === id);
@@ -209,12 +210,41 @@ describe("a maintenance", () => {
     const kept = async () => (await board.leasesOf(agent.cluster))?.map(({ id }) => id);
     await expect.poll(kept).toEqual([maintenance?.id]);
     expect(await ask("POST", "maintenances", wish)).toMatchObject({ status: 409 });
-    const change = await ask("POST", `maintenances/${maintenance?.id}/change`, { endsAt: iso(Date.now() + 9 * HOUR) });
+    const path = `maintenances/${maintenance?.id}/change`;
+    const change = await ask("POST", path, {
+      startsAt: iso(Date.now() + 9 * HOUR),
+      endsAt: iso(Date.now() + 10 * HOUR),
+    });
     expect(change.error?.message).toContain("it has a target");
+    const expiresAt = Math.floor(Date.now() / MINUTE) * MINUTE + 5 * HOUR;
+    expect(await ask("POST", path, { endsAt: iso(expiresAt) })).toMatchObject({ status: 200 });
+    await expect.poll(leases).toMatchObject([{ ...held, expiresAt }]);
     expect((await ask("POST", `maintenances/${maintenance?.id}/cancel`)).status).toBe(200);
     expect(await kept()).toEqual([]);
     await expect.poll(leases).toEqual([]);
     expect(JSON.stringify(await found(maintenance?.id))).not.toMatch(/announce-5|shop\/|broken/);
+  });
+
+  it("is told of as early as the policy asks, or called an emergency, which visitors read: planned or moved", async () => {
+    await published("Returns", "announce-8");
+    const times = (days: number) => ({
+      startsAt: iso(Date.now() + days * DAY),
+      endsAt: iso(Date.now() + days * DAY + HOUR),
+    });
+    const early = { ...plan("Returns"), emergency: undefined };
+    const refused = await ask("POST", "maintenances", { ...early, ...times(6) });
+    expect([refused.status, refused.error?.message]).toEqual([409, expect.stringContaining("7 days before it starts")]);
+    const lease = { service: "announce-8/shop/checkout", reason: "broken disks" };
+    expect((await ask("POST", "maintenances", { ...early, ...times(6), components: [], lease })).status).toBe(409);
+    const { maintenance } = await ask("POST", "maintenances", { ...early, ...times(8) });
+    expect((await found(maintenance?.id))?.emergency).toBeUndefined();
+    const path = `maintenances/${maintenance?.id}/change`;
+    expect((await ask("POST", path, times(2))).status).toBe(409);
+    expect((await ask("POST", path, { ...times(2), emergency: true })).status).toBe(200);
+    expect((await found(maintenance?.id))?.emergency).toBe(true);
+    await board.steer({ kind: "notice.policy", days: 1 }, "ada");
+    expect((await ask("POST", "maintenances", { ...early, ...times(2) })).status).toBe(201);
+    await board.steer({ kind: "notice.policy", days: 7 }, "ada");
   });
 
   it("with a target that no component stands on has no address, because visitors cannot see it", async () => {

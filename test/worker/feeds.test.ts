@@ -26,6 +26,7 @@ beforeAll(async () => {
     startsAt,
     endsAt,
     components: [NAME],
+    emergency: true,
     ...said,
   });
   expect([opened.status, planned.status]).toEqual([201, 201]);

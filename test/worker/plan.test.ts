@@ -128,6 +128,18 @@ it("asks its clusters when it begins, also one that is away, and takes back what
   await board.hear({ ...tell(startsAt + 1, [told("operational")], "plan-eu"), leases: report });
   expect(await shown()).toMatchObject({ confirmed: false, clusters: { confirmed: 1, of: 2 } });
   expect(JSON.stringify(await shown())).not.toContain("plan-");
+  const longer = { endsAt: startsAt + 5 * HOUR };
+  expect((await board.announce({ kind: "maintenance.change", id, request: longer }, "ada")).ok).toBe(true);
+  expect(await shown()).toMatchObject({ endsAt: startsAt + 5 * HOUR, clusters: { confirmed: 0, of: 2 } });
+  await evictDurableObject(board);
+  await vi.waitFor(async () => expect(await generation()).toBeGreaterThan(result.generation), 20_000);
+  expect((await board.leasesOf("plan-eu"))?.map(({ endsAt }) => endsAt)).toEqual([startsAt + 5 * HOUR]);
+  await board.hear({ ...tell(startsAt + 2, [told("operational")], "plan-eu"), leases: report });
+  expect(await shown(), "of the former end").toMatchObject({ clusters: { confirmed: 0, of: 2 } });
+  const now = (await generation()) ?? 0;
+  const renewed = { ...report, observedGeneration: now, targets: targets.map((one) => ({ ...one, generation: now })) };
+  await board.hear({ ...tell(startsAt + 3, [told("operational")], "plan-eu"), leases: renewed });
+  expect(await shown()).toMatchObject({ clusters: { confirmed: 1, of: 2 } });
   await evictDurableObject(board);
   await wakeAt(startsAt + MINUTE);
   await board.steer({ kind: "maintenance.verify", id }, "ada");

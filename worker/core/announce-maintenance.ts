@@ -1,6 +1,5 @@
 /** What people do to announce a maintenance, and what becomes of it by each. */
 import type { LeaseMode } from "../../protocol/lease.ts";
-import { LEASE_HOURS_MAX } from "../../protocol/lease.ts";
 import type { MaintenanceStatus } from "../../protocol/page.ts";
 import { failure, success } from "../../protocol/result.ts";
 import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
@@ -9,6 +8,8 @@ import type { Announcing, UpdateRequest } from "./announce.ts";
 import { isTooLong } from "./announce.ts";
 import type { Announced, Announcement, Maintenance, MaintenanceUpdate } from "./maintenance.ts";
 import { maintenanceStatus, startMaintenance } from "./maintenance.ts";
+import { asEmergency, noticeFault } from "./notice-policy.ts";
+import { lengthFault } from "./renewal.ts";
 
 /** How far ahead, and how long: what is longer than that is no maintenance. */
 const AHEAD_MAX_MS = 730 * DAY;
@@ -32,12 +33,15 @@ export interface AnnouncementRequest {
   readonly endsAt: Millis;
   /** By id, name, or "group / name". */
   readonly components: readonly string[];
+  /** Told of later than the policy asks; visitors read so. */
+  readonly emergency?: boolean | undefined;
 }
 
 export interface AnnouncementChange {
   readonly name?: string | undefined;
   readonly startsAt?: Millis | undefined;
   readonly endsAt?: Millis | undefined;
+  readonly emergency?: boolean | undefined;
 }
 
 /** Who writes, under which id. */
@@ -51,14 +55,16 @@ export function announceMaintenance(
   request: AnnouncementRequest,
   components: readonly string[],
   { id, update, by }: Made,
+  noticeMs: Millis,
   now: Millis,
 ): Announcing<Announcement> {
-  const { name, body, endsAt } = request;
-  const fault = spanFault(request, now);
+  const { name, body, endsAt, emergency } = request;
+  const fault = spanFault(request, now) ?? noticeFault(request, noticeMs, now);
   if (fault !== null) return failure(fault);
   const startsAt = Math.max(request.startsAt, now);
   const facts = { id, name, by, createdAt: now, updatedAt: now, startsAt, endsAt, endedAt: null, components };
-  const announcement: Announcement = { ...facts, enteredAt: now, writtenAt: now };
+  const plain: Announcement = { ...facts, enteredAt: now, writtenAt: now };
+  const announcement = emergency === true ? asEmergency(plain) : plain;
   return body === undefined
     ? success(announcement)
     : withMaintenanceUpdate(announcement, { body }, { id: update, by }, now);
@@ -69,17 +75,16 @@ export function announceLeased(
   request: AnnouncementRequest,
   lease: LeaseRequest,
   { id, update, by }: Made,
+  noticeMs: Millis,
   now: Millis,
 ): Announcing<Maintenance> {
-  const { name, body, endsAt } = request;
-  const fault = spanFault(request, now);
-  if (fault !== null) return failure(fault);
+  const { name, body, endsAt, emergency } = request;
   const startsAt = Math.max(request.startsAt, now);
+  const fault = spanFault(request, now) ?? noticeFault(request, noticeMs, now) ?? lengthFault(startsAt, endsAt);
+  if (fault !== null) return failure(fault);
   const hours = (endsAt - startsAt) / HOUR;
-  // A forgotten one ends by itself.
-  if (hours > LEASE_HOURS_MAX)
-    return failure({ code: "order", which: `with a target it lasts ${LEASE_HOURS_MAX} hours at most` });
-  const maintenance = { ...startMaintenance({ ...lease, name, hours }, id, by, now), startsAt, endsAt };
+  const plain = { ...startMaintenance({ ...lease, name, hours }, id, by, now), startsAt, endsAt };
+  const maintenance = emergency === true ? asEmergency(plain) : plain;
   return body === undefined
     ? success(maintenance)
     : withMaintenanceUpdate(maintenance, { body }, { id: update, by }, now);

@@ -7,7 +7,9 @@ import { shortHash } from "./hash.ts";
 import type { Incident, Update } from "./incident.ts";
 import { affectedNow, incidentImpact, incidentStatus, isUnresolved, monitoringAt, resolvedAt } from "./incident.ts";
 import type { Announced, Announcement, Maintenance } from "./maintenance.ts";
-import { announcedSpan, endOf, isConfirmed, maintenanceStatus, wasConfirmed } from "./maintenance.ts";
+import { announcedSpan, endOf, isConfirmed, maintenanceStatus } from "./maintenance.ts";
+import { isEmergency } from "./notice-policy.ts";
+import { isConfirmedToItsEnd } from "./renewal.ts";
 
 /** Completed and cancelled maintenances stay in the first view for this long. */
 const COMPLETED_SHOWN_MS = DAY;
@@ -105,17 +107,16 @@ function publicAnnouncement(one: Announcement, facts: Facts, now: Millis): PageM
     confirmed: clusters.of > 0 && shown.confirmed,
     ...(clusters.of > 0 && shown.status !== "scheduled" && { clusters }),
     ...(one.plan?.series !== undefined && { series: one.plan.series.id }),
-    ...(one.plan?.emergency === true && { emergency: true as const }),
   };
 }
 
-/** How many of the clusters that it asked have shown that all they were asked for was in force. */
+/** How many of the clusters that it asked have shown that all they are asked for is in force, until the end that it has. */
 export function clusterCount({ id, plan }: Announcement, maintenances: readonly Maintenance[]) {
   const leases = maintenances.filter(({ announcement }) => announcement === id);
   const clusters = new Set((plan?.targets ?? []).map(({ cluster }) => cluster));
   const confirmed = [...clusters].filter((cluster) => {
     const own = leases.filter((lease) => lease.cluster === cluster);
-    return own.length > 0 && own.every(wasConfirmed);
+    return own.length > 0 && own.every(isConfirmedToItsEnd);
   });
   return { confirmed: confirmed.length, of: clusters.size };
 }
@@ -141,6 +142,7 @@ function publicMaintenance(
     ...(updates.length === 0 ? {} : { updates: publicUpdates(updates) }),
     ...(cancelledAt === undefined ? {} : { cancelledAt }),
     ...(sequence === undefined ? {} : { sequence }),
+    ...(isEmergency(maintenance) && { emergency: true as const }),
   };
 }
 

@@ -4,6 +4,7 @@ import { LEASES_MAX } from "../../protocol/lease.ts";
 import { FUTURE_MS } from "../../protocol/limits.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Maintenance } from "./maintenance.ts";
+import { isUnanswered } from "./renewal.ts";
 
 /** Why a lease cannot be given out. */
 export type DesiredRefusal = "target_busy" | "too_many";
@@ -15,16 +16,19 @@ function nextGeneration(desired: DesiredState, now: Millis): number {
 
 /**
  * Puts a maintenance's lease into force. Asked again for the same maintenance it changes nothing, so the Board may
- * repeat itself; a target that another maintenance holds is refused instead of taken over.
+ * repeat itself; with another end it is a new generation of the same lease. A target that another maintenance holds is
+ * refused instead of taken over.
  */
 export function withLease(desired: DesiredState, maintenance: Maintenance, now: Millis): DesiredState | DesiredRefusal {
   const leases = desired.leases.filter((lease) => lease.expiresAt > now);
   const held = leases.find((lease) => lease.target === maintenance.service);
-  if (held?.maintenance === maintenance.id) return desired;
-  if (held !== undefined) return "target_busy";
-  if (leases.length >= LEASES_MAX) return "too_many";
-  const generation = nextGeneration(desired, now);
-  return { ...desired, generation, leases: [...leases, leaseOf(maintenance, generation)] };
+  if (held !== undefined && held.maintenance !== maintenance.id) return "target_busy";
+  if (held?.expiresAt === maintenance.endsAt) return desired;
+  const others = leases.filter((lease) => lease !== held);
+  if (others.length >= LEASES_MAX) return "too_many";
+  // Above its former one also where this object was rewound and has forgotten that.
+  const generation = Math.max(nextGeneration(desired, now), (maintenance.generation ?? 0) + 1);
+  return { ...desired, generation, leases: [...others, leaseOf(maintenance, generation)] };
 }
 
 function leaseOf(maintenance: Maintenance, generation: number): Lease {
@@ -64,17 +68,25 @@ export function withoutLease(desired: DesiredState, maintenance: Maintenance, no
  * @param wanted the maintenances that should hold a lease now
  */
 export function asWanted(desired: DesiredState, wanted: readonly Maintenance[], now: Millis): DesiredState {
-  const leases = desired.leases.filter((lease) => wanted.some(({ id }) => id === lease.maintenance));
+  const leases = desired.leases.filter((lease) =>
+    wanted.some((one) => one.id === lease.maintenance && !isOlder(lease, one)),
+  );
   const kept = leases.length;
   // Of two for one target only the newer can be in force: it was started because the older one was refused.
   for (const maintenance of wanted.toSorted((a, b) => b.createdAt - a.createdAt)) {
     const isFree = !leases.some((lease) => lease.target === maintenance.service);
-    if (maintenance.generation === null || !isFree) continue;
-    if (leases.length < LEASES_MAX) leases.push(leaseOf(maintenance, maintenance.generation));
+    const { generation } = maintenance;
+    if (generation === null || isUnanswered(maintenance) || !isFree) continue;
+    if (leases.length < LEASES_MAX) leases.push(leaseOf(maintenance, generation));
   }
   if (kept === desired.leases.length && leases.length === kept) return desired;
   const newest = Math.max(...leases.map((lease) => lease.generation), 0);
   return { ...desired, generation: Math.max(nextGeneration(desired, now), newest), leases };
+}
+
+/** A lease from before its end was moved, in an object that was rewound. */
+function isOlder(lease: Lease, maintenance: Maintenance): boolean {
+  return lease.generation < (maintenance.generation ?? 0) && !isUnanswered(maintenance);
 }
 
 /** Whether the agent holds a newer document than this object remembers. A claim from the future moves nothing. */

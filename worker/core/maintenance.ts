@@ -27,6 +27,8 @@ export interface Announced {
   readonly cancelledAt?: Millis;
   /** When it was last put to another time. Absent if it never was, and in what an earlier version wrote. */
   readonly retimedAt?: Millis;
+  /** Told of later than the policy asks; visitors read so. Absent if it was not, and in what an earlier version wrote. */
+  readonly emergency?: true;
   /** How often name, time or cancellation changed. Absent is 0, and in what an earlier version wrote. */
   readonly sequence?: number;
   /** Oldest first by `displayAt`. Absent where nobody said anything, and in what an earlier version wrote. */
@@ -61,6 +63,16 @@ export interface Maintenance extends Announced {
   readonly results: readonly LeaseResult[];
   /** The announcement that asked for its lease, and speaks for it. Absent for one that stands alone, and in what an earlier version wrote. */
   readonly announcement?: string;
+  /** Since its end was moved. Absent if it never was, and in what an earlier version wrote. */
+  readonly renewal?: Renewal;
+}
+
+/** What was known of a lease when its end was moved: answers to the former end confirm nothing of the new one. */
+interface Renewal {
+  /** Until when the cluster had confirmed to hold it; null if it had not. */
+  readonly heldUntil: Millis | null;
+  /** The generation of the former end; null if it had none. */
+  readonly after: number | null;
 }
 
 /** What a state is told from: only what is announced has a plan. */
@@ -137,9 +149,32 @@ export function wasConfirmed({ results }: Maintenance): boolean {
   return results.some(({ state }) => state === "applied");
 }
 
-/** Adds the Cluster's answer: the generation of the lease it gave out, or why it gave none. */
-export function withLeaseGiven(asked: Maintenance, given: Result<number, string>, now: Millis): Maintenance {
-  if (given.ok) return { ...asked, generation: given.value, updatedAt: now };
+/** Until when its cluster has confirmed to hold it; null if it never has. */
+export function confirmedUntil(lease: Maintenance): Millis | null {
+  const { renewal, results, endsAt } = lease;
+  if (renewal === undefined) return wasConfirmed(lease) ? endsAt : null;
+  const isNew = results.some(
+    ({ state, generation }) => state === "applied" && generation > (renewal.after ?? Number.NEGATIVE_INFINITY),
+  );
+  return isNew ? endsAt : renewal.heldUntil;
+}
+
+/**
+ * Adds the Cluster's answer: the generation of the lease it gave out, or why it gave none.
+ *
+ * @param sent what it was asked for: meanwhile the end may have been moved
+ */
+export function withLeaseGiven(
+  asked: Maintenance,
+  sent: Pick<Maintenance, "endsAt">,
+  given: Result<number, string>,
+  now: Millis,
+): Maintenance {
+  if (given.ok) {
+    const answered = { ...asked, generation: given.value, updatedAt: now };
+    if (asked.renewal === undefined || sent.endsAt === asked.endsAt) return answered;
+    return { ...answered, renewal: { ...asked.renewal, after: given.value } };
+  }
   const reason = `the cluster gave out no lease: ${given.failure}`;
   const refused = { target: asked.service, generation: 0, state: "conflict", reason, evidence: null, at: now } as const;
   return { ...asked, updatedAt: now, results: [...asked.results, refused] };
@@ -152,7 +187,9 @@ export function withReport(maintenance: Maintenance, report: LeaseReport, now: M
   const delivered = deliveredAt === null && report.observedGeneration >= generation ? now : deliveredAt;
   const latest = latestResult(maintenance);
   const told = report.targets.find((result) => result.target === service && result.generation === generation);
-  const isNews = told !== undefined && (latest?.state !== told.state || latest.reason !== told.reason);
+  const isNews =
+    told !== undefined &&
+    (latest?.state !== told.state || latest.reason !== told.reason || latest.generation !== told.generation);
   if (!isNews && delivered === deliveredAt) return maintenance;
   const results = isNews ? [...maintenance.results, told].slice(-RESULTS_MAX) : maintenance.results;
   return { ...maintenance, deliveredAt: delivered, results, updatedAt: now };
@@ -161,15 +198,17 @@ export function withReport(maintenance: Maintenance, report: LeaseReport, now: M
 /** A maintenance as operators see it: the facts of its way into the cluster and back, moments null until they happened. */
 export function operatorMaintenance(maintenance: Maintenance, now: Millis) {
   const { results, createdAt, generation: _, ...facts } = maintenance;
-  const firstAt = (...states: readonly LeaseState[]): Millis | null =>
-    results.find(({ state }) => states.includes(state))?.at ?? null;
+  const applied = results.findLastIndex(({ state }) => state === "applied");
+  // One that was given more time after it had expired is in force again.
+  const restored = results.slice(applied + 1).find(({ state }) => state === "released" || state === "expired");
   return {
     ...facts,
     status: maintenanceStatus(maintenance, now),
     requestedAt: createdAt,
     acceptedAt: results.find(({ evidence }) => evidence !== null)?.at ?? null,
-    appliedAt: firstAt("applied"),
-    restoredAt: firstAt("released", "expired"),
+    appliedAt: results.find(({ state }) => state === "applied")?.at ?? null,
+    confirmedUntil: confirmedUntil(maintenance),
+    restoredAt: restored?.at ?? null,
     result: latestResult(maintenance),
   };
 }

@@ -11,7 +11,8 @@ import type { Millis } from "../../protocol/time.ts";
 import type { MaintenanceStatus } from "../../protocol/page.ts";
 import type { Announced, Announcement } from "./maintenance.ts";
 import { endOf, maintenanceStatus, verifyingSince } from "./maintenance.ts";
-import { overdueFrom, toldAt } from "./plan.ts";
+import { isEmergency, toldAt } from "./notice-policy.ts";
+import { overdueFrom } from "./plan.ts";
 import type { Watching } from "./plan-facts.ts";
 
 /** In the order in which they follow each other where two are of one moment. */
@@ -83,7 +84,7 @@ export function noticeMoments(one: Told, watching: Watching | null, now: Millis)
       : moment("moved", retimedAt, `${id}:${startsAt}:moved:${sequence}`)),
     ...REMINDERS.flatMap(([phase, lead]) => (startsAt - lead > told ? moment(phase, startsAt - lead) : [])),
     ...moment("started", startsAt),
-    ...moment("overdue", overdueOf(one, watching, now)),
+    ...moment("overdue", overdueOf(one, watching, now), overdueKey(one)),
     ...moment("verifying", verifyingSince(one, now)),
   ].filter(({ dueAt }) => dueAt < (cancelledAt ?? Infinity) && dueAt < over);
   const end =
@@ -102,6 +103,12 @@ function toldFrom(one: Told): Millis {
 
 function overdueOf(one: Told, watching: Watching | null, now: Millis): Millis | null {
   return isSteered(one) ? (overdueFrom(one, watching, now)?.at ?? null) : null;
+}
+
+/** What was given more time is overdue anew when that is over. */
+function overdueKey({ id, startsAt, plan }: Told): string {
+  const key = `${id}:${startsAt}:overdue`;
+  return plan?.extendedAt === undefined ? key : `${key}:${plan.extendedAt}`;
 }
 
 function isSteered(one: Told): one is Announcement {
@@ -130,7 +137,7 @@ export function noticesDue(one: Told, facts: NoticeFacts, now: Millis): readonly
     name: one.name,
     startsAt: one.startsAt,
     endsAt: one.endsAt,
-    emergency: one.plan?.emergency === true,
+    emergency: isEmergency(one),
     detail: detailOf(one, phase, facts.watching, now),
   }));
 }

@@ -36,6 +36,8 @@ export interface Plan {
   readonly series?: { readonly id: string; readonly at: Millis };
   /** Set once somebody changed this occurrence by itself: the series leaves it alone. */
   readonly isException?: true;
+  /** When its end was last moved while it was under way. Absent if it never was, and in what an earlier version wrote. */
+  readonly extendedAt?: Millis;
 }
 
 /** How the checks have been since the work was done: one turn is remembered, so that a gap is no good time. */

@@ -1,26 +1,21 @@
 /** A planned maintenance: its phases from the notice to the all-clear, and what people do to it. */
-import { LEASE_HOURS_MAX } from "../../protocol/lease.ts";
 import { failure, success } from "../../protocol/result.ts";
-import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
+import { HOUR, MINUTE } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Announcing } from "./announce.ts";
 import type { AnnouncementRequest, Made } from "./announce-maintenance.ts";
 import { announceMaintenance, withMaintenanceUpdate } from "./announce-maintenance.ts";
 import { itemOf } from "./checklist.ts";
 import { shortHash } from "./hash.ts";
-import type { Announced, Announcement, Maintenance } from "./maintenance.ts";
+import type { Announcement, Maintenance } from "./maintenance.ts";
 import { maintenanceStatus, startMaintenance, verifyingSince } from "./maintenance.ts";
 import type { Plan, PlanTarget, Watching } from "./plan-facts.ts";
+import { lengthFault } from "./renewal.ts";
 
-/** The runbook: "Communication: 7 days advance notice". */
-export const NOTICE_DAYS = 7;
-export const NOTICE_DAYS_MAX = 90;
 /** The runbook: "Monitor for 30 minutes". */
 const VERIFY_MS = 30 * MINUTE;
 /** Verifying for so long without an all-clear, it was forgotten. */
 const FORGOTTEN_MS = 2 * VERIFY_MS;
-/** A week from now was typed a moment ago. */
-const TYPED_MS = 5 * MINUTE;
 
 export const ALL_CLEAR = "Maintenance complete. All systems operational.";
 const COMPLETE = "Maintenance complete.";
@@ -41,34 +36,11 @@ export function planMaintenance(
   now: Millis,
 ): Announcing<Announcement> {
   const { emergency, reason, targets, closing, startsAt, endsAt } = request;
-  if (!emergency && !isInTime(startsAt, now, noticeMs)) return failure({ code: "notice", which: daysText(noticeMs) });
-  if (targets.length > 0 && endsAt - startsAt > LEASE_HOURS_MAX * HOUR)
-    return failure({ code: "order", which: `with a target it lasts ${LEASE_HOURS_MAX} hours at most` });
-  const announced = announceMaintenance(request, components, made, now);
+  const fault = targets.length > 0 ? lengthFault(startsAt, endsAt) : null;
+  if (fault !== null) return failure(fault);
+  const announced = announceMaintenance(request, components, made, noticeMs, now);
   if (!announced.ok) return announced;
   return success({ ...announced.value, plan: { emergency, noticeMs, reason, targets, closing, ticks: [] } });
-}
-
-function daysText(ms: Millis): string {
-  const days = Math.round(ms / DAY);
-  return days === 1 ? "1 day" : `${days} days`;
-}
-
-/** Whether what starts then is told early enough. */
-function isInTime(startsAt: Millis, toldAt: Millis, noticeMs: Millis): boolean {
-  return startsAt - toldAt >= noticeMs - TYPED_MS;
-}
-
-/** Why a planned one cannot be put to another time; null if it can. */
-export function moveFault({ plan, startsAt: before }: Announcement, startsAt: Millis, now: Millis) {
-  if (plan === undefined || plan.emergency || startsAt === before || isInTime(startsAt, now, plan.noticeMs))
-    return null;
-  return { code: "notice", which: daysText(plan.noticeMs) } as const;
-}
-
-/** When people were told of the time that it has now. */
-export function toldAt({ createdAt, retimedAt }: Pick<Announced, "createdAt" | "retimedAt">): Millis {
-  return retimedAt ?? createdAt;
 }
 
 /** From when on it takes longer than it should, and why; null while it does not. What nobody looked at is not good. */
@@ -152,27 +124,4 @@ export function leasesFor(announcement: Announcement, now: Millis): readonly Mai
 export function isWorkOver(announcement: Announcement, now: Millis): boolean {
   const status = maintenanceStatus(announcement, now);
   return status === "verifying" || status === "completed";
-}
-
-/** How many of those that were told in time, of all that began in the last `days`. */
-export interface NoticeShare {
-  readonly days: number;
-  readonly met: number;
-  readonly of: number;
-}
-
-/** What was called off before it began bothered nobody. */
-export function noticeShare(
-  all: readonly (Announced & Pick<Announcement, "plan">)[],
-  days: number,
-  now: Millis,
-): NoticeShare {
-  const began = all.filter(
-    ({ startsAt, cancelledAt }) => cancelledAt === undefined && startsAt <= now && startsAt > now - days * DAY,
-  );
-  const met = began.filter(
-    (one) =>
-      one.plan?.emergency !== true && isInTime(one.startsAt, toldAt(one), one.plan?.noticeMs ?? NOTICE_DAYS * DAY),
-  );
-  return { days, met: met.length, of: began.length };
 }

@@ -8,6 +8,7 @@ import { LATER_FIELDS } from "./component.ts";
 import { HISTORY_MS } from "./history.ts";
 import type { Incident, MergedIncident } from "./incident.ts";
 import type { Announcement, Maintenance } from "./maintenance.ts";
+import { isUnanswered } from "./renewal.ts";
 import type { Series } from "./schedule.ts";
 import type { PageSettings } from "./snapshot.ts";
 
@@ -107,12 +108,12 @@ function namedAlike({ group, name }: Component, { components }: Held): Component
   return components.find((known) => known.group === group && known.name === name);
 }
 
-/** Both acts are idempotent: a lease that is as it should be stays. One without a generation was never confirmed. */
+/** Both acts are idempotent: a lease that is as it should be stays. One without an answer was never confirmed. */
 function unsure(maintenance: Maintenance, now: Millis): Restored["unsure"] {
-  const { endsAt, endedAt, generation } = maintenance;
+  const { endsAt, endedAt } = maintenance;
   if (endsAt <= now) return [];
   if (endedAt !== null) return [{ act: "release", maintenance }];
-  return generation === null ? [{ act: "set", maintenance }] : [];
+  return isUnanswered(maintenance) ? [{ act: "set", maintenance }] : [];
 }
 
 /**

@@ -47,7 +47,7 @@ import { NOTHING_FROZEN } from "./freeze.ts";
 import { dayTallies, recentDays } from "./history.ts";
 import type { MergedIncident } from "./incident.ts";
 import { newestFirst, shownIncidents } from "./incident.ts";
-import { NOTICE_DAYS, noticeShare } from "./plan.ts";
+import { NOTICE_DAYS, noticeShare } from "./notice-policy.ts";
 import { inPageOrder } from "./order.ts";
 import { answeredMs, freshUntil } from "./probe.ts";
 import { publicSlo, SLO_DAYS } from "./slo.ts";

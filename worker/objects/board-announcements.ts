@@ -3,23 +3,18 @@
  * here before anybody hears of it, so that it works while Postgres is down.
  */
 import type { MaintenanceStatus } from "../../protocol/page.ts";
-import { failure, success } from "../../protocol/result.ts";
+import { failure } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Announcing, UpdateRequest } from "../core/announce.ts";
 import { componentsNamed, OPEN_MAX } from "../core/announce.ts";
 import type { AnnouncementChange, AnnouncementRequest, LeaseRequest } from "../core/announce-maintenance.ts";
-import {
-  announceMaintenance,
-  cancelledMaintenance,
-  changedMaintenance,
-  withMaintenanceUpdate,
-} from "../core/announce-maintenance.ts";
+import { announceMaintenance, cancelledMaintenance, withMaintenanceUpdate } from "../core/announce-maintenance.ts";
 import type { Incident } from "../core/incident.ts";
 import { kept } from "../core/incident.ts";
-import type { Announced, Announcement, Maintenance } from "../core/maintenance.ts";
+import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import { maintenanceStatus } from "../core/maintenance.ts";
-import { moveFault } from "../core/plan.ts";
 import type { Restored } from "../core/restore.ts";
+import { retimed } from "../core/retime.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardIncidents, IncidentAct } from "./board-incidents.ts";
 import type { BoardMaintenance } from "./board-maintenance.ts";
@@ -40,11 +35,6 @@ export type AnnounceAct =
 
 /** What stands there afterwards. */
 export type Announces = Incident | Announcement | Maintenance;
-
-/** What somebody changed by itself its series leaves alone. */
-function asException<One extends Announced & Pick<Announcement, "plan">>(one: One): One {
-  return one.plan?.series === undefined ? one : { ...one, plan: { ...one.plan, isException: true } };
-}
 
 export class BoardAnnouncements {
   readonly #memory: BoardMemory;
@@ -72,7 +62,7 @@ export class BoardAnnouncements {
       case "maintenance.cancel":
         return this.#change(act, by, now, (one) => cancelledMaintenance(one, now));
       case "maintenance.change":
-        return this.#retime(act, by, now);
+        return this.#change(act, by, now, (one) => retimed(one, act.request, this.#books.noticeMs, now));
       case "maintenance.update": {
         const update = { id: freshId(), by };
         return this.#change(act, by, now, (one) => withMaintenanceUpdate(one, act.request, update, now));
@@ -100,35 +90,18 @@ export class BoardAnnouncements {
       request,
       named.value.map(({ id }) => id),
       made,
+      this.#books.noticeMs,
       now,
     );
     if (announced.ok) this.keepAnnouncement(announced.value, "maintenance.announce", by, now);
     return announced;
   }
 
-  #retime(
-    act: Extract<AnnounceAct, { readonly kind: "maintenance.change" }>,
-    by: string,
-    now: Millis,
-  ): Announcing<Announcement | Maintenance> {
-    const { startsAt, endsAt } = act.request;
-    const planned = this.#memory.get("announcement", act.id);
-    const fault = planned === null ? null : moveFault(planned, startsAt ?? planned.startsAt, now);
-    if (fault !== null) return failure(fault);
-    // Its cluster holds a signed lease from then until then.
-    if ((startsAt ?? endsAt) !== undefined && this.#memory.get("maintenance", act.id) !== null)
-      return failure({ code: "order", which: "it has a target: cancel it, and announce it anew" });
-    return this.#change(act, by, now, (one) => {
-      const changed = changedMaintenance(one, act.request, now);
-      return changed.ok ? success(asException(changed.value)) : changed;
-    });
-  }
-
   #change(
     { kind, id }: { readonly kind: AnnounceAct["kind"]; readonly id: string },
     by: string,
     now: Millis,
-    changed: <One extends Announced>(one: One) => Announcing<One>,
+    changed: <One extends Announcement | Maintenance>(one: One) => Announcing<One>,
   ): Announcing<Announcement | Maintenance> {
     const announcement = this.#memory.get("announcement", id);
     if (announcement === null) return this.#maintenance.change(id, kind, by, now, changed);

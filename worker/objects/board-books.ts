@@ -5,7 +5,7 @@
 import type { ArchiveState, PageLog, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { SECOND } from "../../protocol/time.ts";
+import { DAY, SECOND } from "../../protocol/time.ts";
 import { delaysOf } from "../core/archive.ts";
 import type { Delay } from "../core/archive.ts";
 import { isTimeZone } from "../core/calendar.ts";
@@ -13,6 +13,7 @@ import { judgedBy } from "../core/announced.ts";
 import type { Brand } from "../core/brand.ts";
 import type { Component, Evidence, StatusChange } from "../core/component.ts";
 import { changesAt, changesUntil } from "../core/component.ts";
+import { NOTICE_DAYS } from "../core/notice-policy.ts";
 import { promises } from "../core/reminder.ts";
 import type { PageFacts } from "../core/snapshot.ts";
 import { publicChange, publicLog, publicSnapshot } from "../core/snapshot.ts";
@@ -190,6 +191,11 @@ export class BoardBooks {
       name: brand?.name ?? this.#env.PAGE_NAME,
       timeZone: brand?.timeZone ?? this.deploymentZone,
     };
+  }
+
+  /** How long before it starts a planned maintenance must be told of, ms. */
+  get noticeMs(): Millis {
+    return (this.page().noticeDays ?? NOTICE_DAYS) * DAY;
   }
 
   /** Takes a brand into use: what visitors get from now on is another page, also to whoever holds its ETag. */

@@ -17,6 +17,7 @@ import {
   withLeaseGiven,
   withReport,
 } from "../core/maintenance.ts";
+import { withRenewal } from "../core/renewal.ts";
 import type { Restored } from "../core/restore.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory, Errand } from "./board-memory.ts";
@@ -74,7 +75,7 @@ export class BoardMaintenance {
   /** Announces one for later; its lease goes to the cluster at once, and begins by itself. */
   announce(request: AnnouncementRequest, lease: LeaseRequest, made: Made, now: Millis): Announcing<Maintenance> {
     if (this.#isBusy(lease, now)) return failure({ code: "busy", which: `${lease.cluster}/${lease.service}` });
-    const announced = announceLeased(request, lease, made, now);
+    const announced = announceLeased(request, lease, made, this.#books.noticeMs, now);
     if (announced.ok) this.begin(announced.value, "maintenance.announce", now);
     return announced;
   }
@@ -99,12 +100,15 @@ export class BoardMaintenance {
     if (maintenance === null) return failure({ code: "unknown", which: id });
     const next = changed(maintenance);
     if (!next.ok || next.value === maintenance) return next;
+    const { endedAt, endsAt } = next.value;
+    const kept = withRenewal(maintenance, next.value);
     this.#books.change(now, maintenance.cluster, () => {
-      this.#keep(next.value);
+      this.#keep(kept);
       this.#memory.audit(act, id, by, now);
-      if (next.value.endedAt !== maintenance.endedAt) this.#sendErrand("release", next.value, now);
+      if (endedAt !== maintenance.endedAt) this.#sendErrand("release", kept, now);
+      else if (endsAt !== maintenance.endsAt) this.#sendErrand("set", kept, now);
     });
-    return next;
+    return success(kept);
   }
 
   /** The maintenances whose leases a cluster should hold now; null while this Board does not know all of them. */
@@ -158,19 +162,20 @@ export class BoardMaintenance {
     if (maintenance === null || (errand.act === "set" && maintenance.endedAt !== null))
       return this.#memory.done(errand);
     const cluster = clusterOf(this.#env, errand.cluster);
-    if (errand.act === "set") return this.#keepLease(errand, await cluster.setLease(maintenance));
+    if (errand.act === "set") return this.#keepLease(errand, maintenance, await cluster.setLease(maintenance));
     await cluster.releaseLease(maintenance);
     this.#memory.done(errand);
   }
 
-  #keepLease(errand: Errand, given: Result<number, string>): void {
+  #keepLease(errand: Errand, sent: Maintenance, given: Result<number, string>): void {
     const now = Date.now();
-    // Read again: while the Cluster was asked, somebody may have ended it.
+    // Read again: while the Cluster was asked, somebody may have ended it, or moved its end.
     const asked = this.#memory.get("maintenance", errand.maintenance);
     this.#books.change(now, errand.cluster, () => {
       this.#memory.done(errand);
       if (asked === null) return;
-      this.#keep(withLeaseGiven(asked, given, now));
+      this.#keep(withLeaseGiven(asked, sent, given, now));
+      if (asked.endsAt !== sent.endsAt) this.#sendErrand("set", asked, now);
       // The release may have reached the Cluster before the lease did.
       if (asked.endedAt !== null) this.#sendErrand("release", asked, now);
       // The agent may have answered before the Cluster's own answer came back.

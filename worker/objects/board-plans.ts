@@ -3,7 +3,7 @@
  * writes down what became due, however late it wakes and however often. `core` decides what that is.
  */
 import { failure, success } from "../../protocol/result.ts";
-import { DAY, MINUTE } from "../../protocol/time.ts";
+import { MINUTE } from "../../protocol/time.ts";
 import type { Millis } from "../../protocol/time.ts";
 import type { Announcing } from "../core/announce.ts";
 import { componentsNamed, OPEN_MAX } from "../core/announce.ts";
@@ -19,13 +19,13 @@ import {
   completed,
   isWorkOver,
   leasesFor,
-  NOTICE_DAYS,
   overdueFrom,
   planMaintenance,
   ticked,
   verified,
 } from "../core/plan.ts";
 import type { Watching } from "../core/plan-facts.ts";
+import { toRenew } from "../core/renewal.ts";
 import type { Series } from "../core/schedule.ts";
 import type { Check } from "../core/verify.ts";
 import { checksOf, watchedOn } from "../core/verify.ts";
@@ -134,7 +134,7 @@ export class BoardPlans {
     if (!named.ok) return named;
     const ids = named.value.map(({ id }) => id);
     const made = { id: freshId(), update: freshId(), by };
-    const planned = planMaintenance(request, ids, made, this.noticeMs, now);
+    const planned = planMaintenance(request, ids, made, this.#books.noticeMs, now);
     if (planned.ok) this.#keep(planned.value, "maintenance.plan", by, now);
     return planned;
   }
@@ -159,11 +159,6 @@ export class BoardPlans {
     }
   }
 
-  /** How long before it starts a planned maintenance must be told of, ms. */
-  get noticeMs(): Millis {
-    return (this.#books.page().noticeDays ?? NOTICE_DAYS) * DAY;
-  }
-
   // ── what time brings ──────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Reads what only the archive knows, where something is verified that asks for it. Never throws. */
@@ -174,7 +169,7 @@ export class BoardPlans {
   /** Writes down what became due: leases, checks, an all-clear, notices. A wake carries no news: it looks at what is there. */
   settle(now: Millis): void {
     this.#nextAt = null;
-    this.#series.settle(this.noticeMs, now);
+    this.#series.settle(this.#books.noticeMs, now);
     for (const one of this.#memory.all("announcement")) if (one.plan !== undefined) this.#steer(one, now);
     for (const one of [...this.#memory.all("announcement"), ...this.#standing()]) this.#tell(one, now);
   }
@@ -208,6 +203,7 @@ export class BoardPlans {
       return;
     }
     if (isWorkOver(announcement, now)) this.#release(announcement, now);
+    this.#renew(announcement, now);
     if (this.#isVerifying(announcement, now)) this.#watch(announcement, now);
   }
 
@@ -218,6 +214,13 @@ export class BoardPlans {
       if (lease !== null && maintenanceStatus(lease, now) !== "completed")
         this.#maintenance.change(id, "maintenance.release", by, now, (one) => cancelledMaintenance(one, now));
     }
+  }
+
+  /** Its end was moved: whoever holds something for it holds it until then. */
+  #renew(announcement: Announcement, now: Millis): void {
+    const held = (announcement.plan?.leases ?? []).flatMap((id) => this.#memory.get("maintenance", id) ?? []);
+    for (const lease of toRenew(announcement, held, now))
+      this.#maintenance.change(lease.id, "maintenance.renew", announcement.by, now, () => success(lease));
   }
 
   #watch(announcement: Announcement, now: Millis): void {

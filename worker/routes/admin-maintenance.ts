@@ -1,5 +1,5 @@
 /** Maintenance from the plan to the all-clear: the list, the form, the page of one, and what is done there. */
-import { DAY, HOUR, SECOND } from "../../protocol/time.ts";
+import { DAY, SECOND } from "../../protocol/time.ts";
 import type { Fault } from "../../web/view/admin/model.ts";
 import { renderPlanForm } from "../../web/view/admin/plan-form.ts";
 import type { ImpactModel, PlanFormModel, PlanPageModel, PlansModel } from "../../web/view/admin/plan-model.ts";
@@ -9,8 +9,7 @@ import type { Announcing } from "../core/announce.ts";
 import { impactOf, impactPlans } from "../core/impact.ts";
 import type { Announcement } from "../core/maintenance.ts";
 import { endOf, maintenanceStatus } from "../core/maintenance.ts";
-import { NOTICE_DAYS_MAX } from "../core/plan.ts";
-import { wallMoment } from "../core/recurrence.ts";
+import { NOTICE_DAYS_MAX } from "../core/notice-policy.ts";
 import { touchedServices } from "../core/verify.ts";
 import type { PlanAct } from "../objects/board-plans.ts";
 import { boardOf } from "../objects/env.ts";
@@ -23,7 +22,7 @@ import { refuseAnnouncement } from "./announce.ts";
 import { refuse } from "./answer.ts";
 import { historyDatabase } from "./history.ts";
 import type { PlanForm } from "./plan-request.ts";
-import { hoursOf, planFormOf, prefilled, readPlan, refusalFault, seriesForm } from "./plan-request.ts";
+import { planFormOf, prefilled, readMove, readPlan, refusalFault, seriesForm } from "./plan-request.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
 
 const LIST = "/admin/maintenance";
@@ -198,21 +197,22 @@ async function impactModel(c: AppContext, one: Announcement, view: OperatorView)
   return { ...impactOf(found.map((answer) => answer.value.points[0])), unknown: null };
 }
 
-async function move(c: AppContext, { body, visitor }: RouteRequest): Promise<Response> {
-  const form = formOf(body);
-  const values = { start: form.get("start") ?? "", hours: form.get("hours") ?? "" };
-  const [startsAt, hours] = [wallMoment(values.start), hoursOf(values.hours)];
-  const faults: readonly Fault[] = [
-    ...(startsAt === null ? [{ field: "start", message: "Give date and time, in UTC." }] : []),
-    ...(hours === null ? [{ field: "hours", message: "Give hours as a number, for example 2 or 0.5." }] : []),
-  ];
-  if (startsAt === null || hours === null) return again(c, values, faults, 400);
-  const request = { startsAt, endsAt: startsAt + Math.round(hours * HOUR) };
-  const id = c.req.param("id") ?? "";
-  const done = await boardOf(c.env).announce({ kind: "maintenance.change", id, request }, visitor.by ?? "unknown");
-  if (done.ok) return c.redirect(`${LIST}/${id}`, 303);
-  const { field, message } = refusalFault(done.failure);
-  return again(c, values, [{ field: field === "emergency" ? "start" : field, message }], 409);
+/** Another time; what its clusters hold for it asks for more proof of who asks: the same form, at the door for that. */
+function move(isProved: boolean): Route["handle"] {
+  return async (c, { body, visitor }) => {
+    const id = c.req.param("id") ?? "";
+    const form = formOf(body);
+    const view = await boardOf(c.env).operatorView([]);
+    const one = view.announcements?.find((held) => held.id === id);
+    if (one === undefined) return refuse(c, "not_found", "There is no such maintenance.");
+    if ((one.plan?.targets.length ?? 0) > 0 && !isProved) return c.redirect(`${LIST}/${id}/move/leases`, 307);
+    const { values, faults, request } = readMove(form);
+    if (request === null) return again(c, values, faults, 400);
+    const done = await boardOf(c.env).announce({ kind: "maintenance.change", id, request }, visitor.by ?? "unknown");
+    if (done.ok) return c.redirect(`${LIST}/${id}`, 303);
+    const { field, message } = refusalFault(done.failure);
+    return again(c, values, [{ field: values.end !== undefined && field === "start" ? "end" : field, message }], 409);
+  };
 }
 
 async function again(
@@ -266,6 +266,7 @@ export const adminMaintenanceRoutes: readonly Route[] = [
       isDone: form.get("done") !== "no",
     })),
   },
-  { ...done, path: `${LIST}/:id/move`, handle: move },
+  { ...done, path: `${LIST}/:id/move`, handle: move(false) },
+  { ...done, path: `${LIST}/:id/move/leases`, stepUp: true, handle: move(true) },
   { ...done, path: `${LIST}/:id/cancel`, handle: cancel },
 ];

@@ -1,6 +1,6 @@
 /** From what the Board knows of maintenances to what their admin pages are made of. */
 import type { Millis } from "../../protocol/time.ts";
-import { DAY, HOUR } from "../../protocol/time.ts";
+import { DAY, HOUR, MINUTE } from "../../protocol/time.ts";
 import type {
   ImpactModel,
   NoticeModel,
@@ -16,7 +16,8 @@ import { CHECKLIST } from "../core/checklist.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import { endOf, maintenanceStatus, operatorMaintenance, verifyingSince } from "../core/maintenance.ts";
 import { noticeMoments } from "../core/notices.ts";
-import { allClearAt, NOTICE_DAYS, noticeShare } from "../core/plan.ts";
+import { isEmergency, NOTICE_DAYS, noticeShare } from "../core/notice-policy.ts";
+import { allClearAt } from "../core/plan.ts";
 import type { PlanTarget } from "../core/plan-facts.ts";
 import { occurrences, wallText } from "../core/recurrence.ts";
 import type { Series } from "../core/schedule.ts";
@@ -25,6 +26,12 @@ import type { OperatorView } from "../objects/operator-view.ts";
 
 /** Lines of what is over. */
 const PAST_SHOWN = 50;
+
+/** What is one click for whoever works at night. */
+const LATER = [
+  ["30 minutes more", 30 * MINUTE],
+  ["1 hour more", HOUR],
+] as const;
 
 export function noticeDaysOf({ page }: Pick<OperatorView, "page">): number {
   return page.noticeDays ?? NOTICE_DAYS;
@@ -66,7 +73,7 @@ function rowOf(one: Announcement | Maintenance, view: OperatorView, now: Millis)
     startsAt: one.startsAt,
     endsAt: endOf(one),
     touches: touches.length === 0 ? "–" : touches.join(", "),
-    emergency: plan?.emergency === true,
+    emergency: isEmergency(one),
     recurs: plan?.series !== undefined,
     overdue: view.overdue?.find(({ id }) => id === one.id)?.reason ?? null,
   };
@@ -110,7 +117,8 @@ export function planPageModel(
     endedAt: maintenanceStatus(one, now) === "completed" ? endOf(one) : null,
     verifyingAt:
       verifyingSince(one, now) ?? one.updates?.find(({ status }) => status === "verifying")?.displayAt ?? null,
-    emergency: one.plan?.emergency === true,
+    emergency: isEmergency(one),
+    noticeDays: one.plan === undefined ? noticeDaysOf(view) : Math.round(one.plan.noticeMs / DAY),
     isSteered: one.plan !== undefined,
     closing: one.plan?.closing ?? "person",
     overdue: view.overdue?.find((overdue) => overdue.id === id)?.reason ?? null,
@@ -124,9 +132,15 @@ export function planPageModel(
     impact,
     series: one.plan?.series?.id ?? null,
     move: {
-      values: { start: wallText(startsAt, "Etc/UTC"), hours: String((endsAt - startsAt) / HOUR), ...move.values },
+      values: {
+        start: wallText(startsAt, "Etc/UTC"),
+        hours: String((endsAt - startsAt) / HOUR),
+        end: wallText(endsAt, "Etc/UTC"),
+        ...move.values,
+      },
       faults: move.faults,
     },
+    later: LATER.map(([word, ms]) => ({ word, end: wallText(Math.max(endsAt, now) + ms, "Etc/UTC") })),
   };
 }
 

@@ -101,6 +101,8 @@ export const MaintenanceSchema = v.pipe(
     startsAt: MomentRequest,
     endsAt: MomentRequest,
     components: v.optional(listed(ComponentRef, AFFECTED_MAX), []),
+    /** Told of later than the policy asks; visitors read so. */
+    emergency: v.optional(v.boolean()),
     lease: v.optional(v.nullable(Lease), null),
   }),
   v.check(
@@ -119,4 +121,5 @@ export const MaintenanceChangeSchema = v.strictObject({
   name: v.optional(Name),
   startsAt: v.optional(MomentRequest),
   endsAt: v.optional(MomentRequest),
+  emergency: v.optional(v.boolean()),
 });

@@ -59,7 +59,11 @@ export function refuseAnnouncement(
     case "order":
       return refuse(c, "conflict", `That cannot be: ${which}.`);
     case "notice":
-      return refuse(c, "conflict", `A planned maintenance is announced ${which} before it starts.`);
+      return refuse(
+        c,
+        "conflict",
+        `A planned maintenance is announced ${which} before it starts. Choose a later time, or call it an emergency, which visitors read.`,
+      );
     case "rule":
       return refuse(c, "request_malformed", which);
     case "busy":

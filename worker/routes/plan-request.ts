@@ -9,6 +9,7 @@ import type { PlanField } from "../../web/view/admin/plan-model.ts";
 import type { AnnounceRefusal } from "../core/announce.ts";
 import { isTimeZone, momentOf } from "../core/calendar.ts";
 import { splitService } from "../core/component.ts";
+import type { AnnouncementChange } from "../core/announce-maintenance.ts";
 import type { PlanRequest } from "../core/plan.ts";
 import type { PlanTarget } from "../core/plan-facts.ts";
 import { MONTHLY_FIRST_SUNDAY, occurrences, wallMoment, wallText, WEEKLY_SUNDAY } from "../core/recurrence.ts";
@@ -28,6 +29,9 @@ export interface PlanForm {
   readonly targets: ReadonlyMap<string, string>;
 }
 
+type MoveField = "start" | "hours" | "end" | "emergency";
+const MOMENT_WANTED = "Give date and time, in UTC.";
+const HOURS_WANTED = "Give hours as a number, for example 2 or 0.5.";
 const FIELDS = ["name", "body", "reason", "start", "zone", "hours", "repeat", "rule", "closing", "emergency"] as const;
 const CHOSEN_MAX = 100;
 const TARGETS_MAX = 20;
@@ -117,7 +121,7 @@ export function readPlan({ values, components, targets }: PlanForm): PlanAsked {
   if (wall === null) fault("start", "Give date and time.");
   if (!isTimeZone(zone)) fault("start", "Choose a time zone.");
   const hours = hoursOf(values.hours ?? "");
-  if (hours === null) fault("hours", "Give hours as a number, for example 2 or 0.5.");
+  if (hours === null) fault("hours", HOURS_WANTED);
   const wished = targetsOf(targets);
   if (wished === null) fault("targets", "Choose what each deployment is asked for.");
   if (![...targets.keys()].every((ref) => v.is(ServiceRef, ref))) fault("targets", "Choose deployments of the list.");
@@ -139,8 +143,39 @@ export function readPlan({ values, components, targets }: PlanForm): PlanAsked {
   return { kind: "once", request: { ...facts, startsAt, endsAt: startsAt + lengthMs, emergency } };
 }
 
+/** Another time for a maintenance: another end of one that is under way, or start and length of one to come. */
+export function readMove(form: URLSearchParams): {
+  readonly values: Readonly<Partial<Record<MoveField, string>>>;
+  readonly faults: readonly Fault[];
+  readonly request: AnnouncementChange | null;
+} {
+  const end = form.get("end");
+  if (end !== null) {
+    const endsAt = wallMoment(end);
+    if (endsAt === null) return faultyMove({ end }, [{ field: "end", message: MOMENT_WANTED }]);
+    return { values: { end }, faults: [], request: { endsAt } };
+  }
+  const emergency = form.get("emergency") === "yes";
+  const values = {
+    start: form.get("start") ?? "",
+    hours: form.get("hours") ?? "",
+    ...(emergency && { emergency: "yes" }),
+  };
+  const [startsAt, hours] = [wallMoment(values.start), hoursOf(values.hours)];
+  if (startsAt !== null && hours !== null)
+    return { values, faults: [], request: { startsAt, endsAt: startsAt + Math.round(hours * HOUR), emergency } };
+  return faultyMove(values, [
+    ...(startsAt === null ? [{ field: "start", message: MOMENT_WANTED }] : []),
+    ...(hours === null ? [{ field: "hours", message: HOURS_WANTED }] : []),
+  ]);
+}
+
+function faultyMove(values: Readonly<Partial<Record<MoveField, string>>>, faults: readonly Fault[]) {
+  return { values, faults, request: null };
+}
+
 /** "2", "0.5" or "0,5"; null for what is no length of a maintenance. */
-export function hoursOf(text: string): number | null {
+function hoursOf(text: string): number | null {
   if (!/^\d{1,4}([.,]\d{1,3})?$/.test(text)) return null;
   const hours = Number(text.replace(",", "."));
   return hours > 0 && hours <= HOURS_MAX ? hours : null;

@@ -125,6 +125,8 @@ export interface MaintenanceModel {
   readonly acceptedAt: Millis | null;
   /** When the result was first `applied`. */
   readonly appliedAt: Millis | null;
+  /** Until when the cluster confirmed to hold it: `endsAt`, unless that was moved; null if it never did. */
+  readonly confirmedUntil: Millis | null;
   /** When the result was first `released` or `expired`: the former state is back. */
   readonly restoredAt: Millis | null;
   /** The agent's newest result; null before its first. */

@@ -131,6 +131,8 @@ export interface PlanPageModel {
   readonly endedAt: Millis | null;
   readonly verifyingAt: Millis | null;
   readonly emergency: boolean;
+  /** How early it has to be told of, days. */
+  readonly noticeDays: number;
   readonly isSteered: boolean;
   readonly closing: "person" | "checks";
   readonly overdue: string | null;
@@ -146,5 +148,8 @@ export interface PlanPageModel {
   /** Null until it began. */
   readonly impact: ImpactModel | null;
   readonly series: string | null;
-  readonly move: FormModel<"start" | "hours">;
+  /** `start` and `hours` of one to come, `end` of one that is under way; walls of UTC. */
+  readonly move: FormModel<"start" | "hours" | "end" | "emergency">;
+  /** Ends to choose from while it is under way: how much later, and which that is. */
+  readonly later: readonly { readonly word: string; readonly end: string }[];
 }

@@ -7,6 +7,7 @@ import { adminDocument } from "./document.ts";
 import { button, faultOf, invalid, marked, segment, table } from "./elements.ts";
 import type { AdminFrame } from "./model.ts";
 import { clusterLink, standingMark } from "./parts.ts";
+import type { MaintenanceModel } from "./model.ts";
 import type { ChecklistModel, CheckModel, ImpactModel, NoticeModel, PlanPageModel } from "./plan-model.ts";
 import { phaseMark } from "./plans.ts";
 import { length, moment, span } from "../english.ts";
@@ -27,7 +28,8 @@ ${isSteered && markup`<h2>Checklist</h2>${checklist(model, frame)}`}
 <h2>Notices</h2>
 ${notices(model.notices, frame)}
 ${model.impact !== null && markup`<h2>Measured impact</h2>${impact(model.impact)}`}
-${model.phase === "scheduled" && change(model)}`,
+${model.phase === "scheduled" && change(model)}
+${model.phase === "in_progress" && isSteered && extend(model)}`,
   );
 }
 
@@ -118,8 +120,18 @@ function facts(model: PlanPageModel, { now, timeZone }: AdminFrame): Html {
   return markup`<dl>${rows.map(([term, fact]) => markup`<div><dt>${term}</dt><dd>${fact}</dd></div>`)}</dl>`;
 }
 
-function targets({ targets: list, confirmed, phase }: PlanPageModel, frame: AdminFrame): Html {
-  const count = `${confirmed.confirmed} of ${confirmed.of} ${confirmed.of === 1 ? "cluster" : "clusters"} confirmed.`;
+/** What a cluster said of the end: another one than it is asked for until it has taken that in. */
+function confirmed(
+  { confirmedUntil, endsAt, endedAt, restoredAt }: MaintenanceModel,
+  { now, timeZone }: AdminFrame,
+): Html | null {
+  if (confirmedUntil === null || endedAt !== null || restoredAt !== null) return null;
+  const asked = confirmedUntil !== endsAt && `, asked until ${moment(endsAt, now, timeZone)}`;
+  return markup`<br><small>confirmed until ${moment(confirmedUntil, now, timeZone)}${asked}</small>`;
+}
+
+function targets({ targets: list, confirmed: all, phase }: PlanPageModel, frame: AdminFrame): Html {
+  const count = `${all.confirmed} of ${all.of} ${all.of === 1 ? "cluster" : "clusters"} confirmed.`;
   return markup`${phase !== "scheduled" && markup`<p>${count} Visitors read the count, without names.</p>`}${table({
     caption: "Clusters",
     head: ["Deployment", "Cluster", "Change", "Answer"],
@@ -129,7 +141,7 @@ function targets({ targets: list, confirmed, phase }: PlanPageModel, frame: Admi
       wish,
       lease === null
         ? "asked when it starts"
-        : markup`${standingMark(lease, frame)}${lease.result !== null && markup`<br><small>${lease.result.reason}</small>`}`,
+        : markup`${standingMark(lease, frame)}${confirmed(lease, frame)}${lease.result !== null && markup`<br><small>${lease.result.reason}</small>`}`,
     ]),
     empty: "None.",
   })}`;
@@ -209,15 +221,27 @@ function impact({ requests, failed, p95Ms, usual, unknown }: ImpactModel): Html 
   })}<p class="soft">${usual === null ? "No history of the same time of the four weeks before." : `Usual: the same time of the last ${usual.weeks} ${usual.weeks === 1 ? "week" : "weeks"} that have history.`}</p>`;
 }
 
-function change({ id, isSteered, move: { values, faults } }: PlanPageModel): Html {
+/** More time while it is under way, or less: its leases follow. */
+function extend({ id, later, targets: list, move: { values, faults } }: PlanPageModel): Html {
+  const at = `/admin/maintenance/${segment(id)}/move`;
+  const follows = list.length > 0 && " The clusters are asked to hold their deployments until then, and say so above.";
+  return markup`<h2>Another end</h2><p class="soft">Visitors read the new time, and what is covered is covered until then.${follows}</p>
+<p class="actions">${later.map(({ word, end }) => button(at, word, { end }, "secondary"))}</p>
+<form class="sheet" method="post" action="${at}">${faultOf(faults, null, "fault-form")}
+<div class="field"><label for="end">Ends (UTC)</label><input id="end" name="end" type="datetime-local" required value="${values.end ?? ""}"${invalid(faults, "end", "fault-end")}>${faultOf(faults, "end", "fault-end")}</div>
+<p class="actions"><button class="secondary">Change the end</button></p></form>`;
+}
+
+function change({ id, isSteered, noticeDays, move: { values, faults } }: PlanPageModel): Html {
   const at = `/admin/maintenance/${segment(id)}`;
-  const mark = (name: "start" | "hours"): Html | null => invalid(faults, name, `fault-${name}`);
+  const mark = (name: "start" | "hours" | "emergency"): Html | null => invalid(faults, name, `fault-${name}`);
   return markup`${
     isSteered &&
     markup`<h2>Another time</h2>
 <form class="sheet" method="post" action="${at}/move">${faultOf(faults, null, "fault-form")}
 <div class="field"><label for="start">Starts (UTC)</label><input id="start" name="start" type="datetime-local" required value="${values.start ?? ""}"${mark("start")}>${faultOf(faults, "start", "fault-start")}</div>
 <div class="field"><label for="hours">Hours</label><input id="hours" name="hours" inputmode="decimal" required value="${values.hours ?? ""}"${mark("hours")}>${faultOf(faults, "hours", "fault-hours")}</div>
+<label class="choice"><input type="checkbox" name="emergency" value="yes"${values.emergency === "yes" && trusted(" checked")}${mark("emergency")}> <span><b>Emergency</b> <small>Told less than ${noticeDays} ${noticeDays === 1 ? "day" : "days"} before. Visitors read so.</small></span></label>${faultOf(faults, "emergency", "fault-emergency")}
 <p class="actions"><button class="secondary">Move</button></p></form>`
   }
 <h2>Call it off</h2><p class="soft">Whoever was told of it is told so, and calendars keep it as cancelled.</p>${button(`${at}/cancel`, "Call it off", {}, "quiet danger")}`;
