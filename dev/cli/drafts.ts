@@ -8,12 +8,13 @@ import { ask, findOperator, Refusal } from "./edge.ts";
 const HELP = `
 npm run -s drafts -- list                    drafts of incidents that alerts made, the newest first
 npm run -s drafts -- publish ID [OPTIONS]    makes an incident of one; from then on it is like any other
-npm run -s drafts -- dismiss ID              it is none; its alerts make no other draft
+npm run -s drafts -- dismiss ID [--reason TEXT]   it is none; its alerts make no other draft
 npm run -s drafts -- rules [FILE]            which alerts make drafts; with a YAML file sets all of them
 
   --name NAME      what it is called, in place of the draft's title
   --message TEXT   what visitors read first, in Markdown; - reads it from standard input
   --at MOMENT      when it began, if not now: the draft's first bad minute is in the list
+  --reason TEXT    why it is none, for operators: the audit keeps it
 
   rules:
     - name: checkout                # of the rule; its alerts are one draft
@@ -28,7 +29,12 @@ npm run -s drafts -- rules [FILE]            which alerts make drafts; with a YA
   Visitors see nothing of a draft until it is published. It is over when its alerts are.
 `;
 
-const OPTIONS = { name: { type: "string" }, message: { type: "string" }, at: { type: "string" } } as const;
+const OPTIONS = {
+  name: { type: "string" },
+  message: { type: "string" },
+  at: { type: "string" },
+  reason: { type: "string" },
+} as const;
 
 const Drafts = v.object({
   drafts: v.array(
@@ -66,7 +72,8 @@ await command(HELP, OPTIONS, async ({ values, positionals }) => {
     ...(at !== undefined && { at }),
   };
   if (verb === "dismiss") {
-    await ask(findOperator(), "POST", path, {}, v.unknown());
+    const { reason } = values;
+    await ask(findOperator(), "POST", path, reason === undefined ? {} : { reason }, v.unknown());
     console.log(`${of}  dismissed`);
     return;
   }

@@ -5,6 +5,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { RunningDatabase } from "../../dev/database/database.ts";
 import { startDatabase } from "../../dev/database/database.ts";
+import { MINUTE } from "../../protocol/time.ts";
 import { startBrowser } from "../support/browser.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually } from "../support/process.ts";
@@ -203,6 +204,92 @@ it("begins with a template and ends with what was measured, each by one click", 
   await eventually(async () => !(await publicPage()).includes("Next update by"), WITHIN_MS, "no promise any more");
 });
 
+/** An alert of long ago that makes a draft of Checkout. */
+async function alerted(service: string): Promise<string> {
+  const { token } = await edge.cli<{ token: string }>("POST", "/cli/v1/ingest/tokens", { cluster: "eu-1" });
+  const rule = {
+    name: "checkout",
+    cluster: "eu-1",
+    match: { service: "*" },
+    components: [{ component: "Shop / Checkout", status: "partial_outage" }],
+  };
+  await edge.cli("PUT", "/cli/v1/draft-rules", { rules: [rule] });
+  const alert = {
+    status: "firing",
+    labels: { alertname: "CheckoutFails", service },
+    annotations: { summary: `${service} loses requests` },
+    startsAt: new Date(Date.now() - 110 * MINUTE).toISOString(),
+    endsAt: "0001-01-01T00:00:00Z",
+    fingerprint: service.length.toString(16).padStart(16, "0"),
+  };
+  const sent = await fetch(`${edge.url}/ingest/alertmanager`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ version: "4", groupKey: service, status: "firing", receiver: "o", alerts: [alert] }),
+  });
+  expect(sent.status).toBe(200);
+  const open = async () => {
+    const { drafts } = await edge.cli<{ drafts: { id: string; state: string }[] }>("GET", "/cli/v1/drafts");
+    return drafts.find(({ state }) => state === "open")?.id;
+  };
+  await eventually(async () => (await open()) !== undefined, WITHIN_MS, "a draft");
+  return (await open()) ?? "";
+}
+
+it("a draft shows what the system saw, is posted by one button, and looked at says what became of it", async () => {
+  agent.close(20);
+  await agent.push();
+  const id = await alerted("checkout");
+  const charts = page.locator(".charts figure");
+  await eventually(
+    async () => {
+      await go(`/admin/drafts/${id}`);
+      return (await charts.count()) > 0;
+    },
+    WITHIN_MS,
+    "charts of what the archive has",
+  );
+  await go("/admin");
+  await page.getByRole("link", { name: "Look at it and post it" }).click();
+  await page.getByRole("heading", { level: 1, name: "Checkout: partial outage" }).waitFor();
+  // The minutes from half an hour before to an hour after, of which the agent closed some.
+  expect(await charts.first().getByRole("img").getAttribute("aria-label")).toMatch(
+    /^Checkout: failing requests: highest 0\.1 % at .* UTC; no data for/,
+  );
+  expect(await charts.first().locator("path.incident, path.limit").count()).toBe(2);
+  await page.getByText("Began with CheckoutFails: checkout loses requests").waitFor();
+  expect(await page.getByRole("main").locator(".primary").count()).toBe(1);
+  expect(await page.getByLabel("What visitors read", { exact: true }).inputValue()).toMatch(
+    /^Some requests to Checkout have failed since \d\d:\d\d UTC; /,
+  );
+  await page.getByRole("button", { name: "Post this incident" }).click();
+  await page.waitForURL(/\/admin\/incidents\/[a-z0-9]{12}$/);
+  const posted = idOf();
+  expect(await incident(posted)).toMatchObject({ name: "Checkout: partial outage", status: "investigating" });
+  const [at] = await momentsOf(posted);
+  expect(Date.parse(at ?? "")).toBeLessThan(Date.now() - 109 * MINUTE);
+  await go(`/admin/drafts/${id}`);
+  await page.getByText(/Posted by /).waitFor();
+  await page.getByRole("link", { name: "Go to the incident" }).click();
+  expect(idOf()).toBe(posted);
+  await edge.cli("POST", `/cli/v1/incidents/${posted}/updates`, { status: "resolved", body: "Over." });
+});
+
+it("a draft that is none is dismissed with a reason, which stays", async () => {
+  const id = await alerted("search and more");
+  await go(`/admin/drafts/${id}`, plain);
+  await plain.getByText("It is no incident").click();
+  await plain.getByLabel("Why not").fill(" ");
+  await plain.getByRole("button", { name: "Dismiss this draft" }).click();
+  await plain.getByText("It must not be empty.").waitFor();
+  await plain.getByLabel("Why not").fill("Visitors notice nothing of it");
+  await plain.getByRole("button", { name: "Dismiss this draft" }).click();
+  await plain.waitForURL(/\/admin$/);
+  await go(`/admin/drafts/${id}`, plain);
+  await plain.getByText("Because: Visitors notice nothing of it").waitFor();
+  expect(await plain.getByRole("button", { name: "Post this incident" }).count()).toBe(0);
+});
+
 it("a form that is sent twice is posted once", async () => {
   const operator = await edge.signIn();
   const form = { name: "Sent twice", body: "Once.", status: "investigating", key: "a-number-of-its-own" };
@@ -327,7 +414,16 @@ it("nothing that axe finds is wrong, in light and dark, on a phone and on a desk
   const storageState = await page.context().storageState();
   const context = await browser.newContext({ bypassCSP: true, storageState });
   const looked = await context.newPage();
-  for (const path of ["/admin", "/admin/incidents", "/admin/incidents/new", `/admin/incidents/${open?.id ?? ""}`]) {
+  const draft = await alerted("axe looks at it too");
+  const paths = [
+    "",
+    "/incidents",
+    "/incidents/new",
+    `/incidents/${open?.id ?? ""}`,
+    `/drafts/${draft}`,
+    "/templates/slow",
+  ];
+  for (const path of paths.map((one) => `/admin${one}`)) {
     await go(path, looked);
     await looked.addScriptTag({ path: AXE });
     for (const [width, colorScheme] of [

@@ -77,6 +77,8 @@ export interface DraftDecision {
   readonly incident: string | null;
   readonly by: string;
   readonly at: Millis;
+  /** Why it is none, in the words of whoever dismissed it. Absent where nobody said, and in what an earlier version wrote. */
+  readonly reason?: string;
 }
 
 export type DraftState = "open" | "over" | "published" | "dismissed";

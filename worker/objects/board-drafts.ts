@@ -119,9 +119,12 @@ export class BoardDrafts {
     return success(opened);
   }
 
-  dismiss(id: string, by: string, now: Millis): Result<Draft, DraftRefusal> {
+  /** @param reason null where nobody says why */
+  dismiss(id: string, reason: string | null, by: string, now: Millis): Result<Draft, DraftRefusal> {
     const draft = this.#undecided(id);
-    return draft.ok ? success(this.#decide(draft.value, { act: "dismissed", incident: null, by, at: now })) : draft;
+    if (!draft.ok) return draft;
+    const decided = { act: "dismissed", incident: null, by, at: now, ...(reason !== null && { reason }) } as const;
+    return success(this.#decide(draft.value, decided));
   }
 
   #undecided(id: string): Result<Draft, DraftRefusal> {
@@ -138,6 +141,7 @@ export class BoardDrafts {
       draft.id,
       decided.by,
       decided.at,
+      decided.reason === undefined ? null : { before: null, after: { title: draft.title, reason: decided.reason } },
     );
     return after;
   }

@@ -551,8 +551,9 @@ export class Board extends DurableObject<Env> {
     return this.#drafts.publish(id, request, by, Date.now());
   }
 
-  async dismissDraft(id: string, by: string): Promise<Result<Draft, DraftRefusal>> {
-    const dismissed = this.#drafts.dismiss(id, by, Date.now());
+  /** @param reason absent in what a Worker of the release before says */
+  async dismissDraft(id: string, by: string, reason?: string): Promise<Result<Draft, DraftRefusal>> {
+    const dismissed = this.#drafts.dismiss(id, reason ?? null, by, Date.now());
     await this.#armIfNeeded();
     return dismissed;
   }

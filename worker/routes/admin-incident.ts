@@ -15,6 +15,7 @@ import { renderIncidentPage } from "../../web/view/admin/incident.ts";
 import { renderIncidents } from "../../web/view/admin/incidents.ts";
 import type { Fault } from "../../web/view/admin/model.ts";
 import type { AnnounceRefusal, Announcing } from "../core/announce.ts";
+import type { Component } from "../core/component.ts";
 import type { Incident } from "../core/incident.ts";
 import { affectedNow, isUnresolved } from "../core/incident.ts";
 import type { Failed } from "../core/resolution.ts";
@@ -57,7 +58,10 @@ const ARCHIVE_TIMEOUT_MS = 2 * SECOND;
 export const freshKey = (): string => `${freshId()}${freshId()}`;
 
 export interface Looked {
+  /** With the components that visitors see, and no others: what is hidden has no name that an incident may say. */
   readonly view: OperatorView;
+  /** All of them. */
+  readonly all: readonly Component[];
   /** What visitors see of each component now, by id. */
   readonly seen: ReadonlyMap<string, ComponentStatus>;
   readonly now: Millis;
@@ -67,9 +71,9 @@ export async function look(c: AppContext): Promise<Looked> {
   const board = boardOf(c.env);
   const [view, snapshot] = await Promise.all([board.operatorView([]), board.snapshot()]);
   const now = Date.now();
-  // What visitors do not see has no name that an incident may say.
-  const components = view.components.filter(({ hidden }) => hidden !== true);
-  return { view: { ...view, components }, seen: seenNow(snapshot, now), now };
+  const { components: all } = view;
+  const components = all.filter(({ hidden }) => hidden !== true);
+  return { view: { ...view, components }, all, seen: seenNow(snapshot, now), now };
 }
 
 export const valuesOf = (body: Uint8Array): Values => Object.fromEntries(formOf(body));
@@ -103,15 +107,15 @@ async function list(c: AppContext): Promise<Response> {
   return adminPage(c, renderIncidents(model, frameOf(view, Date.now())));
 }
 
-/** The troubled components are chosen already; a draft or a template says more. */
+/** The troubled components are chosen already; a template says more. A draft has a page of its own. */
 async function showNew(c: AppContext): Promise<Response> {
-  const looked = await look(c);
   const draft = c.req.query("draft");
+  if (draft !== undefined) return c.redirect(`/admin/drafts/${encodeURIComponent(draft)}`, 303);
+  const looked = await look(c);
   const template = templatesOf(looked.view.page).find(({ id }) => id === c.req.query("template"));
   const evident = fromEvidence(looked);
   const begun = template === undefined ? evident : fromTemplate(template, looked, evident);
-  const values = draft === undefined ? begun : fromDraft(looked, draft);
-  return newPage(c, looked, { values: { ...values, key: freshKey() }, faults: [], isPreview: false }, 200);
+  return newPage(c, looked, { values: { ...begun, key: freshKey() }, faults: [], isPreview: false }, 200);
 }
 
 function fromEvidence({ view, seen }: Looked): Values {
@@ -127,14 +131,6 @@ function fromTemplate({ name, body, status, affected }: Template, { view, now }:
   const facts = templateFacts(view, { names, statuses: said, since: now }, now);
   const fields = statuses.map(([id, to]) => [`c.${id}`, to]);
   return { name: filled(name, facts), body: filled(body, facts), status, ...Object.fromEntries(fields) };
-}
-
-function fromDraft({ view }: Looked, id: string): Values {
-  const draft = view.drafts?.find((one) => one.id === id && one.decided === null);
-  if (draft === undefined) return {};
-  const said = draft.components.map(({ component, status }) => [`c.${component}`, status]);
-  const at = new Date(draft.startedAt).toISOString().slice(0, 16);
-  return { draft: id, name: draft.title, body: "We are looking into it.", at, ...Object.fromEntries(said) };
 }
 
 function newPage(c: AppContext, { view, seen, now }: Looked, shown: Shown, status: 200 | 400 | 409): Response {

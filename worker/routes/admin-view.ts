@@ -20,6 +20,7 @@ import type {
 } from "../../web/view/admin/model.ts";
 import type { Component, Evidence, Tell, ToldService } from "../core/component.ts";
 import { latenciesOf, outsideOf, splitService, verdictFor } from "../core/component.ts";
+import type { DraftView } from "../core/draft.ts";
 import { unconfirmedSince } from "../core/draft.ts";
 import { matrixOf } from "../core/matrix.ts";
 import { maintenanceStatus, operatorMaintenance } from "../core/maintenance.ts";
@@ -64,22 +65,28 @@ function duePlans({ announcements = [] }: OperatorView, now: Millis): AdminHomeM
 }
 
 /** Those that are still to be decided. A Board of the release before has none. */
-export function draftModels({ drafts = [], components }: OperatorView, now: Millis): readonly DraftModel[] {
+export function draftModels(view: OperatorView, now: Millis): readonly DraftModel[] {
+  return (view.drafts ?? []).filter(({ decided }) => decided === null).map((draft) => draftModel(draft, view, now));
+}
+
+export function draftModel(
+  draft: DraftView,
+  { components }: Pick<OperatorView, "components">,
+  now: Millis,
+): DraftModel {
   const nameOf = (id: string): string => components.find((one) => one.id === id)?.name ?? id;
-  return drafts
-    .filter(({ decided }) => decided === null)
-    .map((draft) => ({
-      id: draft.id,
-      title: draft.title,
-      cluster: draft.cluster,
-      components: draft.components.map(({ component, status }) => ({ name: nameOf(component), status })),
-      startedAt: draft.startedAt,
-      cause: draft.cause,
-      firing: draft.firing,
-      ended: draft.ended,
-      endedAt: draft.endedAt,
-      unconfirmedSince: unconfirmedSince(draft, now),
-    }));
+  return {
+    id: draft.id,
+    title: draft.title,
+    cluster: draft.cluster,
+    components: draft.components.map(({ component, status }) => ({ name: nameOf(component), status })),
+    startedAt: draft.startedAt,
+    cause: draft.cause,
+    firing: draft.firing,
+    ended: draft.ended,
+    endedAt: draft.endedAt,
+    unconfirmedSince: unconfirmedSince(draft, now),
+  };
 }
 
 /**

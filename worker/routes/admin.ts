@@ -32,6 +32,7 @@ import { peopleRoutes } from "./admin-people.ts";
 import { stepUpRoutes } from "./admin-step-up.ts";
 import { correctionRoutes } from "./admin-correction.ts";
 import { incidentRoutes, look } from "./admin-incident.ts";
+import { adminDraftRoutes } from "./admin-draft.ts";
 import { templateRoutes } from "./admin-templates.ts";
 import { adminUptimeRoutes } from "./admin-uptime.ts";
 import { inboxRoutes } from "./admin-inbox.ts";
@@ -242,6 +243,7 @@ export const adminRoutes: readonly Route[] = [
   ...incidentRoutes,
   ...correctionRoutes,
   ...templateRoutes,
+  ...adminDraftRoutes,
   ...adminDetectorRoutes,
   {
     method: "GET",

@@ -34,7 +34,8 @@ const SaidOf = v.strictObject({ component: ComponentRef, status: ComponentStatus
 /** What a rule would say of components. */
 export const RuleComponents = v.array(SaidOf);
 
-const Reason = v.pipe(line(500), v.trim(), v.nonEmpty("must not be empty"));
+/** For operators. */
+export const Reason = v.pipe(line(500), v.trim(), v.nonEmpty("must not be empty"));
 const Key = v.pipe(v.string(), v.regex(/^[\w-]{8,64}$/, "must be 8 to 64 letters, digits, _ and -"));
 
 const saidEntries = {

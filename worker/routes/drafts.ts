@@ -7,8 +7,7 @@ import { draftState, RULE_COMPONENTS_MAX, RULES_MAX, unconfirmedSince } from "..
 import type { Incident } from "../core/incident.ts";
 import type { DraftRefusal } from "../objects/board-drafts.ts";
 import { boardOf } from "../objects/env.ts";
-import { FORM_MAX } from "./admin-page.ts";
-import { DraftPublishSchema, RuleComponents } from "./announce-request.ts";
+import { DraftPublishSchema, Reason, RuleComponents } from "./announce-request.ts";
 import { refuse } from "./answer.ts";
 import { refuseAnnouncement } from "./announce.ts";
 import { withJson } from "./cli.ts";
@@ -85,6 +84,7 @@ function draftAnswer(draft: DraftView, now: number) {
     firing,
     ended,
     incident: decided?.incident ?? null,
+    ...(decided?.reason !== undefined && { reason: decided.reason }),
   };
 }
 
@@ -107,7 +107,7 @@ async function list(c: AppContext): Promise<Response> {
 
 const idOf = (c: AppContext): string => c.req.param("id") ?? "";
 
-function refuseDraft(c: AppContext, { code, draft }: DraftRefusal): Response {
+export function refuseDraft(c: AppContext, { code, draft }: DraftRefusal): Response {
   if (code === "unknown" || draft === null)
     return refuse(c, "not_found", `There is no draft "${idOf(c)}". List them: npm run -s drafts -- list`);
   const incident = draft.decided?.incident ?? null;
@@ -129,20 +129,15 @@ function shown({ id, name, startedAt }: Incident) {
   return { id, name, startedAt: iso(startedAt) };
 }
 
-const dismiss = withJson(v.strictObject({}), async (c, _, by) => {
-  const done = await boardOf(c.env).dismissDraft(idOf(c), by);
+/** Absent: a command line of the release before says none. */
+const Dismissal = v.strictObject({ reason: v.exactOptional(Reason) });
+
+const dismiss = withJson(Dismissal, async (c, { reason }, by) => {
+  const done = await boardOf(c.env).dismissDraft(idOf(c), by, reason);
   return done.ok ? c.json({ id: done.value.id, state: draftState(done.value) }) : refuseDraft(c, done.failure);
 });
 
-// ── admin ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-async function dismissForm(c: AppContext, { visitor }: RouteRequest): Promise<Response> {
-  const done = await boardOf(c.env).dismissDraft(idOf(c), visitor.by ?? "unknown");
-  return done.ok ? c.redirect("/admin", 303) : refuseDraft(c, done.failure);
-}
-
 const written = { policy: "cli", bodyMaxBytes: BODY_MAX } as const;
-const typed = { policy: "admin", role: "responder", bodyMaxBytes: FORM_MAX } as const;
 
 export const draftRoutes: readonly Route[] = [
   { method: "GET", path: "/cli/v1/draft-rules", policy: "cli", handle: getRules },
@@ -150,5 +145,4 @@ export const draftRoutes: readonly Route[] = [
   { method: "GET", path: "/cli/v1/drafts", policy: "cli", handle: list },
   { method: "POST", path: "/cli/v1/drafts/:id/publish", ...written, handle: publish },
   { method: "POST", path: "/cli/v1/drafts/:id/dismiss", ...written, handle: dismiss },
-  { method: "POST", path: "/admin/drafts/:id/dismiss", ...typed, handle: dismissForm },
 ];

@@ -1,6 +1,6 @@
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
-import { age, button, marked, segment } from "./elements.ts";
+import { age, marked, segment } from "./elements.ts";
 import type { AdminFrame, DraftModel } from "./model.ts";
 import { clusterLink } from "./parts.ts";
 import { moment } from "../english.ts";
@@ -16,13 +16,14 @@ export function drafts(list: readonly DraftModel[], frame: AdminFrame): Html | n
 function one(draft: DraftModel, frame: AdminFrame): Html {
   const { id, title, cluster, components, cause } = draft;
   const path = `/admin/drafts/${segment(id)}`;
-  return markup`${marked(draft.endedAt === null ? "partial_outage" : "operational", markup`<b>${title}</b>, ${cluster !== "" && markup`in ${clusterLink(cluster)} `}since ${age(draft.startedAt, frame)}. ${lasting(draft, frame)}`)}
+  return markup`${marked(draft.endedAt === null ? "partial_outage" : "operational", markup`<a href="${path}"><b>${title}</b></a>, ${cluster !== "" && markup`in ${clusterLink(cluster)} `}since ${age(draft.startedAt, frame)}. ${lasting(draft, frame)}`)}
 <p>${cause}</p>
 <p>${components.map(({ name, status }) => marked(status, `${name}: ${status.replaceAll("_", " ")} `))}</p>
-<div class="actions"><a class="secondary" href="/admin/incidents/new?draft=${segment(id)}">Make an incident of it</a> ${button(`${path}/dismiss`, "Dismiss", {}, "secondary")}</div>`;
+<div class="actions"><a class="secondary" href="${path}">Look at it and post it</a></div>`;
 }
 
-function lasting(draft: DraftModel, { now, timeZone }: AdminFrame): string {
+/** How far its alerts, or the trouble itself, go on. */
+export function lasting(draft: DraftModel, { now, timeZone }: AdminFrame): string {
   const { cluster, firing, ended, endedAt, unconfirmedSince } = draft;
   if (cluster === "")
     return endedAt === null ? "No incident says so." : `All is well again since ${moment(endedAt, now, timeZone)}.`;

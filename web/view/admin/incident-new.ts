@@ -17,5 +17,5 @@ ${incidentForm(form, { action: "/admin/incidents", isNew: true, button: "Post th
 }
 
 function origin(draft: DraftModel, frame: AdminFrame): Html {
-  return markup`<section class="needs">${marked("partial_outage", markup`From the draft “${draft.title}”: since ${age(draft.startedAt, frame)}. ${draft.cause}`)}</section>`;
+  return markup`<section class="needs">${marked("partial_outage", markup`From the draft <a href="/admin/drafts/${segment(draft.id)}">${draft.title}</a>: since ${age(draft.startedAt, frame)}. ${draft.cause}`)}</section>`;
 }

@@ -193,7 +193,7 @@ export interface AdminHomeModel {
   readonly uncovered: readonly { readonly name: string; readonly status: ComponentStatus }[];
 }
 
-/** What alerts made of a rule. POST /admin/drafts/:id/publish: `name`, `body`; /dismiss: nothing. */
+/** What alerts made of a rule, or the evidence by itself. */
 export interface DraftModel {
   readonly id: string;
   /** What the incident would be called. */
