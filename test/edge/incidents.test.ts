@@ -58,7 +58,7 @@ async function opened(javaScriptEnabled: boolean): Promise<Page> {
   made.on("pageerror", ({ message }) => errors.push(message));
   made.on("console", (message) => {
     // A refusal is an answer of these tests, and the browser writes each down.
-    if (message.type() === "error" && !/status of (400|404|409)|WebSocket/.test(message.text()))
+    if (message.type() === "error" && !/status of (400|401|404|409)|WebSocket/.test(message.text()))
       errors.push(message.text());
   });
   const { url } = await edge.cli<{ url: string }>("POST", "/cli/v1/admin-links");
@@ -330,6 +330,37 @@ it("two who write at once lose nothing: the second sees both, and posts after th
   await page.waitForURL(new RegExp(`${made.id}$`));
   const said = (await incident(made.id))?.incident_updates.map(({ body }) => body);
   expect(said).toEqual(["Mine: a bad deploy.", "Theirs: the disk is full.", "It began."]);
+});
+
+it("a text outlives the session that it was typed in: it is shown, and posted after signing in anew", async () => {
+  const { incident: made } = await edge.cli<{ incident: { id: string } }>("POST", "/cli/v1/incidents", {
+    name: "A long night",
+    body: "It began.",
+  });
+  const tired = await opened(true);
+  await go(`/admin/incidents/${made.id}`, tired);
+  await tired.getByLabel("What visitors read", { exact: true }).fill("Typed for an hour:\nline by line.");
+  await tired.getByRole("radio", { name: "monitoring" }).check();
+  await tired.context().clearCookies();
+  await tired.getByRole("button", { name: "Post this update" }).click();
+  await tired.getByText("The session is over.").waitFor();
+  expect(await tired.getByLabel("body").inputValue()).toBe("Typed for an hour:\nline by line.");
+  expect((await incident(made.id))?.incident_updates).toHaveLength(1);
+  const [door] = await Promise.all([
+    tired.waitForEvent("popup"),
+    tired.getByRole("link", { name: "Sign in, in another tab" }).click(),
+  ]);
+  const { url } = await edge.cli<{ url: string }>("POST", "/cli/v1/admin-links");
+  await door.goto(`${base()}/admin/sign-in${new URL(url).search}`);
+  await door.getByRole("button", { name: "Sign in" }).first().click();
+  await door.waitForURL(/\/admin(\/account)?$/, { timeout: WITHIN_MS });
+  await tired.getByRole("button", { name: "Send it again" }).click();
+  await tired.waitForURL(new RegExp(`/admin/incidents/${made.id}$`), { timeout: WITHIN_MS });
+  expect((await incident(made.id))?.incident_updates).toMatchObject([
+    { body: "Typed for an hour:\nline by line.", status: "monitoring" },
+    { body: "It began." },
+  ]);
+  await tired.context().close();
 });
 
 it("what was said is corrected, and deleted, and the public page says so", async () => {

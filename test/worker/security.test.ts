@@ -54,6 +54,83 @@ describe("an address of hostile letters is refused, and never an error of ours",
   });
 });
 
+describe("what was typed into a form", () => {
+  const forms = ROUTES.filter(({ method, policy }) => method === "POST" && policy === "admin");
+  const TEXT = 'It <b>began</b> & "went" on,\r\nline by line.';
+  /** As it stands in a field that is sent again, and in one that is read. */
+  const SHOWN = "It &#60;b&#62;began&#60;/b&#62; &#38; &#34;went&#34; on,\r\nline by line.";
+  let nobody = "";
+  let viewer = "";
+  beforeAll(async () => {
+    nobody = await signedInAs("owner");
+    await board.endSession(nobody.slice(COOKIE.length + 1));
+    viewer = await signedInAs("viewer");
+  });
+
+  it.each(named(forms))(
+    "is shown again where the session is over or the role too low: %s %s",
+    async (_m, path, route) => {
+      const address = path.replaceAll(PARAMETER, "nothing00000");
+      const fields = { body: TEXT, revision: "7" };
+      const over = await post(nobody, address, fields);
+      const page = await over.text();
+      expect([over.status, page.split(SHOWN).length]).toEqual([401, 3]);
+      expect(page).toContain(`<form id="asked" method="post" action="${address}">`);
+      expect(page).toContain('name="revision" value="7"');
+      if (route.policy !== "admin" || route.role === "viewer") return;
+      const low = await post(viewer, address, fields);
+      expect([low.status, await low.text()]).toEqual([403, expect.stringContaining(SHOWN)]);
+    },
+  );
+
+  it("is not shown to another site, which may have made it up", async () => {
+    for (const origin of ["https://evil.test", "null"]) {
+      const answer = await call("/admin/incidents", {
+        method: "POST",
+        headers: { cookie: nobody, origin, accept: "text/html", "content-type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams({ body: "from elsewhere" }).toString(),
+      });
+      expect([answer.status, (await answer.text()).includes("from elsewhere")]).toEqual([403, false]);
+    }
+  });
+
+  it.each([
+    ["an update", ""],
+    ["a correction", "/:update"],
+    ["a postmortem", "postmortem"],
+  ])("is shown again where somebody else deleted the incident meanwhile: %s", async (_name, where) => {
+    const responder = await signedInAs("responder");
+    const opened = await board.announce(
+      { kind: "incident.open", request: { name: "Gone", body: "x", components: [] } },
+      "a",
+    );
+    const incident = opened.ok && "impact" in opened.value ? opened.value : null;
+    await board.announce({ kind: "incident.delete", id: incident?.id ?? "", request: {} }, "b");
+    const update = `/updates${where === "/:update" ? `/${incident?.updates[0]?.id}` : ""}`;
+    const path = `/admin/incidents/${incident?.id}${where === "postmortem" ? "/postmortem" : update}`;
+    const answer = await post(responder, path, { body: TEXT, revision: String(incident?.writtenAt) });
+    expect([answer.status, await answer.text()]).toEqual([404, expect.stringContaining(SHOWN)]);
+  });
+
+  it("is posted once if it is sent twice, and again if somebody went back and wrote on", async () => {
+    const responder = await signedInAs("responder");
+    const form = { name: "Went back", body: "First.", status: "investigating", key: "number-of-the-form" };
+    const where = async (fields: Record<string, string>, path = "/admin/incidents") =>
+      (await post(responder, path, fields)).headers.get("location") ?? "";
+    const first = await where(form);
+    expect(await where(form)).toBe(first);
+    const other = await where({ ...form, body: "First, and what I forgot." });
+    expect(other).toMatch(/^\/admin\/incidents\/[a-z0-9]{12}$/);
+    expect(other).not.toBe(first);
+    const update = { body: "Second.", status: "identified", key: "number-of-update", impact: "" };
+    await where(update, `${first}/updates`);
+    await where(update, `${first}/updates`);
+    await where({ ...update, body: "Second, and more." }, `${first}/updates`);
+    const said = (await board.operatorView([])).incidents?.find(({ id }) => first.endsWith(id))?.updates;
+    expect(said?.map(({ body }) => body)).toEqual(["First.", "Second.", "Second, and more."]);
+  });
+});
+
 describe("what is planned by a form", () => {
   const plan = {
     name: "Upgrade",

@@ -85,8 +85,7 @@ export class BoardIncidents {
   /** Opens an incident. The form that did so already gets the one that it opened. */
   open(request: IncidentRequest, by: string, now: Millis): Announcing<Incident> {
     const incidents = this.#memory.all("incident");
-    const { key } = request;
-    const opened = key === undefined ? undefined : incidents.find((one) => hasKey(one, key));
+    const opened = incidents.find((one) => isSaid(one, request));
     if (opened !== undefined) return success(opened);
     if (incidents.filter(isUnresolved).length >= OPEN_MAX)
       return failure({ code: "too_many", which: "unresolved incidents" });
@@ -97,7 +96,7 @@ export class BoardIncidents {
 
   #update(incident: Incident, request: IncidentUpdateRequest, by: string, now: Millis): Announcing<Incident> {
     // Sent twice: the second time whoever sent it has not seen what the first one made.
-    if (request.key !== undefined && hasKey(incident, request.key)) return success(incident);
+    if (isSaid(incident, request)) return success(incident);
     const made = withIncidentUpdate(incident, request, this.#facts(now), { id: freshId(), by }, now);
     if (!made.ok || incident.postmortem === undefined || request.status !== "postmortem")
       return this.#keep("incident.update", incident, made, by, now, request);
@@ -252,6 +251,7 @@ function auditedOf({ name, impact, impactReason, postmortem, updates }: Incident
   return { name, impact, impactReason: reason, postmortem: postmortem?.body ?? null, ...Object.fromEntries(said) };
 }
 
-function hasKey({ updates }: Incident, key: string): boolean {
-  return updates.some((update) => update.key === key);
+/** Whether this very form was sent already. With other words in it it is another one: whoever went back and wrote on. */
+function isSaid({ updates }: Incident, { key, body }: IncidentUpdateRequest): boolean {
+  return key !== undefined && updates.some((update) => update.key === key && update.body === body);
 }

@@ -56,7 +56,7 @@ export async function guard(c: AppContext, route: Route): Promise<Result<Visitor
 }
 
 /** An unsafe request must come from a page of this very origin: no form or script elsewhere can borrow the cookie. */
-function crossSite(c: AppContext): boolean {
+export function crossSite(c: AppContext): boolean {
   const site = c.req.header("sec-fetch-site");
   return c.req.header("origin") !== new URL(c.req.url).origin || (site !== undefined && site !== "same-origin");
 }
@@ -106,9 +106,7 @@ async function guardAdmin(c: AppContext, route: AdminRoute): Promise<Result<Visi
   const holder = await sessionOf(c);
   if (holder !== null) return admitted(c, route, holder);
   if (route.method === "GET" && !isUpgrade) return failure(c.redirect("/admin/sign-in", 303));
-  return failure(
-    refuse(c, "unauthenticated", "The session is over. Sign in again and repeat it; nothing was changed."),
-  );
+  return failure(refuse(c, "unauthenticated", "The session is over. Sign in and send it again; nothing was changed."));
 }
 
 function admitted(

@@ -11,8 +11,9 @@ import { readBody } from "../objects/body.ts";
 import { askStepUp } from "./admin-step-up.ts";
 import { refuse } from "./answer.ts";
 import type { Visitor } from "./guard.ts";
-import { guard } from "./guard.ts";
+import { crossSite, guard } from "./guard.ts";
 import { inEveryLanguage } from "./tongue.ts";
+import { isForm, keepTyped } from "./typed.ts";
 
 export interface AppEnv {
   readonly Bindings: Env;
@@ -94,15 +95,18 @@ async function answer(c: AppContext, route: Route): Promise<Response> {
   // Nothing here has a name of other letters, and an answer's headers could not say it again.
   const isNamed = Object.values(c.req.param()).every((name) => /^[\x21-\x7e]*$/.test(name));
   if (!isNamed || route.isOffered?.(c.env) === false) return refuseNothing(c);
+  const cap = route.bodyMaxBytes ?? 0;
+  // What a page of ours sends is read before it is judged: a refusal shows what was typed.
+  const typed = route.policy === "admin" && isForm(c) && !crossSite(c) ? await readBody(c.req.raw, cap) : null;
+  if (typed?.ok === true) keepTyped(c, typed.value);
   const admitted = await guard(c, route);
   if (!admitted.ok) return admitted.failure;
-  const body = await readBody(c.req.raw, route.bodyMaxBytes ?? 0);
+  const body = typed ?? (await readBody(c.req.raw, cap));
   if (body.ok) {
     const who = admitted.value;
     if ("stepUp" in who) return askStepUp(c, route.method, body.value, who.stepUp);
     return route.handle(c, { visitor: who, body: body.value });
   }
-  if (route.policy === "agent")
-    return refuse(c, "push_too_large", `The body is larger than ${route.bodyMaxBytes} bytes.`);
-  return refuse(c, "request_too_large", `The body is larger than ${route.bodyMaxBytes ?? 0} bytes.`);
+  if (route.policy === "agent") return refuse(c, "push_too_large", `The body is larger than ${cap} bytes.`);
+  return refuse(c, "request_too_large", `The body is larger than ${cap} bytes.`);
 }

@@ -1,8 +1,9 @@
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
 import { shape } from "../shape.ts";
+import { again } from "./again.ts";
 import { shell } from "./document.ts";
-import type { AskedModel, StepUpModel } from "./doors-model.ts";
+import type { StepUpModel } from "./doors-model.ts";
 import { hostOf } from "./elements.ts";
 
 /** Between what was asked for and doing it: whoever asked proves who they are, and then it goes on as it was sent. */
@@ -46,10 +47,4 @@ function byLink({ asked, by, isPerson, passkeys }: StepUpModel): Html {
 /** A name as a shell takes it for one word and nothing else, whatever is in it. */
 function shellWord(name: string): string {
   return /^[\w-]+$/.test(name) ? name : `'${name.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-/** The form as it was sent. */
-function again({ method, action, fields }: AskedModel, inside: Html | null): Html {
-  const hidden = fields.map(([name, value]) => markup`<input type="hidden" name="${name}" value="${value}">`);
-  return markup`<form id="asked" method="${method.toLowerCase()}" action="${action}">${hidden}${inside}</form>`;
 }
