@@ -86,8 +86,11 @@ describe("an address that operators may name", () => {
 });
 
 describe("asking", () => {
-  const ask = (path: string, timeoutMs = 5_000) =>
-    safeFetch(new URL(path, SITE), { timeoutMs, bytesMax: 65_536, headers: { "user-agent": "test" } });
+  const ask = async (path: string, timeoutMs = 5_000) => {
+    const bounds = { timeoutMs, bytesMax: 65_536, headers: { "user-agent": "test" } };
+    const answered = await safeFetch(new URL(path, SITE), bounds);
+    return answered.ok ? { ok: true, value: answered.value.status } : answered;
+  };
   const hits = async (path: string): Promise<number> => Number(await (await fetch(`${SITE}/hits${path}`)).text());
 
   it.each([

@@ -61,7 +61,7 @@ async function probeOf(url: string, loopback: boolean, at: Millis): Promise<Prob
   }
   const bounds = { timeoutMs: PROBE_TIMEOUT_MS, bytesMax: BODY_BYTES_MAX, headers: HEADERS };
   const answered = await safeFetch(address.value, bounds);
-  if (answered.ok) return { at, tookMs: Date.now() - at, answer: answered.value };
+  if (answered.ok) return { at, tookMs: Date.now() - at, answer: answered.value.status };
   if (answered.failure !== "not_asked") return { at, tookMs: Date.now() - at, answer: answered.failure };
   console.warn(
     JSON.stringify({ event: "probes_cut_off", reason: "too many subrequests: the rest is asked next minute" }),

@@ -5,6 +5,7 @@
  */
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
+import { joined } from "./body.ts";
 
 /** Longer ones are no address that people publish, characters. */
 export const ADDRESS_MAX = 500;
@@ -42,7 +43,7 @@ export function publicAddress(text: string, { loopback, own }: AddressScope): Re
   if (loopback && LOOPBACK.includes(hostname) && ["http:", "https:"].includes(protocol)) return success(url);
   if (protocol !== "https:") return failure("must begin with https://");
   // The parser leaves out 443, which is the scheme's own.
-  if (port !== "") return failure("must not name a port: probes ask port 443");
+  if (port !== "") return failure("must not name a port: only 443 is asked");
   // The parser turned every spelling of an IPv4 address into the dotted one: octal, hexadecimal, a plain number.
   if (hostname.startsWith("[") || /^[\d.]+$/.test(hostname)) return failure("must have a name, not an IP address");
   if (!isPublicName(hostname)) return failure("must have a name that is public on the Internet");
@@ -60,29 +61,41 @@ function isWithin(hostname: string, domain: string): boolean {
 }
 
 export interface FetchBounds {
+  /** For all of it: connecting, waiting, reading. */
   readonly timeoutMs: number;
   /** What is read of the body before it is left alone. */
   readonly bytesMax: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** What is posted. Absent: nothing, and the address is only asked. */
+  readonly body?: string;
 }
 
 /** `not_asked`: this Worker may ask no more in this run, which says nothing of the address. */
 export type FetchFailure = "timeout" | "unreachable" | "not_asked";
 
+/** What an address answered. */
+export interface Fetched {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Its beginning, at most `bytesMax`. */
+  readonly body: Uint8Array;
+}
+
 /**
- * Asks an address that `publicAddress` let through, and reads the beginning of what it answers: the body is looked at by
- * nobody, but an answer that never comes to its end is none. A redirect is an answer like any other.
+ * Asks an address that `publicAddress` let through, and reads the beginning of what it answers. An answer that breaks off
+ * or never comes to its end is none; one that is longer than anybody reads is. A redirect is an answer like any other.
  */
 export async function safeFetch(
   address: URL,
-  { timeoutMs, bytesMax, headers }: FetchBounds,
-): Promise<Result<number, FetchFailure>> {
+  { timeoutMs, bytesMax, headers, body }: FetchBounds,
+): Promise<Result<Fetched, FetchFailure>> {
   const signal = AbortSignal.timeout(timeoutMs);
+  const asked = { ...(body !== undefined && { method: "POST", body }), headers, signal };
   try {
     // oxlint-disable-next-line no-restricted-globals -- the one place that may
-    const response = await fetch(address, { redirect: "manual", cache: "no-store", headers, signal });
-    await readUpTo(response.body, bytesMax, signal);
-    return success(response.status);
+    const response = await fetch(address, { redirect: "manual", cache: "no-store", ...asked });
+    const beginning = await readUpTo(response.body, bytesMax, signal);
+    return success({ status: response.status, headers: response.headers, body: beginning });
   } catch (error) {
     return failure(signal.aborted ? "timeout" : isOwnLimit(error) ? "not_asked" : "unreachable");
   }
@@ -93,15 +106,22 @@ function isOwnLimit(error: unknown): boolean {
   return error instanceof Error && error.message.includes("Too many subrequests");
 }
 
-async function readUpTo(body: ReadableStream<Uint8Array> | null, bytesMax: number, signal: AbortSignal): Promise<void> {
-  if (body === null) return;
+async function readUpTo(
+  body: ReadableStream<Uint8Array> | null,
+  bytesMax: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  if (body === null) return new Uint8Array();
+  const chunks: Uint8Array[] = [];
   const reader = body.getReader();
   let size = 0;
   while (size < bytesMax) {
     signal.throwIfAborted();
     const { done, value } = await reader.read();
-    if (done) return;
+    if (done) return joined(chunks, size);
+    chunks.push(value);
     size += value.byteLength;
   }
   await reader.cancel();
+  return joined(chunks, size).subarray(0, bytesMax);
 }
