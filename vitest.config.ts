@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:net";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
@@ -21,6 +21,8 @@ const outsidePort = Number((process.env["WORKER_TEST_OUTSIDE_PORT"] ??= String(a
 const signingKey = generateKeyPairSync("ed25519")
   .privateKey.export({ type: "pkcs8", format: "der" })
   .toString("base64");
+
+const sealingKey = randomBytes(32).toString("base64");
 
 /** What waits for a minute and more, longest first. */
 const LONGEST = ["flow/outage", "flow/kill", "flow/prometheus", "flow/native", "flow/topology", "flow/silence"];
@@ -93,6 +95,9 @@ export default defineConfig({
                 NEON_FETCH_ENDPOINT: `http://127.0.0.1:${databasePort}/sql`,
                 // What probes ask: a site on this machine.
                 PROBE_LOOPBACK: "1",
+                // What tells people, which the tests have fail in every way.
+                NOTICE_TIMEOUT_MS: "400",
+                SEALING_KEY: sealingKey,
                 ADMIN_HOSTS: "status.test",
                 ACCESS_TEAM: "acme.cloudflareaccess.com",
                 ACCESS_AUD: "audience-of-the-tests",

@@ -37,7 +37,13 @@ export interface WorkerSpec {
 }
 
 /** Binding by class name of the edge's objects. */
-export const EDGE_OBJECTS = { CLUSTER: "Cluster", BOARD: "Board", RELAY: "Relay", THROTTLE: "Throttle" };
+export const EDGE_OBJECTS = {
+  CLUSTER: "Cluster",
+  BOARD: "Board",
+  RELAY: "Relay",
+  THROTTLE: "Throttle",
+  OUTBOX: "Outbox",
+};
 
 /** What `wrangler.toml` and `wrangler secret` set of the edge. */
 export function edgeVariables(asked: {

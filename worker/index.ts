@@ -1,7 +1,7 @@
 /** The whole surface on one screen: routes, objects, cron. */
 import { Hono } from "hono";
 import type { Env } from "./objects/env.ts";
-import { boardOf, clusterOf, isOverloaded } from "./objects/env.ts";
+import { boardOf, clusterOf, isOverloaded, outboxOf } from "./objects/env.ts";
 import { probeOutside } from "./objects/prober.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
@@ -33,6 +33,7 @@ import { viewRoutes } from "./routes/views.ts";
 
 export { Board } from "./objects/board.ts";
 export { Cluster } from "./objects/cluster.ts";
+export { Outbox } from "./objects/outbox.ts";
 export { Relay } from "./objects/relay.ts";
 export { Throttle } from "./objects/throttle.ts";
 
@@ -96,9 +97,9 @@ export default {
     const path = request.url.indexOf("/", "https://".length);
     return (request.url.startsWith("/agent/", path) ? agents : everybody).fetch(request, env, ctx);
   },
-  /** Every minute. Neither waits for the other: an address that hangs must not keep facts from Postgres. */
+  /** Every minute. None waits for another: an address that hangs must not keep facts from Postgres. */
   async scheduled(_, env) {
-    await Promise.all([wakeClusters(env), probeOutside(env)]);
+    await Promise.all([wakeClusters(env), probeOutside(env), outboxOf(env).wake()]);
   },
 } satisfies ExportedHandler<Env>;
 

@@ -8,6 +8,8 @@ export interface EdgeSecrets {
   readonly OPERATOR_KEY: string;
   /** Ed25519 private key that signs leases: PKCS #8, base64. */
   readonly EDGE_SIGNING_KEY: string;
+  /** AES-256 key under which channels' secrets are kept: 32 bytes, base64. */
+  readonly SEALING_KEY: string;
 }
 
 export function makeSecrets(): EdgeSecrets {
@@ -15,6 +17,7 @@ export function makeSecrets(): EdgeSecrets {
   return {
     OPERATOR_KEY: randomBytes(32).toString("base64url"),
     EDGE_SIGNING_KEY: privateKey.export({ type: "pkcs8", format: "der" }).toString("base64"),
+    SEALING_KEY: randomBytes(32).toString("base64"),
   };
 }
 
@@ -51,6 +54,7 @@ export function keepEnv(directory: string, settings: Readonly<Record<string, str
   const secrets: EdgeSecrets = {
     OPERATOR_KEY: before["OPERATOR_KEY"] ?? fresh.OPERATOR_KEY,
     EDGE_SIGNING_KEY: before["EDGE_SIGNING_KEY"] ?? fresh.EDGE_SIGNING_KEY,
+    SEALING_KEY: before["SEALING_KEY"] ?? fresh.SEALING_KEY,
   };
   mkdirSync(directory, { recursive: true });
   const lines = Object.entries({ ...settings, ...secrets }).map(([name, value]) => `${name}="${value}"\n`);

@@ -258,12 +258,17 @@ function configuration(): Unstable_Config {
   return unstable_readConfig({ config: join(ROOT, "wrangler.toml") });
 }
 
+function isExported(name: string, script: string): boolean {
+  return new RegExp(`export\\s*\\{[^}]*\\b${name}\\b`).test(script);
+}
+
 /** wrangler.toml as Miniflare takes it. Objects that are declared without SQLite are not ours and fail here. */
 function workerConfig(script: string, secrets: Readonly<Record<string, string>>): WorkerConfig {
   const config = configuration();
   const { name = "", compatibility_date: compatibilityDate = "", compatibility_flags: compatibilityFlags } = config;
   const sqlite = new Set(config.migrations.flatMap((migration) => migration.new_sqlite_classes ?? []));
-  const objects = config.durable_objects.bindings;
+  // A release before this one has not all of them.
+  const objects = config.durable_objects.bindings.filter(({ class_name: name }) => isExported(name, script));
   const exports: Exports = Object.fromEntries(
     objects.map(({ class_name: className }) => {
       if (!sqlite.has(className)) throw new Error(`${className} has no SQLite storage in wrangler.toml`);

@@ -14,6 +14,7 @@ import type { Reminder } from "../core/reminder.ts";
 import { duesOf, remindersToTell } from "../core/reminder.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMemory } from "./board-memory.ts";
+import type { BoardNews } from "./board-news.ts";
 import { freshId } from "./crypto.ts";
 import { RELAY_ADMIN } from "./relay.ts";
 
@@ -51,10 +52,12 @@ interface Back {
 export class BoardIncidents {
   readonly #memory: BoardMemory;
   readonly #books: BoardBooks;
+  readonly #news: BoardNews;
 
-  constructor(held: { readonly memory: BoardMemory; readonly books: BoardBooks }) {
+  constructor(held: { readonly memory: BoardMemory; readonly books: BoardBooks; readonly news: BoardNews }) {
     this.#memory = held.memory;
     this.#books = held.books;
+    this.#news = held.news;
   }
 
   run(act: IncidentAct, by: string, now: Millis): Announcing<Incident> {
@@ -166,8 +169,10 @@ export class BoardIncidents {
     if (!made.ok || made.value === before) return made;
     this.#change(now, () => {
       this.#write(act, made.value, by, now, before);
+      if (said === undefined) return;
+      this.#news.ofIncident(made.value);
       // Somebody said more: what reminded of that has done its part.
-      if (said !== undefined) this.#remind(made.value.id, isUnresolved(made.value) ? said.remind : undefined, by, now);
+      this.#remind(made.value.id, isUnresolved(made.value) ? said.remind : undefined, by, now);
     });
     return made;
   }

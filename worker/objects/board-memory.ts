@@ -20,6 +20,7 @@ import type { Draft } from "../core/draft.ts";
 import type { Incident, MergedIncident } from "../core/incident.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import type { Notice } from "../core/notices.ts";
+import type { Message } from "../core/notify-message.ts";
 import type { Watching } from "../core/plan-facts.ts";
 import type { Person } from "../core/people.ts";
 import type { Reminder } from "../core/reminder.ts";
@@ -62,6 +63,7 @@ interface Documents {
   readonly spent: { readonly challenge: string; readonly until: Millis };
   readonly merged: MergedIncident;
   readonly reminder: Reminder;
+  readonly message: Message;
 }
 
 /**
@@ -116,6 +118,7 @@ const WORK: ReadonlySet<Kind> = new Set([
   "spent",
   "merged",
   "reminder",
+  "message",
 ]);
 
 /** The first version stops at a document of a kind that it does not know, and a rollback must not stop the page. */
@@ -166,6 +169,7 @@ export class BoardMemory {
     spent: new Map(),
     merged: new Map(),
     reminder: new Map(),
+    message: new Map(),
   };
   readonly #changes = new Map<string, StatusChange[]>();
   /** The moment of the last entry of the audit. */

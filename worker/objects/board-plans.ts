@@ -33,6 +33,7 @@ import type { Watched } from "../core/watch.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardMaintenance } from "./board-maintenance.ts";
 import type { BoardMemory } from "./board-memory.ts";
+import type { BoardNews } from "./board-news.ts";
 import type { SeriesAct } from "./board-series.ts";
 import { BoardSeries } from "./board-series.ts";
 import { freshId } from "./crypto.ts";
@@ -85,6 +86,7 @@ export class BoardPlans {
   readonly #tells: TellMemory;
   readonly #books: BoardBooks;
   readonly #maintenance: BoardMaintenance;
+  readonly #news: BoardNews;
   readonly #keepAnnouncement: (announcement: Announcement, act: string, by: string, now: Millis) => void;
   /** Asks for what events told of anomalies; the copy may be a minute old. */
   readonly #series: BoardSeries;
@@ -97,6 +99,7 @@ export class BoardPlans {
     readonly tells: TellMemory;
     readonly books: BoardBooks;
     readonly maintenance: BoardMaintenance;
+    readonly news: BoardNews;
     readonly keep: (announcement: Announcement, act: string, by: string, now: Millis) => void;
     readonly watched: () => Promise<Watched | null>;
   }) {
@@ -104,6 +107,7 @@ export class BoardPlans {
     this.#tells = held.tells;
     this.#books = held.books;
     this.#maintenance = held.maintenance;
+    this.#news = held.news;
     this.#keepAnnouncement = held.keep;
     this.#watched = held.watched;
     this.#series = new BoardSeries(held.memory, (...kept) => this.#keep(...kept));
@@ -278,6 +282,7 @@ export class BoardPlans {
       this.#memory.put("steering", "steering", { ...steering, number: notice.number });
       this.#memory.put("notice", notice.key, notice);
       this.#memory.queue({ kind: "notice", key: notice.key, revision: 1, at: now, body: { ...notice } });
+      this.#news.ofNotice(notice, one);
     }
   }
 

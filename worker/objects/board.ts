@@ -67,6 +67,7 @@ import { BoardImport } from "./board-import.ts";
 import { BoardIncidents } from "./board-incidents.ts";
 import { BoardMaintenance } from "./board-maintenance.ts";
 import { BoardMemory } from "./board-memory.ts";
+import { BoardNews } from "./board-news.ts";
 import type { Views } from "./board-metrics.ts";
 import { BoardMetrics } from "./board-metrics.ts";
 import type { PlanAct, PlanView } from "./board-plans.ts";
@@ -117,6 +118,7 @@ export class Board extends DurableObject<Env> {
   readonly #maintenance: BoardMaintenance;
   readonly #announcements: BoardAnnouncements;
   readonly #plans: BoardPlans;
+  readonly #news: BoardNews;
   readonly #incidents: BoardIncidents;
   readonly #drafts: BoardDrafts;
   readonly #templates: BoardTemplates;
@@ -153,7 +155,9 @@ export class Board extends DurableObject<Env> {
     this.#books = books;
     this.#components = new BoardComponents({ memory, books, tells });
     this.#maintenance = new BoardMaintenance(env, { memory, tells, books });
-    const incidents = new BoardIncidents({ memory, books });
+    const news = new BoardNews(env, { memory, books });
+    this.#news = news;
+    const incidents = new BoardIncidents({ memory, books, news });
     this.#incidents = incidents;
     this.#announcements = new BoardAnnouncements({ memory, books, maintenance: this.#maintenance, incidents });
     this.#drafts = new BoardDrafts({ memory, books, incidents });
@@ -188,6 +192,7 @@ export class Board extends DurableObject<Env> {
       tells,
       books,
       maintenance: this.#maintenance,
+      news,
       keep: (announcement, act, by, at) => this.#announcements.keepAnnouncement(announcement, act, by, at),
       watched: async () => this.#watch.watched(MINUTE),
     });
@@ -522,6 +527,7 @@ export class Board extends DurableObject<Env> {
     const done = act();
     this.#plans.settle(Date.now());
     this.ctx.waitUntil(this.#armIfNeeded());
+    this.#tellNews();
     return done;
   }
 
@@ -754,7 +760,7 @@ export class Board extends DurableObject<Env> {
       this.#incidents.tellDue(Date.now());
       this.#memory.prune(Date.now() - HISTORY_MS, Date.now() - SENT_KEPT_MS);
       // Neither waits for the other: a cluster that cannot be reached must not stop the archive.
-      const runs = [this.#maintenance.runErrands(), this.#archive.run(), this.#reflush.run()];
+      const runs = [this.#maintenance.runErrands(), this.#news.handOver(), this.#archive.run(), this.#reflush.run()];
       // What is restored by then may hold days that nobody froze; otherwise the minute's tick does it.
       runs.push(this.#uptime.freeze(Date.now()));
       const results = await Promise.allSettled(runs);
@@ -778,7 +784,7 @@ export class Board extends DurableObject<Env> {
     const now = Date.now();
     const isWell = this.#failures === 0;
     const delay = isWell ? FLUSH_DELAY_MS : retryDelay(this.#failures, Math.random());
-    const errandAt = this.#memory.hasErrands() ? now + delay : Infinity;
+    const errandAt = this.#memory.hasErrands() || this.#news.isWaiting ? now + delay : Infinity;
     const reminderAt = nextReminderAt(this.#incidents.reminders) ?? Infinity;
     // One that is due already and is not told yet waits for nobody.
     const planAt = Math.max(now, Math.min(this.#plans.nextAt(now), reminderAt));
@@ -814,6 +820,12 @@ export class Board extends DurableObject<Env> {
   #afterChange(): void {
     this.ctx.waitUntil(this.#armIfNeeded());
     if (this.#memory.errands().length > 0) this.ctx.waitUntil(this.#hurry());
+    this.#tellNews();
+  }
+
+  /** What was said goes out at once. The alarm is there for when this fails. */
+  #tellNews(): void {
+    if (this.#news.isWaiting) this.ctx.waitUntil(this.#news.handOver().catch(logNews));
   }
 
   /** An operator waits for it: errands do not wait for the alarm, which is there for when this fails. */
@@ -824,6 +836,10 @@ export class Board extends DurableObject<Env> {
       console.warn(JSON.stringify({ event: "errand_failed", error: String(error) }));
     }
   }
+}
+
+function logNews(error: unknown): void {
+  console.warn(JSON.stringify({ event: "news_failed", error: String(error) }));
 }
 
 function toldView(tell: Tell, hasServices: boolean): ToldView {

@@ -27,6 +27,7 @@ import { accountRoutes } from "./admin-account.ts";
 import { componentRoutes } from "./admin-component.ts";
 import { componentsRoutes } from "./admin-components.ts";
 import { doorRoutes } from "./admin-doors.ts";
+import { channelRoutes } from "./admin-channels.ts";
 import { adminDetectorRoutes } from "./admin-detector.ts";
 import { peopleRoutes } from "./admin-people.ts";
 import { stepUpRoutes } from "./admin-step-up.ts";
@@ -235,6 +236,7 @@ export const adminRoutes: readonly Route[] = [
   ...stepUpRoutes,
   ...accountRoutes,
   ...peopleRoutes,
+  ...channelRoutes,
   { method: "GET", path: "/admin", policy: "admin", role: "viewer", handle: home },
   { method: "GET", path: "/admin/live", policy: "admin", role: "viewer", handle: live },
   ...keyRoutes,

@@ -21,6 +21,7 @@ const PLACES = [
       ["/admin/components", "Components"],
       ["/admin/services", "Services"],
       ["/admin/page", "Page"],
+      ["/admin/channels", "Channels"],
     ],
   ],
   [

@@ -1,0 +1,8 @@
+/** All channels by their kind. */
+import type { ChannelKind } from "../core/notify-receiver.ts";
+import type { Channel } from "./channel.ts";
+import { pagerduty } from "./pagerduty.ts";
+import { slack } from "./slack.ts";
+import { webhook } from "./webhook.ts";
+
+export const CHANNELS: Readonly<Record<ChannelKind, Channel>> = { slack, pagerduty, webhook };
