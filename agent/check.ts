@@ -5,7 +5,7 @@ import { checkAccess } from "./check-access.ts";
 import type { AgentConfig } from "./config.ts";
 import { readCode } from "./enrol.ts";
 import { parseJson, request } from "./http.ts";
-import { hasKey, loadEnrolment, loadIdentity } from "./identity.ts";
+import { hasKey, Keyring, loadEnrolment } from "./identity.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
 import { DEPLOYMENTS } from "./kubernetes/objects.ts";
 import { certificateQuery, certificatesOf } from "./core/certificate-metrics.ts";
@@ -54,7 +54,7 @@ export async function checkConfig(config: AgentConfig, now: number, print: (line
 
 function checkEnrolment(config: AgentConfig): Finding {
   const subject = `identity "${config.cluster}"`;
-  const key = hasKey(config.dataDir) ? loadIdentity(config.dataDir) : null;
+  const key = hasKey(config.dataDir) ? new Keyring(config.dataDir) : null;
   if (key !== null && loadEnrolment(config.dataDir, config.cluster, config.edge, key.keyId) !== null) {
     return { subject, result: success(`enrolled, fingerprint ${key.fingerprint}`) };
   }

@@ -1,11 +1,12 @@
 /**
  * Who the agent is: an Ed25519 key pair, made here and never leaving, and the note that the edge knows it.
  *
- *   agent-key.pem   the private key, PKCS 8, mode 0600
- *   agent.json      { cluster, edge, keyId, state }, written once the edge has taken the key
+ *   agent-key.pem       the private key, PKCS 8, mode 0600
+ *   agent-key-next.pem  the one that takes its place, from when the edge asks for it
+ *   agent.json          { cluster, edge, keyId, state }, written once the edge has taken the key: which of the two is in use
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { ENROLL_PATH } from "../protocol/path.ts";
@@ -25,6 +26,7 @@ const EnrolmentSchema = v.object({
 export type Enrolment = Readonly<v.InferOutput<typeof EnrolmentSchema>>;
 
 const KEY_FILE = "agent-key.pem";
+const NEXT_KEY_FILE = "agent-key-next.pem";
 const ENROLMENT_FILE = "agent.json";
 const ENROL_TIMEOUT_MS = 10_000;
 const ENROL_BYTES_MAX = 16_384;
@@ -38,15 +40,61 @@ export interface Identity {
   sign(text: string): string;
 }
 
-/** The key pair of this data folder; made durable before it is first used. */
-export function loadIdentity(dataDir: string): Identity {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const path = join(dataDir, KEY_FILE);
-  if (!existsSync(path)) {
-    const { privateKey } = generateKeyPairSync("ed25519");
-    replaceFile(path, Buffer.from(privateKey.export({ type: "pkcs8", format: "pem" })));
+/** The key of this data folder, and the one that may take its place. */
+export class Keyring implements Identity {
+  readonly #dataDir: string;
+  #current: Identity;
+
+  /** @param dataDir where the keys are; one is made if there is none, and is durable before it is first used */
+  constructor(dataDir: string) {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    this.#dataDir = dataDir;
+    const path = join(dataDir, KEY_FILE);
+    const next = read(join(dataDir, NEXT_KEY_FILE));
+    // The edge took the next one, and this process died before its file had the name.
+    const isNext = next !== null && enrolmentIn(dataDir)?.keyId === next.keyId;
+    this.#current = isNext ? next : (read(path) ?? made(path));
   }
-  return identityOf(createPrivateKey(readFileSync(path)));
+
+  get keyId(): string {
+    return this.#current.keyId;
+  }
+  get fingerprint(): string {
+    return this.#current.fingerprint;
+  }
+  get publicKey(): string {
+    return this.#current.publicKey;
+  }
+  sign(text: string): string {
+    return this.#current.sign(text);
+  }
+
+  /** The one that takes its place: the same until it has, because the edge may know it already. */
+  next(): Identity {
+    const path = join(this.#dataDir, NEXT_KEY_FILE);
+    const next = read(path);
+    if (next?.keyId === this.keyId) this.adopt();
+    return next === null || next.keyId === this.keyId ? made(path) : next;
+  }
+
+  /** Takes the next one into use. */
+  adopt(): void {
+    const path = join(this.#dataDir, NEXT_KEY_FILE);
+    const next = read(path);
+    if (next === null) return;
+    this.#current = next;
+    renameSync(path, join(this.#dataDir, KEY_FILE));
+  }
+}
+
+function read(path: string): Identity | null {
+  return existsSync(path) ? identityOf(createPrivateKey(readFileSync(path))) : null;
+}
+
+function made(path: string): Identity {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  replaceFile(path, Buffer.from(privateKey.export({ type: "pkcs8", format: "pem" })));
+  return identityOf(privateKey);
 }
 
 /** Whether a key was made here before. */
@@ -82,12 +130,15 @@ export function signedHeaders(identity: Identity, url: string, body: Uint8Array,
 
 /** The note that this key is enrolled for this cluster at this edge; null if it is not. */
 export function loadEnrolment(dataDir: string, cluster: string, edge: string, keyId: string): Enrolment | null {
+  const note = enrolmentIn(dataDir);
+  return note !== null && note.cluster === cluster && note.edge === edge && note.keyId === keyId ? note : null;
+}
+
+function enrolmentIn(dataDir: string): Enrolment | null {
   const path = join(dataDir, ENROLMENT_FILE);
   if (!existsSync(path)) return null;
   const note = v.safeParse(EnrolmentSchema, parseJson(readFileSync(path, "utf8")));
-  if (!note.success) return null;
-  const { output } = note;
-  return output.cluster === cluster && output.edge === edge && output.keyId === keyId ? output : null;
+  return note.success ? note.output : null;
 }
 
 export function saveEnrolment(dataDir: string, enrolment: Enrolment): void {

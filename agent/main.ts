@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { checkConfig } from "./check.ts";
 import { describeFaults, loadConfig, type AgentConfig } from "./config.ts";
 import { readCode } from "./enrol.ts";
-import { loadEnrolment, loadIdentity } from "./identity.ts";
+import { Keyring, loadEnrolment } from "./identity.ts";
 import { lockDataDir, unlockDataDir } from "./lock.ts";
 import { startHealth, type Health } from "./health.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
@@ -159,7 +159,7 @@ function work(
       EXIT_CONFIG,
       `process ${holder} is an agent that uses ${config.dataDir} already; stop it, or give this one a dataDir of its own.`,
     );
-  const identity = loadIdentity(config.dataDir);
+  const identity = new Keyring(config.dataDir);
   const isEnrolled = loadEnrolment(config.dataDir, config.cluster, config.edge, identity.keyId) !== null;
   const code = readCode(config);
   if (!isEnrolled && !code.ok) return end(EXIT_NOT_ENROLLED, code.reason);
@@ -167,6 +167,7 @@ function work(
     cluster: config.cluster,
     edge: config.edge,
     key: identity.keyId,
+    fingerprint: identity.fingerprint,
     version: AGENT_VERSION,
   });
   return startAgent({

@@ -50,6 +50,8 @@ export interface PushOptions extends PostOptions {
   readonly onDesired: (desired: SignedDesired) => void;
   /** What the edge wishes of the detector. */
   readonly onWish?: (wish: SignedDesired) => void;
+  /** The edge asks for a new key. */
+  readonly onRotate?: () => void;
   /** Where another agent had this cluster, it may be taken over: this one holds the Lease. */
   readonly mayTakeOver?: () => boolean;
   /** What the edge's newest receipt says that it takes. */
@@ -242,6 +244,7 @@ export class Pusher {
     }
     if (receipt.desired !== undefined) onDesired(receipt.desired);
     if (receipt.detector !== undefined) this.#options.onWish?.(receipt.detector);
+    if (receipt.rotate === true) this.#options.onRotate?.();
     const progressed = sent.opening || this.#from > before;
     const more = spool.waiting > 0 || this.#from < spool.next;
     const waitMs = more && progressed ? DRAIN_PAUSE_MS : receipt.nextPushMs;

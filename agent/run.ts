@@ -1,4 +1,5 @@
 /** The agent at work: sources fill the spool and the readings, pushes carry them, the session and the receipts bring desired state. */
+import { AGENT_KNOWS } from "../protocol/agent.ts";
 import type { HealthReport } from "../protocol/health.ts";
 import type { SignedDesired } from "../protocol/lease.ts";
 import type { Live, SourceState } from "../protocol/push.ts";
@@ -17,11 +18,12 @@ import { edgeKeys } from "./desired.ts";
 import { EventDoor } from "./door.ts";
 import { ensureEnrolled } from "./enrol.ts";
 import type { Health } from "./health.ts";
-import type { Identity } from "./identity.ts";
+import type { Keyring } from "./identity.ts";
 import { createKubernetesClient } from "./kubernetes/client.ts";
 import { onChange, type Log } from "./log.ts";
 import { AGENT_VERSION, Pusher, PushLoop, type PushOutcome } from "./push.ts";
 import { goldenOf, NO_SIGNALS } from "./retrain.ts";
+import { Rotation } from "./rotation.ts";
 import { keeping, windowSink } from "./sink.ts";
 import { startSession, type Session } from "./session.ts";
 import { startCertificatesSource } from "./source/certificates.ts";
@@ -54,7 +56,7 @@ const SESSION_CLOSE_MS = 500;
 
 export interface RunOptions {
   readonly config: AgentConfig;
-  readonly identity: Identity;
+  readonly identity: Keyring;
   readonly log: Log;
   /** Take the cluster over from another agent that fenced this one. */
   readonly takeOver: boolean;
@@ -86,7 +88,7 @@ export function startAgent(options: RunOptions): Agent {
   const onEvent = (event: EventRecord): void => door.offer(event);
   const sources = startSources(options, clock, { sink, onEvent, changed, say });
   const { actuator } = sources;
-  const readings = createReadings(config, clock, sources, say);
+  const readings = createReadings(config, clock, sources, spool, say);
   const shared = { edge: config.edge, cluster: config.cluster, identity, clock, random: Math.random, log };
   const onDesired = (desired: SignedDesired): void => actuator.offer(desired);
   let session: Session | null = null;
@@ -94,7 +96,17 @@ export function startAgent(options: RunOptions): Agent {
   const topology = (): Topology | null => sources.mesh?.topology() ?? null;
   const onAccepts = (accepts: readonly string[]): void => door.hear(accepts);
   const onWish = (wish: SignedDesired): void => sources.detector.offer(wish);
-  const carried = { live: readings.live, topology, onDesired, onWish, onAccepts, session: overSession };
+  const rotation = new Rotation({
+    edge: config.edge,
+    cluster: config.cluster,
+    dataDir: config.dataDir,
+    clock,
+    log,
+    keyring: identity,
+    onRotated: () => session?.renew(),
+  });
+  const onRotate = (): void => rotation.ask();
+  const carried = { live: readings.live, topology, onDesired, onWish, onAccepts, onRotate, session: overSession };
   const mayTakeOver = options.isLeading === undefined ? {} : { mayTakeOver: options.isLeading };
   const push = { spool, intervalMs: config.interval, ...carried, ...mayTakeOver };
   const pusher = new Pusher({ ...shared, ...push });
@@ -151,6 +163,7 @@ function createReadings(
   config: AgentConfig,
   clock: Clock,
   sources: Sources,
+  spool: Spool,
   say: ReturnType<typeof onChange>,
 ): Readings {
   const { mesh, kubernetes, all, actuator, detector } = sources;
@@ -163,6 +176,7 @@ function createReadings(
       leases: actuator.report(),
       detector: detector.report(),
       health: healthOf(sources),
+      agent: { spool: { records: spool.records, bytes: spool.bytes }, knows: [...AGENT_KNOWS] },
     }),
     async collect() {
       const latest = await mesh?.collect();
@@ -315,7 +329,7 @@ function ownFacts({ config, isLeading }: RunOptions, sources: Sources, spool: Sp
     cluster: config.cluster,
     sources: all.map((source) => ({ name: source.name, state: source.state() })),
     pushes,
-    spooled: spool.waiting + spool.next - spool.base,
+    spooled: spool.records,
     leases: actuator.report().targets,
     ...kubernetes?.cluster(),
     prometheus: prometheus?.report() ?? null,

@@ -53,6 +53,8 @@ export interface SessionOptions {
 export interface Session extends PushCarrier {
   /** Whether the edge has accepted the proof. */
   isOpen(): boolean;
+  /** Begins anew, under the key that is in use now. */
+  renew(): void;
   /** Closes cleanly, so that the edge hears of the end at once. */
   stop(): Promise<void>;
 }
@@ -89,6 +91,7 @@ export function startSession(options: SessionOptions): Session {
     isOpen: () => connection?.isOpen ?? false,
     takesPushes: () => connection?.takesPushes ?? false,
     push: async (push, withinMs) => connection?.push(push, withinMs) ?? failure("no session is open"),
+    renew: () => void connection?.close(),
     async stop() {
       stopped = true;
       if (timer !== null) clearTimeout(timer);

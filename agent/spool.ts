@@ -116,6 +116,14 @@ export class Spool {
   get waiting(): number {
     return this.#waiting.size;
   }
+  /** How many records are held. */
+  get records(): number {
+    return this.waiting + this.next - this.base;
+  }
+  /** What they take on the disk. */
+  get bytes(): number {
+    return this.#segments.bytes;
+  }
   /** Why the spool took a new identity when it was opened; null if it did not. */
   get renewedBecause(): string | null {
     return this.#numbers.renewedBecause;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { toReading, toWindow } from "../agent/core/mesh.ts";
 import type { MeshCounts, ServiceReading } from "../agent/core/mesh.ts";
 import { wireForm } from "../agent/core/wire.ts";
-import { enrol, loadIdentity, signedHeaders } from "../agent/identity.ts";
+import { enrol, Keyring, signedHeaders } from "../agent/identity.ts";
 import type { Identity } from "../agent/identity.ts";
 import { AGENT_VERSION } from "../agent/push.ts";
 import { packed } from "../agent/transport.ts";
@@ -61,7 +61,7 @@ export async function startSimulatedAgent(
   number = 0,
   at = Date.now() - 5 * DAY,
 ): Promise<SimulatedAgent> {
-  const identity = loadIdentity(join(directory, cluster));
+  const identity = new Keyring(join(directory, cluster));
   const { code } = await makeEnrollment(operator, cluster, false);
   const enrolled = await enrol(identity, operator.url, cluster, code, Date.now());
   if (enrolled.outcome !== "enrolled") throw new Error(`${cluster} was not enrolled: ${JSON.stringify(enrolled)}`);

@@ -10,6 +10,7 @@
  * the agent free a record.
  */
 import * as v from "valibot";
+import { AgentReportSchema } from "./agent.ts";
 import { spreadService } from "./compact.ts";
 import { errorsAmongRequests } from "./count.ts";
 import { DetectorReportSchema } from "./detector.ts";
@@ -85,6 +86,8 @@ const LiveSchema = v.strictObject({
   detector: v.optional(DetectorReportSchema),
   /** The runbook's morning list: only after a receipt that accepts it. */
   health: v.optional(HealthReportSchema),
+  /** Of the agent itself: only after a receipt that accepts it. */
+  agent: v.optional(AgentReportSchema),
 });
 export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
 
@@ -99,6 +102,7 @@ export type Live = Readonly<v.InferOutput<typeof LiveSchema>>;
  *   certificates  events of CERTIFICATE_KINDS, and `blind` of a source's state
  *   detector      `live.detector`
  *   health        `live.health`, and events of PROMETHEUS_KINDS
+ *   agent         `live.agent`
  */
 export const EXTRAS = [
   "compact",
@@ -108,6 +112,7 @@ export const EXTRAS = [
   "certificates",
   "detector",
   "health",
+  "agent",
 ] as const;
 export type Extra = (typeof EXTRAS)[number];
 
@@ -149,6 +154,8 @@ export const ReceiptSchema = v.object({
   desired: v.optional(SignedDesiredSchema),
   /** What is wished of the detector: only if its generation is not the one observed in `live.detector`. */
   detector: v.optional(SignedDesiredSchema),
+  /** A new key is asked for: only of an agent that knows how (agent.ts). */
+  rotate: v.optional(v.boolean()),
 });
 export type Receipt = Readonly<v.InferOutput<typeof ReceiptSchema>>;
 

@@ -36,14 +36,15 @@ function usesOf(items: readonly FactRecord[], accepts: readonly string[]): reado
   ];
 }
 
-/** `live` with histograms of the schemes that the edge knows, of its sources what the edge knows, and a detector and a health only if it asks for them. */
+/** `live` with histograms of the schemes that the edge knows, of its sources what the edge knows, and a detector, a health and the agent itself only if it asks for them. */
 export function knownLive(live: Live, accepts: readonly string[]): Live {
   const { certificates } = live.sources;
-  const { detector, health, ...rest } = live;
+  const { detector, health, agent, ...rest } = live;
   return {
     ...rest,
     ...(detector === undefined || !takes(accepts, "detector") ? {} : { detector }),
     ...(health === undefined || !takes(accepts, "health") ? {} : { health }),
+    ...(agent === undefined || !takes(accepts, "agent") ? {} : { agent }),
     ...(takes(accepts, "exponential") ? {} : { services: live.services.map(withKnownLatency) }),
     ...(certificates === undefined || takes(accepts, "certificates")
       ? {}

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createClock } from "../../agent/clock.ts";
 import { sessionRest } from "../../agent/core/rest.ts";
-import { loadIdentity, type Identity } from "../../agent/identity.ts";
+import { Keyring, type Identity } from "../../agent/identity.ts";
 import { Pusher, PushLoop } from "../../agent/push.ts";
 import { startSession, type Session } from "../../agent/session.ts";
 import { Spool } from "../../agent/spool.ts";
@@ -35,7 +35,7 @@ beforeEach(async () => {
   edge = await startTestEdge();
   spool = openSpool();
   spool.adopt(EPOCH, 1);
-  identity = loadIdentity(folder);
+  identity = new Keyring(folder);
   desired = [];
   logged = [];
   raw = NOW;

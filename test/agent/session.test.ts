@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createClock, type Clock } from "../../agent/clock.ts";
-import { loadIdentity, type Identity } from "../../agent/identity.ts";
+import { Keyring, type Identity } from "../../agent/identity.ts";
 import { startSession, type Session } from "../../agent/session.ts";
 import { SESSION_CLOSE, SessionOpenSchema, sessionOpenMessage } from "../../protocol/session.ts";
 import { parse } from "valibot";
@@ -25,7 +25,7 @@ let onHeard: (text: string, peer: Peer) => void = () => {};
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "session-"));
-  identity = loadIdentity(folder);
+  identity = new Keyring(folder);
   [peers, heard] = [[], []];
   onHeard = () => {};
   server = createServer();

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { startActuator } from "../../agent/actuator.ts";
 import type { Actuator } from "../../agent/actuator.ts";
 import { createClock } from "../../agent/clock.ts";
-import { enrol, loadIdentity, signedHeaders } from "../../agent/identity.ts";
+import { enrol, Keyring, signedHeaders } from "../../agent/identity.ts";
 import type { Identity } from "../../agent/identity.ts";
 import type { KubernetesClient } from "../../agent/kubernetes/client.ts";
 import { AGENT_VERSION, Pusher } from "../../agent/push.ts";
@@ -60,7 +60,7 @@ export class EdgeAgent {
   readonly #edge: Edge;
   readonly #url: string;
   readonly #dataDir = mkdtempSync(join(tmpdir(), "observatory-agent-"));
-  readonly #identity: Identity = loadIdentity(this.#dataDir);
+  readonly #identity: Identity = new Keyring(this.#dataDir);
   readonly #clock = createClock();
   readonly #startedAt = minuteOf(Date.now() - STARTED_AGO_MS);
   #spool: Spool;

@@ -9,6 +9,7 @@ export const FINGERPRINT = "3f9a:07c1:55de:90b2:1a44:e6f0:8c3d:27b9:ff01:6d52:a8
 export const KEYS: KeysModel = {
   cluster: cluster(),
   mayChange: true,
+  canRotate: true,
   keys: [
     { keyId: "Old1", fingerprint: FINGERPRINT.replaceAll("f", "0"), state: "revoked", createdAt: NOW - 90 * DAY },
     { keyId: "Zk3", fingerprint: FINGERPRINT, state: "active", createdAt: NOW - 30 * HOUR },

@@ -3,6 +3,7 @@ import { renderClusterNew, renderEnrolment } from "../../web/view/admin/cluster-
 import { renderKeys } from "../../web/view/admin/cluster-keys.ts";
 import { renderLeases } from "../../web/view/admin/cluster-leases.ts";
 import { EVENT_GROUPS, EVENT_WORDS, kindsOf } from "../../web/view/admin/event-words.ts";
+import type { KeyModel } from "../../web/view/admin/fleet-model.ts";
 import type { EventGroup } from "../../web/view/admin/event-words.ts";
 import { renderEvents } from "../../web/view/admin/events.ts";
 import { confirmsFingerprint } from "../../worker/core/identity.ts";
@@ -38,7 +39,7 @@ describe("the page of keys", () => {
     expect(text(page)).toContain("kubectl -n observatory logs deploy/observatory-agent | grep fingerprint");
     expect(text(page)).toContain("It is the only one: the components of eu-1 become unknown at once");
     const two = [...KEYS.keys, { keyId: "B", fingerprint: FINGERPRINT, state: "active" as const, createdAt: NOW }];
-    expect(text(renderKeys({ ...KEYS, keys: two }, FRAME))).toContain("Another agent goes on speaking for eu-1.");
+    expect(text(renderKeys({ ...KEYS, keys: two }, FRAME))).toContain("Another key goes on speaking for eu-1.");
   });
 
   it("keeps what was typed with the key that it was typed for", () => {
@@ -49,6 +50,29 @@ describe("the page of keys", () => {
     expect(page.match(/aria-invalid="true"/g)).toHaveLength(1);
     expect(page).toMatch(/id="fingerprint-New2"[^>]* value="abcd" aria-invalid="true"/);
     expect(page).toMatch(/id="fingerprint-New4"[^>]* value=""/);
+  });
+
+  it.each<[string, Partial<KeyModel>, RegExp]>([
+    ["in use", {}, /in use/],
+    ["asked for", { rotateAskedAt: NOW - 120_000 }, /in use; its agent was asked for another one 2 min ago/],
+    ["in its overlap", { retiresAt: NOW + 3_600_000 }, /replaced, and works until 15:02 UTC/],
+    ["at its end", { retiresAt: NOW }, / replaced Sun/],
+    ["taken away after its time", { retiresAt: NOW - 1, state: "revoked" }, / replaced Sun/],
+    ["that took another's place", { replaces: "Old1" }, /in use in place of 309a:07c1…/],
+  ])("says of a key %s how it is", (_name, facts, said) => {
+    const [old, one] = KEYS.keys;
+    if (old === undefined || one === undefined) throw new Error("no keys");
+    const page = text(renderKeys({ ...KEYS, keys: [old, { ...one, fingerprint: "30aa:07c1", ...facts }] }, FRAME));
+    expect(page.replace(/.*Fingerprint State Since Change/, "")).toMatch(said);
+  });
+
+  it("offers a replacement only where the agent knows how, and once", () => {
+    expect(renderKeys(KEYS, FRAME)).toContain('action="/admin/clusters/eu-1/rotate"');
+    const deaf = renderKeys({ ...KEYS, canRotate: false }, FRAME);
+    expect(deaf).not.toContain("/rotate");
+    expect(text(deaf)).toContain("Let it join anew with a code, then revoke this key.");
+    const asked = KEYS.keys.map((key) => ({ ...key, rotateAskedAt: NOW }));
+    expect(renderKeys({ ...KEYS, keys: asked }, FRAME)).not.toContain("/rotate");
   });
 
   it("says what to do with nobody there", () =>

@@ -33,6 +33,8 @@ export function cluster(fields: Partial<ClusterModel> = {}): ClusterModel {
       { name: "kubernetes", state: "ok", detail: null, okAt: NOW - 4 * SECOND },
       { name: "certificates", state: "stale", detail: "ledger.shop: connection timed out.", okAt: NOW - 2 * HOUR },
     ],
+    spool: { records: 12, bytes: 48_200 },
+    features: ["takes leases", "looks for anomalies", "replaces its key"],
     services: 8,
     ...fields,
   };

@@ -1,9 +1,12 @@
 /** The clusters in the admin: how one joins and who may speak for it, its leases, and what happened there. */
 import { runDurableObjectAlarm } from "cloudflare:test";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { rotationMessage } from "../../protocol/agent.ts";
+import { agentPath, ROTATE_PATH } from "../../protocol/path.ts";
+import type { Receipt } from "../../protocol/push.ts";
 import { boardOf, clusterOf } from "../../worker/objects/env.ts";
 import type { Agent } from "./agent.ts";
-import { bindings, call, enroll, enrolledAgent, liveService, makeAgent, NO_LEASES } from "./agent.ts";
+import { bindings, call, enroll, enrolledAgent, liveService, makeAgent, NO_LEASES, openSession } from "./agent.ts";
 
 const board = boardOf(bindings);
 let cookie = "";
@@ -149,6 +152,65 @@ describe("a key that is revoked", () => {
       "Let a cluster join",
     );
     expect((await call("/admin/clusters/new", { headers: reader })).status).toBe(403);
+  });
+});
+
+describe("a key that is replaced", () => {
+  const KNOWS = { agent: { spool: { records: 12, bytes: 48_200 }, knows: ["rotate"] } };
+
+  /** What the agent shows: the next key, which proves itself for the one in use. */
+  async function show(agent: Agent, next: Agent, change: { readonly proof?: string } = {}): Promise<Response> {
+    const text = rotationMessage(agent.cluster, agent.keyId, next.publicKey);
+    const body = { v: 1, publicKey: next.publicKey, proof: await next.sign(text), ...change };
+    return agent.request(agentPath(ROTATE_PATH, agent.cluster), new TextEncoder().encode(JSON.stringify(body)));
+  }
+
+  it("is asked for with the next push, speaks for a day beside the other, and is refused after it", async () => {
+    const agent = await enrolledAgent("fleet-9");
+    const [next, pushed] = [await makeAgent("fleet-9"), { epoch: agent.epoch }];
+    const rotates = async (live: object): Promise<unknown> => {
+      const answer = await agent.push(pushed, live);
+      return [answer.status, (await answer.json<Receipt>()).rotate];
+    };
+    expect(await rotates(KNOWS)).toEqual([200, undefined]);
+    expect((await show(agent, next)).status).toBe(403);
+    expect(await read("/admin/clusters/fleet-9")).toMatch(/Its spool 12 records, 49 kB It also replaces its key/);
+    expect((await post("/admin/clusters/fleet-9/rotate", { keyId: agent.keyId })).status).toBe(303);
+    expect(await acts()).toContain(`key.rotate fleet-9/${agent.keyId} one-time link`);
+    expect(await read("/admin/clusters/fleet-9/keys")).toContain("its agent was asked for another one");
+    // One that does not know how is not asked.
+    expect(await rotates({})).toEqual([200, undefined]);
+    expect(await rotates(KNOWS)).toEqual([200, true]);
+    const forged = await (await makeAgent("fleet-9")).sign(rotationMessage("fleet-9", agent.keyId, next.publicKey));
+    expect((await show(agent, next, { proof: forged })).status).toBe(403);
+    expect((await show(agent, next, { proof: "nothing" })).status).toBe(403);
+    expect((await show(next, agent)).status).toBe(401);
+    expect((await show(agent, next)).status).toBe(200);
+    // The answer was lost: it is shown again.
+    expect((await show(agent, next)).status).toBe(200);
+    expect((await next.push(pushed)).status).toBe(200);
+    expect(await rotates(KNOWS)).toEqual([200, undefined]);
+    expect(await read("/admin/clusters/fleet-9/keys")).toMatch(/in use in place of .*replaced, and works until/);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 24 * 3_600_000 + 1_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    expect((await agent.push(pushed)).status).toBe(401);
+    expect((await next.push(pushed)).status).toBe(200);
+    await runDurableObjectAlarm(clusterOf(bindings, "fleet-9"));
+    const states = (await board.operatorView([])).clusters.find(({ cluster }) => cluster === "fleet-9")?.keys;
+    expect(states?.map(({ state }) => state)).toEqual(["revoked", "active"]);
+  });
+
+  it("takes its sessions along when its time is over", async () => {
+    const agent = await enrolledAgent("fleet-10");
+    const next = await makeAgent("fleet-10");
+    await post("/admin/clusters/fleet-10/rotate", { keyId: agent.keyId });
+    expect((await show(agent, next)).status).toBe(200);
+    const session = await openSession(agent);
+    expect((await next.push({ epoch: agent.epoch })).status).toBe(200);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 24 * 3_600_000 + 1_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    await runDurableObjectAlarm(clusterOf(bindings, "fleet-10"));
+    expect(await session.closed).toBe(4401);
   });
 });
 

@@ -2,6 +2,7 @@
 import type { Outlook } from "../../protocol/page.ts";
 import type { ComponentStatus } from "../../protocol/status.ts";
 import { worse, worst } from "../../protocol/status.ts";
+import type { AgentReport } from "../../protocol/agent.ts";
 import type { HealthReport } from "../../protocol/health.ts";
 import type { LeaseReport } from "../../protocol/lease.ts";
 import type { DetectorReport } from "../../protocol/detector.ts";
@@ -132,6 +133,8 @@ export interface Tell {
   readonly gateway?: GatewayCounts;
   /** Who looks for anomalies there. Absent where the agent says nothing of it, and in what an earlier version wrote. */
   readonly detector?: DetectorReport;
+  /** Of the agent itself. Absent in what an earlier version wrote, and where the agent does not say it. */
+  readonly agent?: AgentReport;
   /** The runbook's morning list of that cluster. Absent where its agent does not say it, and in what an earlier version wrote. */
   readonly health?: HealthReport;
 }
@@ -156,6 +159,12 @@ export interface AgentKey {
   readonly fingerprint: string;
   readonly state: "pending" | "active" | "revoked";
   readonly createdAt: Millis;
+  /** When its agent was asked for another one. Absent where nobody asked, and in what an earlier version wrote, as the next two. */
+  readonly rotateAskedAt?: Millis;
+  /** The key that it took the place of. */
+  readonly replaces?: string;
+  /** When it ends, because the one that took its place is in use. */
+  readonly retiresAt?: Millis;
 }
 
 export interface Evidence {

@@ -65,6 +65,7 @@ export function tellOf(cluster: string, push: Push, live: Live, judge: Judge, ba
     backlog,
     ...(live.detector === undefined ? {} : { detector: live.detector }),
     ...(live.health === undefined ? {} : { health: live.health }),
+    ...(live.agent === undefined ? {} : { agent: live.agent }),
     ...judgedBy(judge.policies),
   };
 }

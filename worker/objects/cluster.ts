@@ -6,21 +6,16 @@
  * next push, in a row, or in a socket's attachment.
  */
 import { DurableObject } from "cloudflare:workers";
-import { isUsablePublicKey } from "../../protocol/key.ts";
 import type { Enroll, Enrolled, Push, Receipt } from "../../protocol/push.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { isBarred, NO_FAILURES, withFailure } from "../core/attempts.ts";
 import { openEpoch, step } from "../core/cluster.ts";
 import type { Rejected } from "../core/cluster.ts";
-import type { AgentKey, Backlog, ClusterIdentity } from "../core/component.ts";
+import type { Backlog, ClusterIdentity } from "../core/component.ts";
 import type { DesiredRefusal } from "../core/desired.ts";
-import type { Identity } from "../core/identity.ts";
-import { CODE_LIFETIME_MS, hasActiveKey, publicIdentity, withCode, withKey, withKeyState } from "../core/identity.ts";
 import type { Maintenance } from "../core/maintenance.ts";
 import type { Policies } from "../core/policies.ts";
 import type { Result } from "../../protocol/result.ts";
 import { failure, success } from "../../protocol/result.ts";
-import { retryDelay } from "../core/retry.ts";
 import { ClusterArchive } from "./cluster-archive.ts";
 import type { ExportReceipt } from "./cluster-collected.ts";
 import { ClusterCollected } from "./cluster-collected.ts";
@@ -29,28 +24,22 @@ import { ClusterDesired } from "./cluster-desired.ts";
 import { wishFor } from "./cluster-detector.ts";
 import type { InputRefusal, ListedToken, NotificationReceipt } from "./cluster-inputs.ts";
 import { ClusterInputs, NOT_OPEN } from "./cluster-inputs.ts";
+import type { MadeCode } from "./cluster-keys.ts";
+import { ClusterKeys } from "./cluster-keys.ts";
 import { ClusterMemory, warnOfConflicts } from "./cluster-memory.ts";
 import { ClusterSessions } from "./cluster-sessions.ts";
 import { ClusterTells } from "./cluster-tells.ts";
 import type { EdgeKey } from "./crypto.ts";
-import { fingerprintOf, freshCode, fromBase64, importPublicKey, keyIdOf, loadEdgeKey, secretHash } from "./crypto.ts";
+import { loadEdgeKey } from "./crypto.ts";
 import type { Env } from "./env.ts";
-import { boardOf } from "./env.ts";
 import type { Costs } from "./meter.ts";
 import { Meter } from "./meter.ts";
 import type { PushAnswer, PushRefusal } from "./push-body.ts";
 import { NO_IDENTITY, parsePush } from "./push-body.ts";
 import type { SignedHead } from "./signed.ts";
-import { claimOf, isSignedBy } from "./signed.ts";
 
 /** What a receipt brings along, signed by the edge. */
-type Orders = Pick<Receipt, "desired" | "detector">;
-
-/** What the Board has not heard of who may speak: kept until it has, over its and this object's deaths. */
-interface Untold {
-  /** When the last key that may speak was taken away; null while there is one. */
-  readonly hushedAt: Millis | null;
-}
+type Orders = Pick<Receipt, "desired" | "detector" | "rotate">;
 
 export class Cluster extends DurableObject<Env> {
   readonly #memory: ClusterMemory;
@@ -62,23 +51,27 @@ export class Cluster extends DurableObject<Env> {
   readonly #collected: ClusterCollected;
   readonly #counted: ClusterCounts;
   readonly #meter: Meter;
-  readonly #keys = new Map<string, Promise<CryptoKey>>();
-  #identity: Identity | null;
+  readonly #keys: ClusterKeys;
   #edgeKey: Promise<EdgeKey> | null = null;
-  #untold: Untold | null;
-  #tellFailures = 0;
-  #failedSignatures = NO_FAILURES;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#meter = new Meter(ctx.storage.sql, Date.now());
     this.#memory = new ClusterMemory(ctx.storage, this.#meter);
-    this.#identity = this.#memory.read<Identity>("identity");
-    this.#untold = this.#memory.read<Untold>("untold");
-    const cluster = (): string | null => this.#identity?.cluster ?? null;
+    this.#keys = new ClusterKeys({
+      ctx,
+      env,
+      memory: this.#memory,
+      edgeKey: () => this.#loadedEdgeKey(),
+      closeKey: (keyId) => this.#sessions.closeKey(keyId),
+      forget: () => this.#tells.forget(),
+      arrived: () => this.#tells.arrived,
+      arm: (at) => this.#archive.arm(at),
+    });
+    const cluster = (): string | null => this.#keys.cluster;
     this.#sessions = new ClusterSessions(ctx, {
       cluster,
-      activeKey: (keyId) => this.#activeKey(keyId),
+      activeKey: (keyId) => this.#keys.activeKey(keyId),
       desired: () => this.#desired.signed(null),
       push: (keyId, push) => this.#takeIn(keyId, push),
     });
@@ -91,7 +84,7 @@ export class Cluster extends DurableObject<Env> {
       memory,
       archive: this.#archive,
       tells: this.#tells,
-      hasAgent: () => this.#identity !== null && hasActiveKey(this.#identity),
+      hasAgent: () => this.#keys.hasActive,
     });
     this.#desired = new ClusterDesired({
       env,
@@ -102,7 +95,7 @@ export class Cluster extends DurableObject<Env> {
     });
     void ctx.blockConcurrencyWhile(async () => {
       await this.#archive.look();
-      if (this.#untold !== null) this.#archive.arm(Date.now() + Number(env.FLUSH_INTERVAL_MS));
+      if (this.#keys.isUntold) this.#archive.arm(Date.now() + Number(env.FLUSH_INTERVAL_MS));
     });
   }
 
@@ -115,121 +108,40 @@ export class Cluster extends DurableObject<Env> {
   // ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Makes a one-time enrolment code. With `pending` its key waits for an operator. */
-  async createCode(
-    cluster: string,
-    pending: boolean,
-  ): Promise<{ readonly code: string; readonly expiresAt: Millis; readonly edgeKeys: readonly string[] }> {
-    const code = freshCode();
-    const hash = await secretHash(code);
-    const { publicKey } = await this.#loadedEdgeKey();
-    const now = Date.now();
-    const expiresAt = now + CODE_LIFETIME_MS;
-    const identity = this.#identityOf(cluster, now);
-    this.#keepIdentity(withCode(identity, { hash, expiresAt, pending }, now), now);
-    await this.#tellIdentity();
-    return { code, expiresAt, edgeKeys: [publicKey] };
-  }
-
-  #identityOf(cluster: string, now: Millis): Identity {
-    return this.#identity ?? { cluster, createdAt: now, codes: [], keys: [] };
+  async createCode(cluster: string, pending: boolean): Promise<MadeCode> {
+    return this.#keys.createCode(cluster, pending);
   }
 
   /** Spends a code for the key that signed this very request. */
   async enroll(head: SignedHead, body: Uint8Array, enroll: Enroll): Promise<Result<Enrolled, PushRefusal>> {
-    const raw = fromBase64(enroll.publicKey);
-    if (raw === null || !isUsablePublicKey(raw))
-      return failure({ ...NO_IDENTITY, message: "The public key cannot be used." });
-    const [keyId, fingerprint, codeHash] = await Promise.all([
-      keyIdOf(raw),
-      fingerprintOf(raw),
-      secretHash(enroll.code),
-    ]);
-    const claim = claimOf(head, Date.now());
-    const signed =
-      claim?.parameters.keyId === keyId && (await isSignedBy(await importPublicKey(raw), claim, head, body));
-    const now = Date.now();
-    const added =
-      signed && this.#identity !== null
-        ? withKey(this.#identity, codeHash, { keyId, fingerprint, publicKey: enroll.publicKey }, now)
-        : null;
-    if (added === null) {
-      const message = "The enrolment code is unknown, used or expired. Make a new one with: npm run -s enroll";
-      return failure({ code: "unauthenticated", message });
-    }
-    if (added.identity !== this.#identity) this.#keepIdentity(added.identity, now);
-    await this.#tellIdentity();
-    const state = added.key.state === "pending" ? "pending" : "active";
-    return success({ keyId, fingerprint, state, serverTime: Date.now() });
+    return this.#keys.enroll(head, body, enroll);
   }
 
   /** Lets a pending key in. False if there is no such key. */
   async acceptKey(keyId: string): Promise<boolean> {
-    if (!this.#setKeyState(keyId, "active")) return false;
-    await this.#tellIdentity();
-    return true;
+    return this.#keys.acceptKey(keyId);
   }
 
-  /**
-   * Takes a key away: its pushes are refused from now on and its sessions are closed. If nobody else may speak for the
-   * cluster its services become unknown. All that needs nobody else is done before the Board is told.
-   */
+  /** Takes a key away, at once. False if there is no such key. */
   async revokeKey(keyId: string): Promise<boolean> {
-    if (!this.#setKeyState(keyId, "revoked")) return false;
-    this.#sessions.closeKey(keyId);
-    // Whatever is pushed next under another key is news.
-    this.#tells.forget();
-    await this.#tellIdentity();
-    return true;
+    return this.#keys.revokeKey(keyId);
   }
 
-  #setKeyState(keyId: string, state: "active" | "revoked"): boolean {
-    if (this.#identity === null || this.#keyState(keyId) === null) return false;
-    this.#keepIdentity(withKeyState(this.#identity, keyId, state), Date.now());
-    return true;
+  /** Asks a key's agent for another one. False if it may not speak, or is being replaced already. */
+  async rotateKey(keyId: string): Promise<boolean> {
+    return this.#keys.rotateKey(keyId);
   }
 
-  #keyState(keyId: string): AgentKey["state"] | null {
-    return this.#identity?.keys.find((known) => known.keyId === keyId)?.state ?? null;
-  }
-
-  /** Keeps who may speak, together with the errand to tell the Board of it. */
-  #keepIdentity(identity: Identity, now: Millis): void {
-    const untold: Untold = { hushedAt: hasActiveKey(identity) ? null : now };
-    this.ctx.storage.transactionSync(() => {
-      this.#memory.write("identity", identity);
-      this.#memory.write("untold", untold);
-    });
-    this.#identity = identity;
-    this.#untold = untold;
-  }
-
-  /** Tells the Board who may speak. What it does not hear now it hears by the alarm: no operator's act waits for it. */
-  async #tellIdentity(): Promise<void> {
-    const untold = this.#untold;
-    if (untold === null) return;
-    const identity = this.#publicIdentity();
-    try {
-      const board = boardOf(this.env);
-      await board.identify(identity);
-      // A tell on its way would otherwise come after the silence.
-      await this.#tells.arrived;
-      if (untold.hushedAt !== null) await board.hush(identity.cluster, untold.hushedAt, untold.hushedAt);
-      this.#tellFailures = 0;
-      if (this.#untold !== untold) return;
-      this.#untold = null;
-      this.#memory.write("untold", null);
-    } catch (error) {
-      this.#tellFailures++;
-      console.warn(JSON.stringify({ event: "identify_failed", cluster: identity.cluster, error: String(error) }));
-      this.#archive.arm(Date.now() + retryDelay(this.#tellFailures, Math.random()));
-    }
+  /** Lets the next key of an agent speak: the one in use has signed the request, and the next one its proof. */
+  async rotate(head: SignedHead, body: Uint8Array): Promise<Result<Enrolled, PushRefusal>> {
+    return this.#keys.rotate(head, body);
   }
 
   // ── push ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Takes a push as it came. Cheap checks first, then crypto, then parsing; then one synchronous step. */
   async push(head: SignedHead, body: Uint8Array): Promise<PushAnswer> {
-    const keyId = await this.#authenticate(head, body);
+    const keyId = await this.#keys.authenticate(head, body);
     if (!keyId.ok) return this.#counted.answered(keyId);
     const push = parsePush(body);
     return push.ok ? this.#takeIn(keyId.value, push.value) : this.#counted.answered(push);
@@ -241,33 +153,16 @@ export class Cluster extends DurableObject<Env> {
     if (observed !== null) await this.#desired.heal(observed);
     const desired = await this.#desired.signed(observed);
     const detector = await wishFor(this.#tells.wish, push, () => this.#loadedEdgeKey());
-    const orders = { ...(desired && { desired }), ...(detector && { detector }) };
+    const rotates = push.live?.agent?.knows.includes("rotate") === true && this.#keys.wantsRotation(keyId, Date.now());
+    const orders = { ...(desired && { desired }), ...(detector && { detector }), ...(rotates && { rotate: true }) };
     return this.#counted.answered(this.#take(keyId, push, orders, Date.now()));
-  }
-
-  /** The key that signed, if it may speak. */
-  async #authenticate(head: SignedHead, body: Uint8Array): Promise<Result<string, PushRefusal>> {
-    const claim = claimOf(head, Date.now());
-    const key = this.#identity?.keys.find((known) => known.keyId === claim?.parameters.keyId);
-    if (claim === null || key === undefined || key.state === "revoked") return failure(NO_IDENTITY);
-    if (isBarred(this.#failedSignatures, Date.now())) {
-      const message = "Too many signatures failed in this minute. Wait, and look for who else uses this key's id.";
-      return failure({ code: "too_many_attempts", message });
-    }
-    if (!(await isSignedBy(await this.#publicKey(key.keyId, key.publicKey), claim, head, body))) {
-      this.#failedSignatures = withFailure(this.#failedSignatures, Date.now());
-      return failure(NO_IDENTITY);
-    }
-    // A pending key is told what it waits for; every other one is looked at again when its push is taken in.
-    if (this.#keyState(key.keyId) !== "pending") return success(key.keyId);
-    const message = `The key waits for an operator to compare its fingerprint, ${key.fingerprint}, and to accept it.`;
-    return failure({ code: "forbidden", message });
   }
 
   /** The synchronous part: decide, write, answer. No await, so nothing can come between. */
   #take(keyId: string, push: Push, orders: Orders, now: Millis): PushAnswer {
     // While the push was checked an operator may have taken its key away.
-    if (this.#keyState(keyId) !== "active") return failure(NO_IDENTITY);
+    if (this.#keys.stateOf(keyId) !== "active") return failure(NO_IDENTITY);
+    this.#keys.spoke(keyId, now);
     if (push.epoch === null) return this.#open(push, orders, now);
     const decided = step(this.#memory.marks, { ...push, epoch: push.epoch }, now);
     if (decided.kind === "fenced") {
@@ -286,7 +181,7 @@ export class Cluster extends DurableObject<Env> {
       this.#tells.hear(push, now);
       return failure({ code: "outbox_full", message: "Too many facts wait for Postgres. Keep them and try again." });
     }
-    warnOfConflicts(this.#identity?.cluster, this.#memory, push.epoch, push.records);
+    warnOfConflicts(this.#keys.cluster ?? undefined, this.#memory, push.epoch, push.records);
     if (decided.changed) this.#memory.keep(decided.watermarks, decided.fresh, now);
     this.#archive.pushed(now);
     this.#counted.taken(decided.fresh.length, decided.rejected.length);
@@ -326,8 +221,7 @@ export class Cluster extends DurableObject<Env> {
 
   /** Makes a token for this cluster's inputs; null if it has too many. */
   async createIngestToken(cluster: string): Promise<{ readonly id: string; readonly token: string } | null> {
-    if (this.#identity === null) this.#keepIdentity(this.#identityOf(cluster, Date.now()), Date.now());
-    await this.#tellIdentity();
+    await this.#keys.make(cluster);
     return this.#inputs.createToken(cluster);
   }
 
@@ -376,7 +270,7 @@ export class Cluster extends DurableObject<Env> {
   override async fetch(request: Request): Promise<Response> {
     if (request.headers.get("upgrade") !== "websocket") return new Response(null, { status: 426 });
     // Nobody can prove anything to a cluster that never was.
-    if (this.#identity === null) return new Response(null, { status: 404 });
+    if (this.#keys.cluster === null) return new Response(null, { status: 404 });
     return this.#sessions.accept(new URL(request.url).host);
   }
 
@@ -399,7 +293,8 @@ export class Cluster extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     await this.#archive.alarm(async () => {
       this.#collected.close(Date.now());
-      await Promise.all([this.#tellIdentity(), this.#inputs.tellBoard()]);
+      this.#keys.retire(Date.now());
+      await Promise.all([this.#keys.tellBoard(), this.#inputs.tellBoard()]);
     });
   }
 
@@ -423,22 +318,7 @@ export class Cluster extends DurableObject<Env> {
     this.#tells.forget();
     this.#inputs.forget();
     this.ctx.waitUntil(this.#inputs.tellBoard());
-    return this.#publicIdentity();
-  }
-
-  #publicIdentity(): ClusterIdentity {
-    return publicIdentity(this.#identity ?? { cluster: "", createdAt: 0, codes: [], keys: [] });
-  }
-
-  #activeKey(keyId: string): Promise<CryptoKey> | null {
-    const key = this.#identity?.keys.find((known) => known.keyId === keyId && known.state === "active");
-    return key === undefined ? null : this.#publicKey(keyId, key.publicKey);
-  }
-
-  async #publicKey(keyId: string, publicKey: string): Promise<CryptoKey> {
-    const known = this.#keys.get(keyId) ?? importPublicKey(fromBase64(publicKey) ?? new Uint8Array());
-    this.#keys.set(keyId, known);
-    return known;
+    return this.#keys.public;
   }
 
   async #loadedEdgeKey(): Promise<EdgeKey> {

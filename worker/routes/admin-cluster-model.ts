@@ -24,9 +24,21 @@ export function clusterModel({ cluster, keys }: ClusterIdentity, tell: ToldView 
       name: name as SourceModel["name"],
       ...source,
     })),
+    spool: tell?.agent?.spool ?? null,
+    features: tell === null ? [] : featuresOf(tell),
     // A Board of the release before leaves nothing out, and counts nothing.
     services: tell?.reports ?? tell?.services.length ?? 0,
   };
+}
+
+/** What the agent's own words show of what it can do. */
+function featuresOf({ detector, health, leases, agent }: Tell): readonly string[] {
+  return [
+    ...(leases.allowed.length > 0 ? ["takes leases"] : []),
+    ...(detector === undefined ? [] : ["looks for anomalies"]),
+    ...(health === undefined ? [] : ["tells the morning list"]),
+    ...(agent?.knows.includes("rotate") === true ? ["replaces its key"] : []),
+  ];
 }
 
 function clusterState(keys: ClusterIdentity["keys"], tell: Tell | null, now: Millis): ClusterModel["state"] {

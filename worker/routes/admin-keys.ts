@@ -106,7 +106,8 @@ async function keysPage(
   if (identity === undefined) return refuse(c, "not_found", NO_CLUSTER);
   const now = Date.now();
   const cluster = clusterModel(identity, tellOf(view, identity.cluster), now);
-  const model = { cluster, keys: identity.keys, mayChange: isOwner(visitor), form };
+  const canRotate = tellOf(view, identity.cluster)?.agent?.knows.includes("rotate") === true;
+  const model = { cluster, keys: identity.keys, mayChange: isOwner(visitor), canRotate, form };
   return adminPage(c, renderKeys(model, frameOf(view, now)), status);
 }
 
@@ -125,22 +126,30 @@ async function accept(c: AppContext, { body, visitor }: RouteRequest): Promise<R
   return keyAct(c, "acceptKey", identity.cluster, keyId, visitor);
 }
 
+async function rotate(c: AppContext, { body, visitor }: RouteRequest): Promise<Response> {
+  const cluster = v.safeParse(ClusterName, c.req.param("cluster"));
+  if (!cluster.success) return refuse(c, "not_found", NO_KEY);
+  return keyAct(c, "rotateKey", cluster.output, formOf(body).get("keyId") ?? "", visitor);
+}
+
 async function revoke(c: AppContext, { body, visitor }: RouteRequest): Promise<Response> {
   const cluster = v.safeParse(ClusterName, c.req.param("cluster"));
   if (!cluster.success) return refuse(c, "not_found", NO_KEY);
   return keyAct(c, "revokeKey", cluster.output, formOf(body).get("keyId") ?? "", visitor);
 }
 
+/** As the audit calls them. */
+const ACTS = { acceptKey: "key.accept", revokeKey: "key.revoke", rotateKey: "key.rotate" } as const;
+
 async function keyAct(
   c: AppContext,
-  act: "acceptKey" | "revokeKey",
+  act: keyof typeof ACTS,
   cluster: string,
   keyId: string,
   visitor: Visitor,
 ): Promise<Response> {
   if (!(await clusterOf(c.env, cluster)[act](keyId))) return refuse(c, "not_found", NO_KEY);
-  const name = act === "acceptKey" ? "key.accept" : "key.revoke";
-  await boardOf(c.env).note(name, `${cluster}/${keyId}`, visitor.by ?? "unknown");
+  await boardOf(c.env).note(ACTS[act], `${cluster}/${keyId}`, visitor.by ?? "unknown");
   return c.redirect(`/admin/clusters/${cluster}/keys`, 303);
 }
 
@@ -166,5 +175,6 @@ export const keyRoutes: readonly Route[] = [
   },
   { method: "POST", path: `${PATH}/code`, ...owner, handle: newCode },
   { method: "POST", path: `${PATH}/accept`, ...owner, handle: accept },
+  { method: "POST", path: `${PATH}/rotate`, ...owner, handle: rotate },
   { method: "POST", path: `${PATH}/revoke`, ...owner, handle: revoke },
 ];

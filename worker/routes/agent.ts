@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { PUSH_BYTES_MAX } from "../../protocol/limits.ts";
 import { ClusterName } from "../../protocol/name.ts";
-import { ENROLL_PATH, PUSH_PATH, SESSION_PATH } from "../../protocol/path.ts";
+import { ENROLL_PATH, PUSH_PATH, ROTATE_PATH, SESSION_PATH } from "../../protocol/path.ts";
 import { EnrollSchema } from "../../protocol/push.ts";
 import { PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST, versionServed } from "../../protocol/version.ts";
 import { parseJson } from "../objects/body.ts";
@@ -63,6 +63,15 @@ async function enroll(c: AppContext, { body }: RouteRequest): Promise<Response> 
   return (await failedTooOften(c, "enroll")) ?? refuse(c, answer.failure.code, answer.failure.message);
 }
 
+async function rotate(c: AppContext, { body }: RouteRequest): Promise<Response> {
+  const cluster = clusterName(c);
+  const head = headOf(c);
+  if (cluster === null || claimOf(head, Date.now()) === null)
+    return refuse(c, "unauthenticated", "This is not signed, or its signature's time does not fit serverTime.");
+  const answer = await clusterOf(c.env, cluster).rotate(head, body);
+  return answer.ok ? c.json(answer.value) : refuse(c, answer.failure.code, answer.failure.message);
+}
+
 function session(c: AppContext): Promise<Response> | Response {
   const cluster = clusterName(c);
   if (cluster === null) return refuse(c, "request_malformed", "Say which cluster: ?cluster=NAME");
@@ -73,5 +82,6 @@ function session(c: AppContext): Promise<Response> | Response {
 export const agentRoutes: readonly Route[] = [
   { method: "POST", path: ENROLL_PATH, policy: "agent", bodyMaxBytes: 4_096, handle: enroll },
   { method: "POST", path: PUSH_PATH, policy: "agent", bodyMaxBytes: PUSH_BYTES_MAX, handle: push },
+  { method: "POST", path: ROTATE_PATH, policy: "agent", bodyMaxBytes: 4_096, handle: rotate },
   { method: "GET", path: SESSION_PATH, policy: "agent", handle: session },
 ];

@@ -2,6 +2,7 @@
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Html } from "../html.ts";
 import { markup } from "../html.ts";
+import { length, moment } from "../english.ts";
 import { adminDocument } from "./document.ts";
 import { age, button, faultOf, invalid, marked, table } from "./elements.ts";
 import type { KeyModel, KeysModel } from "./fleet-model.ts";
@@ -47,8 +48,8 @@ const MARKS: Record<KeyModel["state"], readonly [string, ComponentStatus]> = {
   revoked: ["taken away", "major_outage"],
 };
 
-function list({ cluster, keys, mayChange }: KeysModel, frame: AdminFrame): Html {
-  const active = keys.filter(({ state }) => state === "active").length;
+function list(model: KeysModel, frame: AdminFrame): Html {
+  const { keys, mayChange } = model;
   return table({
     caption: "Keys",
     head: ["Fingerprint", "State", "Since", ...(mayChange ? ["Change"] : [])],
@@ -56,19 +57,47 @@ function list({ cluster, keys, mayChange }: KeysModel, frame: AdminFrame): Html 
       .toReversed()
       .map((key) => [
         markup`<code class="fingerprint">${key.fingerprint}</code>`,
-        marked(MARKS[key.state][1], MARKS[key.state][0]),
+        state(key, model, frame),
         age(key.createdAt, frame),
-        ...(mayChange ? [key.state === "active" ? revocation(cluster.name, key, active === 1) : ""] : []),
+        ...(mayChange ? [key.state === "active" ? change(key, model) : ""] : []),
       ]),
     empty: "No agent has come yet with a key of its own.",
   });
 }
 
-function revocation(cluster: string, { keyId }: KeyModel, isLast: boolean): Html {
+function state(key: KeyModel, { keys }: KeysModel, { now, timeZone }: AdminFrame): Html {
+  const { retiresAt, rotateAskedAt, replaces } = key;
+  const [word, status] = MARKS[key.state];
+  if (retiresAt !== undefined) {
+    const isOver = key.state !== "active" || now >= retiresAt;
+    return marked(
+      isOver ? "unknown" : "under_maintenance",
+      isOver ? "replaced" : markup`replaced, and works until ${moment(retiresAt, now, timeZone)}`,
+    );
+  }
+  if (key.state === "active" && rotateAskedAt !== undefined)
+    return marked(
+      "under_maintenance",
+      markup`in use; its agent was asked for another one ${length(now - rotateAskedAt)} ago`,
+    );
+  const before = keys.find(({ keyId }) => keyId === replaces);
+  return marked(
+    status,
+    word,
+    before !== undefined && markup`<br><small>in place of ${before.fingerprint.slice(0, 9)}…</small>`,
+  );
+}
+
+function change({ keyId, rotateAskedAt, retiresAt }: KeyModel, { cluster, keys, canRotate }: KeysModel): Html {
+  const isLast = keys.filter(({ state: one }) => one === "active").length === 1;
   const consequence = isLast
-    ? `It is the only one: the components of ${cluster} become unknown at once, and maintenance in force there ends by itself at its expiry.`
-    : `Another agent goes on speaking for ${cluster}.`;
-  return markup`<details class="danger"><summary>Revoke</summary><p>Its pushes and its session are refused from now on. ${consequence} An agent that lost its key joins again with a new code.</p>${button(clusterPath(cluster, "revoke"), `Revoke this key of ${cluster}`, { keyId }, "danger")}</details>`;
+    ? `It is the only one: the components of ${cluster.name} become unknown at once, and maintenance in force there ends by itself at its expiry.`
+    : `Another key goes on speaking for ${cluster.name}.`;
+  const isReplaced = rotateAskedAt !== undefined || retiresAt !== undefined;
+  const replace = canRotate
+    ? markup`<p>Its agent makes another key with its next push, and this one still works for a day after that. Agents do so by themselves every 90 days.</p>${button(clusterPath(cluster.name, "rotate"), "Replace this key", { keyId }, "secondary")}`
+    : markup`<p>Its agent cannot be asked for another one: it is silent, or of a version before this was known. Let it join anew with a code, then revoke this key.</p>`;
+  return markup`${!isReplaced && markup`<details><summary>Replace</summary>${replace}</details>`}<details class="danger"><summary>Revoke</summary><p>Its pushes and its session are refused from now on. ${consequence} An agent that lost its key joins again with a new code.</p>${button(clusterPath(cluster.name, "revoke"), `Revoke this key of ${cluster.name}`, { keyId }, "danger")}</details>`;
 }
 
 function newCode({ cluster, keys }: KeysModel): Html {

@@ -8,7 +8,7 @@ import { segment, table } from "./elements.ts";
 import type { ClusterPageModel } from "./fleet-model.ts";
 import { clusterPath, clusterTabs } from "./fleet-parts.ts";
 import type { AdminFrame } from "./model.ts";
-import { clusterState, heard, READING_HEAD, readingCells, skewText, sourceList } from "./parts.ts";
+import { clusterState, heard, READING_HEAD, readingCells, skewText, sourceList, spoolText } from "./parts.ts";
 
 export function renderCluster(model: ClusterPageModel, frame: AdminFrame): string {
   const { cluster } = model;
@@ -18,6 +18,8 @@ export function renderCluster(model: ClusterPageModel, frame: AdminFrame): strin
     ["Pushes every", cluster.intervalMs === null ? "–" : length(cluster.intervalMs)],
     ["Agent", cluster.agentVersion ?? "–"],
     ["Its clock", skewText(cluster.skewMs)],
+    ["Its spool", spoolText(cluster.spool)],
+    ["It also", cluster.features.length === 0 ? "–" : cluster.features.join(", ")],
     ["Sources", sourceList(cluster.sources, frame)],
     ["Anomalies", anomaliesText(model)],
   ];

@@ -5,7 +5,7 @@ import { adminDocument } from "./document.ts";
 import { table } from "./elements.ts";
 import type { ClustersModel } from "./fleet-model.ts";
 import type { AdminFrame, ClusterModel } from "./model.ts";
-import { clusterLink, clusterState, heard, skewText, sourceList } from "./parts.ts";
+import { clusterLink, clusterState, heard, skewText, sourceList, spoolText } from "./parts.ts";
 import { clusterPath } from "./fleet-parts.ts";
 
 export function renderClusters({ clusters, mayChange }: ClustersModel, frame: AdminFrame): string {
@@ -16,13 +16,14 @@ export function renderClusters({ clusters, mayChange }: ClustersModel, frame: Ad
     markup`<p class="actions">${mayChange && markup`<a class="primary" href="/admin/clusters/new">Let a cluster join</a> `}<a href="/admin/events">Events of all clusters</a></p>
 <div data-poll="10">${table({
       caption: "Clusters",
-      head: ["Cluster", "State", "Last push", "Agent", "Clock", "Services", "Sources"],
+      head: ["Cluster", "State", "Last push", "Agent", "Clock", "Spool", "Services", "Sources"],
       rows: clusters.map((cluster) => [
         clusterLink(cluster.name),
         state(cluster),
         heard(cluster, frame),
         cluster.agentVersion ?? "–",
         skewText(cluster.skewMs),
+        spoolText(cluster.spool),
         markup`<span class="number">${cluster.services}</span>`,
         sourceList(cluster.sources, frame),
       ]),

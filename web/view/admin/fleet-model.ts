@@ -40,12 +40,20 @@ export interface KeyModel {
   readonly fingerprint: string;
   readonly state: "active" | "pending" | "revoked";
   readonly createdAt: Millis;
+  /** When its agent was asked for another one. */
+  readonly rotateAskedAt?: Millis;
+  /** The key that it took the place of. */
+  readonly replaces?: string;
+  /** When it ends, or ended, because another took its place. */
+  readonly retiresAt?: Millis;
 }
 
 export interface KeysModel {
   readonly cluster: ClusterModel;
   readonly keys: readonly KeyModel[];
   readonly mayChange: boolean;
+  /** Whether its agent can be asked for another key. */
+  readonly canRotate: boolean;
   /** The form of a pending key that came back; `values.keyId` says which. */
   readonly form: FormModel<"keyId" | "fingerprint">;
 }

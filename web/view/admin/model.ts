@@ -67,6 +67,10 @@ export interface ClusterModel {
   /** How far the agent's clock is ahead of ours, ms. */
   readonly skewMs: number | null;
   readonly sources: readonly SourceModel[];
+  /** Facts that its agent keeps until Postgres has them, and their bytes on its disk; null where it does not say. */
+  readonly spool: { readonly records: number; readonly bytes: number } | null;
+  /** What its agent does beyond the first of them, in words. */
+  readonly features: readonly string[];
   /** How many services it reports. */
   readonly services: number;
 }

@@ -54,6 +54,15 @@ export function skewText(skewMs: number | null): Html | string {
   return seconds === 0 ? "in step" : words;
 }
 
+/** "12 records, 1.2 MB": a few are always on their way. */
+export function spoolText(spool: ClusterModel["spool"]): string {
+  if (spool === null) return "–";
+  const { records, bytes } = spool;
+  if (records === 0) return "empty";
+  const size = bytes < 1_000_000 ? `${Math.ceil(bytes / 1_000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+  return `${records.toLocaleString("en-US")} ${records === 1 ? "record" : "records"}, ${size}`;
+}
+
 export function readingCells(service: ServiceModel, { now, timeZone }: AdminFrame): Html[] {
   const { fresh, status, reason, quietSince, p95, errorRatio, requestsPerSecond: rate, replicas } = service;
   // Old numbers would read as news.
