@@ -10,7 +10,6 @@ import { build } from "esbuild";
 
 const ASSETS = {
   FIRST_STYLE: "style/first.css",
-  REST_STYLE: "style/rest.css",
   PAGE_SCRIPT: "client/page.ts",
   READOUT_SCRIPT: "client/readout.ts",
   PAGES_STYLE: "style/pages.css",
@@ -41,6 +40,11 @@ async function bundle(entry: string): Promise<string> {
   return (outputFiles[0]?.text ?? "").replaceAll(/(?<=[{;]--\w+:) /g, "").trim();
 }
 
+/** A style as an address that stands between double quotes, in a tag that ends at the first `>`. */
+function sheetUrl(style: string): string {
+  return `data:text/css,${style.replaceAll(/[%#<>]/g, encodeURIComponent).replaceAll('"', "'")}`;
+}
+
 const lines = await Promise.all(
   Object.entries(ASSETS).map(async ([name, entry]) => {
     const text = await bundle(entry);
@@ -48,7 +52,8 @@ const lines = await Promise.all(
     return `export const ${name} = ${JSON.stringify(text)};\nexport const ${name}_HASH = "sha256-${hash}";\n`;
   }),
 );
-await put("assets", lines);
+const rest = sheetUrl(await bundle("style/rest.css"));
+await put("assets", [...lines, `export const REST_SHEET = ${JSON.stringify(rest)};\n`]);
 
 const PICTURES = new URL("picture/", import.meta.url);
 const pictures = ["card", "icon"].map(async (kind) => {

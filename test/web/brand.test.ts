@@ -73,7 +73,7 @@ describe("on the wire", () => {
   });
   it("a page without a brand has nothing of one", () => {
     const { body = "" } = documents(undefined, "https://status.acme.example")["/"] ?? {};
-    expect(body.match(/<style>/g)).toHaveLength(2);
+    expect(body.match(/<style>/g)).toHaveLength(1);
     expect(body).not.toMatch(/<img|header img/);
     expect(brandStyle({})).toBe("");
     expect(brandStyle({ links: [], origin: "https://status.acme.example" })).toBe("");

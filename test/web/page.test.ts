@@ -60,7 +60,7 @@ describe("the first view", () => {
     const page = renderPage({ ...view, snapshot: everyState() });
     const [markup = ""] = page.split("<script");
     expect(markup).not.toMatch(
-      /\ssrc=|<link(?! rel="(icon" href="data:|canonical|alternate|expect"))|\sstyle="|\son[a-z]+="|@import|url\(/,
+      /\ssrc=|<link(?! rel="((icon|stylesheet)" href="data:|canonical|alternate))|\sstyle="|\son[a-z]+="|@import|url\(/,
     );
   });
 });

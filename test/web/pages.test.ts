@@ -35,9 +35,10 @@ function frameFaults(html: string, path: string): readonly string[] {
     title: !/<title>[^<]{3,} · Acme status<\/title>/.test(html),
     "way home": !html.includes('href="/"'),
     "style attribute or handler": /<[^>]*\s(style|on[a-z]+)="/.test(html),
-    "another request": /<(?:img|script|iframe)[^>]*\ssrc=|<link(?! rel="(?:icon|canonical|alternate|expect)")/.test(
-      html,
-    ),
+    "another request":
+      /<(?:img|script|iframe)[^>]*\ssrc=|<link(?! rel="(?:icon"|canonical"|alternate"|stylesheet" href="data:))/.test(
+        html,
+      ),
   };
   return Object.entries(faults).flatMap(([name, isFault]) => (isFault ? [name] : []));
 }

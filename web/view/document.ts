@@ -24,9 +24,6 @@ import { LANGUAGES } from "./words/locale.ts";
  */
 export type DocumentKind = "page" | "pages" | "component";
 
-/** Painted at once, with what is announced: painted by and by, that would come a whole picture later. */
-const FIRST_SIGHT = markup`<link rel="expect" blocking="render" href="#notices"/>`;
-
 const ASSETS = {
   page: { style: FIRST_STYLE, script: PAGE_SCRIPT },
   pages: { style: PAGES_STYLE, script: PAGES_SCRIPT },
@@ -73,7 +70,7 @@ export function document({
   // They are half of the words, and most readers never need them: the live page's script asks for them when it does.
   const { messages = [], ...spoken } = words.live;
   const isAsked = kind === "page" && messages.length > 0;
-  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, kind, title, status, locale)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/>${kind === "page" && FIRST_SIGHT}<style>${trusted(style)}</style>${brandStyleElement(brand)}</head><body>${kind !== "page" && shapeSheet()}${body}<script id="words" data-words='${json({ ...spoken, timeZone, ...(!isAsked && { messages }) } satisfies LiveLocale)}'>${trusted(script)}</script></body></html> `
+  return markup`<!doctype html><html lang="${lang}"${dir === "rtl" && markup` dir="rtl"`}><head><meta charset="utf-8"/><meta name="viewport" content="width=device-width"/><title>${title}</title><meta name="description" content="${description}"/>${address === null ? markup`<meta name="robots" content="noindex"/>` : known(address, kind, title, status, locale)}${generatedAt !== undefined && markup`<meta name="generated_at" content="${isoText(generatedAt)}"/>`}<link rel="icon" href="${iconUrl(status)}"/><style>${trusted(style)}</style>${brandStyleElement(brand)}</head><body>${kind !== "page" && shapeSheet()}${body}<script id="words" data-words='${json({ ...spoken, timeZone, ...(!isAsked && { messages }) } satisfies LiveLocale)}'>${trusted(script)}</script></body></html> `
     .text;
 }
 

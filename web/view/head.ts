@@ -28,9 +28,7 @@ export function head(snapshot: Pick<PageSnapshot, "page" | "brand">, { path, own
   const whose = brandName(snapshot);
   const name = path === "/" ? whose : markup`<a href="${home(locale)}">${whose}</a>`;
   const languages = LANGUAGES.map((one) =>
-    one === lang
-      ? null
-      : markup`<a href="/${one}${path === "/" ? "" : path}" lang="${one}" hreflang="${one}">${NAMES[one]}</a>`,
+    one === lang ? null : markup`<a href="/${one}${path === "/" ? "" : path}" lang="${one}">${NAMES[one]}</a>`,
   );
   return markup`<header><p>${name}</p><details name="menu"><summary>${words.subscribe}</summary><nav aria-label="${words.subscribe}"><a href="${own}/history.atom">Atom</a><a href="${own}/history.rss">RSS</a><a href="${own}/maintenance.ics">${words.calendar}</a></nav></details><details name="menu"><summary>${NAMES[lang]}</summary><nav aria-label="${NAMES[lang]}">${languages}</nav></details></header>`;
 }

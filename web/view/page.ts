@@ -1,7 +1,7 @@
 import type { PageBrand, PageComponent, PageSnapshot } from "../../protocol/page.ts";
 import { holdsUntil, pageVerdict, shownStatus } from "../../protocol/page.ts";
 import type { Millis } from "../../protocol/time.ts";
-import { REST_STYLE } from "./assets.generated.ts";
+import { REST_SHEET } from "./assets.generated.ts";
 import { brandLinks } from "./brand.ts";
 import { document } from "./document.ts";
 import { moment, shortDay } from "./format.ts";
@@ -48,7 +48,8 @@ interface Chosen {
 
 /**
  * The whole public page as one document: it needs nothing else to be read. What a reader came for, the headline and what
- * is announced, stands before everything that is not needed to paint it: on a slow line it is seen while the rest comes.
+ * is announced, stands before everything that is not needed to paint it, and before the rest of the style: a browser
+ * waits there for that sheet, which is an address with all of it, and paints meanwhile what it has.
  */
 export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: PageView): string {
   const { page, components, brand } = snapshot;
@@ -66,7 +67,7 @@ export function renderPage({ snapshot, now, origin, isCopy, locale, chosen }: Pa
     status: shownStatus(pageVerdict(snapshot, now)),
     generatedAt: change.generatedAt,
     brand,
-    body: markup`${head(snapshot, { path: address.path, own: chosen?.path ?? "" }, locale)}<main id="days"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(snapshot, now, locale)}</div><style>${trusted(REST_STYLE)}</style>${shapeSheet()}${components.length === 0 ? emptyPage(snapshot, locale) : markup`${scale(now, locale)}${groups({ snapshot, regions, now, locale })}`}${late(snapshot, now, locale)}${metricCharts(snapshot, now, locale)}${recentDays(snapshot, now, locale)}${livingFacts(change, now, chosen?.ids)}</main><p class="vh" role="status" id="say"></p>${footer(origin, brand, locale)}`,
+    body: markup`${head(snapshot, { path: address.path, own: chosen?.path ?? "" }, locale)}<main id="days"><div class="top"><h1 id="headline">${regions["headline"]}</h1><p id="asof">${regions["asof"]}</p><p id="copy"${!isCopy && markup` hidden`}>${words.copy}</p><noscript><p>${words.noScript}</p></noscript>${chosen && choice(chosen, locale)}</div><div id="notices">${notices(snapshot, now, locale)}</div><link rel="stylesheet" href="${trusted(REST_SHEET)}"/>${shapeSheet()}${components.length === 0 ? emptyPage(snapshot, locale) : markup`${scale(now, locale)}${groups({ snapshot, regions, now, locale })}`}${late(snapshot, now, locale)}${metricCharts(snapshot, now, locale)}${recentDays(snapshot, now, locale)}${livingFacts(change, now, chosen?.ids)}</main><p class="vh" role="status" id="say"></p>${footer(origin, brand, locale)}`,
   });
 }
 
