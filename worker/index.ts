@@ -6,6 +6,7 @@ import { probeOutside } from "./objects/prober.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { agentRoutes } from "./routes/agent.ts";
 import { announceRoutes } from "./routes/announce.ts";
+import { planRoutes } from "./routes/plans.ts";
 import { refuse } from "./routes/answer.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { chartsCliRoute } from "./routes/charts-cli.ts";
@@ -58,6 +59,7 @@ const routes: readonly Route[] = [
   ...pageCliRoutes,
   ...importRoutes,
   ...announceRoutes,
+  ...planRoutes,
   ...draftRoutes,
   ...ingestRoutes,
 ];

@@ -1,11 +1,13 @@
 /** The page as code: laws of reading and writing, and what a plan says. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HOUR } from "../../protocol/time.ts";
+import { HOUR, MINUTE } from "../../protocol/time.ts";
 import type { ConfigFile, WholeFile } from "../../worker/core/config/config.ts";
 import { applied, configRevision, exported } from "../../worker/core/config/config.ts";
 import type { ComponentSaid } from "../../worker/core/config/components.ts";
 import type { Configured } from "../../worker/core/config/section.ts";
+import type { SeriesSaid } from "../../worker/core/config/series.ts";
+import type { Series } from "../../worker/core/schedule.ts";
 import { component, NOON } from "../support/facts.ts";
 
 let ids = 0;
@@ -15,10 +17,32 @@ const making = {
   reported: [{ cluster: "eu-1", services: [{ service: "pay/a" }, { service: "pay/b" }] }],
   deploymentName: "Service status",
   deploymentZone: "Etc/UTC",
+  by: "ada",
 };
 const EMPTY: Configured = {
   page: { id: "emptypage000", name: "Service status", timeZone: "Etc/UTC", createdAt: NOON },
   components: [],
+  series: [],
+};
+const WEEKLY: Series = {
+  id: "weekly000000",
+  name: "Database maintenance",
+  body: "Some requests may take longer.",
+  rule: "FREQ=WEEKLY;BYDAY=SU",
+  start: "2026-11-29T03:00",
+  timeZone: "Etc/UTC",
+  lengthMs: HOUR,
+  reason: "VACUUM, REINDEX",
+  components: ["pay000000000"],
+  targets: [
+    { cluster: "eu-1", service: "pay/a", mode: "scale", replicas: 1 },
+    { cluster: "eu-1", service: "pay/b", mode: "announce", replicas: null },
+  ],
+  closing: "checks",
+  by: "bob",
+  createdAt: NOON - HOUR,
+  updatedAt: NOON - HOUR,
+  endedAt: null,
 };
 const FULL: Configured = {
   page: {
@@ -46,7 +70,22 @@ const FULL: Configured = {
     anomalies: { "eu-1": { threshold: 0.9, at: NOON } },
     ignored: ["kube-system/*"],
     noticeDays: 5,
+    checklist: [{ id: "backup", phase: "before", text: "Backup taken" }],
   },
+  series: [
+    WEEKLY,
+    { ...WEEKLY, id: "ended0000000", name: "Ended", endedAt: NOON },
+    {
+      ...WEEKLY,
+      id: "bare00000000",
+      name: "Bare",
+      reason: "",
+      components: [],
+      targets: [],
+      closing: "person",
+      lengthMs: 20 * MINUTE,
+    },
+  ],
   components: [
     component({ id: "cart00000000", name: "Cart", group: "Web", position: 2 }),
     component({
@@ -130,6 +169,8 @@ describe("what was applied", () => {
     const { state } = apply(whole, EMPTY);
     expect(exported(state)).toEqual(whole);
     expect(state.page).toEqual({ ...FULL.page, anomalies: { "eu-1": { threshold: 0.9, at: making.now } } });
+    const { by: _, createdAt: __, updatedAt: ___, ...weekly } = WEEKLY;
+    expect(state.series).toMatchObject([{ id: "bare00000000" }, weekly]);
     expect(state.components.map(({ id }) => id)).toEqual(["pay000000000", "cart00000000"]);
     expect(state.components.find(({ id }) => id === "pay000000000")?.services).toEqual(["eu-1/pay/a", "eu-1/pay/b"]);
   });
@@ -137,6 +178,7 @@ describe("what was applied", () => {
   it("keeps what a file leaves out whole, and takes away what it leaves out within", () => {
     const { state } = apply({ version: 1, components: [{ name: "New", services: [], rule: "all" }] }, FULL);
     expect(state.page).toEqual(FULL.page);
+    expect(state.series).toEqual(FULL.series);
     expect(state.components).toHaveLength(1);
     const bare = apply({ version: 1, page: {} }, FULL).state.page;
     expect([bare.name, bare.brand, bare.id]).toEqual(["Service status", undefined, "fullpage0000"]);
@@ -153,7 +195,8 @@ describe("a plan", () => {
       ...(place ? [place] : []),
     ]);
   const [pay, cart] = whole.components;
-  if (pay === undefined || cart === undefined) throw new Error("no components");
+  const [bare, weekly] = whole.series;
+  if (pay === undefined || cart === undefined || bare === undefined || weekly === undefined) throw new Error("nothing");
 
   it.each<[string, Partial<WholeFile>, unknown[]]>([
     ["nothing", {}, []],
@@ -182,6 +225,43 @@ describe("a plan", () => {
     ["limits", { limits: {} }, [["change", "limits", "p95Ms: 300 → null"]]],
     ["notice", { noticeDays: null }, [["change", "noticeDays", ": 5 → null"]]],
     ["ignored", { ignored: ["kube-system/*", "a/*"] }, [["create", "a/*", ': null → "a/*"']]],
+    [
+      "a series that is there no more, and one that is new",
+      {
+        series: [
+          { name: "New", rule: "FREQ=MONTHLY;BYDAY=1SU", start: "2026-12-06T03:00", timeZone: "Etc/UTC", hours: 1 },
+          weekly,
+        ],
+      },
+      [
+        ["delete", "Bare"],
+        [
+          "create",
+          "New",
+          'name: null → "New"',
+          'rule: null → "FREQ=MONTHLY;BYDAY=1SU"',
+          'start: null → "2026-12-06T03:00"',
+          'timeZone: null → "Etc/UTC"',
+          "hours: null → 1",
+        ],
+      ],
+    ],
+    [
+      "a series by its name, where it has no id",
+      { series: [bare, { ...weekly, id: undefined, hours: 2 } as unknown as SeriesSaid] },
+      [["change", "Database maintenance", "hours: 1 → 2"]],
+    ],
+    ["a checklist", { checklist: null }, [["change", "checklist", expect.stringMatching(/^: .* → null$/)]]],
+    [
+      "an item of it",
+      {
+        checklist: [
+          { id: "backup", phase: "before", text: "Backup taken" },
+          { id: "smoke", phase: "during", text: "Smoke" },
+        ],
+      },
+      [["create", "Smoke", 'id: null → "smoke"', 'phase: null → "during"', 'text: null → "Smoke"']],
+    ],
     ["a rule", { draftRules: [] }, [["delete", "pay"]]],
     ["a threshold", { anomalies: { "us-2": 0.8 } }, [["change", "anomalies", "eu-1: 0.9 → null", "us-2: null → 0.8"]]],
     ["the page", { page: { ...whole.page, name: "Other" } }, [["change", "page", 'name: "Acme" → "Other"']]],
@@ -190,6 +270,8 @@ describe("a plan", () => {
 
 describe("a file is refused as a whole", () => {
   const pay: ComponentSaid = { name: "Pay", services: [], rule: "all" };
+  const recurs = { name: "A", rule: "FREQ=WEEKLY;BYDAY=SU", start: "2026-11-29T03:00", timeZone: "Etc/UTC", hours: 1 };
+  const item = { id: "backup", phase: "before", text: "Backup taken" } as const;
   it.each<[string, ConfigFile, readonly (string | number)[], RegExp]>([
     [
       "two components of one name",
@@ -238,6 +320,37 @@ describe("a file is refused as a whole", () => {
       /no component "x"/,
     ],
     [
+      "a series that never happens",
+      { version: 1, series: [{ ...recurs, rule: "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30" }] },
+      ["series", 0, "rule"],
+      /never/,
+    ],
+    [
+      "a series about nobody",
+      { version: 1, series: [{ ...recurs, components: ["x"] }] },
+      ["series", 0, "components"],
+      /no component "x"/,
+    ],
+    [
+      "a series that holds a deployment for more than a day",
+      { version: 1, series: [{ ...recurs, hours: 25, targets: [{ service: "eu-1/pay/a" }] }] },
+      ["series", 0, "hours"],
+      /24 hours at most/,
+    ],
+    [
+      "two series of one id",
+      {
+        version: 1,
+        series: [
+          { ...recurs, id: "weekly000000" },
+          { ...recurs, id: "weekly000000" },
+        ],
+      },
+      ["series", 1, "id"],
+      /this id/,
+    ],
+    ["one item twice", { version: 1, checklist: [item, item] }, ["checklist", 1, "id"], /twice/],
+    [
       "too many components",
       { version: 1, components: Array.from({ length: 1_001 }, () => pay) },
       ["components"],
@@ -246,6 +359,11 @@ describe("a file is refused as a whole", () => {
   ])("for %s", (_name, wanted, path, message) => {
     const done = applied(wanted, EMPTY, making);
     expect(done).toEqual({ ok: false, failure: [{ path, message: expect.stringMatching(message) }] });
+  });
+
+  it("for a series that was ended: what it called off stays called off", () => {
+    const done = applied({ version: 1, series: [{ ...recurs, id: "ended0000000" }] }, FULL, making);
+    expect(done).toMatchObject({ failure: [{ path: ["series", 0, "id"] }] });
   });
 
   it("with a fault of each section at once", () => {

@@ -13,6 +13,7 @@ import {
 import type { Notice } from "../../worker/core/notices.ts";
 import { nextNoticeAt, noticeMoments, noticesDue } from "../../worker/core/notices.ts";
 import type { PlanRequest } from "../../worker/core/plan.ts";
+import { checklistOf } from "../../worker/core/checklist.ts";
 import { noticeShare } from "../../worker/core/notice-policy.ts";
 import { retimed } from "../../worker/core/retime.ts";
 import {
@@ -224,11 +225,12 @@ describe("its phases", () => {
   });
 
   it("remembers who ticked what first, and takes a tick back", () => {
-    const once = ok(ticked(begun, { item: "backup", isDone: true }, "ada", NOON + 1));
-    expect(ok(ticked(once, { item: "backup", isDone: true }, "bob", NOON + 2))).toBe(once);
+    const list = checklistOf({});
+    const once = ok(ticked(begun, { item: "backup", isDone: true }, list, "ada", NOON + 1));
+    expect(ok(ticked(once, { item: "backup", isDone: true }, list, "bob", NOON + 2))).toBe(once);
     expect(once.plan?.ticks).toEqual([{ item: "backup", by: "ada", at: NOON + 1 }]);
-    expect(ok(ticked(once, { item: "backup", isDone: false }, "bob", NOON + 2)).plan?.ticks).toEqual([]);
-    expect(ticked(begun, { item: "nonsense", isDone: true }, "ada", NOON)).toMatchObject({
+    expect(ok(ticked(once, { item: "backup", isDone: false }, list, "bob", NOON + 2)).plan?.ticks).toEqual([]);
+    expect(ticked(begun, { item: "nonsense", isDone: true }, list, "ada", NOON)).toMatchObject({
       failure: { code: "unknown" },
     });
   });

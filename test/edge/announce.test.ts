@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { RunningDatabase } from "../../dev/database/database.ts";
 import { startDatabase } from "../../dev/database/database.ts";
+import { HOUR } from "../../protocol/time.ts";
 import { announceExamples } from "../../dev/demo-announcements.ts";
 import { runCommand } from "../support/command.ts";
 import { Edge } from "../support/miniflare.ts";
@@ -42,7 +43,10 @@ const summary = async (): Promise<Summary> => (await edge.visit("/api/v2/summary
 const statusOf = async (name: string) => (await summary()).components.find((one) => one.name === name)?.status;
 
 /** Runs a command that must succeed; the columns of what it printed. */
-async function run(name: "incident" | "announce", ...args: readonly string[]): Promise<readonly string[]> {
+async function run(
+  name: "incident" | "announce" | "maintenance",
+  ...args: readonly string[]
+): Promise<readonly string[]> {
   const { code, out, problem } = await runCommand(name, args, edge);
   expect([code, problem]).toEqual([0, ""]);
   return out.trim().split(/ {2,}/);
@@ -98,6 +102,41 @@ it("what is announced while Postgres is down is shown at once, archived later, a
   }
 });
 
+it("a plan goes from the notice to the all-clear by commands alone, and so does what recurs", async () => {
+  const components = [{ name: "Basket", services: [`eu-1/${SERVICE}`] }];
+  await edge.cli("PUT", "/cli/v1/components", { components });
+  const about = ["--component", "Basket"];
+  const [id = "", planned] = await run(
+    "maintenance",
+    "plan",
+    "New racks",
+    "--from",
+    "+0",
+    "--to",
+    "+60",
+    "--emergency",
+    ...about,
+  );
+  expect(planned).toBe("in_progress");
+  const to = new Date(Date.now() + 3 * HOUR).toISOString();
+  expect((await run("maintenance", "move", id, "--to", to))[3]).toBe(to);
+  expect((await run("maintenance", "tick", id, "backup", "rollback"))[5]).toBe("emergency, checklist 2 of 13");
+  expect((await run("maintenance", "verify", id))[1]).toBe("verifying");
+  const early = await runCommand("maintenance", ["all-clear", id], edge);
+  expect([early.code, early.problem]).toEqual([1, expect.stringContaining("This is no all-clear")]);
+  expect((await run("maintenance", "all-clear", id, "--anyway"))[1]).toBe("completed");
+  const recurs = ["--rule", "FREQ=WEEKLY;BYDAY=SU", "--start", "2026-12-06T03:00", "--hours", "1", ...about];
+  const [series = "", , , next = ""] = await run("maintenance", "series", "Vacuum", ...recurs);
+  expect(new Date(next).toISOString()).toMatch(/T03:00:00.000Z$/);
+  const listed = (await runCommand("maintenance", ["list"], edge)).out;
+  expect(listed).toMatch(new RegExp(`^${id}  completed .*\n(.*\n)*${series}  series`, "m"));
+  const shown = JSON.parse((await runCommand("maintenance", ["show", id], edge)).out) as {
+    plan: { notices: object[] };
+  };
+  expect(shown.plan.notices.length).toBeGreaterThan(1);
+  expect((await run("maintenance", "end-series", series))[3]).toBe("ended");
+});
+
 it("the demo's announcements are taken, and the one that is over says nothing of what is now", async () => {
   const names = ["Product catalog", "Payments", "Orders", "Ledger"];
   const components = names.map((name) => ({ name, services: [`eu-1/${SERVICE}`] }));
@@ -130,6 +169,7 @@ it.each([
   ["incident", ["open", "x", "--message", "x", "--at", "2026-02-30T02:00:00Z"], 2, "there is no 2026-02-30"],
   ["announce", ["plan", "x", "--from", "+60", "--to", "+30", "--component", "Search"], 1, "it ends before it begins"],
   ["announce", ["cancel"], 2, "say which one"],
+  ["maintenance", ["plan", "x", "--from", "+60", "--to", "+90", "--component", "Search"], 1, "7 days before it starts"],
 ] as const)("%s %j is refused in one line", async (name, args, code, problem) => {
   const answer = await runCommand(name, args, edge);
   expect([answer.code, answer.out]).toEqual([code, ""]);

@@ -208,6 +208,52 @@ describe("one system's page on another that is empty", () => {
   });
 });
 
+describe("what recurs", () => {
+  const coming = async ({ board }: Deployment) =>
+    (await board.log()).maintenances
+      .filter(({ status, cancelledAt }) => status === "scheduled" && cancelledAt === undefined)
+      .map(({ id, name, startsAt, endsAt, components }) => ({ id, name, startsAt, endsAt, components }));
+
+  it("comes to the other system with its checklist, and begins there at the same moments under the same ids", async () => {
+    const series = {
+      name: "Database maintenance",
+      rule: "FREQ=WEEKLY;BYDAY=SU",
+      start: "2026-11-29T03:00",
+      timeZone: "America/St_Johns",
+      hours: 1.5,
+      body: "Some requests may take longer.",
+      reason: "VACUUM",
+      components: ["Web / Cart"],
+      targets: [{ service: "eu-1/shop/cart", replicas: 1 }, { service: "eu-1/shop/search" }],
+      closing: "checks",
+    };
+    const checklist = [{ id: "backup", phase: "before", text: "Backup taken" }];
+    await done(first.cli("POST", "/cli/v1/series", series));
+    await done(first.cli("PUT", "/cli/v1/config", { file: { version: 1, checklist } }));
+    const yaml = await yamlOf(first);
+    expect(yaml).toContain("service: eu-1/shop/cart\n        replicas: 1");
+    await done(second.cli("PUT", "/cli/v1/config", { file: parse(yaml) as unknown }));
+    expect(await yamlOf(second)).toBe(yaml);
+    for (const system of [first, second]) expect((await plan(system, parse(yaml))).changes).toEqual([]);
+    const there = await coming(second);
+    expect(there.length).toBeGreaterThan(3);
+    expect(there).toEqual(await coming(first));
+    const [one] = there;
+    const tick = { item: "backup", isDone: true };
+    await done(second.cli("POST", `/cli/v1/plans/${one?.id}/tick`, tick));
+    const old = await second.cli("POST", `/cli/v1/plans/${one?.id}/tick`, { ...tick, item: "rollback" });
+    expect(old.status, "it is none of this page's list").toBe(404);
+  });
+
+  it("is called off by a file that says nothing more of it, and of a file that has no such section it stays", async () => {
+    const before = await coming(first);
+    await done(first.cli("PUT", "/cli/v1/config", { file: { version: 1, noticeDays: 6 } }));
+    expect(await coming(first)).toEqual(before);
+    await done(first.cli("PUT", "/cli/v1/config", { file: { version: 1, series: [] } }));
+    expect(await coming(first)).toEqual([]);
+  });
+});
+
 describe("nothing is kept", () => {
   it("of a file that was planned before somebody else changed the page", async () => {
     const file = parse(await yamlOf(first)) as { page: object };
@@ -219,6 +265,7 @@ describe("nothing is kept", () => {
   });
 
   const component = { name: "A", services: ["a/b/c"] };
+  const recurs = { name: "A", rule: "FREQ=WEEKLY;BYDAY=SU", start: "2026-11-29T03:00", timeZone: "Etc/UTC", hours: 1 };
   const TEMPLATE = { title: "T", name: "N", status: "investigating", affected: "partial_outage", body: "B" };
   it.each<[string, object, (string | number)[], RegExp]>([
     ["an unknown section", { users: [] }, ["users"], /nothing that a file can say/],
@@ -275,6 +322,21 @@ describe("nothing is kept", () => {
     ],
     ["a template twice", { incidentTemplates: [TEMPLATE, TEMPLATE] }, ["incidentTemplates", 1], /twice/],
     ["seven charts", { charts: Array.from({ length: 7 }, () => ({ kind: "p95" })) }, ["charts"], /at most 6/],
+    [
+      "a series that holds a deployment without saying why",
+      { series: [{ ...recurs, targets: [{ service: "a/b/c" }] }] },
+      ["series", 0],
+      /give a reason/,
+    ],
+    [
+      "a series in no zone",
+      { series: [{ ...recurs, timeZone: "Mars/Olympus" }] },
+      ["series", 0, "timeZone"],
+      /time zone/,
+    ],
+    ["a series of no length", { series: [{ ...recurs, hours: 0 }] }, ["series", 0, "hours"], /more than 0/],
+    ["a series on no day", { series: [{ ...recurs, start: "2026-02-30T03:00" }] }, ["series", 0, "rule"], /date/],
+    ["a checklist of nothing", { checklist: [] }, ["checklist"], /must have an item/],
     [
       "a component that is nobody",
       { charts: [{ kind: "p95", component: "Nobody" }] },

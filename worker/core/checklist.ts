@@ -1,6 +1,9 @@
-/** The runbook's "Planned Upgrade Procedure" as a list to tick. */
+/** The runbook's "Planned Upgrade Procedure" as a list to tick, unless the page has one of its own. */
 
-type ChecklistPhase = "before" | "during" | "after";
+export const CHECKLIST_PHASES = ["before", "during", "after"] as const;
+type ChecklistPhase = (typeof CHECKLIST_PHASES)[number];
+/** More than that nobody ticks off in a night. */
+export const CHECKLIST_MAX = 50;
 
 export interface ChecklistItem {
   readonly id: string;
@@ -10,7 +13,7 @@ export interface ChecklistItem {
 
 const item = (phase: ChecklistPhase, id: string, text: string): ChecklistItem => ({ id, phase, text });
 
-export const CHECKLIST: readonly ChecklistItem[] = [
+const CHECKLIST: readonly ChecklistItem[] = [
   item("before", "backup", "Full backup taken"),
   item("before", "backup-uploaded", "Backup uploaded"),
   item("before", "rollback", "Rollback tried in staging, and rolled forward again"),
@@ -26,6 +29,10 @@ export const CHECKLIST: readonly ChecklistItem[] = [
   item("after", "all-clear", "All-clear sent"),
 ];
 
-export function itemOf(id: string): ChecklistItem | null {
-  return CHECKLIST.find((one) => one.id === id) ?? null;
+export function checklistOf({
+  checklist,
+}: {
+  readonly checklist?: readonly ChecklistItem[];
+}): readonly ChecklistItem[] {
+  return checklist ?? CHECKLIST;
 }

@@ -5,7 +5,7 @@ import type { Millis } from "../../protocol/time.ts";
 import type { Announcing } from "./announce.ts";
 import type { AnnouncementRequest, Made } from "./announce-maintenance.ts";
 import { announceMaintenance, withMaintenanceUpdate } from "./announce-maintenance.ts";
-import { itemOf } from "./checklist.ts";
+import type { ChecklistItem } from "./checklist.ts";
 import { shortHash } from "./hash.ts";
 import type { Announcement, Maintenance } from "./maintenance.ts";
 import { maintenanceStatus, startMaintenance, verifyingSince } from "./maintenance.ts";
@@ -96,11 +96,12 @@ export function completed(
 export function ticked(
   announcement: Announcement,
   { item, isDone }: { readonly item: string; readonly isDone: boolean },
+  checklist: readonly ChecklistItem[],
   by: string,
   now: Millis,
 ): Announcing<Announcement> {
   const { plan, id } = announcement;
-  if (plan === undefined || itemOf(item) === null)
+  if (plan === undefined || !checklist.some((one) => one.id === item))
     return failure({ code: "unknown", which: plan === undefined ? id : item });
   const known = plan.ticks.some((tick) => tick.item === item);
   if (known === isDone) return success(announcement);

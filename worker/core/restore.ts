@@ -91,17 +91,7 @@ function laterFields(component: Component): LaterFields {
 
 /** Name and zone are the deployment's; the rest is an operator's, and none but another operator's takes its place. */
 function pageBack(back: PageSettings, held: PageSettings): PageSettings {
-  const { id, createdAt, thresholds, metrics, brand, draftRules, anomalies, noticeDays, ignored } = back;
-  const set = {
-    ...(thresholds !== undefined && { thresholds }),
-    ...(metrics !== undefined && { metrics }),
-    ...(brand !== undefined && { brand }),
-    ...(draftRules !== undefined && { draftRules }),
-    ...(anomalies !== undefined && { anomalies }),
-    ...(noticeDays !== undefined && { noticeDays }),
-    ...(ignored !== undefined && { ignored }),
-  };
-  return { ...set, ...held, id, createdAt: Math.min(createdAt, held.createdAt) };
+  return { ...back, ...held, id: back.id, createdAt: Math.min(back.createdAt, held.createdAt) };
 }
 
 function namedAlike({ group, name }: Component, { components }: Held): Component | undefined {

@@ -11,6 +11,7 @@ import { planMaintenance } from "./plan.ts";
 import type { PlanRequest } from "./plan.ts";
 import type { Recurrence } from "./recurrence.ts";
 import { occurrences, recurrenceFault } from "./recurrence.ts";
+import { lengthFault } from "./renewal.ts";
 
 /** What recurs, without its moments: each occurrence has its own. */
 export interface SeriesRequest extends Recurrence, Omit<PlanRequest, "startsAt" | "endsAt" | "emergency"> {
@@ -36,6 +37,8 @@ export const SERIES_MAX = 20;
 export function planSeries(request: SeriesRequest, id: string, by: string, now: Millis): Announcing<Series> {
   const fault = recurrenceFault(request);
   if (fault !== null) return failure({ code: "rule", which: fault });
+  const tooLong = request.targets.length > 0 ? lengthFault(0, request.lengthMs) : null;
+  if (tooLong !== null) return failure(tooLong);
   return success({ ...request, id, by, createdAt: now, updatedAt: now, endedAt: null });
 }
 

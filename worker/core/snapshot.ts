@@ -29,6 +29,7 @@ import {
 } from "./announced.ts";
 import { causeSentences, isTrouble, likelyCauses } from "./cause.ts";
 import type { Brand } from "./brand.ts";
+import type { ChecklistItem } from "./checklist.ts";
 import type { Component, Evidence, StatusChange, ToldService } from "./component.ts";
 import {
   OUTLOOK_MAX,
@@ -72,6 +73,8 @@ export interface PageSettings {
   readonly noticeDays?: number;
   /** From which score on a cluster's agent raises anomalies, by cluster. Absent: its own, and in what an earlier version wrote. */
   readonly anomalies?: Readonly<Record<string, ThresholdSetting>>;
+  /** What is ticked off around a planned maintenance. Absent: the runbook's list, and in what an earlier version wrote. */
+  readonly checklist?: readonly ChecklistItem[];
   /** Services that are not to be published, or what chooses them. Absent: none, and in what an earlier version wrote. */
   readonly ignored?: readonly string[];
   /** Texts to begin an incident with, for operators. Absent: ours, and in what an earlier version wrote. */

@@ -8,6 +8,7 @@ import { applied, configRevision, exported } from "../core/config/config.ts";
 import type { Change } from "../core/config/plan.ts";
 import type { ConfigFault, Configured } from "../core/config/section.ts";
 import type { Component } from "../core/component.ts";
+import type { Series } from "../core/schedule.ts";
 import type { BoardBooks } from "./board-books.ts";
 import type { BoardDrafts } from "./board-drafts.ts";
 import type { BoardMemory } from "./board-memory.ts";
@@ -72,6 +73,7 @@ export class BoardConfig {
     const making = {
       now,
       freshId,
+      by,
       reported: [...this.#tells.map.values()],
       deploymentName: this.#env.PAGE_NAME,
       deploymentZone: this.#books.deploymentZone,
@@ -85,7 +87,11 @@ export class BoardConfig {
   }
 
   #state(): Configured {
-    return { page: this.#books.page(), components: this.#memory.all("component") };
+    return {
+      page: this.#books.page(),
+      components: this.#memory.all("component"),
+      series: this.#memory.all("series"),
+    };
   }
 
   #put(before: Configured, after: Configured, changes: readonly Change[], by: string, now: Millis): void {
@@ -99,6 +105,7 @@ export class BoardConfig {
       }
       for (const gone of held.values()) this.#queue(gone.id, { ...gone, removedAt: now }, now);
       for (const { id } of held.values()) this.#memory.remove("component", id);
+      for (const series of after.series) if (!before.series.includes(series)) this.#putSeries(series, now);
       if (JSON.stringify(before.page) !== JSON.stringify(after.page)) {
         this.#memory.put("page", "page", after.page);
         this.#memory.queue({ kind: "page", key: "page", revision: now, at: now, body: { ...after.page } });
@@ -117,6 +124,12 @@ export class BoardConfig {
     const unknown = { component: component.id, at, status: "unknown" as const };
     this.#memory.record(unknown);
     this.#books.archive(unknown);
+  }
+
+  /** Its occurrences are laid out when the Board looks at it, which is right after. */
+  #putSeries(series: Series, now: Millis): void {
+    this.#memory.put("series", series.id, series);
+    this.#memory.queue({ kind: "series", key: series.id, revision: now, at: now, body: { ...series } });
   }
 
   #queue(key: string, body: Record<string, unknown>, now: Millis): void {

@@ -8,6 +8,7 @@ import type { Millis } from "../../protocol/time.ts";
 import type { Announcing } from "../core/announce.ts";
 import { componentsNamed, OPEN_MAX } from "../core/announce.ts";
 import { cancelledMaintenance } from "../core/announce-maintenance.ts";
+import { checklistOf } from "../core/checklist.ts";
 import { componentVerdict } from "../core/component.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import { maintenanceStatus, verifyingSince } from "../core/maintenance.ts";
@@ -159,7 +160,7 @@ export class BoardPlans {
       case "maintenance.complete":
         return completed(announcement, this.#isAllWell(announcement, now), made, now);
       case "maintenance.tick":
-        return ticked(announcement, act, by, now);
+        return ticked(announcement, act, checklistOf(this.#books.page()), by, now);
     }
   }
 

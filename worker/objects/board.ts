@@ -430,9 +430,8 @@ export class Board extends DurableObject<Env> {
 
   /** Says what a file would change, or has it changed: all of it or nothing. */
   async config(act: ConfigAct, by: string): Promise<Result<ConfigPlan, ConfigRefusal>> {
-    const done = this.#config.run(act, by);
-    await this.#armIfNeeded();
-    return act.act === "plan" ? done : this.#judgedAnew(done);
+    if (act.act === "plan") return this.#config.run(act, by);
+    return this.#judgedAnew(this.#steered(() => this.#config.run(act, by)));
   }
 
   /** Sets the limits of all components that have none of their own; null for the runbook's. */

@@ -12,7 +12,7 @@ import type {
   SeriesRowModel,
 } from "../../web/view/admin/plan-model.ts";
 import { clusterCount } from "../core/announced.ts";
-import { CHECKLIST } from "../core/checklist.ts";
+import { checklistOf } from "../core/checklist.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import { endOf, maintenanceStatus, operatorMaintenance, verifyingSince } from "../core/maintenance.ts";
 import { noticeMoments } from "../core/notices.ts";
@@ -56,7 +56,7 @@ export function plansModel(view: OperatorView, policy: PlansModel["policy"], now
   };
 }
 
-function phaseOf(one: Announcement | Maintenance, now: Millis): PlanPhase {
+export function phaseOf(one: Announcement | Maintenance, now: Millis): PlanPhase {
   return one.cancelledAt === undefined ? maintenanceStatus(one, now) : "cancelled";
 }
 
@@ -84,15 +84,19 @@ function namesOf({ components }: Announcement, view: OperatorView): readonly str
 }
 
 function seriesRow(series: Series, announcements: readonly Announcement[], now: Millis): SeriesRowModel {
-  const standing = announcements.filter(({ plan, startsAt }) => plan?.series?.id === series.id && startsAt > now);
-  const nextAt =
-    standing
-      .filter((one) => maintenanceStatus(one, now) === "scheduled")
-      .map(({ startsAt }) => startsAt)
-      .toSorted((a, b) => a - b)[0] ??
-    (series.endedAt === null ? occurrences(series, now, now + 400 * DAY, 1)[0] : undefined);
   const { id, name, rule, start, timeZone, endedAt } = series;
-  return { id, name, rule: `${rule} from ${start.replace("T", " ")} ${timeZone}`, nextAt: nextAt ?? null, endedAt };
+  const nextAt = nextOf(series, announcements, now);
+  return { id, name, rule: `${rule} from ${start.replace("T", " ")} ${timeZone}`, nextAt, endedAt };
+}
+
+/** When the next occurrence begins, moved ones where they were moved to; null if none comes. */
+export function nextOf(series: Series, announcements: readonly Announcement[], now: Millis): Millis | null {
+  const standing = announcements.filter(({ plan, startsAt }) => plan?.series?.id === series.id && startsAt > now);
+  const next = standing
+    .filter((one) => maintenanceStatus(one, now) === "scheduled")
+    .map(({ startsAt }) => startsAt)
+    .toSorted((a, b) => a - b)[0];
+  return next ?? (series.endedAt === null ? (occurrences(series, now, now + 400 * DAY, 1)[0] ?? null) : null);
 }
 
 export function planPageModel(
@@ -126,7 +130,7 @@ export function planPageModel(
     targets: (one.plan?.targets ?? []).map((target) => targetModel(target, one, view, now)),
     confirmed: clusterCount(one, view.maintenances),
     notices: noticeModels(one, plan, now),
-    checklist: CHECKLIST.map((item) => ({ ...item, tick: ticks.get(item.id) ?? null })),
+    checklist: checklistOf(view.page).map((item) => ({ ...item, tick: ticks.get(item.id) ?? null })),
     checks: plan.checks,
     allClearAt: allClearAt(one, plan.watching, now),
     impact,

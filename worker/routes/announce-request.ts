@@ -28,7 +28,7 @@ const ComponentStatusRequest = oneOf(COMPONENT_STATUSES);
 const IncidentStatusRequest = oneOf(INCIDENT_STATUSES);
 const MaintenanceStatusRequest = oneOf(MAINTENANCE_STATUSES);
 /** An id, a name, or "group / name". */
-const ComponentRef = v.pipe(line(600), v.trim(), v.nonEmpty("must not be empty"));
+export const ComponentRef = v.pipe(line(600), v.trim(), v.nonEmpty("must not be empty"));
 
 const SaidOf = v.strictObject({ component: ComponentRef, status: ComponentStatusRequest });
 /** What a rule would say of components. */

@@ -110,11 +110,11 @@ function incidentHeld(incident: Incident) {
 }
 
 /** Where visitors read it. */
-function publicOrigin(c: AppContext, view: Pick<OperatorView, "page"> | null): string {
+export function publicOrigin(c: AppContext, view: Pick<OperatorView, "page"> | null): string {
   return view?.page.brand?.origin ?? new URL(c.req.url).origin;
 }
 
-const iso = (at: Millis): string => new Date(at).toISOString();
+export const iso = (at: Millis): string => new Date(at).toISOString();
 
 function incidentAnswer(origin: string, incident: Incident) {
   const { id, name, status, impact, startedAt, updates } = publicIncident(incident, []);
@@ -161,7 +161,7 @@ function isIncident(one: Announces): one is Incident {
   return "impact" in one;
 }
 
-const idOf = (c: AppContext): string => c.req.param("id") ?? "";
+export const idOf = (c: AppContext): string => c.req.param("id") ?? "";
 const Empty = v.strictObject({});
 
 const open = withJson(IncidentSchema, (c, request, by) => announced(c, { kind: "incident.open", request }, by, 201));

@@ -8,8 +8,10 @@ import { IGNORED_MAX } from "../core/inbox.ts";
 import type { SECTIONS, WholeFile } from "../core/config/config.ts";
 import { MOMENTS } from "../core/config/plan.ts";
 import { ComponentSaidSchema, ServiceSelector, ThresholdsRequest } from "./component-request.ts";
+import { SERIES_MAX } from "../core/schedule.ts";
 import { RulesSaid } from "./drafts.ts";
 import { PageSaidSchema } from "./page-request.ts";
+import { ChecklistSchema, SeriesSaidSchema } from "./plan-schema.ts";
 import { TemplatesSaid } from "./template-request.ts";
 
 const ChartSaid = v.strictObject({
@@ -40,6 +42,8 @@ const SECTION_SCHEMAS = {
   noticeDays: v.exactOptional(
     v.nullable(v.pipe(v.number(DAYS), v.integer(DAYS), v.minValue(0, DAYS), v.maxValue(90, DAYS))),
   ),
+  checklist: v.exactOptional(v.nullable(ChecklistSchema)),
+  series: v.exactOptional(v.pipe(v.array(SeriesSaidSchema), v.maxLength(SERIES_MAX, `at most ${SERIES_MAX}`))),
   ignored: v.exactOptional(v.pipe(v.array(ServiceSelector), v.maxLength(IGNORED_MAX, `at most ${IGNORED_MAX}`))),
 } satisfies Record<
   (typeof SECTIONS)[number]["name"],

@@ -34,8 +34,8 @@ const MOMENT_WANTED = "Give date and time, in UTC.";
 const HOURS_WANTED = "Give hours as a number, for example 2 or 0.5.";
 const FIELDS = ["name", "body", "reason", "start", "zone", "hours", "repeat", "rule", "closing", "emergency"] as const;
 const CHOSEN_MAX = 100;
-const TARGETS_MAX = 20;
-const HOURS_MAX = 2_208;
+export const TARGETS_MAX = 20;
+export const PLAN_HOURS_MAX = 2_208;
 
 /** By the schemas that the command line has: what travels to pages, feeds, clusters and Postgres is the same. */
 const Said = v.object({
@@ -178,7 +178,7 @@ function faultyMove(values: Readonly<Partial<Record<MoveField, string>>>, faults
 function hoursOf(text: string): number | null {
   if (!/^\d{1,4}([.,]\d{1,3})?$/.test(text)) return null;
   const hours = Number(text.replace(",", "."));
-  return hours > 0 && hours <= HOURS_MAX ? hours : null;
+  return hours > 0 && hours <= PLAN_HOURS_MAX ? hours : null;
 }
 
 function targetsOf(wishes: PlanForm["targets"]): readonly PlanTarget[] | null {

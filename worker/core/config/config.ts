@@ -4,6 +4,7 @@ import { failure, success } from "../../../protocol/result.ts";
 import { shortHash } from "../hash.ts";
 import { anomaliesSection } from "./anomalies.ts";
 import { chartsSection } from "./charts.ts";
+import { checklistSection } from "./checklist.ts";
 import { componentsSection } from "./components.ts";
 import { draftRulesSection } from "./draft-rules.ts";
 import { ignoredSection } from "./ignored.ts";
@@ -11,6 +12,7 @@ import { incidentTemplatesSection } from "./incident-templates.ts";
 import { limitsSection } from "./limits.ts";
 import { noticeSection } from "./notice.ts";
 import { pageSection } from "./page.ts";
+import { seriesSection } from "./series.ts";
 import type { Change } from "./plan.ts";
 import { changesOf } from "./plan.ts";
 import type { ConfigFault, Configured, Making, Section } from "./section.ts";
@@ -26,6 +28,8 @@ export const SECTIONS = [
   anomaliesSection,
   ignoredSection,
   noticeSection,
+  checklistSection,
+  seriesSection,
 ] as const;
 
 type Sections = (typeof SECTIONS)[number];

@@ -8,6 +8,7 @@
 import type { Result } from "../../../protocol/result.ts";
 import type { Millis } from "../../../protocol/time.ts";
 import type { Component } from "../component.ts";
+import type { Series } from "../schedule.ts";
 import type { Reported } from "../selector.ts";
 import type { PageSettings } from "../snapshot.ts";
 
@@ -15,6 +16,8 @@ import type { PageSettings } from "../snapshot.ts";
 export interface Configured {
   readonly page: PageSettings;
   readonly components: readonly Component[];
+  /** Also those that were ended. */
+  readonly series: readonly Series[];
 }
 
 /** Why a file cannot be applied, and where in it. */
@@ -27,6 +30,8 @@ export interface ConfigFault {
 export interface Making {
   readonly now: Millis;
   readonly freshId: () => string;
+  /** Who has it written. */
+  readonly by: string;
   /** What clusters report: selectors choose from it. */
   readonly reported: readonly Reported[];
   /** The page's name where no file and nobody else says one. */
