@@ -3,7 +3,7 @@ import { createExecutionContext, runDurableObjectAlarm, waitOnExecutionContext }
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { HOUR, MINUTE } from "../../protocol/time.ts";
-import worker from "../../worker/index.ts";
+import worker, { ROUTES } from "../../worker/index.ts";
 import type { Env } from "../../worker/objects/env.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import { tell, told } from "../support/facts.ts";
@@ -57,6 +57,15 @@ async function furnish({ board, cli }: Deployment): Promise<void> {
   const components = [
     { name: "Search", group: "Shop", services: ["eu-1/shop/search"] },
     { name: "Pay", group: "Shop / Money", services: ["pay/*"], description: "Where money moves", rule: "any" },
+    {
+      name: "Vault",
+      group: "Shop / Money / Deep",
+      services: ["eu-1/shop/cart", "eu-1/shop/search"],
+      rule: "quorum",
+      quorum: 1,
+      slo: { target: 0.99, isPublic: false },
+      withheld: ["uptime"],
+    },
     { name: "Ledger", services: ["eu-1/pay/ledger"], hidden: true, thresholds: { errorRatioPartial: 0.02 } },
     { name: "Later", services: [], slo: { target: 0.999, isPublic: true }, withheld: ["numbers"] },
     {
@@ -146,6 +155,21 @@ async function evidence(): Promise<void> {
     );
 }
 
+/** Every public address of a page, of each component, and of two together: one that is added joins by itself. */
+function everyPublic(ids: readonly string[]): readonly string[] {
+  const gets = ROUTES.filter(({ method, policy }) => method === "GET" && policy === "public").map(({ path }) => path);
+  // What is no page's own: its socket and scripts, what is found by a hash, what is announced, and the door.
+  const others =
+    /live|health|\.js$|card|favicon|metrics-display|incidents\/:id|maintenance\/:id|sign-in|openapi|badge\/|history\/:month/;
+  return gets
+    .filter((path) => !others.test(path))
+    .flatMap((path) =>
+      path.includes(":id") && !path.includes(":ids")
+        ? ids.map((id) => path.replace(":id", id))
+        : [path.replace(":ids", ids.slice(0, 2).toSorted().join(","))],
+    );
+}
+
 describe("one system's page on another that is empty", () => {
   it("is the same, byte for byte, ids included, and a plan of it is empty", async () => {
     await furnish(first);
@@ -167,7 +191,7 @@ describe("one system's page on another that is empty", () => {
     await evidence();
     vi.setSystemTime(Date.now() + 10_000);
     const { components } = await first.board.snapshot();
-    expect(components.map(({ name }) => name)).toEqual(["Cart", "Search", "Pay", "Later"]);
+    expect(components.map(({ name }) => name)).toEqual(["Cart", "Search", "Pay", "Vault", "Later"]);
     const paths = [
       "/",
       "/de",
@@ -186,6 +210,7 @@ describe("one system's page on another that is empty", () => {
       "/maintenance.ics",
       "/badge.svg",
       ...components.flatMap(({ id }) => [`/components/${id}`, `/badge/${id}.svg`]),
+      ...everyPublic(components.map(({ id }) => id)),
     ];
     for (const path of paths) {
       const [a, b] = await Promise.all([first.call(path), second.call(path)]);

@@ -2,7 +2,7 @@
  * What holds for every route alike, read off the one table of routes: a route that is added joins by itself. And what
  * people may type, whoever they are. `reference/security.md`, sections 4, 6 and 8: hostile input is always 4xx, never 5xx.
  */
-import { runDurableObjectAlarm } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { beforeAll, describe, expect, it } from "vitest";
 import { DAY, HOUR } from "../../protocol/time.ts";
 import type { Role } from "../../worker/core/access.ts";
@@ -51,6 +51,85 @@ describe("an address of hostile letters is refused, and never an error of ours",
       expect([id, answer.status, answer.headers.get("set-cookie")]).toEqual([id, expect.any(Number), null]);
       expect([id, answer.status], await answer.text()).not.toEqual([id, 500]);
     }
+  });
+});
+
+/** A session of an owner whose proof is from another time. */
+async function provedAt(shiftMs: number): Promise<string> {
+  const cookie = await signedInAs("owner");
+  const hash = (await board.session(cookie.slice(COOKIE.length + 1)))?.hash ?? "";
+  await runInDurableObject(board, (_, { storage: { sql } }) => {
+    const shifted = "json_set(body, '$.verifiedAt', json_extract(body, '$.verifiedAt') + CAST(? AS INTEGER))";
+    sql.exec(`UPDATE work SET body = ${shifted} WHERE kind = 'login' AND key = ?`, String(shiftMs), hash);
+  });
+  await evictDurableObject(board);
+  return cookie;
+}
+
+describe("a fresh proof of who is there", () => {
+  const guarded = ROUTES.flatMap((route) => (route.policy === "admin" ? [route] : []));
+  let stale = "";
+  beforeAll(async () => void (stale = await provedAt(-HOUR)));
+
+  it("is asked for by whatever concerns people, keys, leases and exports", () => {
+    const wanted = guarded.filter(
+      ({ method, path, role }) =>
+        (method !== "GET" && (role === "owner" || /\/leases$|\/passkeys(\/options|\/:id\/remove)?$/.test(path))) ||
+        (method === "POST" && path === "/admin/maintenance") ||
+        path.endsWith("/export"),
+    );
+    expect(wanted.length).toBeGreaterThan(15);
+    expect(wanted.filter(({ stepUp }) => stepUp !== true).map(({ method, path }) => `${method} ${path}`)).toEqual([]);
+  });
+
+  it.each(guarded.map((route) => [route.method, route.path, route] as const))("%s %s", async (method, path, route) => {
+    if (path === "/admin/sign-out") return;
+    const answer = await call(path.replaceAll(PARAMETER, "nothing00000"), {
+      method,
+      headers: { cookie: stale, origin: ORIGIN },
+      ...(method === "GET" ? {} : { body: "a=b" }),
+    });
+    expect([answer.status === 403, (await answer.text()).startsWith('{"error":{"code":"step_up_required"')]).toEqual(
+      route.stepUp === true ? [true, true] : [false, false],
+    );
+  });
+
+  it("is not prolonged by a clock that was set back", async () => {
+    const cookie = await provedAt(HOUR);
+    expect((await call("/admin/audit/export", { headers: { cookie } })).status).toBe(403);
+  });
+});
+
+describe("what is the operators' is kept by no cache, and is only what it says", () => {
+  const theirs = ROUTES.filter(
+    ({ policy, path }) => ["admin", "cli", "read"].includes(policy) || path.startsWith("/admin"),
+  );
+  let cookie = "";
+  beforeAll(async () => void (cookie = await signedInAs("owner")));
+
+  it.each(named(theirs))("%s %s", async (method, path, route) => {
+    if (path === "/admin/sign-out") return;
+    const key = { authorization: `Bearer ${bindings.OPERATOR_KEY}` };
+    const isSignIn = path.startsWith("/admin/sign-in");
+    const { status, headers, body } = await call(path.replaceAll(PARAMETER, "nothing00000"), {
+      method,
+      headers: { origin: ORIGIN, accept: "text/html", ...(route.policy === "cli" ? key : isSignIn ? {} : { cookie }) },
+      ...(method === "GET" ? {} : { body: "a=b" }),
+    });
+    await body?.cancel();
+    expect([status, headers.get("cache-control"), headers.get("x-content-type-options")]).toEqual([
+      expect.any(Number),
+      expect.stringContaining("no-store"),
+      "nosniff",
+    ]);
+    expect(headers.get("access-control-allow-origin")).toBeNull();
+    if (headers.get("content-type")?.startsWith("text/html") !== true || path.endsWith("/preview")) return;
+    const policy = headers.get("content-security-policy") ?? "";
+    for (const word of ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for"])
+      expect(policy).toContain(word);
+    expect(policy).not.toContain("unsafe");
+    expect(headers.get("strict-transport-security")).toContain("max-age");
+    expect(headers.get("cross-origin-opener-policy")).toBe("same-origin");
   });
 });
 
@@ -181,4 +260,127 @@ it("a text that Postgres cannot keep holds up nothing that was written after it"
       return (await board.operatorView([])).backlog.waiting;
     })
     .toBe(0);
+});
+
+describe("hostile words in every field", () => {
+  const HOSTILE = `"'><img src=x onerror=alert(1)><script>alert(1)</script><svg onload=alert(1)> {{7*7}} [a](javascript:alert(1)) ![b](https://evil.test/x)`;
+
+  /** What a browser would make of it that nobody of us wrote. */
+  async function foreign(html: string): Promise<readonly string[]> {
+    const found: string[] = [];
+    const look = (element: Element): void => {
+      const { tagName } = element;
+      const attributes = [...element.attributes];
+      if (tagName === "img" && element.getAttribute("src")?.startsWith("data:image/") !== true) found.push("img");
+      for (const [name = "", value = ""] of attributes) {
+        if (name.startsWith("on") || name === "style") found.push(`${tagName} ${name}`);
+        if (/^(href|src|action|formaction)$/.test(name) && /^\s*(javascript|vbscript):/i.test(value))
+          found.push(`${tagName} ${name}=${value}`);
+      }
+    };
+    const looked = new HTMLRewriter()
+      .on("*", { element: look })
+      .on("script, style", { text: ({ text }) => void (text.includes("alert(1)") && found.push(text)) });
+    await looked.transform(new Response(html)).text();
+    return found;
+  }
+
+  async function furnish(cookie: string): Promise<readonly string[]> {
+    const put = await cli("PUT", "/cli/v1/components", {
+      components: [{ name: HOSTILE, group: `${HOSTILE} / b`, description: HOSTILE, services: ["a/b/c"] }],
+    });
+    const component = (await put.json<{ components: { id: string }[] }>()).components[0]?.id ?? "";
+    await cli("PUT", "/cli/v1/page", {
+      name: HOSTILE.slice(0, 60),
+      links: [{ name: HOSTILE.slice(0, 40), url: "https://a.example" }],
+    });
+    await cli("PUT", "/cli/v1/charts", { charts: [{ kind: "p95", component: null, name: HOSTILE.slice(0, 60) }] });
+    await cli("PUT", "/cli/v1/draft-rules", {
+      rules: [
+        {
+          name: HOSTILE,
+          title: HOSTILE,
+          match: { severity: HOSTILE },
+          components: [{ component, status: "major_outage" }],
+        },
+      ],
+    });
+    await board.changePeople(
+      { kind: "add", name: "<script>alert(1)</script> onload=x", role: "viewer", addressHash: null },
+      HOSTILE,
+    );
+    const incident = await post(cookie, "/admin/incidents", {
+      name: HOSTILE,
+      body: HOSTILE,
+      status: "investigating",
+      impact: "critical",
+      impactReason: HOSTILE,
+      [`c.${component}`]: "major_outage",
+    });
+    const plan = {
+      name: HOSTILE,
+      body: HOSTILE,
+      reason: HOSTILE,
+      start: "2027-12-01T03:00",
+      zone: "Etc/UTC",
+      hours: "2",
+      closing: "person",
+      component,
+    };
+    const once = await post(cookie, "/admin/maintenance/plan", { ...plan, repeat: "once" });
+    expect([put.status, incident.status, once.status]).toEqual([200, 303, 303]);
+    await post(cookie, "/admin/maintenance/plan", { ...plan, repeat: "weekly" });
+    await board.note(HOSTILE, HOSTILE, HOSTILE, { before: { [HOSTILE]: HOSTILE }, after: { [HOSTILE]: "x" } });
+    const idIn = (answer: Response): string => answer.headers.get("location")?.split("/").at(-1) ?? "";
+    const update =
+      (await board.operatorView([])).incidents?.find(({ id }) => id === idIn(incident))?.updates[0]?.id ?? "";
+    const series = (await board.operatorView([])).series?.[0]?.id ?? "";
+    return [component, idIn(incident), idIn(once), series, update];
+  }
+
+  it("are words on every page, to operators and to visitors, and in every question", async () => {
+    const cookie = await signedInAs("owner");
+    const ids = await furnish(cookie);
+    const names = [
+      "q",
+      "group",
+      "target",
+      "schedule",
+      "template",
+      "draft",
+      "moved",
+      "by",
+      "before",
+      "page",
+      "token",
+      "name",
+      "kind",
+      "cluster",
+    ];
+    const query = new URLSearchParams(names.map((name) => [name, HOSTILE])).toString();
+    let seen = 0;
+    for (const { path, policy } of ROUTES.filter(({ method }) => method === "GET")) {
+      if (policy === "cli" || path === "/admin/live") continue;
+      const filled = path.includes(":update")
+        ? [path.replace(":id", ids[1] ?? "").replace(":update", ids[4] ?? "")]
+        : path.includes(":")
+          ? ids.map((id) => path.replaceAll(PARAMETER, id))
+          : [path, `${path}?${query}`];
+      for (const address of filled) {
+        const answer = await call(address, { headers: { cookie, accept: "text/html" } });
+        const isPage = answer.headers.get("content-type")?.startsWith("text/html") === true;
+        const html = isPage ? await answer.text() : "";
+        if (!isPage) await answer.body?.cancel();
+        if (html.includes("{{7*7}}")) seen++;
+        expect([address.slice(0, 80), answer.status, await foreign(html)]).toEqual([
+          address.slice(0, 80),
+          expect.any(Number),
+          [],
+        ]);
+      }
+    }
+    // They were there to be seen.
+    expect(seen).toBeGreaterThan(15);
+    expect(await foreign("<p>a<img src=x onerror=alert(1)>")).toEqual(["img", "img onerror"]);
+  });
 });

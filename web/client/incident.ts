@@ -26,10 +26,23 @@ export function watchIncidentForm(): void {
   });
 }
 
-/** Whether somebody has typed what is not posted yet: the page must not be replaced under their hands. */
+/** Whether somebody has typed or chosen what is not posted yet: the page must not be replaced under their hands. */
 export function isTyped(): boolean {
-  const areas = [...document.querySelectorAll<HTMLTextAreaElement | HTMLInputElement>("textarea, input:not([type])")];
-  return areas.some((area) => area.value !== area.defaultValue);
+  return [...document.querySelectorAll("textarea, select, input")].some((one) => {
+    if (one instanceof HTMLSelectElement)
+      return (
+        one.selectedIndex !==
+        Math.max(
+          0,
+          [...one.options].findIndex(({ defaultSelected }) => defaultSelected),
+        )
+      );
+    if (one instanceof HTMLTextAreaElement) return one.value !== one.defaultValue;
+    if (!(one instanceof HTMLInputElement)) return false;
+    // Browsers leave out a zero of seconds.
+    const end = one.type === "datetime-local" ? 16 : undefined;
+    return one.checked !== one.defaultChecked || one.value.slice(0, end) !== one.defaultValue.slice(0, end);
+  });
 }
 
 /** The edge renders it: what visitors get is rendered by nothing else. */

@@ -81,9 +81,9 @@ export function includesRole(held: Role, needed: Role): boolean {
   return ROLES.indexOf(held) >= ROLES.indexOf(needed);
 }
 
-/** Whether whoever proved who they are at `verifiedAt` need not prove it again yet. */
+/** Whether whoever proved who they are at `verifiedAt` need not prove it again yet. A clock that was set back prolongs nothing. */
 export function isFresh(verifiedAt: Millis, now: Millis): boolean {
-  return now - verifiedAt <= STEP_UP_MS;
+  return Math.abs(now - verifiedAt) <= STEP_UP_MS;
 }
 
 /** Whether a session is still good. A page left open is over after the idle limit, give or take the touch interval. */

@@ -8,7 +8,12 @@ async function metrics(c: AppContext): Promise<Response> {
   const families = metricFamilies(await boardOf(c.env).metrics(), Date.now());
   const format = /application\/openmetrics-text/.test(c.req.header("accept") ?? "") ? "openmetrics" : "prometheus";
   return new Response(exposition(families, format), {
-    headers: { "content-type": EXPOSITION_TYPES[format], "cache-control": "no-store", vary: "accept" },
+    headers: {
+      "content-type": EXPOSITION_TYPES[format],
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      vary: "accept",
+    },
   });
 }
 

@@ -87,6 +87,11 @@ function pathsOf({ path, isSpoken }: Route): string[] {
   return isSpoken === true ? [...inEveryLanguage(path)] : [path];
 }
 
+/** What is theirs is kept by no cache, and is what it says it is. */
+function isOperators({ policy, path }: Route): boolean {
+  return policy === "admin" || policy === "cli" || policy === "read" || path.startsWith("/admin");
+}
+
 function refuseNothing(c: AppContext): Response {
   return refuse(c, "not_found", "There is nothing at this address.");
 }
@@ -95,6 +100,10 @@ async function answer(c: AppContext, route: Route): Promise<Response> {
   // Nothing here has a name of other letters, and an answer's headers could not say it again.
   const isNamed = Object.values(c.req.param()).every((name) => /^[\x21-\x7e]*$/.test(name));
   if (!isNamed || route.isOffered?.(c.env) === false) return refuseNothing(c);
+  if (isOperators(route)) {
+    c.header("cache-control", "no-store");
+    c.header("x-content-type-options", "nosniff");
+  }
   const cap = route.bodyMaxBytes ?? 0;
   // What a page of ours sends is read before it is judged: a refusal shows what was typed.
   const typed = route.policy === "admin" && isForm(c) && !crossSite(c) ? await readBody(c.req.raw, cap) : null;
