@@ -79,7 +79,7 @@ export default defineConfig({
           name: "store",
           expect: expectations,
           include: ["test/store/**/*.test.ts"],
-          testTimeout: MINUTES,
+          testTimeout: 3 * MINUTES,
           hookTimeout: 2 * MINUTES,
         },
       },
