@@ -6,7 +6,7 @@ import type { Message } from "../../worker/core/notify-message.ts";
 import { CHANNELS } from "../../worker/notify/channels.ts";
 import { signatureOf } from "../../worker/notify/webhook.ts";
 import { message } from "./notify-facts.ts";
-import { pagerDutyEvent, slackMessage } from "./notify-schemas.ts";
+import { pagerDutyEvent, slackMessage, TEAMS_BYTES_MAX, teamsMessage } from "./notify-schemas.ts";
 
 const AT = Date.UTC(2026, 10, 24, 3);
 const KEY = "0123456789abcdef0123456789ABCDEF";
@@ -99,6 +99,19 @@ describe("Slack", () => {
   it("is quoted with its one word, and with nothing else", () => {
     const said = (text: string): string => CHANNELS.slack.verdict({ status: 404, retryAfterMs: null, text }).said;
     expect([said("no_service"), said("<html>"), said("no_service\nmore")]).toEqual(["404 no_service", "404", "404"]);
+  });
+});
+
+describe("Teams", () => {
+  it.each(MESSAGES)("takes %s", async (_name, one) => {
+    const { json, body } = await sent("teams", one);
+    expect(v.is(teamsMessage, json)).toBe(true);
+    expect(new TextEncoder().encode(body).length).toBeLessThan(TEAMS_BYTES_MAX);
+  });
+
+  it("shows no link that somebody typed under another name", async () => {
+    const { body } = await sent("teams", message({ text: "[Acme](https://evil.example)", title: "[x](y)" }));
+    expect(body).not.toMatch(/[^\\]\[(Acme|x)\]/);
   });
 });
 

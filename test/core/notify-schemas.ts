@@ -5,6 +5,9 @@
  *                   dedup_key ≤ 255: /docs/events-api-v2-overview
  *   slackMessage    docs.slack.dev/reference/block-kit/blocks: header-block (150), section-block (3,000), context-block
  *                   (10 elements), at most 50 blocks; messaging/sending-messages-using-incoming-webhooks
+ *   teamsMessage    raw.githubusercontent.com/microsoft/AdaptiveCards/main/schemas/1.6.0/adaptive-card.json: AdaptiveCard,
+ *                   TextBlock, FactSet, Action.OpenUrl as of 1.4; learn.microsoft.com/connectors/teams for what is around
+ *                   it, and 28 KB for all: learn.microsoft.com/microsoftteams, "Format cards"
  */
 import * as v from "valibot";
 
@@ -53,4 +56,38 @@ export const slackMessage = v.strictObject({
     v.minLength(1),
     v.maxLength(50),
   ),
+});
+
+const teamsBlock = v.strictObject({
+  type: v.literal("TextBlock"),
+  text: v.pipe(v.string(), v.minLength(1)),
+  wrap: v.optional(v.boolean()),
+  size: v.optional(v.picklist(["Small", "Default", "Medium", "Large", "ExtraLarge"])),
+  weight: v.optional(v.picklist(["Lighter", "Default", "Bolder"])),
+});
+const teamsFacts = v.strictObject({
+  type: v.literal("FactSet"),
+  facts: v.array(v.strictObject({ title: v.string(), value: v.string() })),
+});
+
+export const TEAMS_BYTES_MAX = 28_000;
+
+export const teamsMessage = v.strictObject({
+  type: v.literal("message"),
+  attachments: v.tuple([
+    v.strictObject({
+      contentType: v.literal("application/vnd.microsoft.card.adaptive"),
+      contentUrl: v.null(),
+      content: v.strictObject({
+        $schema: v.literal("http://adaptivecards.io/schemas/adaptive-card.json"),
+        type: v.literal("AdaptiveCard"),
+        version: v.literal("1.4"),
+        fallbackText: v.optional(v.string()),
+        body: v.array(v.variant("type", [teamsBlock, teamsFacts])),
+        actions: v.optional(
+          v.array(v.strictObject({ type: v.literal("Action.OpenUrl"), title: v.optional(v.string()), url })),
+        ),
+      }),
+    }),
+  ]),
 });

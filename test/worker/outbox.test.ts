@@ -207,6 +207,18 @@ describe("a receiver that fails", () => {
   });
 });
 
+it("a receiver that answers again gets what waits at once, and not when it would have been tried", async () => {
+  await answers("back", 500);
+  await add("back");
+  await outbox.take([message("back-1")]);
+  await landed();
+  await later(6 * SECOND);
+  await expect.poll(async () => (await outbox.view()).waiting).toMatchObject([{ attempts: 2 }]);
+  await answers("back", 200);
+  await outbox.take([message("back-2", { subject: "incident:two" })]);
+  await expect.poll(async () => (await outbox.view()).delivered.length).toBe(2);
+});
+
 describe("what is taken", () => {
   it("twice is told once, each step of a thing after the one before it", async () => {
     await answers("order", 500);
@@ -323,6 +335,8 @@ describe("a secret", () => {
   it.each([
     ["slack", "https://hooks.slack.com.example.com/services/T/B/X", "hooks.slack.com"],
     ["pagerduty", "https://events.example.com/v2/enqueue", "events.pagerduty.com"],
+    ["teams", "https://evillogic.azure.com/workflows/x", "logic.azure.com"],
+    ["teams", "https://logic.azure.com.example.com/workflows/x", "logic.azure.com"],
     ["webhook", "https://169.254.169.254/latest", "IP address"],
     ["webhook", "https://status.test/", "public"],
   ] as const)("of %s is not sent to %s", async (kind, url, words) => {
@@ -331,6 +345,11 @@ describe("a secret", () => {
     expect(done).toMatchObject({ ok: false, failure: { code: "address", message: expect.stringContaining(words) } });
   });
 });
+
+it.each(["https://prod-12.westeurope.logic.azure.com:443/workflows/x/triggers/manual/paths/invoke?sig=y"])(
+  "Teams is told at the address of a workflow: %s",
+  async (url) => expect((await add("workflow", { kind: "teams", url })).receiver.host).toContain("logic.azure.com"),
+);
 
 describe("what people say on the page", () => {
   it("is told from the first word to the last, and a correction is no news", async () => {

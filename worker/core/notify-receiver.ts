@@ -6,7 +6,7 @@ import { DAY } from "../../protocol/time.ts";
 import type { Breaker } from "./notify-delivery.ts";
 import type { Message, Topic } from "./notify-message.ts";
 
-export const CHANNEL_KINDS = ["slack", "pagerduty", "webhook"] as const;
+export const CHANNEL_KINDS = ["slack", "teams", "pagerduty", "webhook"] as const;
 export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 /** Where PagerDuty takes events, but for accounts of its European region. */
@@ -37,7 +37,7 @@ export interface Receiver {
 /** What opens it. At rest it is sealed, and no answer of ours holds it. */
 export interface Credentials {
   readonly url: string;
-  /** Newest first: a webhook's signing secrets, PagerDuty's routing key. None for Slack, whose address is one. */
+  /** Newest first: a webhook's signing secrets, PagerDuty's routing key. None where the address is one. */
   readonly keys: readonly {
     readonly secret: string;
     /** Null: until it is replaced. */ readonly until: Millis | null;
@@ -57,7 +57,7 @@ export function withNewKey(credentials: Credentials, secret: string, now: Millis
 }
 
 /** PagerDuty wakes people, and a maintenance that was announced is no reason to. */
-function canTake(kind: ChannelKind, topic: Topic): boolean {
+export function canTake(kind: ChannelKind, topic: Topic): boolean {
   return kind !== "pagerduty" || topic === "incident";
 }
 

@@ -21,7 +21,7 @@ export interface Outgoing {
 }
 
 export interface Channel {
-  /** The only hosts it is asked at; null for any that is public. */
+  /** The only hosts it is asked at, "*." for all below one; null for any that is public. */
   readonly hosts: readonly string[] | null;
   /** What is wrong with a key that somebody typed, as the end of a sentence; null if nothing, or if it takes none. */
   readonly keyFault: (key: string) => string | null;

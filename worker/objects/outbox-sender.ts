@@ -36,8 +36,8 @@ export function addressFor(kind: ChannelKind, url: string, env: Env, own: string
   if (!address.ok) return failure({ code: "address", message: address.failure });
   const { hosts } = CHANNELS[kind];
   const { hostname } = address.value;
-  if (hosts === null || hosts.includes(hostname) || (loopback && LOOPBACK.includes(hostname)))
-    return success(address.value);
+  const isThere = hosts?.some((host) => (host.startsWith("*.") ? hostname.endsWith(host.slice(1)) : hostname === host));
+  if (hosts === null || isThere === true || (loopback && LOOPBACK.includes(hostname))) return success(address.value);
   return failure({ code: "address", message: `must be at ${hosts.join(" or ")}` });
 }
 

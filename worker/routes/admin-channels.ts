@@ -9,7 +9,13 @@ import type { Delivery } from "../core/notify-delivery.ts";
 import { isOpen } from "../core/notify-delivery.ts";
 import { TOPICS } from "../core/notify-message.ts";
 import type { ChannelRefusal } from "../core/notify-receiver.ts";
-import { CHANNEL_KINDS, PAGERDUTY_ADDRESS, RECEIVER_NAME_MAX, RECEIVERS_MAX } from "../core/notify-receiver.ts";
+import {
+  canTake,
+  CHANNEL_KINDS,
+  PAGERDUTY_ADDRESS,
+  RECEIVER_NAME_MAX,
+  RECEIVERS_MAX,
+} from "../core/notify-receiver.ts";
 import { boardOf, outboxOf } from "../objects/env.ts";
 import type { ChannelAct, ChannelDone } from "../objects/outbox-channels.ts";
 import type { ChannelsView, Replayed } from "../objects/outbox.ts";
@@ -82,6 +88,7 @@ const AddForm = v.object({
   key: v.pipe(v.string(), v.trim()),
   topics: v.pipe(v.array(v.picklist(TOPICS)), v.minLength(1, "Choose at least one.")),
 });
+const WAKES = "PagerDuty hears of incidents alone.";
 
 async function add(c: AppContext, request: RouteRequest): Promise<Response> {
   const form = formOf(request.body);
@@ -94,10 +101,13 @@ async function add(c: AppContext, request: RouteRequest): Promise<Response> {
     return channelsPage(c, request, { ...typed, faults }, 400);
   }
   const { kind, name, url, key, topics: wanted } = parsed.output;
+  const taken = wanted.filter((topic) => canTake(kind, topic));
+  if (taken.length === 0)
+    return channelsPage(c, request, { ...typed, faults: [{ field: "topic", message: WAKES }] }, 400);
   const made = {
     kind,
     name,
-    topics: wanted,
+    topics: taken,
     url: url === "" && kind === "pagerduty" ? PAGERDUTY_ADDRESS : url,
     key: kind === "pagerduty" ? key : null,
     own: new URL(c.req.url).hostname,

@@ -4,7 +4,7 @@ import type { Fault } from "./model.ts";
 
 export interface ChannelModel {
   readonly id: string;
-  readonly kind: "slack" | "pagerduty" | "webhook";
+  readonly kind: "slack" | "teams" | "pagerduty" | "webhook";
   readonly name: string;
   readonly host: string;
   readonly topics: readonly ("incident" | "maintenance")[];

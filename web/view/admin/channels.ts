@@ -9,6 +9,7 @@ import type { AdminFrame } from "./model.ts";
 
 const KINDS: Readonly<Record<ChannelModel["kind"], readonly [word: string, hint: string]>> = {
   slack: ["Slack", "an incoming webhook of one channel"],
+  teams: ["Microsoft Teams", "a workflow that starts when a Teams webhook request is received"],
   pagerduty: ["PagerDuty", "one alert an incident, which ends with it"],
   webhook: ["Webhook", "for programs, signed as Standard Webhooks"],
 };
