@@ -41,7 +41,7 @@ export class Rotation {
   }
 
   async #run(): Promise<void> {
-    const { keyring, dataDir, cluster, edge, log, onRotated } = this.#options;
+    const { keyring, log, onRotated } = this.#options;
     const fault = await this.#replace().catch((error: unknown) =>
       error instanceof Error ? error.message : String(error),
     );
@@ -49,12 +49,7 @@ export class Rotation {
       this.#restsUntil = performance.now() + RETRY_MS;
       return log("warn", "the key could not be replaced; the one in use stays", { reason: fault });
     }
-    log("info", "the key was replaced; the one before it ends within a day", {
-      fingerprint: keyring.fingerprint,
-      dataDir,
-      cluster,
-      edge,
-    });
+    log("info", "the key was replaced; the one before it ends within a day", { fingerprint: keyring.fingerprint });
     onRotated();
   }
 

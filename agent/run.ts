@@ -96,15 +96,7 @@ export function startAgent(options: RunOptions): Agent {
   const topology = (): Topology | null => sources.mesh?.topology() ?? null;
   const onAccepts = (accepts: readonly string[]): void => door.hear(accepts);
   const onWish = (wish: SignedDesired): void => sources.detector.offer(wish);
-  const rotation = new Rotation({
-    edge: config.edge,
-    cluster: config.cluster,
-    dataDir: config.dataDir,
-    clock,
-    log,
-    keyring: identity,
-    onRotated: () => session?.renew(),
-  });
+  const rotation = rotationOf(options, clock, () => session?.renew());
   const onRotate = (): void => rotation.ask();
   const carried = { live: readings.live, topology, onDesired, onWish, onAccepts, onRotate, session: overSession };
   const mayTakeOver = options.isLeading === undefined ? {} : { mayTakeOver: options.isLeading };
@@ -149,6 +141,11 @@ export function startAgent(options: RunOptions): Agent {
       audit?.close();
     },
   };
+}
+
+function rotationOf({ config, identity, log }: RunOptions, clock: Clock, onRotated: () => void): Rotation {
+  const { edge, cluster, dataDir } = config;
+  return new Rotation({ edge, cluster, dataDir, clock, keyring: identity, onRotated, log });
 }
 
 interface Readings {

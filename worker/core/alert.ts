@@ -247,6 +247,15 @@ function eventOf(kind: AlertKind, alert: Alert, now: Millis): AlertEvent {
   };
 }
 
+/** The labels as the body of an event has them; those beyond its length are not there. */
+export function labelsIn(text: string): Readonly<Record<string, string>> {
+  const pairs = text.split(/, (?=[a-zA-Z_]\w*=)/).flatMap((pair) => {
+    const at = pair.indexOf("=");
+    return at < 1 ? [] : [[pair.slice(0, at), pair.slice(at + 1)] as const];
+  });
+  return Object.fromEntries(pairs);
+}
+
 const ENDS: Readonly<Record<AlertEnd["how"], string>> = {
   resolved: "(resolved)",
   absent: "(its group came without it: resolved without a word, or silenced)",

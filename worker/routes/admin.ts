@@ -20,6 +20,7 @@ import { maintenanceFaults, operatorMaintenance } from "../core/maintenance.ts";
 import { boardOf } from "../objects/env.ts";
 import { RELAY_ADMIN, SESSION_HEADER } from "../objects/relay.ts";
 import { archiveModel, frameOf, homeModel, serviceModels, targetModels } from "./admin-view.ts";
+import { alertRoutes } from "./admin-alerts.ts";
 import { eventRoutes } from "./admin-events.ts";
 import { fleetRoutes } from "./admin-fleet.ts";
 import { keyRoutes } from "./admin-keys.ts";
@@ -242,6 +243,7 @@ export const adminRoutes: readonly Route[] = [
   ...keyRoutes,
   ...fleetRoutes,
   ...eventRoutes,
+  ...alertRoutes,
   ...incidentRoutes,
   ...correctionRoutes,
   ...templateRoutes,

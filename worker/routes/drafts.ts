@@ -18,7 +18,8 @@ const LABELS_MAX = 10;
 const VALUES_MAX = 50;
 
 const word = v.pipe(line(200), v.trim(), v.nonEmpty("must not be empty"));
-const Match = v.pipe(
+/** Which labels an alarm must have. */
+export const Match = v.pipe(
   v.record(
     v.pipe(v.string(), v.regex(/^[a-zA-Z_][a-zA-Z0-9_]{0,99}$/, "must be a label's name")),
     v.union([

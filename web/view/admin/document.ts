@@ -29,6 +29,7 @@ const PLACES = [
     [
       ["/admin/clusters", "Clusters"],
       ["/admin/events", "Events"],
+      ["/admin/alerts", "Alert rules"],
     ],
   ],
   [

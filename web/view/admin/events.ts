@@ -83,11 +83,18 @@ function events({ events: list, form }: EventsModel, frame: AdminFrame): Html {
 /** Numbers from this on are moments; no count or size of an event comes near. */
 const MOMENT_MIN = 1_000_000_000_000;
 
+/** Facts that are read at a glance; the rest are there for whoever wants them. */
+const FACTS_SHOWN = 4;
+
 /** The agent's own sentence where it has one: the numbers are in it. */
-function eventFacts({ body }: EventModel, { now, timeZone }: AdminFrame): string {
+function eventFacts({ body }: EventModel, { now, timeZone }: AdminFrame): Html | string {
   if (typeof body["says"] === "string") return body["says"];
-  const facts = Object.entries(body).filter(([, value]) => value !== null);
-  return facts.map(([key, value]) => `${key} ${factText(value, now, timeZone)}`).join(" · ");
+  const facts = Object.entries(body)
+    .filter(([, value]) => value !== null)
+    .map(([key, value]) => `${key} ${factText(value, now, timeZone)}`);
+  const [first, rest] = [facts.slice(0, FACTS_SHOWN).join(" · "), facts.slice(FACTS_SHOWN)];
+  if (rest.length === 0) return first;
+  return markup`${first}<details class="facts"><summary>${rest.length} more</summary>${rest.join(" · ")}</details>`;
 }
 
 function factText(value: unknown, now: Millis, timeZone: string): string {
