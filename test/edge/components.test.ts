@@ -1,9 +1,7 @@
 /** Components, services that wait and the page, in a real browser before a real edge with an agent; and the page as code. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { RunningDatabase } from "../../dev/database/database.ts";
@@ -14,7 +12,6 @@ import { Edge } from "../support/miniflare.ts";
 import { EdgeAgent } from "./agent.ts";
 
 const WITHIN_MS = 30_000;
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 let database: RunningDatabase;
 let edge: Edge;
@@ -187,36 +184,6 @@ it("an accent is shown as it would be, and one that nobody can read is refused w
   await page.locator("select[name='charts.1.kind']").selectOption("");
   await page.getByRole("button", { name: "Save charts" }).click();
   await page.getByRole("button", { name: "Back to ours" }).waitFor({ timeout: WITHIN_MS });
-});
-
-const PATHS = ["/admin/components", "/admin/components/new", "/admin/services/inbox", "/admin/page"];
-
-it.each([
-  [320, "dark"],
-  [1440, "light"],
-] as const)("axe finds nothing at %s px, %s, and nothing is wider than the screen", async (width, colorScheme) => {
-  const found: string[] = [];
-  const own = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, bypassCSP: true });
-  await own.addCookies(await context.cookies());
-  const shown = await own.newPage();
-  await shown.goto(`${base()}/admin/components`);
-  const edit = await shown.getByRole("link", { name: "Front door" }).getAttribute("href");
-  for (const path of [...PATHS, edit ?? ""]) {
-    await shown.goto(base() + path);
-    await shown.locator("details").evaluateAll((all) => all.forEach((one) => one.setAttribute("open", "")));
-    await shown.addScriptTag({ path: AXE });
-    const { violations } = await shown.evaluate(async (): Promise<AxeResults> => {
-      const { axe } = globalThis as unknown as { axe: { run(options: RunOptions): Promise<AxeResults> } };
-      return axe.run({ resultTypes: ["violations"] });
-    });
-    const wide = await shown.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    found.push(
-      ...violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${path} ${id}: ${html.slice(0, 160)}`)),
-    );
-    if (wide > 0) found.push(`${path}: ${wide} px too wide`);
-  }
-  await own.close();
-  expect(found).toEqual([]);
 });
 
 it("the page is a file that says what it would change, line by line, and whose faults have their places", async () => {

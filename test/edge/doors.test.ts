@@ -1,27 +1,25 @@
 /** People at the doors of the admin, in a real browser with a passkey of software and no mouse. */
-import { createRequire } from "node:module";
-import type { AxeResults, RunOptions } from "axe-core";
-import type { Browser, BrowserContext, CDPSession, Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { RunningDatabase } from "../../dev/database/database.ts";
 import { startDatabase } from "../../dev/database/database.ts";
-import { startBrowser } from "../support/browser.ts";
+import { axeFaults } from "../support/axe.ts";
+import type { PasskeyDevice } from "../support/browser.ts";
+import { addPasskeyDevice, startBrowser } from "../support/browser.ts";
 import { runCommand } from "../support/command.ts";
+import { Keyboard } from "../support/keyboard.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually } from "../support/process.ts";
 
 const WITHIN_MS = 30_000;
-/** More than any page here has to stop at. */
-const STOPS_MAX = 120;
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 let database: RunningDatabase;
 let edge: Edge;
 let browser: Browser;
 let context: BrowserContext;
 let page: Page;
-let device: CDPSession;
-let authenticator: string;
+let keys: Keyboard;
+let passkeys: PasskeyDevice;
 const errors: string[] = [];
 
 /** Passkeys are made for names, not for addresses. */
@@ -38,9 +36,8 @@ beforeAll(async () => {
     if (message.type() === "error" && !/status of (401|403|503)|WebSocket/.test(message.text()))
       errors.push(message.text());
   });
-  device = await context.newCDPSession(page);
-  await device.send("WebAuthn.enable");
-  authenticator = await newDevice();
+  keys = new Keyboard(page, WITHIN_MS);
+  passkeys = await addPasskeyDevice(context, page);
 });
 afterAll(async () => {
   await browser?.close();
@@ -48,50 +45,14 @@ afterAll(async () => {
   await database?.stop();
 });
 
-/** A device with a screen lock, whose owner is there and unlocks it. */
-async function newDevice(): Promise<string> {
-  const { authenticatorId } = await device.send("WebAuthn.addVirtualAuthenticator", {
-    options: {
-      protocol: "ctap2",
-      transport: "internal",
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  });
-  return authenticatorId;
-}
-
 async function link(...args: readonly string[]): Promise<string> {
   const { code, out, problem } = await runCommand("admin-link", args, edge);
   expect([code, problem]).toEqual([0, expect.stringContaining("works once")]);
   return out.trim();
 }
 
-/** Goes by the tabulator to what has this role and name, and sees that its reader is told where they are. */
-async function reach(role: "button" | "textbox" | "link" | "radio", name: string | RegExp): Promise<void> {
-  const wanted = page.getByRole(role, { name }).first();
-  await wanted.waitFor({ timeout: WITHIN_MS });
-  const isThere = (): Promise<boolean> => wanted.evaluate((element) => element === document.activeElement);
-  for (let stops = 0; !(await isThere()); stops++) {
-    if (stops > STOPS_MAX) throw new Error(`no way to "${String(name)}" by the keyboard`);
-    await page.keyboard.press("Tab");
-  }
-  const ring = await wanted.evaluate((element) => getComputedStyle(element).outlineStyle);
-  expect([name, ring]).not.toEqual([name, "none"]);
-}
-
-async function press(role: "button" | "link", name: string | RegExp): Promise<void> {
-  await reach(role, name);
-  await page.keyboard.press("Enter");
-}
-
-async function type(name: string, text: string): Promise<void> {
-  await reach("textbox", name);
-  await page.keyboard.press("ControlOrMeta+A");
-  await page.keyboard.type(text);
-}
+const press = (role: "button" | "link", name: string | RegExp): Promise<void> => keys.press(role, name);
+const type = (name: string, text: string): Promise<void> => keys.type(name, text);
 
 const at = (path: RegExp): Promise<void> => page.waitForURL(path, { timeout: WITHIN_MS });
 const shows = (text: string): Promise<void> => page.getByText(text).first().waitFor({ timeout: WITHIN_MS });
@@ -104,26 +65,14 @@ async function anHourLater(): Promise<void> {
   await edge.start();
 }
 
-const PATHS = ["/admin/sign-in", "/admin/account", "/admin/people", "/admin/audit", "/admin/audit/export"];
-
-/** What axe finds on every page about people and doors; the last one asks for a proof first. */
+/** What axe finds on the page that asks for a proof: every other is seen after the ten tasks. */
 async function faults(width: number, colorScheme: "light" | "dark"): Promise<readonly string[]> {
-  const found: string[] = [];
   const own = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, bypassCSP: true });
   await own.addCookies(await context.cookies());
   const shown = await own.newPage();
-  for (const path of PATHS) {
-    await shown.goto(base() + path);
-    await shown.addScriptTag({ path: AXE });
-    const { violations } = await shown.evaluate(async (): Promise<AxeResults> => {
-      const { axe } = globalThis as unknown as { axe: { run(options: RunOptions): Promise<AxeResults> } };
-      return axe.run({ resultTypes: ["violations"] });
-    });
-    const wide = await shown.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    const nodes = violations.flatMap(({ id, nodes: all }) => all.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
-    found.push(...nodes.map((node) => `${path} ${width} ${colorScheme} ${node}`));
-    if (wide > 0) found.push(`${path} ${width}: ${wide} px too wide`);
-  }
+  await shown.goto(`${base()}/admin/audit/export`);
+  await shown.getByText("Confirm that it is you").waitFor({ timeout: WITHIN_MS });
+  const found = await axeFaults(shown);
   await own.close();
   return found;
 }
@@ -203,8 +152,8 @@ it("a lost passkey opens nothing any more, and its owner comes back by the comma
   await page.goto(`${base()}/admin/sign-in`);
   await press("button", "Sign in with a passkey");
   await shows("This passkey does not open this page.");
-  await device.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId: authenticator });
-  authenticator = await newDevice();
+  await passkeys.remove();
+  passkeys = await addPasskeyDevice(context, page);
   await page.goto(url);
   await press("button", "Sign in");
   await at(/\/admin\/account$/);

@@ -1,6 +1,4 @@
-/** Incidents as an operator has them at night: in a real browser, by keyboard, without a script, and beside somebody else. */
-import { createRequire } from "node:module";
-import type { AxeResults, RunOptions } from "axe-core";
+/** Incidents as an operator has them at night: in a real browser, without a script, and beside somebody else. */
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { RunningDatabase } from "../../dev/database/database.ts";
@@ -10,9 +8,9 @@ import { startBrowser } from "../support/browser.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually } from "../support/process.ts";
 import { EdgeAgent, SERVICE } from "./agent.ts";
+import { alerted } from "./alerted.ts";
 
 const WITHIN_MS = 30_000;
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 let database: RunningDatabase;
 let edge: Edge;
@@ -88,68 +86,6 @@ afterAll(async () => {
   await database?.stop();
 });
 
-/** Every click in the page, counted by the page itself. */
-async function clicksIn(of: Page): Promise<() => Promise<number>> {
-  let before = 0;
-  await of.exposeFunction("clicked", () => void before++);
-  await of.addInitScript(() =>
-    addEventListener("click", () => (window as unknown as { clicked(): void }).clicked(), true),
-  );
-  return async () => before;
-}
-
-it("is posted from the start page in two clicks, each answered within a second", async () => {
-  const clicks = await clicksIn(page);
-  await go("/admin");
-  let since = performance.now();
-  await page.getByRole("link", { name: "Report an incident" }).click();
-  await page.getByLabel("What visitors read as its name").waitFor();
-  expect(performance.now() - since).toBeLessThan(3_000);
-  // The cursor is where one types first.
-  await page.keyboard.type("Checkout fails for some");
-  await page.getByLabel("What visitors read", { exact: true }).fill("We **look** into it.");
-  await page.locator("#preview b, #preview strong").getByText("look").waitFor({ timeout: WITHIN_MS });
-  since = performance.now();
-  await page.getByRole("button", { name: "Post this incident" }).click();
-  await page.waitForURL(/\/admin\/incidents\/[a-z0-9]{12}$/);
-  expect(performance.now() - since).toBeLessThan(3_000);
-  expect(await clicks()).toBe(2);
-  expect(await incident(idOf())).toMatchObject({ name: "Checkout fails for some", status: "investigating" });
-});
-
-it("is posted, continued and resolved by keyboard alone", async () => {
-  await go("/admin");
-  const tabTo = async (wanted: string): Promise<void> => {
-    for (let i = 0; i < 80; i++) {
-      await page.keyboard.press("Tab");
-      const text = await page.evaluate(() => {
-        const at = document.activeElement;
-        return at === null ? "" : `${at.id} ${at.getAttribute("name") ?? ""} ${at.textContent}`;
-      });
-      if (text.includes(wanted)) return;
-    }
-    throw new Error(`the Tab key does not reach "${wanted}"`);
-  };
-  await tabTo("Report an incident");
-  await page.keyboard.press("Enter");
-  await page.getByLabel("What visitors read as its name").waitFor();
-  await page.keyboard.type("By keyboard");
-  await tabTo("body");
-  await page.keyboard.type("First words.");
-  await tabTo("Post this incident");
-  await page.keyboard.press("Enter");
-  await page.waitForURL(/\/admin\/incidents\/[a-z0-9]{12}$/);
-  const id = idOf();
-  await tabTo("status");
-  for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowRight");
-  await tabTo("body");
-  await page.keyboard.type("It works again.");
-  await tabTo("Post this update");
-  await page.keyboard.press("Enter");
-  await page.getByText("It works again.").first().waitFor();
-  await eventually(async () => (await incident(id))?.status === "resolved", WITHIN_MS, "the end in the API");
-});
-
 it("works without a script: a fault keeps what was typed, a preview shows it inert, and the impact needs a reason", async () => {
   await go("/admin/incidents/new", plain);
   const post = plain.getByRole("button", { name: "Post this incident" });
@@ -181,7 +117,7 @@ it("begins with a template and ends with what was measured, each by one click", 
   await page.getByRole("link", { name: "Complete outage" }).click();
   await page.waitForURL(/template=complete-outage/);
   expect(await page.getByLabel("What visitors read", { exact: true }).inputValue()).toMatch(
-    /has not been available since \d\d:\d\d UTC/,
+    /has not been available since (\w{3} \d+ \w{3} )?\d\d:\d\d UTC/,
   );
   await page.getByLabel("What visitors read as its name").fill("From a template");
   await page.getByText("All 2 are well").or(page.getByText("1 more is well")).first().waitFor();
@@ -197,49 +133,17 @@ it("begins with a template and ends with what was measured, each by one click", 
   await page.waitForURL(/propose=resolved/);
   expect(await page.getByRole("radio", { name: "resolved" }).isChecked()).toBe(true);
   expect(await page.getByLabel("What visitors read", { exact: true }).inputValue()).toMatch(
-    /It lasted .*from \d\d:\d\d UTC/,
+    /It lasted .*from .*\d\d:\d\d UTC/,
   );
   await page.getByRole("button", { name: "Post this update" }).click();
   await eventually(async () => (await incident(id))?.status === "resolved", WITHIN_MS, "the end in the API");
   await eventually(async () => !(await publicPage()).includes("Next update by"), WITHIN_MS, "no promise any more");
 });
 
-/** An alert of long ago that makes a draft of Checkout. */
-async function alerted(service: string): Promise<string> {
-  const { token } = await edge.cli<{ token: string }>("POST", "/cli/v1/ingest/tokens", { cluster: "eu-1" });
-  const rule = {
-    name: "checkout",
-    cluster: "eu-1",
-    match: { service: "*" },
-    components: [{ component: "Shop / Checkout", status: "partial_outage" }],
-  };
-  await edge.cli("PUT", "/cli/v1/draft-rules", { rules: [rule] });
-  const alert = {
-    status: "firing",
-    labels: { alertname: "CheckoutFails", service },
-    annotations: { summary: `${service} loses requests` },
-    startsAt: new Date(Date.now() - 110 * MINUTE).toISOString(),
-    endsAt: "0001-01-01T00:00:00Z",
-    fingerprint: service.length.toString(16).padStart(16, "0"),
-  };
-  const sent = await fetch(`${edge.url}/ingest/alertmanager`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({ version: "4", groupKey: service, status: "firing", receiver: "o", alerts: [alert] }),
-  });
-  expect(sent.status).toBe(200);
-  const open = async () => {
-    const { drafts } = await edge.cli<{ drafts: { id: string; state: string }[] }>("GET", "/cli/v1/drafts");
-    return drafts.find(({ state }) => state === "open")?.id;
-  };
-  await eventually(async () => (await open()) !== undefined, WITHIN_MS, "a draft");
-  return (await open()) ?? "";
-}
-
 it("a draft shows what the system saw, is posted by one button, and looked at says what became of it", async () => {
   agent.close(20);
   await agent.push();
-  const id = await alerted("checkout");
+  const id = await alerted(edge, "checkout");
   const charts = page.locator(".charts figure");
   await eventually(
     async () => {
@@ -260,7 +164,7 @@ it("a draft shows what the system saw, is posted by one button, and looked at sa
   await page.getByText("Began with CheckoutFails: checkout loses requests").waitFor();
   expect(await page.getByRole("main").locator(".primary").count()).toBe(1);
   expect(await page.getByLabel("What visitors read", { exact: true }).inputValue()).toMatch(
-    /^Some requests to Checkout have failed since \d\d:\d\d UTC; /,
+    /^Some requests to Checkout have failed since (\w{3} \d+ \w{3} )?\d\d:\d\d UTC; /,
   );
   await page.getByRole("button", { name: "Post this incident" }).click();
   await page.waitForURL(/\/admin\/incidents\/[a-z0-9]{12}$/);
@@ -276,7 +180,7 @@ it("a draft shows what the system saw, is posted by one button, and looked at sa
 });
 
 it("a draft that is none is dismissed with a reason, which stays", async () => {
-  const id = await alerted("search and more");
+  const id = await alerted(edge, "search and more");
   await go(`/admin/drafts/${id}`, plain);
   await plain.getByText("It is no incident").click();
   await plain.getByLabel("Why not").fill(" ");
@@ -440,41 +344,4 @@ it("two incidents of one cause become one, whose page both addresses show", asyn
   );
 });
 
-it("nothing that axe finds is wrong, in light and dark, on a phone and on a desk", async () => {
-  const open = (await incidents()).find(({ status }) => status === "investigating");
-  const storageState = await page.context().storageState();
-  const context = await browser.newContext({ bypassCSP: true, storageState });
-  const looked = await context.newPage();
-  const draft = await alerted("axe looks at it too");
-  const paths = [
-    "",
-    "/incidents",
-    "/incidents/new",
-    `/incidents/${open?.id ?? ""}`,
-    `/drafts/${draft}`,
-    "/templates/slow",
-  ];
-  for (const path of paths.map((one) => `/admin${one}`)) {
-    await go(path, looked);
-    await looked.addScriptTag({ path: AXE });
-    for (const [width, colorScheme] of [
-      [1_440, "light"],
-      [320, "dark"],
-    ] as const) {
-      await looked.setViewportSize({ width, height: 900 });
-      await looked.emulateMedia({ colorScheme });
-      const found = await looked.evaluate(async () => {
-        const { axe } = window as unknown as { axe: { run(of: Document, options: RunOptions): Promise<AxeResults> } };
-        const { violations } = await axe.run(document, {});
-        return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-      });
-      expect([path, width, found]).toEqual([path, width, []]);
-      const overflow = await looked.evaluate(
-        () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-      );
-      expect([path, width, overflow]).toEqual([path, width, 0]);
-    }
-  }
-  await context.close();
-  expect(errors).toEqual([]);
-});
+it("no page printed an error", () => expect(errors).toEqual([]));

@@ -1,6 +1,6 @@
 /** A real browser, as Debian ships it. */
 import { chromium } from "playwright-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import type { PinnedFonts } from "./fonts.ts";
 import { program } from "./programs.ts";
 
@@ -47,4 +47,31 @@ export async function openPage(
   page.on("request", (request) => requests.push(`${request.method()} ${new URL(request.url()).pathname}`));
   await page.goto(url);
   return { page, errors, requests };
+}
+
+export interface PasskeyDevice {
+  /** It is lost, with every passkey that it holds. */
+  remove(): Promise<void>;
+}
+
+/** A device with a screen lock, whose owner is there and unlocks it. */
+export async function addPasskeyDevice(context: BrowserContext, page: Page): Promise<PasskeyDevice> {
+  const device = await context.newCDPSession(page);
+  await device.send("WebAuthn.enable");
+  const { authenticatorId } = await device.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  return {
+    remove: async () => {
+      await device.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId });
+      await device.detach();
+    },
+  };
 }

@@ -1,6 +1,4 @@
 /** Every kind of public page, judged by axe in a real browser: on both papers, on the smallest phone and on a desktop. */
-import { createRequire } from "node:module";
-import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { MINUTE } from "../../protocol/time.ts";
@@ -15,6 +13,7 @@ import { COMPONENT_POLICY, FRAME_POLICY, PAGES_POLICY, PAGE_POLICY } from "../..
 import { renderProblem } from "../../web/view/problem.ts";
 import type { Language } from "../../web/view/words/locale.ts";
 import { LANGUAGES, localeOf, splitLanguage } from "../../web/view/words/locale.ts";
+import { axeFaults } from "../support/axe.ts";
 import { startBrowser } from "../support/browser.ts";
 import { announced, HOSTILE_BODY, HOSTILE_NAME, incident, resolved, update } from "./announcements.ts";
 import { CHARTS } from "./component-charts.ts";
@@ -74,8 +73,6 @@ afterAll(async () => {
   server.stop();
 });
 
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-
 /** A window of each kind, which all documents share. */
 const windows: Record<string, Promise<Page>> = {};
 
@@ -87,19 +84,7 @@ async function faults(path: string, width: number, colorScheme: "light" | "dark"
   const options = { viewport, colorScheme, bypassCSP: true, reducedMotion: "reduce" } as const;
   const page = await (windows[kind] ??= browser.newPage(options));
   await page.goto(server.url + path);
-  await page.addScriptTag({ path: AXE });
-  await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
-  const { violations } = await page.evaluate(async (): Promise<AxeResults> => {
-    const { axe } = globalThis as unknown as { axe: { run(options: RunOptions): Promise<AxeResults> } };
-    return axe.run({ resultTypes: ["violations"] });
-  });
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  return [
-    ...violations.flatMap(({ id, nodes }) =>
-      nodes.map(({ html }) => `${path} ${width} ${colorScheme} ${id}: ${html.slice(0, 160)}`),
-    ),
-    ...(wide > 0 ? [`${path} ${width}: ${wide} px too wide`] : []),
-  ];
+  return (await axeFaults(page)).map((fault) => `${path} ${kind} ${fault}`);
 }
 
 it.each(Object.keys(documents("en", "")))("%s has nothing to mend on either paper, small or large", async (path) => {

@@ -6,6 +6,7 @@ import { ROUTES } from "../../worker/index.ts";
 import { secretHash } from "../../worker/objects/crypto.ts";
 import { boardOf } from "../../worker/objects/env.ts";
 import type { Route } from "../../worker/routes/table.ts";
+import { ADMIN_PAGES, NO_PAGES } from "../support/admin-pages.ts";
 import { bindings, call, cli } from "./agent.ts";
 import { database } from "./database.ts";
 
@@ -40,6 +41,11 @@ async function keep(statement: string, ...bound: string[]): Promise<void> {
   });
   await evictDurableObject(board);
 }
+
+it("every page of the admin is on the list of those that axe looks at", () => {
+  const pages = ROUTES.filter(({ method, policy }) => method === "GET" && policy === "admin").map(({ path }) => path);
+  expect(pages.toSorted()).toEqual([...Object.keys(ADMIN_PAGES), ...NO_PAGES].toSorted());
+});
 
 describe("every route without a credential", () => {
   const guarded = ROUTES.filter(({ policy }) => policy !== "public" && policy !== "anyone");

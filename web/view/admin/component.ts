@@ -96,6 +96,6 @@ export function renderComponentNew(model: ComponentNewModel, frame: AdminFrame):
     "New component",
     markup`<p class="soft">What visitors see, under the name that they know. Without services it is unknown until it has some.</p>
 ${componentForm(model.settings)}
-<p><a href="/admin/components">Cancel</a></p>`,
+<p class="actions"><a href="/admin/components">Cancel</a></p>`,
   );
 }

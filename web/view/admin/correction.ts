@@ -17,7 +17,7 @@ export function renderCorrection(model: CorrectionModel, frame: AdminFrame): str
     "Correct what was said",
     markup`<p class="soft"><a href="${back}">${incident.name}</a></p>
 ${isStale && stale()}
-<ol class="line">${updateEntry(update, frame)}</ol>
+<h2 class="vh">As it stands</h2><ol class="line">${updateEntry(update, frame)}</ol>
 ${form(model, `${back}/updates/${segment(update.id)}`)}
 ${removal(model, `${back}/updates/${segment(update.id)}/delete`)}`,
   );

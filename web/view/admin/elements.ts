@@ -37,7 +37,7 @@ export function table({ caption, head, rows, empty }: Table): Html {
     ]) => markup`<tr role="row"><th role="rowheader" scope="row">${first}</th>${cells.map((cell, i) => markup`<td role="cell" data-head="${head[i + 1] ?? ""}"><div>${cell}</div></td>`)}</tr>
 `,
   );
-  return markup`<table role="table"><caption class="vh">${caption}</caption><thead role="rowgroup"><tr role="row">${head.map((word) => markup`<th role="columnheader" scope="col">${word}</th>`)}</tr></thead>
+  return markup`<table role="table"><caption class="vh">${caption}</caption><thead role="rowgroup"><tr role="row">${head.map((word) => (word === "" ? markup`<td role="cell"></td>` : markup`<th role="columnheader" scope="col">${word}</th>`))}</tr></thead>
 <tbody role="rowgroup">${body}</tbody></table>`;
 }
 
