@@ -154,11 +154,14 @@ describe("a receiver that fails", () => {
 
     await answers("picky", 200);
     const [dead] = (await outbox.view()).dead;
-    expect(await outbox.replay({ delivery: dead?.id ?? "" })).toEqual({ again: 1, overtaken: 0 });
+    expect(await outbox.replay({ delivery: dead?.id ?? "" }, "ada")).toEqual({ again: 1, overtaken: 0 });
     await expect.poll(async () => (await outbox.view()).delivered).toHaveLength(1);
     expect(new Set(await keysOf("picky")).size).toBe(1);
     expect((await outbox.view()).dead).toEqual([]);
-    expect(await outbox.replay({ delivery: dead?.id ?? "" })).toEqual({ again: 0, overtaken: 0 });
+    const acts = (await board.audit()).recent.map(({ act, subject, by }) => [act, subject, by].join(" "));
+    expect(acts).toContain("delivery.replay picky ada");
+    expect(acts).toContain("channel.add picky ada");
+    expect(await outbox.replay({ delivery: dead?.id ?? "" }, "ada")).toEqual({ again: 0, overtaken: 0 });
   });
 
   it("with 410 is told nothing until somebody turns it on, and nothing of that is lost", async () => {
@@ -172,7 +175,7 @@ describe("a receiver that fails", () => {
 
     await answers("gone", 200);
     await outbox.run({ kind: "channel.resume", id: one.id }, "ada");
-    expect(await outbox.replay({ receiver: one.id })).toEqual({ again: 3, overtaken: 0 });
+    expect(await outbox.replay({ receiver: one.id }, "ada")).toEqual({ again: 3, overtaken: 0 });
     await expect.poll(async () => (await outbox.view()).delivered).toHaveLength(3);
     expect((await keysOf("gone")).slice(1)).toEqual([1, 2, 3].map((n) => `msg_${one.id}:incident:gone-${n}`));
   });
@@ -255,7 +258,7 @@ describe("what is taken", () => {
     await outbox.take([message("pd-2", { isOver: true, step: "resolved" })]);
     await expect.poll(async () => (await outbox.view()).delivered).toHaveLength(1);
     const { id } = await receiver("pager");
-    expect(await outbox.replay({ receiver: id })).toEqual({ again: 0, overtaken: 1 });
+    expect(await outbox.replay({ receiver: id }, "ada")).toEqual({ again: 0, overtaken: 1 });
   });
 });
 

@@ -14,6 +14,8 @@ import { outboxOf } from "./env.ts";
 
 /** Of one call. */
 const HANDED_MAX = 100;
+/** While the Outbox takes nothing; far beyond what people say in weeks. The oldest go first. */
+const WAITING_MAX = 5_000;
 /** Of the number in front of a key. */
 const PLACES = 12;
 
@@ -46,7 +48,13 @@ export class BoardNews {
 
   #put(message: Message | null): void {
     if (message === null) return;
-    const last = this.#keys.at(-1);
+    const keys = this.#keys;
+    const last = keys.at(-1);
+    const [oldest] = keys;
+    if (keys.length >= WAITING_MAX && oldest !== undefined) {
+      console.error(JSON.stringify({ event: "news_dropped", key: oldest }));
+      this.#memory.remove("message", oldest);
+    }
     const number = last === undefined ? 0 : Number(last.slice(0, PLACES)) + 1;
     this.#memory.put("message", `${String(number).padStart(PLACES, "0")}:${message.key}`, message);
   }

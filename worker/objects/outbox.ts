@@ -26,6 +26,7 @@ import type { Result } from "../../protocol/result.ts";
 import type { Millis } from "../../protocol/time.ts";
 import { HOUR, SECOND } from "../../protocol/time.ts";
 import type { Env } from "./env.ts";
+import { boardOf } from "./env.ts";
 import { Meter } from "./meter.ts";
 import type { ChannelAct, ChannelDone } from "./outbox-channels.ts";
 import { OutboxChannels } from "./outbox-channels.ts";
@@ -49,6 +50,9 @@ export interface ReceiverView extends Receiver {
   readonly waiting: number;
   readonly dead: number;
 }
+
+/** One dead letter, or all of a receiver. */
+type Which = { readonly delivery: string } | { readonly receiver: string };
 
 /** How many dead letters went on their way, and how many stayed because what they begin has ended. */
 export interface Replayed {
@@ -132,23 +136,29 @@ export class Outbox extends DurableObject<Env> {
     return done;
   }
 
-  /** Puts dead letters on their way again, under the same keys: one, or all of a receiver. */
-  async replay(which: { readonly delivery: string } | { readonly receiver: string }): Promise<Replayed> {
+  /** Puts dead letters on their way again, under the same keys. */
+  async replay(which: Which, by: string): Promise<Replayed> {
     const now = Date.now();
     const dead = this.#dead(which).toSorted((a, b) => a.number - b.number);
     // Where the end is known already, an earlier step would begin it anew, and wake somebody.
     const apart = dead.filter((one) => this.#wakes(one) && this.#memory.isOvertaken(one));
     const room = WAITING_MAX - this.#memory.waitingCount;
     const again = dead.filter((one) => !apart.includes(one)).slice(0, room);
+    for (const name of new Set(again.map(({ receiver }) => this.#memory.receiver(receiver)?.name)))
+      if (name !== undefined) await boardOf(this.env).note("delivery.replay", name, by);
     this.ctx.storage.transactionSync(() => {
-      for (const one of again) this.#memory.keep(replayed(one, now));
+      // Somebody else may have been quicker while the audit was written.
+      for (const { id } of again) {
+        const still = this.#memory.delivery(id);
+        if (still?.state === "dead") this.#memory.keep(replayed(still, now));
+      }
     });
     this.#fly();
     await this.#arm();
     return { again: again.length, overtaken: apart.length };
   }
 
-  #dead(which: { readonly delivery: string } | { readonly receiver: string }): readonly Delivery[] {
+  #dead(which: Which): readonly Delivery[] {
     if ("receiver" in which)
       return this.#memory.newest("dead", WAITING_MAX).filter(({ receiver }) => receiver === which.receiver);
     const one = this.#memory.delivery(which.delivery);
@@ -170,8 +180,10 @@ export class Outbox extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     try {
       const now = Date.now();
-      if (now - this.#prunedAt >= PRUNE_MS) this.#memory.prune(now);
-      this.#prunedAt = now;
+      if (now - this.#prunedAt >= PRUNE_MS) {
+        this.#memory.prune(now);
+        this.#prunedAt = now;
+      }
       this.#fly();
       await Promise.allSettled(this.#flights.values());
     } finally {

@@ -171,11 +171,12 @@ const act = (kind: Exclude<ChannelAct["kind"], "channel.add">) => (c: AppContext
 
 async function replayOne(c: AppContext, request: RouteRequest): Promise<Response> {
   const delivery = formOf(request.body).get("id") ?? "";
-  return replayed(c, request, await outboxOf(c.env).replay({ delivery }));
+  return replayed(c, request, await outboxOf(c.env).replay({ delivery }, request.visitor.by ?? "unknown"));
 }
 
 async function replayAll(c: AppContext, request: RouteRequest): Promise<Response> {
-  return replayed(c, request, await outboxOf(c.env).replay({ receiver: c.req.param("id") ?? "" }));
+  const receiver = c.req.param("id") ?? "";
+  return replayed(c, request, await outboxOf(c.env).replay({ receiver }, request.visitor.by ?? "unknown"));
 }
 
 async function replayed(c: AppContext, request: RouteRequest, { again, overtaken }: Replayed): Promise<Response> {
