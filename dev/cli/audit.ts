@@ -29,6 +29,8 @@ const Page = v.object({
   next: v.nullable(v.number()),
   head: v.object({ n: v.number(), hash: v.string() }),
   waiting: v.number(),
+  /** Absent in what an earlier version answers. */
+  numbered: v.optional(v.number()),
 });
 
 await command(HELP, {}, async ({ positionals }) => {
@@ -52,7 +54,8 @@ async function verify(): Promise<void> {
     after = page.next;
     if (after !== null) continue;
     // Numbered entries leave with the next flush; until then the page is ahead by what waits.
-    if (head.n < page.head.n - page.waiting) throw new Refusal(`entry ${head.n + 1} ${FAULTS.missing}`);
+    if (head.n < page.head.n - (page.numbered ?? page.waiting))
+      throw new Refusal(`entry ${head.n + 1} ${FAULTS.missing}`);
     if (page.waiting > 0) console.error(`${page.waiting} newest entries are still on their way to Postgres`);
   }
   console.log(

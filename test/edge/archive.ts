@@ -18,6 +18,8 @@ export interface Archive {
   twice(): Promise<string[]>;
   /** Bodies of the board's facts of one kind, oldest first. */
   board(kind: string): Promise<Readonly<Record<string, unknown>>[]>;
+  /** What somebody does to it who should not. */
+  tamper(statement: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -66,6 +68,7 @@ export function openArchive(url: string): Archive {
       (
         await rows<{ body: Record<string, unknown> }>("SELECT body FROM board_fact WHERE kind = $1 ORDER BY at", [kind])
       ).map(({ body }) => body),
+    tamper: async (statement) => void (await rows(statement, [])),
     close: () => pool.end(),
   };
 }

@@ -10,10 +10,13 @@ import { runCommand } from "../support/command.ts";
 import { Keyboard } from "../support/keyboard.ts";
 import { Edge } from "../support/miniflare.ts";
 import { eventually } from "../support/process.ts";
+import type { Archive } from "./archive.ts";
+import { openArchive } from "./archive.ts";
 
 const WITHIN_MS = 30_000;
 
 let database: RunningDatabase;
+let archive: Archive;
 let edge: Edge;
 let browser: Browser;
 let context: BrowserContext;
@@ -28,6 +31,7 @@ const base = (): string => edge.url.replace("127.0.0.1", "localhost");
 beforeAll(async () => {
   [database, browser] = await Promise.all([startDatabase({}), startBrowser()]);
   edge = await Edge.start({ databaseEndpoint: database.endpoint, flushMs: 200 });
+  archive = openArchive(database.url);
   context = await browser.newContext();
   page = await context.newPage();
   page.on("pageerror", ({ message }) => errors.push(message));
@@ -42,6 +46,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   await edge?.remove();
+  await archive?.close();
   await database?.stop();
 });
 
@@ -137,6 +142,31 @@ it("the audit shows what was done, is exported, and its chain can be followed", 
     .split("\n")
     .map((line) => JSON.parse(line) as { readonly act: string });
   expect(lines.map(({ act }) => act)).toEqual(expect.arrayContaining(["passkey.add", "person.add", "session.confirm"]));
+});
+
+it("the audit's chain shows what somebody did to it in Postgres: changed, taken out, or cut off at its end", async () => {
+  const verify = async (): Promise<string> => {
+    const { code, out, problem } = await runCommand("audit", ["verify"], edge);
+    return code === 0 ? "well" : `${out}${problem}`.trim();
+  };
+  await archive.tamper("CREATE TABLE kept AS SELECT * FROM board_fact WHERE kind = 'audit'");
+  for (const [statement, said] of [
+    [
+      `UPDATE board_fact SET body = jsonb_set(body, '{by}', '"Bo"') WHERE kind = 'audit' AND key = '0000000000000002'`,
+      "entry 2 was changed",
+    ],
+    ["DELETE FROM board_fact WHERE kind = 'audit' AND key = '0000000000000002'", "entry 2 is missing"],
+    [
+      "DELETE FROM board_fact WHERE kind = 'audit' AND key = (SELECT max(key) FROM kept WHERE length(key) = 16)",
+      "is missing",
+    ],
+  ] as const) {
+    await archive.tamper(statement);
+    await eventually(async () => (await verify()).includes(said), WITHIN_MS, said);
+    await archive.tamper("DELETE FROM board_fact WHERE kind = 'audit' AND key IN (SELECT key FROM kept)");
+    await archive.tamper("INSERT INTO board_fact SELECT * FROM kept ON CONFLICT DO NOTHING");
+    await eventually(async () => (await verify()) === "well", WITHIN_MS, "a chain that is whole again");
+  }
 });
 
 it("a lost passkey opens nothing any more, and its owner comes back by the command line", async () => {

@@ -133,6 +133,89 @@ describe("what is the operators' is kept by no cache, and is only what it says",
   });
 });
 
+describe("a live socket of the admin", () => {
+  const open = (cookie: string, headers: Record<string, string> = { origin: ORIGIN }) =>
+    call("/admin/live", { headers: { upgrade: "websocket", cookie, ...headers } });
+
+  it.each([
+    ["of another site", { origin: "https://evil.test" }],
+    ["of a sandboxed page", { origin: "null" }],
+    ["of a neighbour", { origin: "https://other.status.test" }],
+    ["over another protocol", { origin: "http://status.test" }],
+    ["of a program", {}],
+  ])("%s is refused, session or not", async (_name, headers) => {
+    for (const cookie of [await signedInAs("owner"), ""]) expect((await open(cookie, headers)).status).toBe(403);
+  });
+
+  it("needs a session", async () => expect((await open("")).status).toBe(401));
+
+  it("is one of so many that nobody takes them all, and others have theirs", async () => {
+    const [greedy, other] = [await signedInAs("viewer"), await signedInAs("viewer")];
+    const answers = await Promise.all(Array.from({ length: 60 }, () => open(greedy)));
+    const spared = await open(other);
+    expect(answers.filter(({ status }) => status === 101)).toHaveLength(50);
+    expect([answers.filter(({ status }) => status === 503).length, spared.status]).toEqual([10, 101]);
+    for (const { webSocket } of [...answers, spared]) {
+      webSocket?.accept();
+      webSocket?.close(1000);
+    }
+  });
+});
+
+describe("what only proxies say", () => {
+  const HEADERS = {
+    "x-forwarded-host": "evil.test",
+    "x-forwarded-proto": "http",
+    forwarded: "host=evil.test",
+    "x-original-url": "/admin",
+    "x-rewrite-url": "/admin",
+    "x-http-method-override": "DELETE",
+  };
+
+  it.each(["/", "/api/v2/summary.json", "/history.atom", "/sitemap.xml", "/admin/sign-in"])(
+    "is nothing to %s",
+    async (path) => {
+      const { status, ...answer } = await call(path, { headers: HEADERS }).then(async (got) => ({
+        status: got.status,
+        text: await got.text(),
+      }));
+      expect([status, answer.text.includes("evil.test")]).toEqual([200, false]);
+    },
+  );
+
+  it("makes no link lead elsewhere, no cookie less safe and no other site ours", async () => {
+    const authorization = `Bearer ${bindings.OPERATOR_KEY}`;
+    const made = await call("/cli/v1/admin-links", { method: "POST", headers: { ...HEADERS, authorization } });
+    const { url } = await made.json<{ url: string }>();
+    expect(new URL(url).origin).toBe(ORIGIN);
+    const body = new URLSearchParams({ token: new URL(url).searchParams.get("token") ?? "" }).toString();
+    const form = { ...HEADERS, "content-type": "application/x-www-form-urlencoded" };
+    const elsewhere = { method: "POST", headers: { ...form, origin: "https://evil.test" }, body };
+    expect((await call("/admin/sign-in", elsewhere)).status).toBe(403);
+    const signedIn = await call("/admin/sign-in", { method: "POST", headers: { ...form, origin: ORIGIN }, body });
+    expect([signedIn.status, signedIn.headers.get("set-cookie")]).toEqual([
+      303,
+      expect.stringMatching(
+        /^__Host-observatory=[\w-]{43}; Max-Age=43200; Path=\/; HttpOnly; Secure; SameSite=Strict$/,
+      ),
+    ]);
+  });
+});
+
+it("a passkey of somebody else is neither named nor taken away", async () => {
+  const cookie = await signedInAs("owner");
+  const passkey = { id: "c29tZWJvZHk", publicKey: "x", counter: 0, name: "Theirs", transports: [] };
+  const theirs = await board.account((await signedInAs("viewer")).slice(COOKIE.length + 1), {
+    kind: "addPasskey",
+    passkey,
+    challenge: crypto.randomUUID(),
+  });
+  expect(theirs.ok).toBe(true);
+  for (const act of ["name", "remove"])
+    expect((await post(cookie, `/admin/account/passkeys/${passkey.id}/${act}`, { name: "Mine" })).status).toBe(404);
+  expect((await board.credential(passkey.id))?.passkeys.map(({ name }) => name)).toEqual(["Theirs"]);
+});
+
 describe("what was typed into a form", () => {
   const forms = ROUTES.filter(({ method, policy }) => method === "POST" && policy === "admin");
   const TEXT = 'It <b>began</b> & "went" on,\r\nline by line.';
@@ -361,11 +444,16 @@ describe("hostile words in every field", () => {
     let seen = 0;
     for (const { path, policy } of ROUTES.filter(({ method }) => method === "GET")) {
       if (policy === "cli" || path === "/admin/live") continue;
-      const filled = path.includes(":update")
-        ? [path.replace(":id", ids[1] ?? "").replace(":update", ids[4] ?? "")]
-        : path.includes(":")
-          ? ids.map((id) => path.replaceAll(PARAMETER, id))
-          : [path, `${path}?${query}`];
+      const [component, incident, once, series, update] = ids;
+      const id = /series/.test(path)
+        ? series
+        : /maintenance/.test(path)
+          ? once
+          : /incidents/.test(path)
+            ? incident
+            : component;
+      const one = path.replace(":update", update ?? "").replaceAll(PARAMETER, id ?? "");
+      const filled = path.includes(":") ? [one] : [path, `${path}?${query}`];
       for (const address of filled) {
         const answer = await call(address, { headers: { cookie, accept: "text/html" } });
         const isPage = answer.headers.get("content-type")?.startsWith("text/html") === true;

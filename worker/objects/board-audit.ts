@@ -23,6 +23,8 @@ export interface AuditView {
   /** What waits for the archive or was sent within two days, newest first. */
   readonly recent: readonly AuditRecord[];
   readonly waiting: number;
+  /** Of those that wait how many have their number already: the chain is ahead of the archive by so many. */
+  readonly numbered: number;
 }
 
 export class BoardAudit {
@@ -42,6 +44,8 @@ export class BoardAudit {
       head: this.#head,
       recent: rows.map(({ isSent, ...row }) => auditRecord(row, isSent)),
       waiting: this.#memory.waiting("audit"),
+      numbered: [...this.#memory.waitingSince("audit").keys()].filter((key) => key.length === auditKey(0).length)
+        .length,
     };
   }
 

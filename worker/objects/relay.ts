@@ -31,6 +31,8 @@ interface Attachment {
 const SOCKETS_MAX = 20_000;
 /** Of them from one address, which may be a whole office: nobody alone takes a shard from everybody else. */
 const SOCKETS_PER_ADDRESS_MAX = 500;
+/** Of them from one session: the tabs of an operator. */
+const SOCKETS_PER_SESSION_MAX = 50;
 
 export class Relay extends DurableObject<Env> {
   #newest: string | null = null;
@@ -53,7 +55,7 @@ export class Relay extends DurableObject<Env> {
     const tag = session ?? this.#addressTag(request);
     const isFull =
       this.ctx.getWebSockets().length >= SOCKETS_MAX ||
-      (session === null && this.ctx.getWebSockets(tag).length >= SOCKETS_PER_ADDRESS_MAX);
+      this.ctx.getWebSockets(tag).length >= (session === null ? SOCKETS_PER_ADDRESS_MAX : SOCKETS_PER_SESSION_MAX);
     if (isFull) return new Response(null, { status: 503, headers: { "retry-after": "30" } });
     const { 0: client, 1: server } = new WebSocketPair();
     this.ctx.acceptWebSocket(server, [tag]);

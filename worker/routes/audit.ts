@@ -96,11 +96,11 @@ async function chain(c: AppContext): Promise<Response> {
   if (!after.success)
     return refuse(c, "request_malformed", "after: must be the number of an entry, 0 for the first page.");
   // Before Postgres is read: what arrives there meanwhile is not missed.
-  const { head, waiting } = await boardOf(c.env).audit();
+  const { head, waiting, numbered } = await boardOf(c.env).audit();
   const found = await auditAfter(historyDatabase(c), after.output);
   if (!found.ok) return refuseUnavailable(c, found);
   const next = found.value.length < AUDIT_PAGE_ROWS ? null : (found.value.at(-1)?.n ?? null);
-  return c.json({ entries: found.value, next, head, waiting }, 200, { "cache-control": "no-store" });
+  return c.json({ entries: found.value, next, head, waiting, numbered }, 200, { "cache-control": "no-store" });
 }
 
 const After = v.pipe(v.optional(v.string(), "0"), v.regex(/^\d{1,15}$/), v.transform(Number));
