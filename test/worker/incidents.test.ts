@@ -121,6 +121,21 @@ it("a reminder is set, moved and taken away by itself, and goes on with the next
   expect(await reminderOf(id)).toBeUndefined();
 });
 
+it("a form names components by typing, and says which it does not know", async () => {
+  const { post } = await operator();
+  await cli("PUT", "/cli/v1/components", { components: [{ name: "Typed", group: "Rows", services: [] }] });
+  const fields = { name: "By rows", body: "It began.", "add.0": "Rows / Typed", "add.0.status": "major_outage" };
+  const refused = await post("/admin/incidents", { ...fields, "add.4": "Nobody" });
+  const page = await refused.text();
+  expect([refused.status, page.includes("There is no single component “Nobody”")]).toEqual([400, true]);
+  // What was found is a field by now, chosen as it was typed.
+  expect(page).toMatch(/Rows \/<\/small> Typed<\/span> <select name="c\.\w+">.*?value="major_outage" selected/s);
+  expect((await post("/admin/incidents", fields)).status).toBe(303);
+  const { incidents = [] } = await board.operatorView([]);
+  const said = incidents.find(({ name }) => name === "By rows")?.updates[0]?.affected;
+  expect(said).toMatchObject([{ name: "Typed", to: "major_outage" }]);
+});
+
 /** Pages of the admin with no navigation: a file, a socket, and a question in the middle of something else. */
 const NO_PAGES = ["/admin/live", "/admin/audit/export", "/admin/page/export", "/admin/account/confirm"];
 

@@ -12,7 +12,10 @@ export function watchIncidentForm(): void {
   if (form === null) return;
   const soFar = INDICATORS.find((one) => one === form.dataset["impact"]) ?? "none";
   const showImpact = (): void => {
-    const chosen = [...form.querySelectorAll<HTMLSelectElement>(".affected select")].flatMap(
+    // A row that names nobody says nothing.
+    const rows = [...form.querySelectorAll(".add")].filter((row) => row.querySelector("input")?.value !== "");
+    const added = rows.flatMap((row) => row.querySelector("select") ?? []);
+    const chosen = [...form.querySelectorAll<HTMLSelectElement>(".affected select"), ...added].flatMap(
       ({ value }) => COMPONENT_STATUSES.find((one) => one === value) ?? [],
     );
     const byHand = form.querySelector<HTMLSelectElement>("#impact")?.value ?? "";

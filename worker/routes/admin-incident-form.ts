@@ -9,11 +9,13 @@ import type { Guarded, IncidentRequest, IncidentUpdateRequest } from "../core/an
 import type { CorrectionRequest } from "../core/correct.ts";
 import type { Incident } from "../core/incident.ts";
 import { chosenOf } from "./admin-incident-model.ts";
-import { CorrectionSchema, IncidentSchema, IncidentUpdateSchema } from "./announce-request.ts";
-
-/** Who wants to be reminded later than in a day wants a calendar. */
-const REMIND_MINUTES_MAX = 1_440;
-export const REMIND_WANTED = "Say in how many minutes, from 1 to 1,440.";
+import {
+  CorrectionSchema,
+  IncidentSchema,
+  IncidentUpdateSchema,
+  REMIND_MINUTES_MAX,
+  REMIND_WANTED,
+} from "./announce-request.ts";
 
 export type Values = Readonly<Record<string, string>>;
 type Parsed<T> = Result<T, readonly Fault[]>;

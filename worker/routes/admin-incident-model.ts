@@ -16,6 +16,7 @@ import type {
 } from "../../web/view/admin/incident-model.ts";
 import type { Fault, FormModel } from "../../web/view/admin/model.ts";
 import { moment, statusWord } from "../../web/view/english.ts";
+import { addedRows } from "../core/added.ts";
 import { isTrouble } from "../core/cause.ts";
 import type { Component } from "../core/component.ts";
 import { DELETABLE_MS, isYoung } from "../core/correct.ts";
@@ -35,10 +36,10 @@ import type { OperatorView } from "../objects/operator-view.ts";
 /** Past incidents a page. */
 const PAGE_LENGTH = 25;
 /** A row that waits for as long is worth a word: others leave within a second. */
-const UNARCHIVED_MS = 10 * SECOND;
+const UNARCHIVED_MS = 3 * SECOND;
 
 type Values = Readonly<Record<string, string>>;
-type Held = Pick<OperatorView, "components" | "incidents" | "reminders">;
+type Held = Pick<OperatorView, "components" | "incidents" | "reminders" | "unarchived">;
 
 /** What visitors see of each component now, by id. */
 export function seenNow({ components }: Pick<PageSnapshot, "components">, now: Millis): Map<string, ComponentStatus> {
@@ -78,12 +79,21 @@ export function openSummaries(view: Held): readonly IncidentSummary[] {
     .map((one) => summaryOf(one, view));
 }
 
-export function incidentsModel(view: Held, wanted: number): IncidentsModel {
+/** Those whose newest state has waited for Postgres for longer than a row usually does. */
+function unarchivedOf({ incidents = [], unarchived = {} }: Held, now: Millis): IncidentsModel["unarchived"] {
+  const late = Object.entries(unarchived).filter(([, since]) => now - since >= UNARCHIVED_MS);
+  if (late.length === 0) return null;
+  const names = late.map(([id]) => incidents.find((one) => one.id === id)?.name ?? "one that is gone from the page");
+  return { names, since: Math.min(...late.map(([, since]) => since)) };
+}
+
+export function incidentsModel(view: Held, wanted: number, now: Millis): IncidentsModel {
   const past = newestFirst(view.incidents ?? []).filter((one) => !isUnresolved(one));
   const pages = Math.max(1, Math.ceil(past.length / PAGE_LENGTH));
   const page = Math.min(Math.max(1, wanted), pages);
   const shown = past.slice((page - 1) * PAGE_LENGTH, page * PAGE_LENGTH);
-  return { open: openSummaries(view), past: shown.map((one) => summaryOf(one, view)), page, pages };
+  const unarchived = unarchivedOf(view, now);
+  return { unarchived, open: openSummaries(view), past: shown.map((one) => summaryOf(one, view)), page, pages };
 }
 
 /** Components in trouble of which no open incident speaks. */
@@ -156,6 +166,7 @@ export function formModel(
 ): IncidentFormModel {
   return {
     components: choicesOf(components, seen, incident, chosenOf(values)),
+    added: addedRows(values),
     impactSoFar: incident === null ? "none" : incidentImpact({ ...incident, impact: null }),
     values,
     faults,

@@ -14,6 +14,8 @@ import { renderIncidentNew } from "../../web/view/admin/incident-new.ts";
 import { renderIncidentPage } from "../../web/view/admin/incident.ts";
 import { renderIncidents } from "../../web/view/admin/incidents.ts";
 import type { Fault } from "../../web/view/admin/model.ts";
+import { addedRows, withAdded } from "../core/added.ts";
+import { AFFECTED_MAX } from "../core/announce.ts";
 import type { AnnounceRefusal, Announcing } from "../core/announce.ts";
 import type { Component } from "../core/component.ts";
 import type { Incident } from "../core/incident.ts";
@@ -31,7 +33,7 @@ import { openDatabase } from "../store/database.ts";
 import { SERIES_SERVICES_MAX, seriesOver } from "../store/series.ts";
 import { adminPage, formOf } from "./admin-page.ts";
 import type { Values } from "./admin-incident-form.ts";
-import { openRequest, REMIND_WANTED, remindRequest, updateRequest } from "./admin-incident-form.ts";
+import { openRequest, remindRequest, updateRequest } from "./admin-incident-form.ts";
 import type { Shown } from "./admin-incident-model.ts";
 import {
   chosenOf,
@@ -44,6 +46,7 @@ import {
   updateValues,
 } from "./admin-incident-model.ts";
 import { draftModels, frameOf } from "./admin-view.ts";
+import { REMIND_WANTED } from "./announce-request.ts";
 import { refuse } from "./answer.ts";
 import { refuseAnnouncement } from "./announce.ts";
 import type { AppContext, Route, RouteRequest } from "./table.ts";
@@ -103,8 +106,9 @@ function faultOf({ code, which }: AnnounceRefusal): Fault | null {
 async function list(c: AppContext): Promise<Response> {
   const view = await boardOf(c.env).operatorView([]);
   const page = Number(c.req.query("page") ?? "1");
-  const model = incidentsModel(view, Number.isInteger(page) ? page : 1);
-  return adminPage(c, renderIncidents(model, frameOf(view, Date.now())));
+  const now = Date.now();
+  const model = incidentsModel(view, Number.isInteger(page) ? page : 1, now);
+  return adminPage(c, renderIncidents(model, frameOf(view, now)));
 }
 
 /** The troubled components are chosen already; a template says more. A draft has a page of its own. */
@@ -118,8 +122,13 @@ async function showNew(c: AppContext): Promise<Response> {
   return newPage(c, looked, { values: { ...begun, key: freshKey() }, faults: [], isPreview: false }, 200);
 }
 
+/** As many as one incident may speak of. */
 function fromEvidence({ view, seen }: Looked): Values {
-  return Object.fromEntries(uncoveredOf(view, seen).map(({ id }) => [`c.${id}`, seen.get(id) ?? ""]));
+  return Object.fromEntries(
+    uncoveredOf(view, seen)
+      .slice(0, AFFECTED_MAX)
+      .map(({ id }) => [`c.${id}`, seen.get(id) ?? ""]),
+  );
 }
 
 /** What is unwell is at least as bad as the template says. */
@@ -140,12 +149,30 @@ function newPage(c: AppContext, { view, seen, now }: Looked, shown: Shown, statu
   return adminPage(c, renderIncidentNew({ form, templates, draft }, frameOf(view, now)), status);
 }
 
+/** What was typed, with the components that were named in rows as what they are. */
+async function typed(
+  c: AppContext,
+  { body }: RouteRequest,
+): Promise<{ readonly values: Values; readonly faults: readonly Fault[] }> {
+  const typedIn = valuesOf(body);
+  if (addedRows(typedIn).length === 0) return { values: typedIn, faults: [] };
+  const { values, unknown } = withAdded(typedIn, (await look(c)).view.components);
+  const faults = unknown.map((name) => {
+    const message = `There is no single component “${name}”. Choose one of those proposed.`;
+    return { field: "components", message };
+  });
+  return { values, faults };
+}
+
 async function open(c: AppContext, request: RouteRequest): Promise<Response> {
-  const values = valuesOf(request.body);
+  const { values, faults } = await typed(c, request);
   const now = Date.now();
-  if (values["act"] === "preview") return newPage(c, await look(c), { values, faults: [], isPreview: true }, 200);
+  if (values["act"] === "preview") return newPage(c, await look(c), { values, faults, isPreview: true }, 200);
   const parsed = openRequest(values, now);
-  if (!parsed.ok) return newPage(c, await look(c), { values, faults: parsed.failure, isPreview: false }, 400);
+  if (!parsed.ok || faults.length > 0) {
+    const all = [...faults, ...(parsed.ok ? [] : parsed.failure)];
+    return newPage(c, await look(c), { values, faults: all, isPreview: false }, 400);
+  }
   const board = boardOf(c.env);
   const { draft } = values;
   if (draft !== undefined) {
@@ -247,14 +274,17 @@ async function failedSince(
 }
 
 async function update(c: AppContext, request: RouteRequest): Promise<Response> {
-  const values = valuesOf(request.body);
+  const { values, faults } = await typed(c, request);
   const id = idOf(c);
-  if (values["act"] === "preview") return incidentPage(c, id, { shown: { values, faults: [], isPreview: true } }, 200);
+  if (values["act"] === "preview") return incidentPage(c, id, { shown: { values, faults, isPreview: true } }, 200);
   const { view } = await look(c);
   const incident = view.incidents?.find((one) => one.id === id);
   if (incident === undefined) return refuse(c, "not_found", "There is no such incident. It was deleted or merged.");
   const parsed = updateRequest(values, incident, Date.now());
-  if (!parsed.ok) return incidentPage(c, id, { shown: { values, faults: parsed.failure, isPreview: false } }, 400);
+  if (!parsed.ok || faults.length > 0) {
+    const all = [...faults, ...(parsed.ok ? [] : parsed.failure)];
+    return incidentPage(c, id, { shown: { values, faults: all, isPreview: false } }, 400);
+  }
   const act: AnnounceAct = { kind: "incident.update", id, request: parsed.value };
   return done(c, id, await boardOf(c.env).announce(act, byOf(request)), values);
 }

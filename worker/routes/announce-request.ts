@@ -68,6 +68,20 @@ export const CorrectionSchema = v.strictObject({
   at: v.optional(MomentRequest),
   revision: v.optional(Revision),
 });
+/** Empty takes the draft away. */
+export const PostmortemSchema = v.strictObject({ body: MarkdownText, revision: v.optional(Revision) });
+
+/** Who wants to be reminded later than in a day wants a calendar. */
+export const REMIND_MINUTES_MAX = 1_440;
+export const REMIND_WANTED = "Say in how many minutes, from 1 to 1,440.";
+const MINUTES = "must be a whole number of minutes from 1 to 1,440, or null to take it away";
+export const RemindSchema = v.strictObject({
+  minutes: v.nullable(
+    v.pipe(v.number(MINUTES), v.integer(MINUTES), v.minValue(1, MINUTES), v.maxValue(REMIND_MINUTES_MAX, MINUTES)),
+  ),
+  /** Whether visitors read by when the next update comes. */
+  isPublic: v.optional(v.boolean(), false),
+});
 export const MergeSchema = v.strictObject({ into: ComponentRef, revision: v.optional(Revision) });
 
 /** What is said in place of what a draft says. */

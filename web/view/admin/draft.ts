@@ -36,9 +36,9 @@ ${decided === null && dismissal(model)}`,
 
 function standing({ draft, affected }: DraftPageModel, frame: AdminFrame): Html {
   const { endedAt, cluster, startedAt } = draft;
-  const where = cluster === "" ? "" : markup`in ${clusterLink(cluster)}, `;
+  const where = cluster === "" ? "Since " : markup`In ${clusterLink(cluster)}, since `;
   const changed = affected.filter(({ now, status }) => now !== status);
-  return markup`<p class="lead">${marked(endedAt === null ? "partial_outage" : "operational", markup`${where}since ${age(startedAt, frame)}`)}</p>
+  return markup`<p class="lead">${marked(endedAt === null ? "partial_outage" : "operational", markup`${where}${age(startedAt, frame)}`)}</p>
 <p>A draft: visitors see nothing of it until you post it. ${lasting(draft, frame)}</p>
 <ul class="turns">${affected.map(({ name, status }) => markup`<li>${shape(status)} ${name}: ${statusWord(status)}</li>`)}</ul>
 ${changed.length > 0 && markup`<p class="soft">By now: ${changed.map(({ name, now }, i) => markup`${i > 0 && ", "}${name} ${statusWord(now).toLowerCase()}`)}.</p>`}`;

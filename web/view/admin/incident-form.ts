@@ -18,7 +18,7 @@ export const SAYABLE: readonly ComponentStatus[] = COMPONENT_STATUSES.filter(
 );
 const REMIND_MINUTES = [15, 30, 60, 120];
 
-/** @param of what is asked first, and what the button says */
+/** @param of what is asked first, and what the button says. The cursor is in a new one's name, unless a draft is to be read first */
 export function incidentForm(
   model: IncidentFormModel,
   of: { readonly action: string; readonly isNew: boolean; readonly button: string; readonly cancel: string },
@@ -29,7 +29,7 @@ export function incidentForm(
   );
   return markup`<form class="sheet" id="incident-form" method="post" action="${of.action}" data-impact="${model.impactSoFar}">
 ${hidden}${faultOf(faults, null, "fault-form")}
-${of.isNew && nameField(model, true)}
+${of.isNew && nameField(model, values.draft === undefined)}
 ${steps(model)}
 ${components(model)}
 ${bodyField(model)}
@@ -62,14 +62,34 @@ function steps(model: IncidentFormModel): Html {
 
 // ── components ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function components({ components: all, faults }: IncidentFormModel): Html {
-  const near = all.filter(({ said, chosen, now }) => said !== null || chosen !== null || isUnwell(now));
-  const far = all.filter((one) => !near.includes(one));
+/** More components than these are found by typing: a thousand lists of states are nothing to look through. */
+const LISTED_MAX = 40;
+/** Empty rows to name components in; more come with each preview. */
+const EMPTY_ROWS = 5;
+
+function components(model: IncidentFormModel): Html {
+  const { components: all, faults } = model;
+  const isSpokenOf = ({ said, chosen }: AffectedChoice): boolean => said !== null || chosen !== null;
+  const spokenOf = all.filter(isSpokenOf);
+  // Where nearly all is unwell, or silent, that is a list as long as the other one.
+  const unwell = all.filter((one) => !isSpokenOf(one) && isUnwell(one.now));
+  const near = [...spokenOf, ...unwell.slice(0, Math.max(0, LISTED_MAX - spokenOf.length))];
+  const shown = new Set(near);
+  const far = all.filter((one) => !shown.has(one));
+  const areWell = far.every(({ now }) => !isUnwell(now));
   const rest =
     far.length > 0 &&
-    markup`<details class="more"${near.length === 0 && trusted(" open")}><summary>${near.length === 0 ? `All ${far.length} are well` : far.length === 1 ? "1 more is well" : `${far.length} more are well`}</summary><div class="affected">${far.map(choice)}</div></details>`;
+    markup`<details class="more"${(near.length === 0 || model.added.length > 0) && trusted(" open")}><summary>${near.length === 0 ? `All ${far.length} are well` : `${far.length} more${areWell ? (far.length === 1 ? " is well" : " are well") : ""}`}</summary>${far.length > LISTED_MAX ? rows(model, far) : markup`<div class="affected">${far.map(choice)}</div>`}</details>`;
   return markup`<fieldset><legend>What is affected</legend>${all.length === 0 && markup`<p class="soft">No component is on the page yet. The incident can be posted without any.</p>`}
 <div class="affected">${near.map(choice)}</div>${rest}${faultOf(faults, "components", "fault-components")}</fieldset>`;
+}
+
+function rows({ added, faults }: IncidentFormModel, far: readonly AffectedChoice[]): Html {
+  const empty = { name: "", status: "partial_outage" as const };
+  const typed = [...added, ...Array.from({ length: EMPTY_ROWS }, () => empty)];
+  return markup`<p class="soft" id="hint-add">Type a part of a name. Rows that stay empty say nothing; a preview gives more of them.</p>
+${typed.map(({ name, status }, i) => markup`<div class="add"><input name="add.${i}" list="all-components" autocomplete="off" maxlength="600" aria-label="Component" value="${name}"${invalid(name === "" ? [] : faults, "components", "fault-components", "hint-add")}> <select name="add.${i}.status" aria-label="How it is">${SAYABLE.map((one) => markup`<option value="${one}"${one === status && trusted(" selected")}>${statusWord(one)}</option>`)}</select></div>`)}
+<datalist id="all-components">${far.map(({ group, name }) => markup`<option value="${group === null ? name : `${group} / ${name}`}">`)}</datalist>`;
 }
 
 function isUnwell(status: ComponentStatus): boolean {
@@ -135,7 +155,11 @@ ${field(model, "impactReason", "Why it is not the computed one", reason, "For op
 function whenField(model: IncidentFormModel, isNew: boolean): Html {
   const { values, faults } = model;
   const fields = ["at", "endAt", "endBody"] as const;
-  const isOpen = fields.some((name) => (values[name] ?? "") !== "" || faults.some(({ field: of }) => of === name));
+  const isFaulty = fields.some((name) => faults.some(({ field: of }) => of === name));
+  // A draft knows when it was: that is said, and need not be looked at.
+  const isOpen = isFaulty || (values.draft === undefined && fields.some((name) => (values[name] ?? "") !== ""));
+  const { at = "" } = values;
+  const summary = at === "" ? "It was earlier" : `It began ${at.replace("T", " ")} UTC`;
   const time = (name: "at" | "endAt"): Html =>
     markup`<input id="${name}" name="${name}" type="datetime-local" value="${values[name] ?? ""}"${invalid(faults, name, `fault-${name}`, `hint-${name}`)}>`;
   const over =
@@ -148,7 +172,7 @@ ${field(
   markup`<textarea id="endBody" name="endBody" rows="3" maxlength="25000"${invalid(faults, "endBody", "fault-endBody")}>
 ${values.endBody ?? ""}</textarea>`,
 )}`;
-  return markup`<details class="more"${isOpen && trusted(" open")}><summary>It was earlier</summary><div class="sheet">
+  return markup`<details class="more"${isOpen && trusted(" open")}><summary>${summary}</summary><div class="sheet">
 ${field(model, "at", "When it was so (UTC)", time("at"), "Empty is now. Visitors read when it was written, too.")}${over}</div></details>`;
 }
 

@@ -18,7 +18,8 @@ export interface AffectedChoice {
 }
 
 /**
- * POST /admin/incidents and /admin/incidents/:id/updates. Each component is a field of its own, `c.ID`. Moments are
+ * POST /admin/incidents and /admin/incidents/:id/updates. Each component is a field of its own, `c.ID`; where there are
+ * too many to list, `add.N` names one as "group / name" and `add.N.status` says how it is. Moments are
  * YYYY-MM-DDTHH:MM in UTC; `remind` is minutes; what is empty is not said.
  */
 export type IncidentField =
@@ -39,6 +40,8 @@ export type IncidentField =
 export interface IncidentFormModel extends FormModel<IncidentField> {
   /** Troubled ones first. */
   readonly components: readonly AffectedChoice[];
+  /** What was typed into the rows `add.N` and is no component. */
+  readonly added: readonly { readonly name: string; readonly status: ComponentStatus }[];
   /** What its components were said to be so far comes to. */
   readonly impactSoFar: Indicator;
   /** The text as visitors would read it; null unless somebody asked. */
@@ -133,6 +136,8 @@ export interface CorrectionModel extends FormModel<"body" | "at" | "shownAt" | "
 }
 
 export interface IncidentsModel {
+  /** Whose newest states wait for Postgres, and since when the first of them does. Null if none do. */
+  readonly unarchived: { readonly names: readonly string[]; readonly since: Millis } | null;
   readonly open: readonly IncidentSummary[];
   readonly past: readonly IncidentSummary[];
   /** From 1. */
