@@ -32,8 +32,13 @@ export type MaintenanceLine = v.InferOutput<typeof MaintenanceAnswer>;
 
 /** Opens an incident, or with an id adds to one. */
 export async function tellIncident(operator: Operator, id: string | null, body: object): Promise<IncidentLine> {
-  const path = id === null ? "/cli/v1/incidents" : `/cli/v1/incidents/${encodeURIComponent(id)}/updates`;
-  return (await ask(operator, "POST", path, body, v.object({ incident: IncidentAnswer }))).incident;
+  return actOnIncident(operator, id === null ? [] : [id, "updates"], body);
+}
+
+/** @param path what follows the address of all incidents, a segment each */
+export async function actOnIncident(operator: Operator, path: readonly string[], body: object): Promise<IncidentLine> {
+  const at = ["/cli/v1/incidents", ...path.map(encodeURIComponent)].join("/");
+  return (await ask(operator, "POST", at, body, v.object({ incident: IncidentAnswer }))).incident;
 }
 
 export async function listIncidents(operator: Operator): Promise<readonly IncidentLine[]> {

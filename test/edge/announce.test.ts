@@ -66,6 +66,7 @@ it("what is announced while Postgres is down is shown at once, archived later, a
     expect([late.code, late.problem]).toEqual([1, expect.stringContaining("7 days before it starts")]);
     const [maintenance = ""] = await run("announce", ...wish, "--emergency");
     await run("incident", "update", incident, "--status", "identified", "--message", "A bad deploy.");
+    await saysThatItWaits(incident, true);
     const held = await edge.cli<{ incidents: object[] }>("GET", "/cli/v1/incidents");
     expect(held.incidents).toMatchObject([{ id: incident, status: "identified", impact: "critical", updates: 2 }]);
 
@@ -80,6 +81,7 @@ it("what is announced while Postgres is down is shown at once, archived later, a
       WITHIN_MS,
       "the newest update in Postgres",
     );
+    await saysThatItWaits(incident, false);
     await edge.kill();
     edge.forget("Board");
     await edge.start();
@@ -135,6 +137,52 @@ it("a plan goes from the notice to the all-clear by commands alone, and so does 
   };
   expect(shown.plan.notices.length).toBeGreaterThan(1);
   expect((await run("maintenance", "end-series", series))[3]).toBe("ended");
+});
+
+/** Whether an incident's page, and the list, say that its newest state is not in Postgres yet. */
+async function saysThatItWaits(id: string, isExpected: boolean): Promise<void> {
+  const operator = await edge.signIn();
+  const says = async (): Promise<readonly boolean[]> => {
+    const [one, list] = await Promise.all([operator.get(`/admin/incidents/${id}`), operator.get("/admin/incidents")]);
+    const [page, all] = [await one.text(), await list.text()];
+    return [page.includes("is not in Postgres yet, since"), all.includes("Not in Postgres yet, since")];
+  };
+  const until = `the pages to say ${isExpected ? "" : "no more "}that it waits`;
+  await eventually(async () => (await says()).every((said) => said === isExpected), WITHIN_MS, until);
+}
+
+it("what was said is mended from the command line: corrected, taken back, merged, reminded of, and explained", async () => {
+  const [id = ""] = await run("incident", "open", "Cart fails", "--message", "It bgan.");
+  await run("incident", "update", id, "--message", "Posted by mistake.");
+  const shown = async () => {
+    const { out } = await runCommand("incident", ["show", id], edge);
+    return JSON.parse(out) as {
+      status: string;
+      updates: { id: string; body: string }[];
+      postmortem?: { body: string };
+      reminder?: object;
+    };
+  };
+  const bodies = async () => (await shown()).updates.map(({ body }) => body);
+  const [mistake, first] = (await shown()).updates.map((update) => update.id);
+  await run("incident", "correct", id, first ?? "", "--message", "It began.", "--at", "2026-11-23T02:00:00Z");
+  await run("incident", "delete", id, mistake ?? "");
+  expect(await bodies()).toEqual(["It began."]);
+  await run("incident", "remind", id, "--in", "45", "--promise");
+  const { incidents } = await edge.cli<{ incidents: object[] }>("GET", "/cli/v1/incidents");
+  expect(incidents).toContainEqual(expect.objectContaining({ id, startedAt: "2026-11-23T02:00:00.000Z" }));
+  expect((await shown()).reminder).toMatchObject({ isPublic: true, by: "command line" });
+  const [other = ""] = await run("incident", "open", "Basket fails", "--message", "Another word for it.");
+  expect((await run("incident", "merge", other, "--into", id))[0]).toBe(id);
+  expect((await bodies()).toSorted()).toEqual(["Another word for it.", "It began."]);
+  await run("incident", "resolve", id, "--message", "Over.");
+  const early = await runCommand("incident", ["postmortem", id, "--publish"], edge);
+  expect([early.code, early.problem]).toEqual([1, expect.stringContaining("It has no draft")]);
+  await run("incident", "postmortem", id, "--message", "A disk was full.");
+  expect((await shown()).postmortem?.body).toBe("A disk was full.");
+  expect((await run("incident", "postmortem", id, "--publish"))[1]).toBe("postmortem");
+  expect(await shown()).toMatchObject({ status: "postmortem", updates: [{ body: "A disk was full." }, {}, {}, {}] });
+  expect(await run("incident", "delete", id)).toEqual([id, "deleted", "Cart fails"]);
 });
 
 it("the demo's announcements are taken, and the one that is over says nothing of what is now", async () => {

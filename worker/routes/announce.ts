@@ -1,6 +1,7 @@
 /** The operator's hand on what is announced. Stored by the Board alone: it works while Postgres is down. */
 import * as v from "valibot";
 import type { Millis } from "../../protocol/time.ts";
+import { MINUTE } from "../../protocol/time.ts";
 import type { AnnounceRefusal } from "../core/announce.ts";
 import { isShown, publicIncident } from "../core/announced.ts";
 import type { Incident } from "../core/incident.ts";
@@ -19,6 +20,8 @@ import {
   MaintenanceSchema,
   MaintenanceUpdateSchema,
   MergeSchema,
+  PostmortemSchema,
+  RemindSchema,
 } from "./announce-request.ts";
 import { refuse } from "./answer.ts";
 import { withJson } from "./cli.ts";
@@ -204,12 +207,25 @@ const merge = withJson(MergeSchema, (c, { into, ...request }, by) =>
   announced(c, { kind: "incident.merge", id: idOf(c), into, request }, by, 200),
 );
 
-/** One in full, with its revision and the ids of its updates. */
+const postmortem = withJson(PostmortemSchema, (c, request, by) =>
+  announced(c, { kind: "incident.postmortem", id: idOf(c), request }, by, 200),
+);
+
+const remind = withJson(RemindSchema, (c, { minutes, isPublic }, by) => {
+  const request = minutes === null ? null : { at: Date.now() + minutes * MINUTE, isPublic };
+  return announced(c, { kind: "incident.remind", id: idOf(c), request }, by, 200);
+});
+
+/** One in full, with its revision, the ids of its updates, and when somebody is reminded to say more. */
 async function showIncident(c: AppContext): Promise<Response> {
   const view = await boardOf(c.env).operatorView([]);
   const found = view.incidents?.find(({ id }) => id === idOf(c));
   if (found === undefined) return refuse(c, "not_found", `There is no incident "${idOf(c)}".`);
-  return c.json({ incident: incidentHeld(found) });
+  const reminder = view.reminders?.find(({ incident }) => incident === found.id);
+  const { at = 0, isPublic, by } = reminder ?? {};
+  return c.json({
+    incident: { ...incidentHeld(found), ...(reminder !== undefined && { reminder: { at: iso(at), isPublic, by } }) },
+  });
 }
 
 /** All that the Board keeps, newest first. */
@@ -239,6 +255,8 @@ export const announceRoutes: readonly Route[] = [
   { method: "POST", path: "/cli/v1/incidents/:id/updates/:update/delete", ...written, handle: erase },
   { method: "POST", path: "/cli/v1/incidents/:id/merge", ...written, handle: merge },
   { method: "POST", path: "/cli/v1/incidents/:id/delete", ...written, handle: remove },
+  { method: "POST", path: "/cli/v1/incidents/:id/postmortem", ...written, handle: postmortem },
+  { method: "POST", path: "/cli/v1/incidents/:id/remind", ...written, handle: remind },
   { method: "GET", path: "/cli/v1/maintenances", policy: "cli", handle: listMaintenances },
   { method: "POST", path: "/cli/v1/maintenances", ...written, handle: announce },
   { method: "POST", path: "/cli/v1/maintenances/:id/updates", ...written, handle: updateMaintenance },
