@@ -12,6 +12,7 @@ const LIST: readonly (readonly [line: string, file: string, test: string])[] = [
   ["4 a one-time link works once", "worker/routes.test.ts", "opening the link spends nothing, the button does, once"],
   ["4 sessions are hashed at rest", "worker/doors.test.ts", "is kept as a hash: nothing in the page's memory opens it"],
   ["4 30 min idle, 12 h absolute", "worker/doors.test.ts", "older than twelve hours, though in use"],
+  ["4 idle is idle, whatever an open page does", "worker/doors.test.ts", "ends though its page is left open"],
   ["4 rotated at sign-in", "worker/doors.test.ts", "that a browser had is over when it signs in anew"],
   ["4 rotated at step-up", "worker/doors.test.ts", "does it after a passkey, and gives the session another secret"],
   [

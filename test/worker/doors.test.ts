@@ -323,6 +323,42 @@ describe("a session", () => {
     expect(await visitor.isIn()).toBe(false);
   });
 
+  it("ends though its page is left open, which asks and listens by itself", async () => {
+    const { visitor } = await somebody("viewer");
+    const ago = async (ms: number): Promise<void> => {
+      await runInDurableObject(board, (_, { storage: { sql } }) => {
+        const before = `json_set(body, '$.seenAt', json_extract(body, '$.seenAt') - ${ms})`;
+        sql.exec(`UPDATE work SET body = ${before} WHERE kind = 'login'`);
+      });
+      await evictDurableObject(board);
+    };
+    const ask = (dest: string) =>
+      call("/admin", { headers: { cookie: visitor.cookie, "sec-fetch-dest": dest, "sec-fetch-site": "same-origin" } });
+    await ago(20 * 60_000);
+    expect((await ask("empty")).status).toBe(200);
+    const { webSocket } = await call("/admin/live", {
+      headers: { upgrade: "websocket", origin: ORIGIN, cookie: visitor.cookie, "sec-fetch-dest": "websocket" },
+    });
+    webSocket?.accept();
+    const closed = new Promise((resolve) => webSocket?.addEventListener("close", ({ code }) => resolve(code)));
+    await ago(16 * 60_000);
+    await board.tick();
+    expect([await closed, (await ask("empty")).status]).toEqual([4401, 303]);
+  });
+
+  it("does not end while somebody is there", async () => {
+    const { visitor } = await somebody("viewer");
+    for (let i = 0; i < 3; i++) {
+      await runInDurableObject(board, (_, { storage: { sql } }) => {
+        const before = "json_set(body, '$.seenAt', json_extract(body, '$.seenAt') - 1200000)";
+        sql.exec(`UPDATE work SET body = ${before} WHERE kind = 'login'`);
+      });
+      await evictDurableObject(board);
+      const headers = { cookie: visitor.cookie, "sec-fetch-dest": "document" };
+      expect((await call("/admin", { headers })).status).toBe(200);
+    }
+  });
+
   it("is kept as a hash: nothing in the page's memory opens it", async () => {
     const { visitor } = await somebody("viewer");
     const secret = visitor.cookies.get(COOKIE) ?? "";

@@ -126,12 +126,13 @@ export class BoardDoors {
     return fresh;
   }
 
-  async session(secret: string): Promise<SessionHolder | null> {
+  /** Who holds it; null if it is over. @param isSeen whether somebody is there, and not only their open page */
+  async session(secret: string, isSeen = true): Promise<SessionHolder | null> {
     const hash = await secretHash(secret);
     const now = Date.now();
     const login = this.#alive(hash, now);
     if (login === null) return this.#oldSession(hash, now);
-    if (now - login.seenAt > SESSION_TOUCH_MS) this.#memory.put("login", hash, { ...login, seenAt: now });
+    if (isSeen && now - login.seenAt > SESSION_TOUCH_MS) this.#memory.put("login", hash, { ...login, seenAt: now });
     const { person: id, verifiedAt } = login;
     const person = id === null ? null : this.#memory.get("person", id);
     // Nobody is left whose it would be.
@@ -201,10 +202,15 @@ export class BoardDoors {
     return { by: old.by, hash, role: "owner", verifiedAt: old.createdAt, person: null, passkeys: 0 };
   }
 
-  #prune(person: string | null, now: Millis): void {
+  /** Ends what is over, and what it listens to: a page that is left open must not hear on. */
+  sweep(now: Millis): void {
     for (const old of this.#memory.all("session"))
       if (!sessionAlive(old, now)) this.#memory.remove("session", old.hash);
     this.#end(this.#memory.all("login").filter((login) => !sessionAlive(login, now)));
+  }
+
+  #prune(person: string | null, now: Millis): void {
+    this.sweep(now);
     this.#end(this.loginsOf(person, now).slice(LOGINS_MAX - 1));
   }
 

@@ -643,9 +643,9 @@ export class Board extends DurableObject<Env> {
     return secret;
   }
 
-  /** Who holds this session; null if it is over. */
-  async session(secret: string): Promise<SessionHolder | null> {
-    return this.#doors.session(secret);
+  /** Who holds this session; null if it is over. @param isSeen whether somebody is there, and not only their open page */
+  async session(secret: string, isSeen = true): Promise<SessionHolder | null> {
+    return this.#doors.session(secret, isSeen);
   }
 
   /** Whether there is a session of this hash. */
@@ -725,6 +725,7 @@ export class Board extends DurableObject<Env> {
     const now = Date.now();
     this.#books.settle(now);
     this.#books.tellOfArchive(now);
+    this.#doors.sweep(now);
     this.#drafts.look(now);
     await this.#plans.look(now);
     this.#plans.settle(now);

@@ -129,10 +129,15 @@ export function sameOrigin(c: AppContext): boolean {
 
 async function sessionOf(c: AppContext): Promise<Held | null> {
   const session = sessionCookie(c);
-  const known = session === null ? null : await boardOf(c.env).session(session);
+  const known = session === null ? null : await boardOf(c.env).session(session, isSomebody(c));
   if (known === null) return null;
   const { by, hash, verifiedAt } = known;
   // While a deploy goes out the Board may be of the release before, where every session was an owner's.
   const role: Role = (known.role as Role | undefined) ?? "owner";
   return { role, verifiedAt: verifiedAt ?? 0, visitor: { by, role, session, sessionHash: hash } };
+}
+
+/** Whether somebody is there: what an open page asks for by itself keeps no session from ending. */
+function isSomebody(c: AppContext): boolean {
+  return c.req.method !== "GET" || !["empty", "websocket"].includes(c.req.header("sec-fetch-dest") ?? "");
 }
