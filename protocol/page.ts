@@ -139,6 +139,8 @@ export interface PageMaintenance {
   readonly confirmed: boolean;
   /** How many clusters have shown that it is in force, of those that were asked. Absent where none is, and in what an earlier version wrote. */
   readonly clusters?: { readonly confirmed: number; readonly of: number };
+  /** No cluster was asked for anything, so there is nothing to confirm. Absent where one was, and in what an earlier version wrote. */
+  readonly unasked?: true;
   /** What it is an occurrence of: an opaque id. Absent where it is of nothing, and in what an earlier version wrote. */
   readonly series?: string;
   /** Announced later than the page's own policy asks for. Absent if it was not. */

@@ -132,7 +132,8 @@ describe.each([
       closing: "person",
       reason: "v1.1.0",
       component: component.components.find((one) => one.name === "Checkout")?.id ?? "",
-      [`target:${clusterName}/shop/checkout`]: "announce",
+      // Once its pods stay, and once all but one of them go.
+      [`target:${clusterName}/shop/checkout`]: isKilled ? "1" : "announce",
     });
     expect(answer.status, await answer.text()).toBe(303);
     id = (answer.headers.get("location") ?? "").split("/").at(-1) ?? "";
@@ -171,6 +172,7 @@ describe.each([
       )
       .toContain("Confirmed by 1 of 1 clusters");
     expect(await shown()).toMatchObject({ status: "in_progress" });
+    expect(cluster.shows().replicas).toBe(isKilled ? 1 : 3);
   });
 
   it("is given more time, which the cluster takes in and the page says it has", async () => {
@@ -201,6 +203,7 @@ describe.each([
     expect(await shown()).toMatchObject({ status: "in_progress" });
     await pushed();
     expect(annotations()["maintenance"]).toBe("true");
+    expect(cluster.shows().replicas).toBe(isKilled ? 1 : 3);
     await act("verify");
     await expect
       .poll(
@@ -211,6 +214,7 @@ describe.each([
         { timeout: LIMIT_MS, interval: 300 },
       )
       .toBeNull();
+    expect(cluster.shows().replicas, "traffic is restored").toBe(3);
     expect(await shown()).toMatchObject({ status: "verifying" });
     const page = await (await (await edge.signIn()).get(`/admin/maintenance/${id}`)).text();
     expect(page).toContain("3 of 3 pods ready");

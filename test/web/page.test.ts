@@ -212,6 +212,21 @@ describe("maintenance", () => {
       { ...base, status: "scheduled" as const, startsAt: NOW + DAY, endsAt: NOW + DAY + HOUR, confirmed: false },
       "Scheduled maintenance: UpgradeTue 24 Nov 14:02–15:02 UTC. Affects Checkout.",
     ],
+    [
+      "of which no cluster is asked anything",
+      { ...inForce, confirmed: false, unasked: true as const },
+      "Maintenance: Upgrade13:02–15:02 UTC. Affects Checkout.",
+    ],
+    [
+      "late",
+      { ...inForce, endsAt: NOW - 2 * MINUTE, confirmed: false, unasked: true as const },
+      "Maintenance: Upgrade13:02–14:00 UTC. Its planned end has passed. Affects Checkout.",
+    ],
+    [
+      "verified after its planned end",
+      { ...inForce, status: "verifying" as const, endsAt: NOW - 2 * MINUTE, confirmed: false },
+      "Maintenance: Upgrade13:02–14:00 UTC. Affects Checkout.",
+    ],
     ["over", { ...inForce, status: "completed" as const, confirmed: true }, ""],
   ])("%s", (_name, maintenance, notice) => {
     const page = snapshot([component(0)], { maintenances: [maintenance] });

@@ -127,6 +127,7 @@ describe("a maintenance's page", () => {
   it.each([
     ["runs", { status: "in_progress", startsAt: NOW - HOUR, endsAt: NOW + HOUR }, "In progress · ends in 60 min"],
     ["runs on", { status: "in_progress", startsAt: NOW - HOUR, endsAt: NOW - 1 }, "its planned end has passed"],
+    ["is verified", { status: "verifying", startsAt: NOW - HOUR, endsAt: NOW - 1 }, "Verifying When"],
     ["is over", { status: "completed", startsAt: NOW - DAY, endsAt: NOW - HOUR }, "Completed When"],
     [
       "was called off",

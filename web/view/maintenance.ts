@@ -43,7 +43,8 @@ function isOver({ status, cancelledAt }: PageMaintenance): boolean {
 function progress(maintenance: PageMaintenance, { now, locale }: FrameView): string {
   const { startsAt, endsAt } = maintenance;
   const { beginsIn, endsIn, overdue } = locale.words.pages;
-  if (isOver(maintenance)) return "";
+  // The work is done: its planned end says nothing any more.
+  if (isOver(maintenance) || maintenance.status === "verifying") return "";
   if (now < startsAt) return ` · ${fill(beginsIn, { length: length(startsAt - now, locale) })}`;
   return ` · ${now < endsAt ? fill(endsIn, { length: length(endsAt - now, locale) }) : overdue}`;
 }

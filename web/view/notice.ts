@@ -58,9 +58,10 @@ function affects({ components: ids }: Pick<PageIncident, "components">, componen
   return fill(words.affects, { names: names.length > NAMES_MAX ? `${shown} +${names.length - NAMES_MAX}` : shown });
 }
 
-/** That a maintenance is in force is known only where a cluster was asked for it. */
+/** That a maintenance is in force is known only where a cluster was asked for it. What is verified is neither that nor late. */
 function phase(maintenance: PageMaintenance, now: Millis, words: Words): string {
-  if (now < maintenance.startsAt) return "";
+  if (now < maintenance.startsAt || maintenance.status === "verifying") return "";
   if (now >= maintenance.endsAt) return `${words.overdue} `;
+  if (maintenance.unasked === true) return "";
   return `${maintenance.confirmed ? words.confirmed : words.unconfirmed} `;
 }

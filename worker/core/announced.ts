@@ -93,7 +93,7 @@ function targetOf(
 }
 
 /** What it names, and what stands on the deployments that its clusters put into maintenance for it. */
-function knownOf({ components: ids, plan }: Announcement, components: readonly Component[]): readonly string[] {
+export function knownOf({ components: ids, plan }: Announcement, components: readonly Component[]): readonly string[] {
   const targets = (plan?.targets ?? []).flatMap((target) => targetOf(target, components));
   return [...new Set([...ids, ...targets])].filter((id) => components.some((known) => known.id === id));
 }
@@ -106,6 +106,7 @@ function publicAnnouncement(one: Announcement, facts: Facts, now: Millis): PageM
     ...shown,
     confirmed: clusters.of > 0 && shown.confirmed,
     ...(clusters.of > 0 && shown.status !== "scheduled" && { clusters }),
+    ...(clusters.of === 0 && { unasked: true as const }),
     ...(one.plan?.series !== undefined && { series: one.plan.series.id }),
   };
 }

@@ -11,7 +11,7 @@ import type {
   PlanTargetModel,
   SeriesRowModel,
 } from "../../web/view/admin/plan-model.ts";
-import { clusterCount } from "../core/announced.ts";
+import { clusterCount, knownOf } from "../core/announced.ts";
 import { checklistOf } from "../core/checklist.ts";
 import type { Announcement, Maintenance } from "../core/maintenance.ts";
 import { endOf, maintenanceStatus, operatorMaintenance, verifyingSince } from "../core/maintenance.ts";
@@ -79,8 +79,10 @@ function rowOf(one: Announcement | Maintenance, view: OperatorView, now: Millis)
   };
 }
 
-function namesOf({ components }: Announcement, view: OperatorView): readonly string[] {
-  return view.components.filter(({ id }) => components.includes(id)).map(({ name }) => name);
+/** Those that it names, and those that stand on its deployments. */
+function namesOf(one: Announcement, { components }: OperatorView): readonly string[] {
+  const touched = knownOf(one, components);
+  return components.filter(({ id }) => touched.includes(id)).map(({ name }) => name);
 }
 
 function seriesRow(series: Series, announcements: readonly Announcement[], now: Millis): SeriesRowModel {

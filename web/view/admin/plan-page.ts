@@ -49,13 +49,13 @@ function bar({ phase, startsAt, verifyingAt, endedAt, createdAt }: PlanPageModel
 
 /** What a person can do now; one thing first. */
 function next(
-  { id, phase, isSteered, allClearAt, checks: list, closing }: PlanPageModel,
+  { id, phase, isSteered, allClearAt, checks: list, closing, later }: PlanPageModel,
   { now, timeZone }: AdminFrame,
 ): Html {
   const at = `/admin/maintenance/${segment(id)}`;
   if (!isSteered || phase === "completed" || phase === "cancelled" || phase === "scheduled") return markup``;
   if (phase === "in_progress")
-    return markup`<section class="needs"><h2>When the work is done</h2><p>Traffic is restored, and the systems are watched for 30 minutes.</p>${button(`${at}/verify`, "Work is done, verify", {}, "primary")}</section>`;
+    return markup`<section class="needs"><h2>When the work is done</h2><p>Traffic is restored, and the systems are watched for 30 minutes.</p>${button(`${at}/verify`, "Work is done, verify", {}, "primary")}<h2>When it takes longer</h2><div class="actions">${later.map(({ word, end }) => button(`${at}/move`, word, { end }, "secondary"))}</div></section>`;
   const isClear = allClearAt !== null && now >= allClearAt;
   const said = isClear
     ? marked("operational", "The checks have been good for 30 minutes.")
@@ -222,11 +222,10 @@ function impact({ requests, failed, p95Ms, usual, unknown }: ImpactModel): Html 
 }
 
 /** More time while it is under way, or less: its leases follow. */
-function extend({ id, later, targets: list, move: { values, faults } }: PlanPageModel): Html {
+function extend({ id, targets: list, move: { values, faults } }: PlanPageModel): Html {
   const at = `/admin/maintenance/${segment(id)}/move`;
   const follows = list.length > 0 && " The clusters are asked to hold their deployments until then, and say so above.";
   return markup`<h2>Another end</h2><p class="soft">Visitors read the new time, and what is covered is covered until then.${follows}</p>
-<p class="actions">${later.map(({ word, end }) => button(at, word, { end }, "secondary"))}</p>
 <form class="sheet" method="post" action="${at}">${faultOf(faults, null, "fault-form")}
 <div class="field"><label for="end">Ends (UTC)</label><input id="end" name="end" type="datetime-local" required value="${values.end ?? ""}"${invalid(faults, "end", "fault-end")}>${faultOf(faults, "end", "fault-end")}</div>
 <p class="actions"><button class="secondary">Change the end</button></p></form>`;
