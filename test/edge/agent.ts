@@ -10,6 +10,7 @@ import { createClock } from "../../agent/clock.ts";
 import { enrol, Keyring, signedHeaders } from "../../agent/identity.ts";
 import type { Identity } from "../../agent/identity.ts";
 import type { KubernetesClient } from "../../agent/kubernetes/client.ts";
+import type { LeaseMode } from "../../protocol/lease.ts";
 import { AGENT_VERSION, Pusher } from "../../agent/push.ts";
 import { startSession } from "../../agent/session.ts";
 import type { Session } from "../../agent/session.ts";
@@ -259,6 +260,8 @@ export class EdgeAgent {
   }
 
   #startActuator(): Actuator {
+    // Without an API server there is nothing to scale.
+    const modes: LeaseMode[] = this.#kubernetes === null ? ["announce"] : ["announce", "scale"];
     return startActuator({
       client: this.#kubernetes,
       leases: {
@@ -266,7 +269,7 @@ export class EdgeAgent {
         dryRun: false,
         edgeKeys: [this.#edge.publicKey],
         budget: { perTargetPerHour: 3, maxShareOfTargets: 1 },
-        targets: [{ ref: SERVICE, modes: ["announce"], floor: 1, maxHours: 4, onExpiry: "restore" }],
+        targets: [{ ref: SERVICE, modes, floor: 1, maxHours: 4, onExpiry: "restore" }],
       },
       cluster: this.cluster,
       dataDir: this.#dataDir,
