@@ -304,6 +304,12 @@ describe("what enrolment prints", () => {
     });
   });
 
+  it("and what is commented out can be taken in beside it", () => {
+    const text = print(["shop"], null).replaceAll(/^( *)# (prometheus|certificates):/gm, "$1$2:");
+    const own = parseConfig(text, "/tmp");
+    expect(own.ok && Object.keys(own.value.sources).toSorted()).toEqual(["certificates", "kubernetes", "prometheus"]);
+  });
+
   it("without either says what is missing", () => {
     const own = parseConfig(print([], null), "/tmp");
     expect(own.ok ? [] : own.failure.map(({ message }) => message)).toEqual([

@@ -45,6 +45,10 @@ beforeAll(async () => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   page = await context.newPage();
   page.on("pageerror", ({ message }) => errors.push(message));
+  page.on("console", (message) => {
+    // A refusal is an answer of these tests, and the browser writes each down.
+    if (message.type() === "error" && !/status of 400|WebSocket/.test(message.text())) errors.push(message.text());
+  });
   const { url } = await edge.cli<{ url: string }>("POST", "/cli/v1/admin-links");
   await go(`/admin/sign-in${new URL(url).search}`);
   await page.getByRole("button", { name: "Sign in" }).first().click();

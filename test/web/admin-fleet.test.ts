@@ -76,7 +76,7 @@ describe("the page of keys", () => {
   });
 
   it("says what to do with nobody there", () =>
-    expect(text(renderKeys({ ...KEYS, keys: [] }, FRAME))).toMatch(/No agent has come yet.*Make a new code/));
+    expect(text(renderKeys({ ...KEYS, keys: [] }, FRAME))).toMatch(/No key is in use.*Make a new code/));
 });
 
 it("what lets a cluster join is shown with what comes next", () => {
@@ -95,6 +95,14 @@ it("a lease's history is in the order in which it happened", () => {
     /forbidden shop\/ledger is not in the agent&#39;s leases\.targets .*ended by somebody before its time/,
   );
   expect(page).toContain("3 older are not shown.");
+});
+
+it("pods that still run, though they are not wanted, are not “3 of 1”", () => {
+  const history = LEASES.history.map((lease) => ({
+    ...lease,
+    results: lease.results.map((result) => ({ ...result, evidence: { replicas: 1, ready: 3 } })),
+  }));
+  expect(text(renderLeases({ ...LEASES, history }, FRAME))).toContain("applied, 3 ready and 1 wanted");
 });
 
 describe("events", () => {

@@ -236,7 +236,7 @@ it("a lease's history says when it was issued, taken in, applied and released", 
   };
   await report("applied", 1, "as wanted");
   expect(await read("/admin/clusters/fleet-7/leases")).toMatch(
-    /shop\/checkout announce, scale, not below 1 scale to 1 .* applied, 1 of 1 ready .* History .*Database upgrade shop\/checkout scale to 1 .*UTC issued, until .* UTC .* taken in by the agent .*applied, 1 of 1 ready as wanted .*ops/,
+    /Now .*shop\/checkout scale to 1 .* applied, 1 of 1 ready .* History .*Database upgrade shop\/checkout scale to 1 .*UTC issued, until .* UTC .* taken in by the agent .*applied, 1 of 1 ready as wanted .*ops .*What the agent allows .*shop\/checkout announce, scale, not below 1/,
   );
   await board.endMaintenance(id, "ops");
   await report("released", 3, "3 replicas again");

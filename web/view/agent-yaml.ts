@@ -38,7 +38,9 @@ leases:
 /** What was asked for, and the rest as comments. */
 function sources({ namespaces, prometheus }: Wishes): string {
   const isNone = namespaces.length === 0 && prometheus === null;
-  const line = (isWanted: boolean, text: string): string => `${isWanted ? "" : isNone ? "# " : "  # "}${text}`;
+  // What is commented out can be taken in as it stands: beside sources that are there, or with the word itself.
+  const line = (isWanted: boolean, text: string): string =>
+    isWanted ? text : isNone ? `# ${text}` : `  # ${text.trimStart()}`;
   const url = prometheus ?? "http://prometheus.monitoring:9090";
   const watched = namespaces.length === 0 ? "shop" : namespaces.join(", ");
   return [
@@ -49,7 +51,7 @@ function sources({ namespaces, prometheus }: Wishes): string {
       `  prometheus: { url: ${JSON.stringify(url)}, scrapeInterval: 15s, reporter: destination }`,
     ),
     line(namespaces.length > 0, `  kubernetes: { inCluster: true, namespaces: [${watched}] }`),
-    line(false, `${isNone ? "  " : ""}scrape: { interval: 10s, targets: ["http://127.0.0.1:15020/stats/prometheus"] }`),
-    line(false, `${isNone ? "  " : ""}certificates: { interval: 1h, endpoints: [{ host: ledger.data, port: 443 }] }`),
+    line(false, `  scrape: { interval: 10s, targets: ["http://127.0.0.1:15020/stats/prometheus"] }`),
+    line(false, `  certificates: { interval: 1h, endpoints: [{ host: ledger.data, port: 443 }] }`),
   ].join("\n");
 }

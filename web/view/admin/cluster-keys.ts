@@ -1,7 +1,7 @@
 /** Who may speak for a cluster: keys that wait, keys in use, keys that were taken away. */
 import type { ComponentStatus } from "../../../protocol/status.ts";
 import type { Html } from "../html.ts";
-import { markup } from "../html.ts";
+import { markup, trusted } from "../html.ts";
 import { length, moment } from "../english.ts";
 import { adminDocument } from "./document.ts";
 import { age, button, faultOf, invalid, marked, table } from "./elements.ts";
@@ -11,12 +11,14 @@ import type { AdminFrame } from "./model.ts";
 
 export function renderKeys(model: KeysModel, frame: AdminFrame): string {
   const { cluster, keys, mayChange } = model;
+  // The address of a refused form cannot be asked for.
+  const isAnswer = model.form.faults.length > 0;
   const pending = keys.filter(({ state }) => state === "pending");
   return adminDocument(
     frame,
     "/admin/clusters",
     `Keys of ${cluster.name}`,
-    markup`${clusterTabs(cluster.name, "Keys")}<div data-poll="5">${pending.map((key) => asking(key, model, frame))}${faultOf(model.form.faults, null, "fault-form")}
+    markup`${clusterTabs(cluster.name, "Keys")}<div${!isAnswer && trusted(' data-poll="5"')}>${pending.map((key) => asking(key, model, frame))}${faultOf(model.form.faults, null, "fault-form")}
 ${list(model, frame)}
 ${mayChange ? newCode(model) : markup`<p class="soft">Owners let agents in and take keys away.</p>`}</div>`,
   );
@@ -42,9 +44,8 @@ ${button(clusterPath(cluster.name, "revoke"), "It is not ours: turn it away", { 
 `;
 }
 
-const MARKS: Record<KeyModel["state"], readonly [string, ComponentStatus]> = {
+const MARKS: Record<Exclude<KeyModel["state"], "pending">, readonly [string, ComponentStatus]> = {
   active: ["in use", "operational"],
-  pending: ["waits", "unknown"],
   revoked: ["taken away", "major_outage"],
 };
 
@@ -54,20 +55,22 @@ function list(model: KeysModel, frame: AdminFrame): Html {
     caption: "Keys",
     head: ["Fingerprint", "State", "Since", ...(mayChange ? ["Change"] : [])],
     rows: keys
+      // Those that wait have their own place above.
+      .filter((key) => key.state !== "pending")
       .toReversed()
       .map((key) => [
         markup`<code class="fingerprint">${key.fingerprint}</code>`,
         state(key, model, frame),
         age(key.createdAt, frame),
-        ...(mayChange ? [key.state === "active" ? change(key, model) : ""] : []),
+        ...(mayChange ? [key.state === "active" ? change(key, model) : "–"] : []),
       ]),
-    empty: "No agent has come yet with a key of its own.",
+    empty: "No key is in use.",
   });
 }
 
 function state(key: KeyModel, { keys }: KeysModel, { now, timeZone }: AdminFrame): Html {
   const { retiresAt, rotateAskedAt, replaces } = key;
-  const [word, status] = MARKS[key.state];
+  const [word, status] = MARKS[key.state === "active" ? "active" : "revoked"];
   if (retiresAt !== undefined) {
     const isOver = key.state !== "active" || now >= retiresAt;
     return marked(

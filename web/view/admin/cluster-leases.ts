@@ -19,14 +19,16 @@ export function renderLeases(model: LeasesModel, frame: AdminFrame): string {
     `Leases of ${cluster.name}`,
     markup`${clusterTabs(cluster.name, "Leases")}<p class="soft">A maintenance asks for a change by a lease. The agent grants what its own configuration allows, shows what Kubernetes made of it, and gives the former state back at its end, with us or without us.</p>
 <div data-poll="10"><h2>Now</h2>
-${targets(model, frame)}
+${inForce(model, frame)}
 <h2>History</h2>
 ${table({
   caption: "Leases that were asked for",
   head: ["Maintenance", "Target", "Change", "Way there and back", "By"],
   rows: history.map((one) => [maintenanceLink(one), one.service, maintenanceChange(one), way(one, frame), one.by]),
   empty: markup`No lease was ever asked for here. <a href="/admin/maintenance/new">Start a maintenance</a> when a deployment needs one.`,
-})}${older > 0 && markup`<p class="soft">${older} older are not shown. <a href="/admin/events?cluster=${segment(cluster.name)}&amp;kind=lease">The events of leases</a> have all.</p>`}</div>`,
+})}${older > 0 && markup`<p class="soft">${older} older are not shown. <a href="/admin/events?cluster=${segment(cluster.name)}&amp;kind=lease">The events of leases</a> have all.</p>`}
+<h2>What the agent allows</h2>
+${allowed(model)}</div>`,
   );
 }
 
@@ -41,19 +43,30 @@ const LEASE_MARKS: Record<LeaseState, ComponentStatus> = {
   unverified: "unknown",
 };
 
-function targets({ cluster, leases }: LeasesModel, frame: AdminFrame): Html {
+/** What somebody wants of a target now, and what the agent makes of it. */
+function inForce({ leases }: LeasesModel, frame: AdminFrame): Html {
   return table({
-    caption: "Targets",
-    head: ["Target", "The agent allows", "Wanted", "Until", "Result"],
-    rows: leases.map(({ service, allowed, mode, replicas, maintenance, expiresAt, result }) => [
-      service,
-      allowedText(allowed),
-      mode === null || maintenance === null
-        ? "–"
-        : maintenanceLink({ id: maintenance, name: maintenanceChange({ mode, replicas }) }),
-      expiresAt === null ? "–" : moment(expiresAt, frame.now, frame.timeZone),
-      result === null ? "–" : resultMark(result, frame),
-    ]),
+    caption: "Leases now",
+    head: ["Target", "Wanted", "Until", "Result"],
+    rows: leases
+      .filter(({ mode, result }) => mode !== null || result !== null)
+      .map(({ service, mode, replicas, maintenance, expiresAt, result }) => [
+        service,
+        mode === null || maintenance === null
+          ? "–"
+          : maintenanceLink({ id: maintenance, name: maintenanceChange({ mode, replicas }) }),
+        expiresAt === null ? "–" : moment(expiresAt, frame.now, frame.timeZone),
+        result === null ? "–" : resultMark(result, frame),
+      ]),
+    empty: "The agent holds no lease.",
+  });
+}
+
+function allowed({ cluster, leases }: LeasesModel): Html {
+  return table({
+    caption: "Targets that the agent allows",
+    head: ["Target", "It allows"],
+    rows: leases.map((lease) => [lease.service, allowedText(lease.allowed)]),
     empty: markup`The agent of ${cluster.name} allows no target. Its configuration lists them under <code>leases.targets</code>.`,
   });
 }
@@ -71,7 +84,9 @@ function resultMark(
 }
 
 function evidenceText(evidence: LeaseResult["evidence"]): string {
-  return evidence === null ? "" : `, ${evidence.ready} of ${evidence.replicas} ready`;
+  if (evidence === null) return "";
+  const { ready, replicas } = evidence;
+  return ready > replicas ? `, ${ready} ready and ${replicas} wanted` : `, ${ready} of ${replicas} ready`;
 }
 
 /** What happened to one, step by step, each with its moment. */
