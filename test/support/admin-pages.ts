@@ -16,6 +16,7 @@ export interface Shown {
 export const ADMIN_PAGES = {
   "/admin": () => "/admin",
   "/admin/account": () => "/admin/account",
+  "/admin/alerts": () => "/admin/alerts",
   "/admin/archive": () => "/admin/archive",
   "/admin/audit": () => "/admin/audit",
   "/admin/channels": () => "/admin/channels",
