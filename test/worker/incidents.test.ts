@@ -213,6 +213,22 @@ it("trouble of three minutes makes a draft, once, and its end ends it", async ()
   await hear("evident-1", "operational");
   await board.tick();
   expect(await mine()).toMatchObject([{ endedAt: Date.now(), decided: null }]);
+
+  const { get, post } = await operator();
+  const [draft] = await mine();
+  const path = `/admin/drafts/${draft?.id ?? ""}`;
+  const page = await (await get(path)).text();
+  // The template of the worst state, of what visitors know, since the first bad minute.
+  expect(page).toMatch(/Evident has not been available since .*\d\d:\d\d UTC\. We are investigating\./);
+  expect((await get(`/admin/incidents/new?draft=${draft?.id ?? ""}`)).headers.get("location")).toBe(path);
+  const refused = await post(`${path}/dismiss`, { reason: " " });
+  expect([refused.status, (await mine())[0]?.decided]).toEqual([400, null]);
+  expect((await post(`${path}/dismiss`, { reason: "Planned work" })).status).toBe(303);
+  expect((await post(`${path}/dismiss`, { reason: "Again" })).status).toBe(409);
+  expect(await mine()).toMatchObject([{ decided: { act: "dismissed", reason: "Planned work" } }]);
+  const [entry] = (await board.audit()).recent.filter(({ act }) => act === "draft.dismiss");
+  expect(entry?.changes).toContainEqual({ field: "reason", before: null, after: "Planned work" });
+  expect((await get("/admin/drafts/nothing00000")).status).toBe(404);
 });
 
 it("who writes with an old revision is told what stands there and what they sent, and nothing is posted", async () => {
