@@ -92,9 +92,6 @@ describe("a receiver that fails", () => {
   it.each([
     [500, "500"],
     [302, "302: redirects are not followed"],
-    ["hang", "no whole answer within 15 s"],
-    ["stall", "no whole answer within 15 s"],
-    ["drip", "no whole answer within 15 s"],
     ["torn", "the connection failed"],
   ])("with %s is asked again with the same key until it answers", async (how, said) => {
     const name = `fails-${how}`;
@@ -114,6 +111,25 @@ describe("a receiver that fails", () => {
     await expect.poll(async () => (await outbox.view()).delivered).toMatchObject([{ attempts: 2, said: "200" }]);
     expect(await keysOf(name)).toEqual([1, 2].map(() => `msg_${id}:incident:${name}`));
     expect((await outbox.view()).waiting).toEqual([]);
+  });
+
+  it("with nothing, with half of an answer, or a letter now and then has not answered when the time is up", async () => {
+    const names = ["hang", "stall", "drip"];
+    for (const how of names) {
+      await answers(`slow-${how}`, how);
+      await add(`slow-${how}`);
+    }
+    await outbox.take([message("slow")]);
+    const said = "no whole answer within 15 s";
+    await expect.poll(async () => (await outbox.view()).waiting.map((one) => one.said)).toEqual([said, said, said]);
+
+    for (const how of names) await answers(`slow-${how}`, 200);
+    await later(6 * SECOND);
+    await expect.poll(async () => (await outbox.view()).delivered.length).toBe(3);
+    for (const how of names) {
+      const keys = await keysOf(`slow-${how}`);
+      expect([keys.length, new Set(keys).size]).toEqual([2, 1]);
+    }
   });
 
   it("with a body without an end has answered: no more of it is read than a few words", async () => {
