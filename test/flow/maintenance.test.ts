@@ -104,6 +104,7 @@ it("signs in by a link that works once", async () => {
   admin = await newPage(new URL(url).pathname + new URL(url).search);
   await admin.getByRole("button", { name: "Sign in" }).click();
   await admin.waitForURL(`${system.url}/admin`);
+  await admin.goto(`${system.url}/admin/clusters`);
   expect(await textOf(admin)).toContain("demo");
   const again = await fetch(`${system.url}/admin/sign-in`, {
     method: "POST",
