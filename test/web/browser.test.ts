@@ -2,7 +2,7 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { PageSnapshot } from "../../protocol/page.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../../protocol/time.ts";
-import { renderAdminHome } from "../../web/view/admin/home.ts";
+import { renderClusters } from "../../web/view/admin/clusters.ts";
 import { renderMaintenanceNew } from "../../web/view/admin/maintenance-new.ts";
 import { renderMaintenance } from "../../web/view/admin/maintenance.ts";
 import { renderPage } from "../../web/view/page.ts";
@@ -50,7 +50,7 @@ beforeEach(async () => {
       });
       return { policy: PAGE_POLICY, body: body.replaceAll("</style>", () => `${restyled}</style>`) };
     }
-    if (path === "/admin") return admin(renderAdminHome(HOME, FRAME));
+    if (path === "/admin/clusters") return admin(renderClusters({ clusters: HOME.clusters, mayChange: true }, FRAME));
     if (path === "/admin/maintenance/new") return admin(renderMaintenanceNew(NEW_MAINTENANCE, FRAME));
     if (path === "/admin/maintenance/maint0000001") {
       return admin(renderMaintenance({ maintenance: asked, components: [] }, FRAME));
@@ -385,8 +385,8 @@ describe("an admin page in a browser", () => {
     expect(errors).toEqual([]);
   });
 
-  it("counts ages on its start page, which fits a phone", async () => {
-    const page = await open("/admin", { viewport: { width: 360, height: 740 } });
+  it("counts ages in the list of clusters, which fits a phone", async () => {
+    const page = await open("/admin/clusters", { viewport: { width: 360, height: 740 } });
     // 4 s old when it was rendered. The page catches up once when its socket opens, whenever that is, and counts on.
     await page.clock.runFor(8 * SECOND);
     await expect
